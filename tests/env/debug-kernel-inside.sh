@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# debug-kernel-inside.sh FLAVOUR STEP: fills /FLAVOUR-kernel; runs in the toolchain root.
+#
+#   release         the kernel release, as uname -r has it
+#   vmlinuz         the image
+#   lib/modules/    its modules
+#   kdir/           build directory for modules of one's own, for make -C
+
+set -euo pipefail
+
+flavour=$1
+top=/$flavour-kernel
+config=/src/tests/env/debug-kernel
+
+# KASAN and Rust together need clang, of the LLVM rustc has.
+kbuild() { make -C /kernel/src O="$top/kdir" LLVM=-19 -j"$(nproc)" "$@"; }
+
+# A line of the configuration that did not survive names an option that is gone, or one whose
+# dependencies are not met: the detector would be missing without a word.
+check_config() {
+	local line missing=0
+	while read -r line; do
+		case $line in
+		CONFIG_*=n) grep -q "^${line%=n}=" "$top/kdir/.config" || continue ;;
+		CONFIG_*) ! grep -qxF "$line" "$top/kdir/.config" || continue ;;
+		*) continue ;;
+		esac
+		echo "not in the configuration: $line"
+		missing=1
+	done <"$top/wanted.config"
+	return "$missing"
+}
+
+configure() {
+	mkdir "$top/kdir"
+	cat "$config.config" "$config.$flavour.config" >"$top/wanted.config"
+	kbuild KCONFIG_ALLCONFIG="$top/wanted.config" allnoconfig
+	check_config
+}
+
+build() { kbuild bzImage modules; }
+
+# Modules are built against headers, tools and Rust metadata: the objects are not needed again.
+install() {
+	local release
+	release=$(<"$top/kdir/include/config/kernel.release")
+	kbuild INSTALL_MOD_PATH="$top" INSTALL_MOD_STRIP=1 DEPMOD=true modules_install
+	rm -f "$top/lib/modules/$release"/{build,source}
+	depmod --basedir "$top" "$release"
+	cp "$top/kdir/arch/x86/boot/bzImage" "$top/vmlinuz"
+	cp "$top/kdir/System.map" "$top/"
+	find "$top/kdir" \( -path "$top/kdir/scripts" -o -path "$top/kdir/tools" -o \
+		-path "$top/kdir/rust" \) -prune -o \
+		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.*.cmd' -o -name 'vmlinux*' \
+		-o -name '.tmp_*' -o -name 'bzImage' \) -type f -exec rm {} +
+	find "$top/kdir/rust" -name '*.o' -exec rm {} +
+	echo "$release" >"$top/release"
+}
+
+"$2"
