@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Pure logic of the igb driver.
+//!
+//! This crate decides; the driver does. It takes values and returns values: it knows no kernel type,
+//! takes no lock, does no I/O and allocates nothing, so everything in it runs in a test on any host.
+//!
+//! Words a guest or a packet controls enter only through parsers ([`mailbox::msg`]) that return a
+//! typed value or an error. Nothing reachable from there panics, loops without a constant bound, or
+//! does arithmetic that can overflow.
+//!
+//! - [`regs`]: the register map.
+//! - [`switch`]: which frame reaches which function; the settings of every VF.
+//! - [`mailbox`]: the protocol between PF and VFs.
+//! - [`desc`], [`ring`]: descriptors, and the rings they form.
+//! - [`layout`]: who has which queue and interrupt vector.
+//! - [`itr`]: interrupt moderation.
+//! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
+
+#![cfg_attr(not(any(test, CONFIG_RUST)), no_std)]
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod regs;
