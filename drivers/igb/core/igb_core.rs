@@ -21,4 +21,9 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod addr;
+pub mod bitmap;
+pub mod error;
+pub mod function;
 pub mod regs;
+pub mod vlan;

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A set of 4096 numbers, laid out like the hardware's hash and VLAN tables.
+
+use crate::{
+    regs::TABLE_WORDS,
+    vlan::VlanId, //
+};
+
+/// A set of numbers 0..=4095; number n is bit n % 32 of word n / 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bitmap4096([u32; TABLE_WORDS]);
+
+impl Bitmap4096 {
+    /// The empty set.
+    pub const EMPTY: Self = Self([0; TABLE_WORDS]);
+    /// All numbers.
+    pub const FULL: Self = Self([u32::MAX; TABLE_WORDS]);
+
+    const fn position(n: u16) -> (usize, u32) {
+        let n = n & 0xfff;
+        ((n >> 5) as usize, 1 << (n & 31))
+    }
+
+    /// Adds `n` modulo 4096.
+    pub fn insert(&mut self, n: u16) {
+        let (word, bit) = Self::position(n);
+        // PANIC: twelve bits shifted right by five are below 128.
+        self.0[word] |= bit;
+    }
+
+    /// Takes `n` modulo 4096 out.
+    pub fn remove(&mut self, n: u16) {
+        let (word, bit) = Self::position(n);
+        // PANIC: twelve bits shifted right by five are below 128.
+        self.0[word] &= !bit;
+    }
+
+    /// Whether `n` modulo 4096 is in the set.
+    #[must_use]
+    pub const fn contains(&self, n: u16) -> bool {
+        let (word, bit) = Self::position(n);
+        // PANIC: twelve bits shifted right by five are below 128.
+        self.0[word] & bit != 0
+    }
+
+    /// Whether nothing is in the set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// The words of the table.
+    #[must_use]
+    pub const fn words(&self) -> &[u32; TABLE_WORDS] {
+        &self.0
+    }
+
+    /// The numbers in the set that are VLANs a frame can belong to, in ascending order.
+    pub fn vlans(&self) -> impl Iterator<Item = VlanId> + '_ {
+        (1..=VlanId::MAX)
+            .filter(|vid| self.contains(*vid))
+            .filter_map(VlanId::new)
+    }
+}
+
+#[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_bitmap))]
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_and_last() {
+        let mut b = Bitmap4096::EMPTY;
+        b.insert(0);
+        b.insert(4095);
+        assert_eq!(b.words()[0], 1);
+        assert_eq!(b.words()[127], 0x8000_0000);
+        assert!(b.contains(0) && b.contains(4095) && !b.contains(1));
+        b.remove(0);
+        b.remove(4095);
+        assert!(b.is_empty());
+    }
+
+    #[test]
+    fn vlans_leave_out_the_reserved_ones() {
+        assert_eq!(Bitmap4096::FULL.vlans().count(), 4094);
+    }
+}
