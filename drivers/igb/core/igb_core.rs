@@ -23,7 +23,10 @@
 
 pub mod addr;
 pub mod bitmap;
+pub mod desc;
 pub mod error;
 pub mod function;
+pub mod itr;
 pub mod regs;
+pub mod ring;
 pub mod vlan;
