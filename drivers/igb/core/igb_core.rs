@@ -23,6 +23,7 @@
 
 pub mod addr;
 pub mod bitmap;
+pub mod counters;
 pub mod desc;
 pub mod dump;
 pub mod error;
@@ -31,6 +32,7 @@ pub mod itr;
 pub mod layout;
 pub mod link;
 pub mod link_config;
+pub mod mailbox;
 pub mod nvm;
 pub mod rate;
 pub mod register_test;
@@ -38,5 +40,6 @@ pub mod regs;
 pub mod ring;
 pub mod rss;
 pub mod stats;
+pub mod switch;
 pub mod vlan;
 pub mod wake;

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The PF's side of the PF-VF mailbox protocol.
+//!
+//! [`msg`] turns the sixteen words of a mailbox into a [`Request`] or [`Malformed`] and a [`Reply`]
+//! into words; nothing else in the driver looks at raw words. [`session`] is the state machine per VF
+//! that decides whether a request is served at all. What a served request does is decided in
+//! [`crate::switch`].
+
+pub mod msg;
+pub mod session;
+
+pub use self::{
+    msg::{
+        Malformed,
+        Reply,
+        Request,
+        Words, //
+    },
+    session::{
+        Admit,
+        Policy,
+        Session, //
+    }, //
+};

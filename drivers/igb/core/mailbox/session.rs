@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether a VF is served.
+//!
+//! ```text
+//!              VF_RESET                        offence limit
+//!   Closed ---------------> Open   Closed/Open ---------------> Quarantined
+//!     ^                      |          ^                            |
+//!     +----------------------+          +----------------------------+
+//!       FLR, PF reset                     administrator
+//! ```
+//!
+//! A VF's traffic flows only in *Open*. In *Closed* the only message that is served is VF_RESET;
+//! others are answered with NACK, without CTS, and that at most every two seconds. In *Quarantined*
+//! nothing is answered, and neither FLR nor PF reset leads out of it.
+//!
+//! A token bucket limits how often a VF is served. A VF that has used it up is not refused but served
+//! later. Time is in nanoseconds of any clock that does not go backwards.
+
+const NSEC_PER_SEC: u64 = 1_000_000_000;
+
+/// Shortest time between two answers to a VF that has not made its handshake.
+const NACK_INTERVAL: u64 = 2 * NSEC_PER_SEC;
+
+/// How much a VF may ask and how much it may offend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Requests served per second in the long run, at least 1.
+    pub requests_per_sec: u32,
+    /// Requests served in a row.
+    pub burst: u32,
+    /// Offences that lead into quarantine; 0 for never.
+    pub offence_limit: u32,
+    /// Offences forgiven per second.
+    pub offence_decay: u32,
+}
+
+impl Policy {
+    /// What a client needs while it starts fits into the burst several times over. The offence limit
+    /// is reached after half a minute of nothing but offences.
+    pub const DEFAULT: Self = Self {
+        requests_per_sec: 200,
+        burst: 128,
+        offence_limit: 10_000,
+        offence_decay: 10,
+    };
+
+    fn interval(&self) -> u64 {
+        NSEC_PER_SEC / u64::from(self.requests_per_sec.max(1))
+    }
+
+    fn depth(&self) -> u64 {
+        self.interval().saturating_mul(u64::from(self.burst.max(1)))
+    }
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What to do about a VF that rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// Read its mailbox and serve it.
+    Serve,
+    /// Leave the request pending and come back at this time.
+    Later {
+        /// Nanoseconds, same clock as the `now` that was passed in.
+        at: u64,
+    },
+    /// Forget the request: the VF is in quarantine.
+    Ignore,
+}
+
+/// Whether the VF has made its handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Closed,
+    Open,
+    Quarantined,
+}
+
+/// One VF's standing with the PF.
+#[derive(Clone, Debug)]
+pub struct Session {
+    state: State,
+    /// Start of the time not yet paid for: a request moves it on by one interval, and it never lags
+    /// `now` by more than the depth of the bucket.
+    paid_until: u64,
+    throttled: bool,
+    /// The VF was open when the PF was reset, and has not come back.
+    missing: bool,
+    offences: u32,
+    offences_since: u64,
+    nacked_at: Option<u64>,
+}
+
+impl Session {
+    /// A VF that has not been heard of.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            state: State::Closed,
+            paid_until: 0,
+            throttled: false,
+            missing: false,
+            offences: 0,
+            offences_since: 0,
+            nacked_at: None,
+        }
+    }
+
+    /// Whether the VF had made its handshake before the PF was reset, and not since.
+    #[must_use]
+    pub const fn is_missing(&self) -> bool {
+        self.missing
+    }
+
+    /// Whether the VF has made its handshake and may work.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.state == State::Open
+    }
+
+    /// Whether the VF is in quarantine.
+    #[must_use]
+    pub fn is_quarantined(&self) -> bool {
+        self.state == State::Quarantined
+    }
+
+    /// Offences counted and not forgiven yet.
+    #[must_use]
+    pub const fn offences(&self) -> u32 {
+        self.offences
+    }
+
+    /// The VF made its handshake.
+    pub(crate) fn open(&mut self) {
+        if !self.is_quarantined() {
+            self.state = State::Open;
+            self.missing = false;
+            self.nacked_at = None;
+        }
+    }
+
+    /// The VF was reset.
+    pub(crate) fn close(&mut self) {
+        self.missing = false;
+        if !self.is_quarantined() {
+            self.state = State::Closed;
+        }
+    }
+
+    /// The PF was reset under the VF.
+    pub(crate) fn lose(&mut self) {
+        let missing = self.missing || self.is_open();
+        self.close();
+        self.missing = missing;
+    }
+
+    /// Cuts the VF off. Returns whether it was not cut off already.
+    pub(crate) fn quarantine(&mut self) -> bool {
+        let new = !self.is_quarantined();
+        self.missing = false;
+        self.state = State::Quarantined;
+        new
+    }
+
+    /// The administrator forgives the VF. Returns whether there was something to forgive.
+    pub(crate) fn release(&mut self) -> bool {
+        let was = self.is_quarantined();
+        if was {
+            self.state = State::Closed;
+            self.offences = 0;
+            self.nacked_at = None;
+        }
+        was
+    }
+
+    /// Takes a token. The second value is whether this is the first request that has to wait since
+    /// one was served, that is, whether to count a throttling.
+    pub(crate) fn admit(&mut self, policy: &Policy, now: u64) -> (Admit, bool) {
+        if self.is_quarantined() {
+            return (Admit::Ignore, false);
+        }
+        let start = self.paid_until.max(now.saturating_sub(policy.depth()));
+        let end = start.saturating_add(policy.interval());
+        if end > now {
+            let first = !self.throttled;
+            self.throttled = true;
+            return (Admit::Later { at: end }, first);
+        }
+        self.paid_until = end;
+        self.throttled = false;
+        (Admit::Serve, false)
+    }
+
+    /// Counts an offence. Returns whether it was the one that led into quarantine.
+    pub(crate) fn offend(&mut self, policy: &Policy, now: u64) -> bool {
+        self.forgive(policy, now);
+        self.offences = self.offences.saturating_add(1);
+        policy.offence_limit != 0 && self.offences >= policy.offence_limit && self.quarantine()
+    }
+
+    /// Whether a NACK to a VF without handshake is due. If so, the next one is two seconds away.
+    pub(crate) fn nack_due(&mut self, now: u64) -> bool {
+        let due = self
+            .nacked_at
+            .is_none_or(|at| now.saturating_sub(at) >= NACK_INTERVAL);
+        if due {
+            self.nacked_at = Some(now);
+        }
+        due
+    }
+
+    fn forgive(&mut self, policy: &Policy, now: u64) {
+        let rate = u64::from(policy.offence_decay);
+        let elapsed = now.saturating_sub(self.offences_since);
+        let forgiven = elapsed.saturating_mul(rate) / NSEC_PER_SEC;
+        if forgiven == 0 && rate != 0 {
+            return;
+        }
+        // Fractions of an offence are kept by moving the clock on only as far as was forgiven.
+        self.offences_since = if rate == 0 || forgiven >= u64::from(self.offences) {
+            now
+        } else {
+            let used = forgiven.saturating_mul(NSEC_PER_SEC) / rate;
+            self.offences_since.saturating_add(used)
+        };
+        let forgiven = u32::try_from(forgiven).unwrap_or(u32::MAX);
+        self.offences = self.offences.saturating_sub(forgiven);
+    }
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg_attr(
+    CONFIG_KUNIT = "y",
+    kernel::prelude::kunit_tests(igb_core_mailbox_session)
+)]
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod tests {
+    use super::*;
+
+    const POLICY: Policy = Policy {
+        requests_per_sec: 10,
+        burst: 3,
+        offence_limit: 4,
+        offence_decay: 1,
+    };
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn missing_is_who_was_open_and_has_not_come_back() {
+        let mut s = Session::new();
+        s.lose();
+        assert!(!s.is_missing());
+        s.open();
+        s.lose();
+        assert!(s.is_missing() && !s.is_open());
+        s.lose();
+        assert!(s.is_missing());
+        s.open();
+        assert!(!s.is_missing());
+        s.lose();
+        s.close();
+        assert!(!s.is_missing());
+        s.open();
+        s.lose();
+        s.quarantine();
+        assert!(!s.is_missing());
+    }
+
+    #[test]
+    fn burst_then_rate() {
+        let mut s = Session::new();
+        let now = 5 * NSEC_PER_SEC;
+        for _ in 0..3 {
+            assert_eq!(s.admit(&POLICY, now), (Admit::Serve, false));
+        }
+        let at = now + 100 * MS;
+        assert_eq!(s.admit(&POLICY, now), (Admit::Later { at }, true));
+        assert_eq!(s.admit(&POLICY, now), (Admit::Later { at }, false));
+        assert_eq!(s.admit(&POLICY, at), (Admit::Serve, false));
+        assert!(matches!(s.admit(&POLICY, at), (Admit::Later { .. }, true)));
+    }
+
+    #[test]
+    fn idle_time_saves_no_more_than_a_burst() {
+        let mut s = Session::new();
+        let now = 3600 * NSEC_PER_SEC;
+        let served = (0..100)
+            .filter(|_| s.admit(&POLICY, now).0 == Admit::Serve)
+            .count();
+        assert_eq!(served, 3);
+    }
+
+    #[test]
+    fn handshake_and_resets() {
+        let mut s = Session::new();
+        assert!(!s.is_open());
+        s.open();
+        assert!(s.is_open());
+        s.close();
+        assert!(!s.is_open());
+    }
+
+    #[test]
+    fn quarantine_ends_only_by_release() {
+        let mut s = Session::new();
+        s.open();
+        for _ in 0..3 {
+            assert!(!s.offend(&POLICY, 0));
+        }
+        assert!(s.offend(&POLICY, 0));
+        assert!(!s.offend(&POLICY, 0));
+        s.open();
+        s.close();
+        assert!(s.is_quarantined() && !s.is_open());
+        assert_eq!(s.admit(&POLICY, NSEC_PER_SEC).0, Admit::Ignore);
+        assert!(s.release());
+        assert!(!s.release());
+        assert_eq!(s.offences(), 0);
+        s.open();
+        assert!(s.is_open());
+    }
+
+    #[test]
+    fn offences_are_forgiven() {
+        let mut s = Session::new();
+        for n in 0..100 {
+            assert!(!s.offend(&POLICY, n * NSEC_PER_SEC));
+        }
+        assert!(s.offences() <= 2);
+    }
+
+    #[test]
+    fn frequent_offences_do_not_stop_the_forgiving() {
+        let mut s = Session::new();
+        // Twice a second at a decay of one per second: half of them add up.
+        let mut last = 0;
+        for n in 0..1000 {
+            last = n;
+            if s.offend(&POLICY, n * 500 * MS) {
+                break;
+            }
+        }
+        assert!((5..=9).contains(&last));
+    }
+
+    #[test]
+    fn never_quarantined_with_limit_zero() {
+        let mut s = Session::new();
+        let policy = Policy {
+            offence_limit: 0,
+            ..POLICY
+        };
+        assert!((0..10_000).all(|_| !s.offend(&policy, 0)));
+    }
+
+    #[test]
+    fn nack_every_two_seconds() {
+        let mut s = Session::new();
+        assert!(s.nack_due(0));
+        assert!(!s.nack_due(1999 * MS));
+        assert!(s.nack_due(2000 * MS));
+        assert!(!s.nack_due(2001 * MS));
+    }
+}

@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which frame reaches which function.
+//!
+//! [`Switch`] holds the desired state of every filter of the device: what the PF's network device
+//! wants, what the administrator has set for each VF, and what each VF has asked for and got. The
+//! registers are always a function of it: [`Switch::render`] computes the complete [`Image`], and
+//! [`Shadow::update`] writes the words in which the hardware differs. Nothing is ever read back, so a
+//! reset of any kind is repaired by forgetting what the hardware held and writing the image again.
+//!
+//! # Sharing and isolation
+//!
+//! Receive addresses and VLAN filters have one owner or a known set of members ([`rar`], [`vlvf`]).
+//! Every function has a share of both that no other can take.
+//!
+//! The multicast hash table cannot be split: the hardware has one for all pools. A pool looks at it
+//! only while `VMOLR.ROMPE` is set, which is the case only for functions that have multicast
+//! addresses of their own and may receive at all. What remains is a property of the hardware: a pool
+//! that receives some hashed multicast also receives what other functions' hashes let in, within its
+//! own VLANs. No message makes a pool without multicast addresses receive any.
+//!
+//! Promiscuity is per pool on the 82576 (`ROPE` with a full `UTA`, `MPME`). Device models know only
+//! the hash tables and `ROMPE`; [`Promiscuity`] says what follows from that.
+
+mod admin;
+mod image;
+mod mailbox;
+mod pf;
+pub mod rar;
+mod shadow;
+mod vf;
+pub mod vlvf;
+
+use crate::{
+    addr::{
+        MacAddr,
+        UnicastAddr, //
+    },
+    error::AdminError,
+    function::{
+        Function,
+        VfIndex,
+        VfSet,
+        MAX_VFS, //
+    },
+    mailbox::Policy, //
+};
+
+pub use self::{
+    admin::{
+        LinkState,
+        Quota,
+        VfConfig, //
+    },
+    image::Image,
+    mailbox::{
+        Event,
+        Outcome, //
+    },
+    pf::{
+        RxMode,
+        RxModeOutcome, //
+    },
+    shadow::Shadow,
+    vf::VfStatus, //
+};
+
+use self::{
+    pf::Pf,
+    rar::RarTable,
+    vf::Vf,
+    vlvf::VlvfTable, //
+};
+
+/// Shortest frame limit a function can set: the shortest Ethernet frame, FCS included.
+pub const MIN_FRAME: u16 = 64;
+/// Longest frame the device receives, in bytes including tag and FCS.
+pub const MAX_FRAME: u16 = 0x2600;
+/// Longest standard frame, in bytes including tag and FCS: what a VF gets before it asks for more.
+pub const STANDARD_FRAME: u16 = 1522;
+
+/// How a function can receive what no filter matches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Promiscuity {
+    /// As the datasheet says: `MPME` and `ROPE` act on one pool. The hash tables need not be filled
+    /// for multicast, and filling `UTA` reaches only pools with `ROPE`.
+    #[default]
+    PerPool,
+    /// `MPME` and `ROPE` do nothing, and both hash tables are gated by `ROMPE`: what QEMU's model
+    /// implements. All multicast for one pool then takes a full `MTA`, which opens all multicast
+    /// (never another VLAN) for every other pool with multicast addresses as well. That is taken into
+    /// account, because the alternative is that the pool that is allowed to does not receive it.
+    /// A full `UTA` would copy foreign unicast to those pools too, so it is not used: the default
+    /// pool gives a promiscuous PF the unknown unicast of the wire.
+    HashOnly,
+}
+
+/// Where frames between functions are switched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Loopback {
+    /// In the device (virtual Ethernet bridge).
+    #[default]
+    Veb,
+    /// By the neighbour on the wire (virtual Ethernet port aggregator).
+    Vepa,
+}
+
+/// The desired state of every filter.
+///
+/// All methods are for one caller at a time, in any context; none of them blocks, allocates or does
+/// work that grows with what a VF sends.
+#[derive(Clone, Debug)]
+pub struct Switch {
+    nr_vfs: u8,
+    promiscuity: Promiscuity,
+    loopback: Loopback,
+    /// Speed of the link in Mb/s, 0 while it is down.
+    link_mbps: u32,
+    policy: Policy,
+    pf: Pf,
+    vfs: [Vf; MAX_VFS],
+    rar: RarTable,
+    vlvf: VlvfTable,
+}
+
+impl Switch {
+    /// A device without VFs whose PF has address `pf_mac` and receives nothing yet.
+    #[must_use]
+    pub fn new(pf_mac: UnicastAddr, promiscuity: Promiscuity) -> Self {
+        Self {
+            nr_vfs: 0,
+            promiscuity,
+            loopback: Loopback::default(),
+            link_mbps: 0,
+            policy: Policy::DEFAULT,
+            pf: Pf::new(pf_mac),
+            vfs: [const { Vf::new() }; MAX_VFS],
+            rar: RarTable::new(0),
+            vlvf: VlvfTable::new(0),
+        }
+    }
+
+    /// Number of enabled VFs, 0..=7.
+    #[must_use]
+    pub const fn nr_vfs(&self) -> u8 {
+        self.nr_vfs
+    }
+
+    /// The enabled VFs.
+    #[must_use]
+    pub const fn vfs(&self) -> VfSet {
+        VfSet::first(self.nr_vfs)
+    }
+
+    /// The VF with this number, if it is enabled.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NoVfs`] if none is enabled, [`AdminError::NoSuchVf`] if this one is not.
+    pub fn vf_index(&self, vf: i64) -> Result<VfIndex, AdminError> {
+        if self.nr_vfs == 0 {
+            return Err(AdminError::NoVfs);
+        }
+        u8::try_from(vf)
+            .ok()
+            .filter(|vf| *vf < self.nr_vfs)
+            .and_then(VfIndex::new)
+            .ok_or(AdminError::NoSuchVf)
+    }
+
+    /// The PF's pool: the one after the VFs'.
+    #[must_use]
+    pub const fn pf_pool(&self) -> u8 {
+        self.nr_vfs
+    }
+
+    /// Whether frames are sorted into pools: as soon as there are VFs.
+    #[must_use]
+    pub const fn uses_pools(&self) -> bool {
+        self.nr_vfs != 0
+    }
+
+    /// Enables `nr_vfs` VFs, or disables all with 0.
+    ///
+    /// Every VF starts with default settings and closed; all that was set for VFs before is gone. The
+    /// PF keeps its filters. The pool layout changes, so the device has to be reset: the caller
+    /// forgets the [`Shadow`] and writes the image after the reset.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::TooManyVfs`] above seven, [`AdminError::VfsEnabled`] from one nonzero number to
+    /// another, [`AdminError::VlanTableFull`] if the PF is in more VLANs than the device can filter
+    /// with that many VFs.
+    pub fn set_nr_vfs(&mut self, nr_vfs: u8) -> Result<(), AdminError> {
+        if usize::from(nr_vfs) > MAX_VFS {
+            return Err(AdminError::TooManyVfs);
+        }
+        if nr_vfs == self.nr_vfs {
+            return Ok(());
+        }
+        if nr_vfs != 0 && self.nr_vfs != 0 {
+            return Err(AdminError::VfsEnabled);
+        }
+        let mut vlvf = VlvfTable::new(nr_vfs);
+        if nr_vfs != 0 {
+            for vid in self.pf.vlans.vlans() {
+                vlvf.join(Function::Pf, vid)
+                    .map_err(|_| AdminError::VlanTableFull)?;
+            }
+        }
+        let mut rar = RarTable::new(nr_vfs);
+        for (_, owner, addr) in self.rar.iter() {
+            if owner == Function::Pf && rar.add(owner, addr).is_err() {
+                self.pf.overflow(addr);
+            }
+        }
+        self.nr_vfs = nr_vfs;
+        self.vlvf = vlvf;
+        self.rar = rar;
+        self.vfs = [const { Vf::new() }; MAX_VFS];
+        Ok(())
+    }
+
+    /// Switches between functions in the device or on the wire.
+    pub fn set_loopback(&mut self, loopback: Loopback) {
+        self.loopback = loopback;
+    }
+
+    /// Where frames between functions are switched.
+    #[must_use]
+    pub const fn loopback(&self) -> Loopback {
+        self.loopback
+    }
+
+    /// The link came up with `mbps` Mb/s, or went down (0). Rate limits follow the speed.
+    pub fn set_link_speed(&mut self, mbps: u32) {
+        self.link_mbps = mbps;
+    }
+
+    /// Sets how much a VF may ask and offend.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
+    /// How much a VF may ask and offend.
+    #[must_use]
+    pub const fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Notes that the PF was or will be reset: no VF works until it has made its handshake again.
+    ///
+    /// What the VFs held stays theirs until then, so that no other VF can snatch it meanwhile. The
+    /// caller forgets the [`Shadow`] and writes the image after the reset.
+    pub fn on_pf_reset(&mut self) {
+        for vf in &mut self.vfs {
+            vf.session.lose();
+        }
+    }
+
+    /// VFs that worked before the PF was reset and have not made their handshake since.
+    #[must_use]
+    pub fn missing(&self) -> VfSet {
+        let mut missing = VfSet::EMPTY;
+        for (index, vf) in self.enabled() {
+            if vf.session.is_missing() {
+                missing.insert(index);
+            }
+        }
+        missing
+    }
+
+    fn vf(&self, vf: VfIndex) -> &Vf {
+        // PANIC: an index is below MAX_VFS by its type.
+        &self.vfs[vf.index()]
+    }
+
+    fn vf_mut(&mut self, vf: VfIndex) -> &mut Vf {
+        // PANIC: an index is below MAX_VFS by its type.
+        &mut self.vfs[vf.index()]
+    }
+
+    /// Enabled VFs, with their number.
+    fn enabled(&self) -> impl Iterator<Item = (VfIndex, &Vf)> {
+        VfIndex::all().zip(&self.vfs).take(usize::from(self.nr_vfs))
+    }
+
+    /// The VFs whose traffic flows now.
+    #[must_use]
+    pub fn live(&self) -> VfSet {
+        let mut live = VfSet::EMPTY;
+        for (index, vf) in self.enabled() {
+            if vf.is_live() {
+                live.insert(index);
+            }
+        }
+        live
+    }
+
+    /// Who has `addr`, by whatever right.
+    fn owner(&self, addr: UnicastAddr) -> Option<Holder> {
+        if self.pf.mac == addr {
+            return Some(Holder::Admin(Function::Pf));
+        }
+        for (index, vf) in self.enabled() {
+            let f = Function::Vf(index);
+            if vf.admin.mac == Some(addr) {
+                return Some(Holder::Admin(f));
+            }
+            if vf.tenant.mac == Some(addr) {
+                return Some(Holder::Tenant(f));
+            }
+        }
+        match self.rar.owner(addr) {
+            Some(Function::Pf) => Some(Holder::Admin(Function::Pf)),
+            Some(f) => Some(Holder::Tenant(f)),
+            None if self.pf.may_hold(addr) => Some(Holder::Admin(Function::Pf)),
+            None => None,
+        }
+    }
+
+    /// Takes `addr` from the VF that chose it. Returns that VF.
+    fn displace(&mut self, addr: UnicastAddr) -> Option<VfIndex> {
+        let Some(Holder::Tenant(Function::Vf(index))) = self.owner(addr) else {
+            return None;
+        };
+        self.rar.remove_if(Function::Vf(index), |held| held == addr);
+        let vf = self.vf_mut(index);
+        if vf.tenant.mac == Some(addr) {
+            vf.tenant.mac = None;
+        }
+        crate::counters::bump(&mut vf.counters.address_taken);
+        Some(index)
+    }
+}
+
+/// By what right a function has an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Holder {
+    /// The host's administrator or the PF: beats a VF's choice.
+    Admin(Function),
+    /// A VF's own choice.
+    Tenant(Function),
+}
+
+impl Holder {
+    const fn function(self) -> Function {
+        match self {
+            Self::Admin(f) | Self::Tenant(f) => f,
+        }
+    }
+}
+
+/// An address for user space: zero for none.
+fn plain(addr: Option<UnicastAddr>) -> MacAddr {
+    addr.map_or(MacAddr::ZERO, UnicastAddr::get)
+}

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the administrator can set for a VF.
+//!
+//! Trust grants four things and no more: the VF may replace the address the administrator gave it,
+//! may have extra addresses next to that one, may receive all multicast, and has larger quotas.
+
+use super::{
+    plain,
+    Holder,
+    Switch, //
+};
+use crate::{
+    addr::{
+        MacAddr,
+        UnicastAddr, //
+    },
+    counters::bump,
+    error::AdminError,
+    function::{
+        Function,
+        VfIndex, //
+    },
+    vlan::{
+        PortVlan,
+        VlanId, //
+    }, //
+};
+
+/// EtherType of 802.1Q, the only tag the device can insert.
+const ETH_P_8021Q: u16 = 0x8100;
+
+/// Link as the VF sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// The link of the port.
+    #[default]
+    Auto,
+    /// Up, whatever the port says.
+    Enable,
+    /// Down: the VF neither sends nor receives.
+    Disable,
+}
+
+/// Filters a VF may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// Extra unicast addresses.
+    pub macs: u8,
+    /// VLANs.
+    pub vlans: u8,
+}
+
+impl Quota {
+    /// For a VF without trust: as many addresses as an in-tree client uses.
+    pub const UNTRUSTED: Self = Self { macs: 3, vlans: 8 };
+    /// For a trusted VF.
+    pub const TRUSTED: Self = Self { macs: 8, vlans: 16 };
+}
+
+/// The settings of a VF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VfConfig {
+    /// Address in effect, zero for none.
+    pub mac: MacAddr,
+    /// VLAN the VF is in, 0 for none.
+    pub vlan: u16,
+    /// Priority of that VLAN's tag, 0..=7.
+    pub qos: u8,
+    /// Spoof check.
+    pub spoofchk: bool,
+    /// Trust.
+    pub trusted: bool,
+    /// Link state.
+    pub link_state: LinkState,
+    /// Transmit limit in Mb/s, 0 for none.
+    pub max_tx_rate: u32,
+    /// Filters the VF may have.
+    pub quota: Quota,
+}
+
+impl Switch {
+    /// The settings of `vf`.
+    #[must_use]
+    pub fn config(&self, vf: VfIndex) -> VfConfig {
+        let v = self.vf(vf);
+        VfConfig {
+            mac: plain(v.mac()),
+            vlan: v.admin.vlan.map_or(0, |vlan| vlan.vid().get()),
+            qos: v.admin.vlan.map_or(0, PortVlan::pcp),
+            spoofchk: v.admin.spoofchk,
+            trusted: v.admin.trusted,
+            link_state: v.admin.link_state,
+            max_tx_rate: v.admin.max_tx_rate,
+            quota: v.quota(),
+        }
+    }
+
+    /// Sets the address of `vf`; zero takes it back.
+    ///
+    /// A VF that had chosen the address for itself loses it. An untrusted VF also loses all other
+    /// addresses it chose.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::InvalidAddress`] if multicast, [`AdminError::AddressInUse`] if the PF has it or
+    /// the administrator gave it to another VF.
+    pub fn set_vf_mac(&mut self, vf: VfIndex, mac: MacAddr) -> Result<(), AdminError> {
+        if mac.is_zero() {
+            self.vf_mut(vf).admin.mac = None;
+            return Ok(());
+        }
+        let addr = UnicastAddr::new(mac).ok_or(AdminError::InvalidAddress)?;
+        match self.owner(addr) {
+            Some(Holder::Admin(f)) if f != Function::Vf(vf) => {
+                return Err(AdminError::AddressInUse);
+            }
+            Some(Holder::Tenant(f)) if f != Function::Vf(vf) => {
+                self.displace(addr);
+            }
+            _ => self.rar.remove_if(Function::Vf(vf), |held| held == addr),
+        }
+        let v = self.vf_mut(vf);
+        v.admin.mac = Some(addr);
+        v.tenant.mac = None;
+        self.enforce_quota(vf);
+        Ok(())
+    }
+
+    /// Puts `vf` into VLAN `vid` with priority `qos`; VLAN 0 takes it out again.
+    ///
+    /// The VF sends and receives in that VLAN only and does not see the tag. VLANs it joined itself
+    /// are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::InvalidVlan`] above 4094, [`AdminError::InvalidPriority`] above 7 or without a
+    /// VLAN, [`AdminError::VlanProtocol`] unless `proto` is 0x8100, [`AdminError::VlanTableFull`].
+    pub fn set_vf_vlan(
+        &mut self,
+        vf: VfIndex,
+        vid: u16,
+        qos: u8,
+        proto: u16,
+    ) -> Result<(), AdminError> {
+        let vlan = port_vlan(vid, qos, proto)?;
+        let f = Function::Vf(vf);
+        if let Some(vlan) = vlan {
+            // The VLANs that are dropped make room, so try on a copy what is done in one step.
+            let mut vlvf = self.vlvf.clone();
+            vlvf.leave_if(f, |held| held != vlan.vid());
+            vlvf.join(f, vlan.vid())
+                .map_err(|_| AdminError::VlanTableFull)?;
+            self.vlvf = vlvf;
+        } else if self.vf(vf).admin.vlan.is_some() {
+            self.vlvf.leave_if(f, |_| true);
+        }
+        self.vf_mut(vf).admin.vlan = vlan;
+        Ok(())
+    }
+
+    /// Turns the check of source addresses and VLANs of frames `vf` sends on or off.
+    pub fn set_vf_spoofchk(&mut self, vf: VfIndex, on: bool) {
+        self.vf_mut(vf).admin.spoofchk = on;
+    }
+
+    /// Trusts `vf` or not. What only trust had granted is taken back with it.
+    pub fn set_vf_trust(&mut self, vf: VfIndex, trusted: bool) {
+        let v = self.vf_mut(vf);
+        v.admin.trusted = trusted;
+        if !trusted {
+            v.tenant.all_multicast = false;
+            v.tenant.list_overflow = false;
+            if v.admin.mac.is_some() {
+                v.tenant.mac = None;
+            }
+        }
+        self.enforce_quota(vf);
+    }
+
+    /// Sets the link as `vf` sees it. The caller pings the VF afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NotSupported`] for [`LinkState::Enable`]: a VF reads the port's link in its own
+    /// status register, so no one can show it a link that is not there.
+    pub fn set_vf_link_state(&mut self, vf: VfIndex, state: LinkState) -> Result<(), AdminError> {
+        if state == LinkState::Enable {
+            return Err(AdminError::NotSupported);
+        }
+        self.vf_mut(vf).admin.link_state = state;
+        Ok(())
+    }
+
+    /// Limits what `vf` sends to `max` Mb/s; 0 lifts the limit. It is kept when the link changes.
+    ///
+    /// The limit is for the VF's first queue, the only one in-tree clients use. The second gets next
+    /// to nothing while there is a limit, so that using both does not double it.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::InvalidRate`] if `min` is not 0, or if `max` is above the link speed or set while
+    /// there is no link.
+    pub fn set_vf_rate(&mut self, vf: VfIndex, min: u32, max: u32) -> Result<(), AdminError> {
+        let unchanged = max == self.vf(vf).admin.max_tx_rate;
+        if min != 0 || (max > self.link_mbps && !unchanged) {
+            return Err(AdminError::InvalidRate);
+        }
+        self.vf_mut(vf).admin.max_tx_rate = max;
+        Ok(())
+    }
+
+    /// Lets `vf` query the RSS configuration, or not.
+    ///
+    /// # Errors
+    ///
+    /// [`AdminError::NotSupported`] to allow it: the mailbox has no message for it.
+    pub fn set_vf_query_rss(&mut self, _vf: VfIndex, on: bool) -> Result<(), AdminError> {
+        if on {
+            return Err(AdminError::NotSupported);
+        }
+        Ok(())
+    }
+
+    /// Sets how many filters `vf` may have; `None` for what goes with its trust. Filters beyond a
+    /// smaller quota are dropped. A quota is an upper limit: it does not take from other functions'
+    /// shares.
+    pub fn set_vf_quota(&mut self, vf: VfIndex, quota: Option<Quota>) {
+        self.vf_mut(vf).admin.quota = quota;
+        self.enforce_quota(vf);
+    }
+
+    /// Cuts `vf` off. Returns whether it was not cut off already.
+    pub fn quarantine(&mut self, vf: VfIndex) -> bool {
+        let v = self.vf_mut(vf);
+        let new = v.session.quarantine();
+        if new {
+            bump(&mut v.counters.quarantined);
+            self.evict(vf);
+        }
+        new
+    }
+
+    /// Lifts the quarantine of `vf`, which then has to make its handshake. Returns whether it was in
+    /// quarantine.
+    pub fn release(&mut self, vf: VfIndex) -> bool {
+        self.vf_mut(vf).session.release()
+    }
+
+    /// Drops extra addresses and VLANs the VF may not have (any more).
+    fn enforce_quota(&mut self, vf: VfIndex) {
+        let v = self.vf(vf);
+        let quota = v.quota();
+        let macs = if v.admin.mac.is_some() && !v.admin.trusted {
+            0
+        } else {
+            quota.macs
+        };
+        let f = Function::Vf(vf);
+        let port_vlan = v.admin.vlan.is_some();
+        self.rar.truncate(f, macs.into());
+        if !port_vlan {
+            self.vlvf.truncate(f, quota.vlans.into());
+        }
+    }
+}
+
+fn port_vlan(vid: u16, qos: u8, proto: u16) -> Result<Option<PortVlan>, AdminError> {
+    if proto != ETH_P_8021Q {
+        return Err(AdminError::VlanProtocol);
+    }
+    match (vid, qos) {
+        (0, 0) => Ok(None),
+        (0, _) => Err(AdminError::InvalidPriority),
+        _ => {
+            let vid = VlanId::new(vid).ok_or(AdminError::InvalidVlan)?;
+            PortVlan::new(vid, qos)
+                .map(Some)
+                .ok_or(AdminError::InvalidPriority)
+        }
+    }
+}

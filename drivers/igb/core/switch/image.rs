@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registers a [`Switch`] stands for.
+
+use super::{
+    pf::VLAN_TAG,
+    rar::primary_entry,
+    vf::Vf,
+    Loopback,
+    Promiscuity,
+    Switch,
+    MAX_FRAME, //
+};
+use crate::{
+    addr::UnicastAddr,
+    bitmap::Bitmap4096,
+    function::{
+        Function,
+        VfIndex, //
+    },
+    rate,
+    regs::{
+        dtxctl,
+        dtxswc,
+        qde,
+        rah,
+        rctl,
+        rplolr,
+        vlvf,
+        vmolr,
+        vmvir,
+        vt_ctl,
+        POOL_COUNT,
+        RAR_COUNT,
+        TABLE_WORDS,
+        VLVF_COUNT, //
+    },
+    vlan::PortVlan, //
+};
+
+/// Number of queues.
+const QUEUES: usize = 16;
+
+/// Complete contents of the registers that decide which frame reaches which function.
+///
+/// About 2 KiB: keep one next to the [`Switch`] and render into it rather than passing it by value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    pub(super) ral: [u32; RAR_COUNT],
+    pub(super) rah: [u32; RAR_COUNT],
+    pub(super) mta: [u32; TABLE_WORDS],
+    pub(super) uta: [u32; TABLE_WORDS],
+    pub(super) vfta: [u32; TABLE_WORDS],
+    pub(super) vlvf: [u32; VLVF_COUNT],
+    pub(super) vmolr: [u32; POOL_COUNT],
+    pub(super) vmvir: [u32; POOL_COUNT],
+    pub(super) rttbcnrc: [u32; QUEUES],
+    pub(super) rctl: u32,
+    pub(super) rlpml: u32,
+    pub(super) qde: u32,
+    pub(super) vt_ctl: u32,
+    pub(super) dtxctl: u32,
+    pub(super) dtxswc: u32,
+    pub(super) rplolr: u32,
+    pub(super) vfre: u32,
+    pub(super) vfte: u32,
+}
+
+impl Image {
+    /// All registers zero.
+    pub const ZERO: Self = Self {
+        ral: [0; RAR_COUNT],
+        rah: [0; RAR_COUNT],
+        mta: [0; TABLE_WORDS],
+        uta: [0; TABLE_WORDS],
+        vfta: [0; TABLE_WORDS],
+        vlvf: [0; VLVF_COUNT],
+        vmolr: [0; POOL_COUNT],
+        vmvir: [0; POOL_COUNT],
+        rttbcnrc: [0; QUEUES],
+        rctl: 0,
+        rlpml: 0,
+        qde: 0,
+        vt_ctl: 0,
+        dtxctl: 0,
+        dtxswc: 0,
+        rplolr: 0,
+        vfre: 0,
+        vfte: 0,
+    };
+
+    fn set_rar(&mut self, entry: usize, addr: UnicastAddr, pools: u8) {
+        let [low, high] = addr.get().to_words();
+        if let (Some(ral), Some(rah)) = (self.ral.get_mut(entry), self.rah.get_mut(entry)) {
+            *ral = low;
+            *rah = high | rah::AV | rah::pools(pools);
+        }
+    }
+}
+
+impl Switch {
+    /// The registers that make the device do what this value says.
+    #[must_use]
+    pub fn image(&self) -> Image {
+        let mut image = Image::ZERO;
+        self.render(&mut image);
+        image
+    }
+
+    /// Replaces the contents of `image` by the registers that make the device do what this value says.
+    pub fn render(&self, image: &mut Image) {
+        *image = Image::ZERO;
+        self.render_addresses(image);
+        self.render_multicast(image);
+        self.render_vlans(image);
+        self.render_pools(image);
+        self.render_rates(image);
+        self.render_global(image);
+        self.render_enables(image);
+    }
+
+    fn pf_pool_bit(&self) -> u8 {
+        Function::Pf.pool_bit(self.nr_vfs)
+    }
+
+    /// [`Function::bit`]s to pool bits.
+    fn pools(&self, members: u8) -> u8 {
+        let vfs = members & self.vfs().bits();
+        if members & Function::Pf.bit() == 0 {
+            vfs
+        } else {
+            vfs | self.pf_pool_bit()
+        }
+    }
+
+    fn render_addresses(&self, image: &mut Image) {
+        image.set_rar(0, self.pf.mac, self.pf_pool_bit());
+        for (entry, owner, addr) in self.rar.iter() {
+            image.set_rar(entry, addr, owner.pool_bit(self.nr_vfs));
+        }
+        for (index, vf) in self.enabled() {
+            if let Some(addr) = vf.mac() {
+                image.set_rar(primary_entry(index), addr, index.bit());
+            }
+        }
+    }
+
+    /// The `MTA` is the union over all functions that receive; whom a hit reaches is up to `ROMPE`.
+    fn render_multicast(&self, image: &mut Image) {
+        let mut table = self.pf.multicast;
+        for (_, vf) in self.enabled().filter(|(_, vf)| vf.is_live()) {
+            for hash in vf.tenant.hashes.iter() {
+                table.insert(hash.get());
+            }
+        }
+        if self.fills_mta() {
+            table = Bitmap4096::FULL;
+        }
+        image.mta = *table.words();
+        if self.uses_pools() && self.pf.all_unicast() && self.promiscuity == Promiscuity::PerPool {
+            image.uta = *Bitmap4096::FULL.words();
+        }
+    }
+
+    /// Whether all multicast for some function needs the whole hash table.
+    fn fills_mta(&self) -> bool {
+        let all = |(_, vf): (VfIndex, &Vf)| vf.is_live() && vf.all_multicast();
+        self.uses_pools()
+            && self.promiscuity == Promiscuity::HashOnly
+            && (self.pf.all_multicast() || self.enabled().any(all))
+    }
+
+    fn render_vlans(&self, image: &mut Image) {
+        if !self.uses_pools() {
+            let mut table = self.pf.vlans;
+            table.insert(0);
+            image.vfta = *table.words();
+            return;
+        }
+        let pf = if self.pf.all_vlans() {
+            self.pf_pool_bit()
+        } else {
+            0
+        };
+        let mut table = Bitmap4096::EMPTY;
+        table.insert(0);
+        let [priority_tagged, ..] = &mut image.vlvf;
+        *priority_tagged = vlvf::entry(0, self.untagged_pools());
+        for (n, vid, members) in self.vlvf.iter() {
+            if let Some(entry) = image.vlvf.get_mut(n) {
+                *entry = vlvf::entry(vid.get(), self.pools(members) | pf);
+            }
+            table.insert(vid.get());
+        }
+        if pf != 0 {
+            table = Bitmap4096::FULL;
+        }
+        image.vfta = *table.words();
+    }
+
+    /// Pools that receive frames without a VLAN.
+    fn untagged_pools(&self) -> u8 {
+        let mut pools = self.pf_pool_bit();
+        for (index, vf) in self.enabled() {
+            if vf.admin.vlan.is_none() {
+                pools |= index.bit();
+            }
+        }
+        pools
+    }
+
+    fn render_pools(&self, image: &mut Image) {
+        // Without pools the offload register of every queue's would-be pool must let frames through.
+        let idle = if self.uses_pools() { 0 } else { vmolr::AUPE };
+        image.vmolr = [vmolr::STRCRC | idle; POOL_COUNT];
+        for (index, vf) in self.enabled() {
+            let own_vlans = self.vlvf.count(Function::Vf(index)) != 0;
+            if let (Some(olr), Some(vir)) = (
+                image.vmolr.get_mut(index.index()),
+                image.vmvir.get_mut(index.index()),
+            ) {
+                *olr = vf_vmolr(vf, own_vlans);
+                *vir = vf.admin.vlan.map_or(vmvir::FROM_DESCRIPTOR, port_vlan_tag);
+            }
+        }
+        if let Some(olr) = image.vmolr.get_mut(usize::from(self.pf_pool())) {
+            *olr = self.pf_vmolr();
+        }
+    }
+
+    fn pf_vmolr(&self) -> u32 {
+        let pf = &self.pf;
+        let per_pool = self.promiscuity == Promiscuity::PerPool;
+        let multicast = pf.all_multicast() || !pf.multicast.is_empty();
+        vmolr::STRCRC
+            | vmolr::AUPE
+            | vmolr::BAM
+            | vmolr::LPE
+            | vmolr::rlpml(self.pf_rlpml())
+            | when(pf.vlan_strip, vmolr::STRVLAN)
+            | when(pf.rss, vmolr::RSSE)
+            | when(multicast, vmolr::ROMPE)
+            | when(pf.all_multicast(), vmolr::MPME)
+            | when(pf.all_unicast() && per_pool, vmolr::ROPE)
+    }
+
+    fn pf_rlpml(&self) -> u16 {
+        self.pf.max_frame.saturating_add(VLAN_TAG)
+    }
+
+    fn render_rates(&self, image: &mut Image) {
+        let (first, second) = image.rttbcnrc.split_at_mut(POOL_COUNT);
+        for ((_, vf), (a, b)) in self.enabled().zip(first.iter_mut().zip(second)) {
+            *a = rate::rttbcnrc(vf.admin.max_tx_rate, self.link_mbps);
+            *b = if *a == rate::UNLIMITED {
+                rate::UNLIMITED
+            } else {
+                rate::TRICKLE
+            };
+        }
+    }
+
+    fn render_global(&self, image: &mut Image) {
+        let pf = &self.pf;
+        image.rctl = rctl::BAM | rctl::LPE | rctl::SECRC | when(pf.receive, rctl::EN);
+        // The reset values, spelled out.
+        image.dtxctl = dtxctl::ENABLE_8023LL | dtxctl::SPOOF_INT;
+        if !self.uses_pools() {
+            image.rlpml = u32::from(self.pf_rlpml());
+            image.rctl |= when(pf.all_unicast(), rctl::UPE)
+                | when(pf.all_multicast(), rctl::MPE)
+                | when(!pf.all_vlans(), rctl::VFE);
+            return;
+        }
+        // Each pool has its own limit. VLANs of VFs are kept apart by the filter: it is always on.
+        image.rlpml = u32::from(MAX_FRAME);
+        image.rctl |= rctl::VFE;
+        // A ring without buffers must not hold up the other functions.
+        image.qde = qde::ALL_QUEUES;
+        image.dtxctl |= dtxctl::VLAN_ADDED;
+        image.rplolr = rplolr::STRVLAN | rplolr::STRCRC;
+        // What no filter matches is dropped unless the PF wants it. Otherwise the PF would receive, for
+        // example, unicast for a VF on a VLAN that VF is not in.
+        image.vt_ctl = vt_ctl::VM_REPL_EN
+            | vt_ctl::default_pool(self.pf_pool().into())
+            | when(!pf.takes_unmatched(), vt_ctl::DISABLE_DEF_POOL);
+        let spoof = self.spoof_checked();
+        image.dtxswc = dtxswc::mac_spoof(spoof)
+            | dtxswc::vlan_spoof(spoof)
+            | when(self.loopback == Loopback::Veb, dtxswc::VMDQ_LOOPBACK_EN);
+    }
+
+    fn spoof_checked(&self) -> u8 {
+        self.enabled()
+            .filter(|(_, vf)| vf.admin.spoofchk)
+            .fold(0, |bits, (index, _)| bits | index.bit())
+    }
+
+    fn render_enables(&self, image: &mut Image) {
+        let enables = if self.uses_pools() {
+            self.pf_pool_bit() | self.live().bits()
+        } else {
+            // The reset value: the enables do not stand for pools then.
+            u8::MAX
+        };
+        image.vfre = enables.into();
+        image.vfte = enables.into();
+    }
+}
+
+fn vf_vmolr(vf: &Vf, own_vlans: bool) -> u32 {
+    let port_vlan = vf.admin.vlan.is_some();
+    vmolr::STRCRC
+        | vmolr::BAM
+        | vmolr::LPE
+        | vmolr::rlpml(vf.tenant.max_frame)
+        | when(!port_vlan, vmolr::AUPE)
+        | when(port_vlan || own_vlans, vmolr::STRVLAN)
+        | when(vf.wants_multicast(), vmolr::ROMPE)
+        | when(vf.all_multicast(), vmolr::MPME)
+}
+
+fn port_vlan_tag(vlan: PortVlan) -> u32 {
+    vmvir::insert(vlan.vid().get(), vlan.pcp())
+}
+
+const fn when(condition: bool, bits: u32) -> u32 {
+    if condition {
+        bits
+    } else {
+        0
+    }
+}

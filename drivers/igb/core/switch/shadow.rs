@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bringing the hardware to an [`Image`].
+
+use super::Image;
+use crate::{
+    function::VfIndex,
+    regs::{
+        self,
+        rctl,
+        rttbcnrc,
+        DTXCTL,
+        DTXSWC,
+        QDE,
+        RCTL,
+        RLPML,
+        RPLOLR,
+        RTTBCNRC,
+        RTTBCNRM,
+        RTTDQSEL,
+        VFRE,
+        VFTE,
+        VT_CTL, //
+    }, //
+};
+
+/// What the hardware is known to hold.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    known: Image,
+    /// Nothing is known but that no queue has a rate limit: a reset leaves tables as they are.
+    unknown: bool,
+}
+
+impl Shadow {
+    /// A device that was just reset.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            known: Image::ZERO,
+            unknown: true,
+        }
+    }
+
+    /// Notes that the device was reset: the next update writes every register.
+    pub fn forget(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Notes that `vf` was reset: the hardware has cleared its enables.
+    pub fn vf_was_reset(&mut self, vf: VfIndex) {
+        let bit = u32::from(vf.bit());
+        self.known.vfre &= !bit;
+        self.known.vfte &= !bit;
+    }
+
+    /// Calls `write` with offset and value of each register that differs from `image`, and from then
+    /// on knows them.
+    ///
+    /// The order never lets a frame pass that neither the old nor the new image would let pass:
+    ///
+    /// 1. Pools that will be closed are closed; so are, for the duration, pools whose inserted VLAN
+    ///    changes.
+    /// 2. An address is made invalid before it changes, and is valid nowhere before it is valid in its
+    ///    new place. VLANs get their pools before frames are let in.
+    /// 3. Pools are opened when all else is in place.
+    ///
+    /// An address on its way from one function to another is no one's for a moment; frames for it then
+    /// go where unknown addresses go, that is, nowhere or to a promiscuous PF.
+    pub fn update(&mut self, image: &Image, mut write: impl FnMut(u32, u32)) {
+        let mut out = Out {
+            unknown: self.unknown,
+            write: &mut write,
+        };
+        self.close(image, &mut out);
+        self.update_pools(image, &mut out);
+        self.update_addresses(image, &mut out);
+        self.update_tables(image, &mut out);
+        self.update_global(image, &mut out);
+        self.update_rates(image, &mut out);
+        self.open(image, &mut out);
+        self.unknown = false;
+    }
+
+    fn close(&mut self, image: &Image, out: &mut Out<'_>) {
+        let mut keep = u32::MAX;
+        for (pool, (old, new)) in (0..).zip(self.known.vmvir.iter().zip(&image.vmvir)) {
+            if old != new {
+                keep &= !regs::bit(pool);
+            }
+        }
+        let (vfte, vfre) = if self.unknown {
+            (0, 0)
+        } else {
+            let known = &self.known;
+            (
+                known.vfte & image.vfte & keep,
+                known.vfre & image.vfre & keep,
+            )
+        };
+        out.word(&mut self.known.vfte, vfte, VFTE);
+        out.word(&mut self.known.vfre, vfre, VFRE);
+        if image.rctl & rctl::EN == 0 {
+            out.word(&mut self.known.rctl, image.rctl, RCTL);
+        }
+    }
+
+    fn update_pools(&mut self, image: &Image, out: &mut Out<'_>) {
+        out.word(&mut self.known.dtxctl, image.dtxctl, DTXCTL);
+        out.word(&mut self.known.dtxswc, image.dtxswc, DTXSWC);
+        out.words(&mut self.known.vmvir, &image.vmvir, regs::vmvir);
+        out.words(&mut self.known.vmolr, &image.vmolr, regs::vmolr);
+    }
+
+    fn update_addresses(&mut self, image: &Image, out: &mut Out<'_>) {
+        let known = &mut self.known;
+        let entries = known.ral.iter().zip(known.rah.iter_mut()).enumerate();
+        let wanted = image.ral.iter().zip(&image.rah);
+        for ((n, (ral, rah)), (new_ral, new_rah)) in entries.zip(wanted) {
+            let valid = *rah & regs::rah::AV != 0;
+            if out.unknown || (valid && (ral, &*rah) != (new_ral, new_rah)) {
+                out.force(rah, 0, regs::rah(n));
+            }
+        }
+        out.words(&mut known.ral, &image.ral, regs::ral);
+        out.words(&mut known.rah, &image.rah, regs::rah);
+    }
+
+    fn update_tables(&mut self, image: &Image, out: &mut Out<'_>) {
+        out.words(&mut self.known.vlvf, &image.vlvf, regs::vlvf);
+        out.words(&mut self.known.vfta, &image.vfta, regs::vfta);
+        out.words(&mut self.known.mta, &image.mta, regs::mta);
+        out.words(&mut self.known.uta, &image.uta, regs::uta);
+    }
+
+    fn update_global(&mut self, image: &Image, out: &mut Out<'_>) {
+        out.word(&mut self.known.vt_ctl, image.vt_ctl, VT_CTL);
+        out.word(&mut self.known.rplolr, image.rplolr, RPLOLR);
+        out.word(&mut self.known.qde, image.qde, QDE);
+        out.word(&mut self.known.rlpml, image.rlpml, RLPML);
+        if image.rctl & rctl::EN != 0 {
+            out.word(&mut self.known.rctl, image.rctl, RCTL);
+        }
+    }
+
+    /// The limit of a queue is behind a selector. A reset lifts all limits, so the registers are not
+    /// touched at all on a device that never had one.
+    fn update_rates(&mut self, image: &Image, out: &mut Out<'_>) {
+        let queues = (0..).zip(self.known.rttbcnrc.iter_mut().zip(&image.rttbcnrc));
+        for (queue, (old, new)) in queues {
+            if old != new {
+                (out.write)(RTTDQSEL, queue);
+                (out.write)(RTTBCNRM, rttbcnrc::MMW_SIZE_JUMBO);
+                (out.write)(RTTBCNRC, *new);
+                *old = *new;
+            }
+        }
+    }
+
+    fn open(&mut self, image: &Image, out: &mut Out<'_>) {
+        out.known_word(&mut self.known.vfre, image.vfre, VFRE);
+        out.known_word(&mut self.known.vfte, image.vfte, VFTE);
+    }
+}
+
+impl Default for Shadow {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Where differences go.
+struct Out<'a> {
+    unknown: bool,
+    write: &'a mut dyn FnMut(u32, u32),
+}
+
+impl Out<'_> {
+    fn force(&mut self, old: &mut u32, new: u32, offset: u32) {
+        (self.write)(offset, new);
+        *old = new;
+    }
+
+    fn known_word(&mut self, old: &mut u32, new: u32, offset: u32) {
+        if *old != new {
+            self.force(old, new, offset);
+        }
+    }
+
+    fn word(&mut self, old: &mut u32, new: u32, offset: u32) {
+        if self.unknown || *old != new {
+            self.force(old, new, offset);
+        }
+    }
+
+    fn words(&mut self, old: &mut [u32], new: &[u32], offset: fn(usize) -> u32) {
+        for (n, (old, new)) in old.iter_mut().zip(new).enumerate() {
+            self.word(old, *new, offset(n));
+        }
+    }
+}
+
+#[cfg_attr(
+    CONFIG_KUNIT = "y",
+    kernel::prelude::kunit_tests(igb_core_switch_shadow)
+)]
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod tests {
+    use super::*;
+
+    /// The writes an update makes, as far as they fit.
+    struct Log {
+        writes: [(u32, u32); 16],
+        len: usize,
+    }
+
+    fn update(shadow: &mut Shadow, image: &Image) -> Log {
+        let mut log = Log {
+            writes: [(0, 0); 16],
+            len: 0,
+        };
+        shadow.update(image, |offset, value| {
+            if let Some(slot) = log.writes.get_mut(log.len) {
+                *slot = (offset, value);
+            }
+            log.len += 1;
+        });
+        log
+    }
+
+    fn settled(image: &Image) -> Shadow {
+        let mut shadow = Shadow::new();
+        shadow.update(image, |_, _| {});
+        shadow
+    }
+
+    #[test]
+    fn first_update_writes_everything_but_rates() {
+        let mut n = 0;
+        let mut rates = 0;
+        Shadow::new().update(&Image::ZERO, |offset, _| {
+            n += 1;
+            rates += u32::from(matches!(offset, RTTDQSEL | RTTBCNRC | RTTBCNRM));
+        });
+        // Tables, address pairs with the extra invalidation, pools, VLVF, and nine single words.
+        assert_eq!(n, 3 * 128 + 3 * 24 + 2 * 8 + 32 + 9);
+        assert_eq!(rates, 0);
+    }
+
+    #[test]
+    fn nothing_to_do() {
+        assert_eq!(update(&mut settled(&Image::ZERO), &Image::ZERO).len, 0);
+    }
+
+    #[test]
+    fn address_is_invalid_while_it_changes() {
+        let mut image = Image::ZERO;
+        image.ral[3] = 1;
+        image.rah[3] = regs::rah::AV;
+        let mut shadow = settled(&image);
+        image.ral[3] = 2;
+        let log = update(&mut shadow, &image);
+        assert_eq!(
+            log.writes[..log.len],
+            [
+                (regs::rah(3), 0),
+                (regs::ral(3), 2),
+                (regs::rah(3), regs::rah::AV)
+            ]
+        );
+    }
+
+    #[test]
+    fn address_moves_without_being_in_two_places() {
+        let mut image = Image::ZERO;
+        image.ral[5] = 7;
+        image.rah[5] = regs::rah::AV;
+        let mut shadow = settled(&image);
+        image.ral.swap(2, 5);
+        image.rah.swap(2, 5);
+        let log = update(&mut shadow, &image);
+        assert_eq!(log.writes[0], (regs::rah(5), 0));
+        assert_eq!(log.writes[log.len - 1], (regs::rah(2), regs::rah::AV));
+    }
+
+    #[test]
+    fn pool_is_closed_first_and_opened_last() {
+        let mut image = Image::ZERO;
+        (image.vfre, image.vfte) = (0x81, 0x81);
+        let mut shadow = settled(&image);
+        (image.vfre, image.vfte) = (0x82, 0x82);
+        image.vlvf[1] = 1;
+        let log = update(&mut shadow, &image);
+        assert_eq!(
+            log.writes[..log.len],
+            [
+                (VFTE, 0x80),
+                (VFRE, 0x80),
+                (regs::vlvf(1), 1),
+                (VFRE, 0x82),
+                (VFTE, 0x82)
+            ]
+        );
+    }
+
+    #[test]
+    fn pool_is_closed_while_its_vlan_changes() {
+        let mut image = Image::ZERO;
+        (image.vfre, image.vfte) = (0x83, 0x83);
+        let mut shadow = settled(&image);
+        image.vmvir[1] = regs::vmvir::insert(100, 0);
+        let log = update(&mut shadow, &image);
+        assert_eq!(log.writes[0], (VFTE, 0x81));
+        assert_eq!(log.writes[log.len - 1], (VFTE, 0x83));
+    }
+
+    #[test]
+    fn vf_reset_reopens() {
+        let mut image = Image::ZERO;
+        (image.vfre, image.vfte) = (0x81, 0x81);
+        let mut shadow = settled(&image);
+        shadow.vf_was_reset(VfIndex::new(0).unwrap());
+        let log = update(&mut shadow, &image);
+        assert_eq!(log.writes[..log.len], [(VFRE, 0x81), (VFTE, 0x81)]);
+    }
+
+    #[test]
+    fn rates_go_through_the_selector() {
+        let mut image = Image::ZERO;
+        let mut shadow = settled(&image);
+        image.rttbcnrc[9] = 5;
+        let log = update(&mut shadow, &image);
+        assert_eq!(
+            log.writes[..log.len],
+            [(RTTDQSEL, 9), (RTTBCNRM, 0x14), (RTTBCNRC, 5)]
+        );
+    }
+
+    #[test]
+    fn receiver_stops_before_filters_change() {
+        let mut image = Image::ZERO;
+        image.rctl = rctl::EN;
+        let mut shadow = settled(&image);
+        image.rctl = 0;
+        image.mta[0] = 1;
+        let log = update(&mut shadow, &image);
+        assert_eq!(log.writes[..log.len], [(RCTL, 0), (regs::mta(0), 1)]);
+    }
+}

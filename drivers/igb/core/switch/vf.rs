@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of each VF.
+
+use super::{
+    admin::{
+        LinkState,
+        Quota, //
+    },
+    Switch,
+    STANDARD_FRAME, //
+};
+use crate::{
+    addr::UnicastAddr,
+    counters::{
+        bump,
+        VfCounters, //
+    },
+    function::{
+        Function,
+        VfIndex, //
+    },
+    mailbox::{
+        msg,
+        msg::Hashes,
+        Session, //
+    },
+    vlan::PortVlan, //
+};
+
+/// What the administrator has set for a VF. Survives everything but disabling VFs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admin {
+    pub(super) mac: Option<UnicastAddr>,
+    pub(super) vlan: Option<PortVlan>,
+    pub(super) spoofchk: bool,
+    pub(super) trusted: bool,
+    pub(super) link_state: LinkState,
+    /// Mb/s, 0 for no limit.
+    pub(super) max_tx_rate: u32,
+    /// `None` for what goes with the trust.
+    pub(super) quota: Option<Quota>,
+}
+
+/// What the VF has asked for and got, besides its entries in the address and VLAN tables. Gone with
+/// each reset of the VF.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tenant {
+    pub(super) mac: Option<UnicastAddr>,
+    pub(super) hashes: Hashes,
+    /// Asked for all multicast.
+    pub(super) all_multicast: bool,
+    /// Has more multicast addresses than fit into `hashes`.
+    pub(super) list_overflow: bool,
+    /// Bytes including tag and FCS.
+    pub(super) max_frame: u16,
+}
+
+impl Tenant {
+    const NEW: Self = Self {
+        mac: None,
+        hashes: Hashes::EMPTY,
+        all_multicast: false,
+        list_overflow: false,
+        max_frame: STANDARD_FRAME,
+    };
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Vf {
+    pub(super) admin: Admin,
+    pub(super) tenant: Tenant,
+    pub(super) session: Session,
+    pub(super) counters: VfCounters,
+}
+
+impl Vf {
+    pub(super) const fn new() -> Self {
+        Self {
+            admin: Admin {
+                mac: None,
+                vlan: None,
+                spoofchk: true,
+                trusted: false,
+                link_state: LinkState::Auto,
+                max_tx_rate: 0,
+                quota: None,
+            },
+            tenant: Tenant::NEW,
+            session: Session::new(),
+            counters: VfCounters::ZERO,
+        }
+    }
+
+    /// The primary address in effect.
+    pub(super) fn mac(&self) -> Option<UnicastAddr> {
+        self.tenant.mac.or(self.admin.mac)
+    }
+
+    /// Whether the VF's traffic flows.
+    pub(super) fn is_live(&self) -> bool {
+        self.session.is_open() && self.admin.link_state == LinkState::Auto
+    }
+
+    /// Whether messages to the VF carry CTS: without it the VF takes the link for down.
+    pub(super) fn cts(&self) -> bool {
+        self.is_live()
+    }
+
+    pub(super) fn quota(&self) -> Quota {
+        self.admin.quota.unwrap_or(if self.admin.trusted {
+            Quota::TRUSTED
+        } else {
+            Quota::UNTRUSTED
+        })
+    }
+
+    /// Whether the VF has multicast addresses or is allowed all of them.
+    pub(super) fn wants_multicast(&self) -> bool {
+        self.all_multicast() || !self.tenant.hashes.is_empty()
+    }
+
+    /// Whether the VF receives all multicast.
+    pub(super) fn all_multicast(&self) -> bool {
+        self.admin.trusted && (self.tenant.all_multicast || self.tenant.list_overflow)
+    }
+}
+
+/// A VF as the administrator sees it, besides its settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VfStatus {
+    /// The VF has made its handshake.
+    pub open: bool,
+    /// The VF is cut off.
+    pub quarantined: bool,
+    /// Offences counted and not forgiven yet.
+    pub offences: u32,
+    /// Extra addresses held.
+    pub macs: usize,
+    /// VLANs joined, the administrator's included.
+    pub vlans: usize,
+    /// Longest frame received, in bytes including tag and FCS.
+    pub max_frame: u16,
+    /// Receives all multicast.
+    pub all_multicast: bool,
+}
+
+impl Switch {
+    /// Notes a function level reset of `vf`, or the reset a VF does to itself, which the hardware
+    /// reports in the same way (`VFLRE`).
+    ///
+    /// Whatever the VF had asked for is dropped and it is closed until its next handshake. What the
+    /// administrator set stays. The hardware has cleared the VF's enable bits by itself: the caller
+    /// tells the [`Shadow`](super::Shadow) with [`vf_was_reset`](super::Shadow::vf_was_reset), and
+    /// handles the event before any message of the same VF.
+    pub fn on_flr(&mut self, vf: VfIndex) {
+        bump(&mut self.vf_mut(vf).counters.flr);
+        self.vf_mut(vf).session.close();
+        self.evict(vf);
+    }
+
+    /// Notes that a reset of `vf` is pending but will only be handled later, because the VF has used up
+    /// its requests. It is closed at once, so that no update enables it again in between.
+    ///
+    /// Costs nothing that has to be rationed. As for [`Switch::on_flr`], the caller tells the
+    /// [`Shadow`](super::Shadow).
+    pub fn on_flr_pending(&mut self, vf: VfIndex) {
+        self.vf_mut(vf).session.close();
+    }
+
+    /// The word to write into the mailbox of `vf` so that it looks at the link again, or `None` if
+    /// the VF is in quarantine or not enabled. A VF that is [`missing`](Switch::missing) is asked to
+    /// start over instead.
+    #[must_use]
+    pub fn ping(&self, vf: VfIndex) -> Option<u32> {
+        let v = self.vf(vf);
+        let answered = self.vfs().contains(vf) && !v.session.is_quarantined();
+        let word = if v.session.is_missing() {
+            msg::recall()
+        } else {
+            msg::control(v.cts())
+        };
+        answered.then_some(word)
+    }
+
+    /// Event counters of `vf`.
+    #[must_use]
+    pub fn counters(&self, vf: VfIndex) -> &VfCounters {
+        &self.vf(vf).counters
+    }
+
+    /// What `vf` holds and how it stands with the PF.
+    #[must_use]
+    pub fn status(&self, vf: VfIndex) -> VfStatus {
+        let v = self.vf(vf);
+        VfStatus {
+            open: v.session.is_open(),
+            quarantined: v.session.is_quarantined(),
+            offences: v.session.offences(),
+            macs: self.rar.count(Function::Vf(vf)),
+            vlans: self.vlvf.count(Function::Vf(vf)),
+            max_frame: v.tenant.max_frame,
+            all_multicast: v.all_multicast(),
+        }
+    }
+
+    /// Drops whatever the VF has asked for.
+    pub(super) fn evict(&mut self, vf: VfIndex) {
+        let f = Function::Vf(vf);
+        self.vf_mut(vf).tenant = Tenant::NEW;
+        self.rar.remove_if(f, |_| true);
+        self.leave_own_vlans(vf);
+    }
+
+    /// Takes the VF out of all VLANs but the one the administrator put it into.
+    pub(super) fn leave_own_vlans(&mut self, vf: VfIndex) {
+        let port = self.vf(vf).admin.vlan.map(PortVlan::vid);
+        self.vlvf
+            .leave_if(Function::Vf(vf), |vid| Some(vid) != port);
+    }
+}
