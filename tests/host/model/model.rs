@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An independent model of the device and of the policy, and a world in which both run.
+
+pub mod client;
+pub mod device;
+pub mod intent;
+pub mod ops;
+pub mod world;

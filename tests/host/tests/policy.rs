@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The administrator's word, the life of a VF, and errors user space relies on.
+
+#[path = "../model/model.rs"]
+#[allow(dead_code)]
+mod model;
+
+use igb_core::{
+    addr::MacAddr,
+    error::AdminError,
+    mailbox::{
+        Admit,
+        Policy, //
+    },
+    switch::{
+        Event,
+        LinkState,
+        Outcome,
+        Promiscuity, //
+    }, //
+};
+use model::client::{
+    ready,
+    send,
+    with_mac,
+    words,
+    ACK,
+    CTS,
+    NACK, //
+};
+use model::device::{
+    Device,
+    Mac, //
+};
+use model::ops::{
+    station,
+    Op,
+    PF_MAC, //
+};
+use model::world::{
+    vf_index,
+    World, //
+};
+
+#[test]
+fn an_update_does_not_enable_a_vf_whose_reset_is_pending() {
+    let mut w = ready(2);
+    // The hardware closes VF 0; the driver is busy and comes back later.
+    w.regs.write(0x0c8c, 6);
+    w.regs.write(0x0c90, 6);
+    w.shadow.vf_was_reset(vf_index(0));
+    w.switch.on_flr_pending(vf_index(0));
+    send(&mut w, 1, &words(&[1]));
+    assert_eq!(w.regs.read(0x0c8c), 6);
+    assert_eq!(w.regs.read(0x0c90), 6);
+    w.apply(&Op::Flr(0));
+    w.apply(&Op::Message(0, words(&[1])));
+    assert_eq!(w.regs.read(0x0c8c), 7);
+}
+
+#[test]
+fn vfs_are_closed_until_their_handshake() {
+    let mut w = World::new(Device::Hardware, 7);
+    assert_eq!(w.regs.read(0x0c8c), 0x80);
+    assert_eq!(w.regs.read(0x0c90), 0x80);
+    assert_eq!(send(&mut w, 3, &words(&[5, 1522])), 5 | NACK);
+    // At most one such answer in two seconds.
+    w.now += 1_000_000_000;
+    let again = w.switch.on_message(vf_index(3), &words(&[5, 1522]), w.now);
+    assert_eq!(again, Outcome::default());
+    w.apply(&Op::Message(3, words(&[1])));
+    assert_eq!(w.regs.read(0x0c8c), 0x88);
+    w.apply(&Op::PfReset);
+    assert_eq!(w.regs.read(0x0c8c), 0x80);
+}
+
+#[test]
+fn admin_mac_stands_against_an_untrusted_vf() {
+    let mut w = ready(2);
+    let vf = vf_index(0);
+    send(&mut w, 0, &with_mac(0x0002, station(1)));
+    send(&mut w, 0, &with_mac(0x2_0002, station(2)));
+    w.switch.set_vf_mac(vf, MacAddr(station(5))).unwrap();
+    w.sync();
+    // Addresses the VF had chosen are gone, and it cannot choose others.
+    let own: Vec<Mac> = w
+        .regs
+        .addresses()
+        .into_iter()
+        .filter(|a| a.1 == 1)
+        .map(|a| a.0)
+        .collect();
+    assert_eq!(own, [station(5)]);
+    assert_eq!(
+        send(&mut w, 0, &with_mac(0x0002, station(6))),
+        0x0002 | NACK | CTS
+    );
+    assert_eq!(
+        send(&mut w, 0, &with_mac(0x2_0002, station(6))),
+        0x2_0002 | NACK | CTS
+    );
+    // Clients repeat the address they were given.
+    assert_eq!(
+        send(&mut w, 0, &with_mac(0x0002, station(5))),
+        0x0002 | ACK | CTS
+    );
+
+    w.switch.set_vf_trust(vf, true);
+    assert_eq!(
+        send(&mut w, 0, &with_mac(0x0002, station(6))),
+        0x0002 | ACK | CTS
+    );
+    assert_eq!(w.switch.config(vf).mac, MacAddr(station(6)));
+    w.switch.set_vf_trust(vf, false);
+    assert_eq!(w.switch.config(vf).mac, MacAddr(station(5)));
+    w.switch.set_vf_mac(vf, MacAddr::ZERO).unwrap();
+    assert_eq!(w.switch.config(vf).mac, MacAddr::ZERO);
+}
+
+#[test]
+fn duplicate_addresses_are_refused_and_squatters_displaced() {
+    let mut w = ready(3);
+    w.switch
+        .set_vf_mac(vf_index(0), MacAddr(station(1)))
+        .unwrap();
+    let taken = Err(AdminError::AddressInUse);
+    assert_eq!(w.switch.set_vf_mac(vf_index(1), MacAddr(station(1))), taken);
+    assert_eq!(w.switch.set_vf_mac(vf_index(1), MacAddr(PF_MAC)), taken);
+    assert_eq!(
+        w.switch
+            .set_vf_mac(vf_index(1), MacAddr([1, 0, 0, 0, 0, 1])),
+        Err(AdminError::InvalidAddress)
+    );
+    send(&mut w, 2, &with_mac(0x0002, station(7)));
+    assert_eq!(
+        w.switch.set_vf_mac(vf_index(1), MacAddr(station(7))),
+        Ok(())
+    );
+    assert_eq!(w.switch.config(vf_index(2)).mac, MacAddr::ZERO);
+    assert_eq!(w.switch.counters(vf_index(2)).address_taken, 1);
+}
+
+#[test]
+fn the_pf_takes_its_address_back_from_a_squatter() {
+    let mut w = ready(2);
+    send(&mut w, 0, &with_mac(0x0002, station(1)));
+    send(&mut w, 1, &with_mac(0x2_0002, station(2)));
+    w.switch
+        .set_vf_mac(vf_index(1), MacAddr(station(3)))
+        .unwrap();
+    let list = [station(1), station(2), station(3)].map(MacAddr);
+    let outcome = w.switch.set_rx_mode(Default::default(), list, []);
+    w.sync();
+    assert_eq!(outcome.displaced.bits(), 1);
+    assert_eq!(outcome.conflicts, 1);
+    let pf: Vec<Mac> = w
+        .regs
+        .addresses()
+        .into_iter()
+        .filter(|a| a.1 == 4)
+        .map(|a| a.0)
+        .collect();
+    assert_eq!(pf, [PF_MAC, station(1), station(2)]);
+}
+
+#[test]
+fn an_address_of_the_pf_without_a_register_is_still_its_own() {
+    let mut w = ready(2);
+    let list: Vec<MacAddr> = (0..60).map(|n| MacAddr([6, 0, 0, 0, n << 4, n])).collect();
+    assert!(
+        w.switch
+            .set_rx_mode(Default::default(), list.clone(), [])
+            .overflow
+    );
+    w.sync();
+    for mac in list {
+        assert_eq!(
+            send(&mut w, 0, &with_mac(0x2_0002, mac.0)),
+            0x2_0002 | NACK | CTS
+        );
+    }
+}
+
+#[test]
+fn disabled_link_stops_traffic_and_shows_no_cts() {
+    let mut w = ready(2);
+    let vf = vf_index(0);
+    assert_eq!(w.switch.ping(vf), Some(0x0100 | CTS));
+    w.switch.set_vf_link_state(vf, LinkState::Disable).unwrap();
+    w.sync();
+    assert_eq!(w.switch.ping(vf), Some(0x0100));
+    assert_eq!(w.regs.read(0x0c8c), 0x6);
+    assert_eq!(send(&mut w, 0, &words(&[5, 1522])), 5 | ACK);
+    // A NACK without CTS would make the client start over: a ping follows.
+    let outcome = w.switch.on_message(vf, &words(&[5, 0]), w.now);
+    assert_eq!(outcome.reply.unwrap().words(), [5 | NACK]);
+    assert!(outcome.ping);
+    assert_eq!(
+        w.switch
+            .set_vf_link_state(vf, LinkState::Enable)
+            .unwrap_err()
+            .errno(),
+        -95
+    );
+    w.switch.set_vf_link_state(vf, LinkState::Auto).unwrap();
+    w.sync();
+    assert_eq!(w.regs.read(0x0c8c), 0x7);
+}
+
+#[test]
+fn rate_is_kept_and_rescaled() {
+    let mut w = ready(2);
+    let vf = vf_index(0);
+    assert_eq!(w.switch.set_vf_rate(vf, 0, 100).unwrap_err().errno(), -22);
+    w.switch.set_link_speed(1000);
+    assert_eq!(w.switch.set_vf_rate(vf, 1, 100).unwrap_err().errno(), -22);
+    assert_eq!(w.switch.set_vf_rate(vf, 0, 1001).unwrap_err().errno(), -22);
+    w.switch.set_vf_rate(vf, 0, 50).unwrap();
+    w.sync();
+    assert_eq!(w.regs.rate(0), 0x8000_0000 | 20 << 14);
+    assert_eq!(w.regs.rate(8), 0x8fff_ffff);
+    w.switch.set_link_speed(100);
+    w.sync();
+    assert_eq!(w.regs.rate(0), 0x8000_0000 | 2 << 14);
+    // Down and up again.
+    w.switch.set_link_speed(0);
+    assert_eq!(w.switch.set_vf_rate(vf, 0, 50), Ok(()));
+    w.switch.set_link_speed(1000);
+    w.apply(&Op::PfReset);
+    assert_eq!(w.regs.rate(0), 0x8000_0000 | 20 << 14);
+    w.switch.set_vf_rate(vf, 0, 0).unwrap();
+    w.sync();
+    assert_eq!((w.regs.rate(0), w.regs.rate(8)), (0, 0));
+}
+
+#[test]
+fn quarantine_cuts_off_until_it_is_lifted() {
+    let mut w = ready(2);
+    let vf = vf_index(0);
+    w.switch.set_policy(Policy {
+        offence_limit: 3,
+        offence_decay: 0,
+        ..Policy::DEFAULT
+    });
+    assert_eq!(send(&mut w, 0, &words(&[0x77])), 0x77 | NACK | CTS);
+    assert_eq!(send(&mut w, 0, &words(&[0x77])), 0x77 | NACK | CTS);
+    let last = w.switch.on_message(vf, &words(&[0x77]), w.now);
+    assert_eq!((last.reply, last.event), (None, Some(Event::Quarantined)));
+    w.sync();
+    assert_eq!(w.regs.read(0x0c8c), 0x6);
+    for _ in 0..10 {
+        assert_eq!(
+            w.switch.on_message(vf, &words(&[1]), w.now),
+            Outcome::default()
+        );
+        assert_eq!(w.switch.admit(vf, w.now), (Admit::Ignore, None));
+        assert_eq!(w.switch.ping(vf), None);
+        w.switch.on_flr(vf);
+        w.switch.on_pf_reset();
+    }
+    assert!(w.switch.status(vf).quarantined);
+    assert_eq!(w.switch.counters(vf).quarantined, 1);
+    assert!(w.switch.release(vf));
+    assert_eq!(w.switch.ping(vf), Some(0x0100));
+    w.switch.on_message(vf, &words(&[1]), w.now);
+    w.sync();
+    assert_eq!(w.regs.read(0x0c8c) & 1, 1);
+}
+
+#[test]
+fn enabling_vfs_has_the_errnos_user_space_knows() {
+    let mut w = World::new(Device::Hardware, 0);
+    assert_eq!(w.switch.vf_index(0).unwrap_err().errno(), -95);
+    assert_eq!(w.switch.set_nr_vfs(8).unwrap_err().errno(), -1);
+    w.switch.set_nr_vfs(2).unwrap();
+    assert_eq!(w.switch.set_nr_vfs(2), Ok(()));
+    assert_eq!(w.switch.set_nr_vfs(3).unwrap_err().errno(), -16);
+    assert_eq!(w.switch.vf_index(2).unwrap_err().errno(), -22);
+    assert_eq!(w.switch.vf_index(-1).unwrap_err().errno(), -22);
+    assert!(w.switch.vf_index(1).is_ok());
+}
+
+#[test]
+fn a_failed_enable_leaves_the_pf_its_vlans() {
+    let mut w = World::new(Device::Hardware, 0);
+    for vid in 1..=18 {
+        w.switch.vlan_add(vid).unwrap();
+    }
+    assert_eq!(w.switch.set_nr_vfs(7), Err(AdminError::VlanTableFull));
+    assert_eq!(w.switch.nr_vfs(), 0);
+    w.switch.vlan_del(18);
+    assert_eq!(w.switch.set_nr_vfs(7), Ok(()));
+}
+
+#[test]
+fn vf_vlans_zero_and_port() {
+    let mut w = ready(2);
+    let before = w.regs.clone();
+    for join in [0x1_0004, 0x0_0004] {
+        assert_eq!(send(&mut w, 0, &words(&[join, 0])), join | ACK | CTS);
+        assert_eq!(w.regs, before);
+    }
+    w.switch.set_vf_vlan(vf_index(0), 100, 0, 0x8100).unwrap();
+    for vid in [0, 100, 200] {
+        assert_eq!(
+            send(&mut w, 0, &words(&[0x1_0004, vid])),
+            0x1_0004 | NACK | CTS
+        );
+    }
+}
+
+#[test]
+fn promiscuous_pf_on_a_device_with_only_hash_tables() {
+    for (promiscuity, uta, mta) in [
+        (Promiscuity::PerPool, u32::MAX, 0),
+        (Promiscuity::HashOnly, 0, u32::MAX),
+    ] {
+        let device = match promiscuity {
+            Promiscuity::PerPool => Device::Hardware,
+            Promiscuity::HashOnly => Device::Qemu,
+        };
+        let mut w = World::new(device, 2);
+        w.apply(&Op::RxMode {
+            promisc: true,
+            allmulti: false,
+            unicast: vec![],
+            multicast: vec![],
+        });
+        assert_eq!(w.regs.read(0xa000), uta);
+        assert_eq!(w.regs.read(0x5200), mta);
+        assert_eq!(w.regs.read(0x581c) & 1 << 29, 0);
+    }
+}
