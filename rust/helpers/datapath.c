@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The data path: each function is one step of a packet, so that the step costs
+ * one call and its inlines are compiled together.
+ */
+
+#include <linux/etherdevice.h>
+#include <linux/if_vlan.h>
+#include <linux/netdevice.h>
+#include <linux/sctp.h>
+#include <linux/skbuff.h>
+#include <net/gro.h>
+#include <net/gso.h>
+#include <net/ip6_checksum.h>
+#include <net/netdev_lock.h>
+#include <net/netdev_queues.h>
+#include <net/page_pool/helpers.h>
+#include <net/sctp/checksum.h>
+
+#include "datapath.h"
+
+/* Net device and its queues */
+
+void *nbh_netdev_priv(const struct net_device *dev)
+{
+	return netdev_priv(dev);
+}
+
+void nbh_set_netdev_dev(struct net_device *dev, struct device *parent)
+{
+	SET_NETDEV_DEV(dev, parent);
+}
+
+void nbh_dev_hold(struct net_device *dev)
+{
+	dev_hold(dev);
+}
+
+void nbh_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
+}
+
+void nbh_eth_hw_addr_set(struct net_device *dev, const u8 *addr)
+{
+	eth_hw_addr_set(dev, addr);
+}
+
+bool nbh_netif_running(const struct net_device *dev)
+{
+	return netif_running(dev);
+}
+
+bool nbh_netif_carrier_ok(const struct net_device *dev)
+{
+	return netif_carrier_ok(dev);
+}
+
+bool nbh_netif_device_present(const struct net_device *dev)
+{
+	return netif_device_present(dev);
+}
+
+void nbh_netif_tx_start_all_queues(struct net_device *dev)
+{
+	netif_tx_start_all_queues(dev);
+}
+
+void nbh_netif_tx_wake_all_queues(struct net_device *dev)
+{
+	netif_tx_wake_all_queues(dev);
+}
+
+void nbh_netif_tx_disable(struct net_device *dev)
+{
+	netif_tx_disable(dev);
+}
+
+void nbh_netif_trans_update(struct net_device *dev)
+{
+	netif_trans_update(dev);
+}
+
+void nbh_tx_lock_bh(struct netdev_queue *txq)
+{
+	__netif_tx_lock_bh(txq);
+}
+
+void nbh_tx_unlock_bh(struct netdev_queue *txq)
+{
+	__netif_tx_unlock_bh(txq);
+}
+
+void nbh_tx_reset_queue(struct netdev_queue *txq)
+{
+	netdev_tx_reset_queue(txq);
+}
+
+/* Accounts @bytes to BQL; true when the doorbell is due. */
+bool nbh_tx_sent(struct netdev_queue *txq, unsigned int bytes)
+{
+	return __netdev_tx_sent_queue(txq, bytes, netdev_xmit_more());
+}
+
+bool nbh_xmit_more(void)
+{
+	return netdev_xmit_more();
+}
+
+void nbh_tx_stop_queue(struct netdev_queue *txq)
+{
+	netif_tx_stop_queue(txq);
+	/* The stop bit before the caller looks for room again; pairs with
+	 * the barrier of nbh_tx_completed().
+	 */
+	smp_mb__after_atomic();
+}
+
+void nbh_tx_start_queue(struct netdev_queue *txq)
+{
+	netif_tx_start_queue(txq);
+}
+
+/* Accounts completions to BQL; the barrier orders them before the caller reads
+ * whether the queue is stopped.
+ */
+void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int bytes)
+{
+	netdev_txq_completed_mb(txq, pkts, bytes);
+}
+
+void nbh_txq_trans_cond_update(struct netdev_queue *txq)
+{
+	txq_trans_cond_update(txq);
+}
+
+/* NAPI */
+
+void nbh_napi_add(struct net_device *dev, struct napi_struct *napi,
+		  int (*poll)(struct napi_struct *, int), int index)
+{
+	netif_napi_add_config(dev, napi, poll, index);
+}
+
+void nbh_napi_del(struct napi_struct *napi)
+{
+	netif_napi_del(napi);
+}
+
+void nbh_napi_set_irq(struct napi_struct *napi, int irq)
+{
+	netif_napi_set_irq(napi, irq);
+}
+
+void nbh_napi_schedule(struct napi_struct *napi)
+{
+	napi_schedule(napi);
+}
+
+void nbh_napi_schedule_irqoff(struct napi_struct *napi)
+{
+	napi_schedule_irqoff(napi);
+}
+
+void nbh_napi_synchronize(struct napi_struct *napi)
+{
+	napi_synchronize(napi);
+}
+
+/* page_pool */
+
+struct page_pool *nbh_page_pool_create_for(struct device *dev, struct napi_struct *napi, u32 pages,
+				       u32 offset, u32 max_len, u32 queue)
+{
+	struct page_pool_params params = {
+		.order = 0,
+		.pool_size = pages,
+		.nid = NUMA_NO_NODE,
+		.dev = dev,
+		.napi = napi,
+		.dma_dir = DMA_FROM_DEVICE,
+		.max_len = max_len,
+		.offset = offset,
+		.netdev = napi->dev,
+		.queue_idx = queue,
+		.flags = PP_FLAG_DMA_MAP | PP_FLAG_DMA_SYNC_DEV,
+	};
+
+	return page_pool_create(&params);
+}
+
+/* A page and where the device sees it; NULL when there is none to be had. */
+struct page *nbh_page_pool_alloc(struct page_pool *pool, dma_addr_t *dma)
+{
+	struct page *page = page_pool_dev_alloc_pages(pool);
+
+	if (likely(page))
+		*dma = page_pool_get_dma_addr(page);
+	return page;
+}
+
+/* Gives a page back to its pool from any context. */
+void nbh_page_pool_put(struct page *page)
+{
+	page_pool_put_full_page(pp_page_to_nmdesc(page)->pp, page, false);
+}
+
+/* Gives a page back to its pool from the NAPI poll that owns the pool. */
+void nbh_page_pool_put_direct(struct page *page, unsigned int dma_sync_size)
+{
+	page_pool_put_page(pp_page_to_nmdesc(page)->pp, page, dma_sync_size, true);
+}
+
+/* Receive */
+
+/* Turns the first buffer of a frame into an skb: @headroom bytes, then @len
+ * bytes of data, in a page of @truesize bytes. The page stays the caller's if
+ * this fails.
+ */
+struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len, u32 truesize)
+{
+	void *va = page_address(page);
+	struct sk_buff *skb;
+
+	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	net_prefetch(va + headroom);
+	skb = napi_build_skb(va, truesize);
+	if (unlikely(!skb))
+		return NULL;
+	skb_mark_for_recycle(skb);
+	skb_reserve(skb, headroom);
+	__skb_put(skb, len);
+	return skb;
+}
+
+/* Appends a further buffer of a frame. */
+void nbh_rx_add_frag(struct sk_buff *skb, struct page *page, u32 headroom, u32 len,
+		     u32 truesize)
+{
+	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, headroom, len, truesize);
+}
+
+#define NBH_RX_CSUM_GOOD	BIT(0)
+#define NBH_RX_HASH_L3		BIT(1)
+#define NBH_RX_HASH_L4		BIT(2)
+#define NBH_RX_VLAN		BIT(3)
+
+/* Completes the metadata of a received frame and hands it to GRO. */
+void nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 queue, u32 flags,
+		    u32 hash, u16 vlan_tci)
+{
+	if (flags & NBH_RX_CSUM_GOOD)
+		skb->ip_summed = CHECKSUM_UNNECESSARY;
+	if (flags & (NBH_RX_HASH_L3 | NBH_RX_HASH_L4))
+		skb_set_hash(skb, hash, flags & NBH_RX_HASH_L4 ? PKT_HASH_TYPE_L4 :
+								PKT_HASH_TYPE_L3);
+	if (flags & NBH_RX_VLAN)
+		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), vlan_tci);
+	skb_record_rx_queue(skb, queue);
+	skb->protocol = eth_type_trans(skb, napi->dev);
+	napi_gro_receive(napi, skb);
+}
+
+/* Transmit */
+
+void nbh_kfree_skb_any(struct sk_buff *skb)
+{
+	dev_kfree_skb_any(skb);
+}
+
+#define NBH_TX_OFFLOAD		BIT(0)
+#define NBH_TX_VLAN		BIT(1)
+
+/* A frame is about to be given to the device: takes the software timestamp, and says
+ * what the frame asks for: NBH_TX_* bits, and the VLAN tag in bits 31:16.
+ */
+u32 nbh_tx_begin(struct sk_buff *skb)
+{
+	u32 meta = 0;
+
+	skb_tx_timestamp(skb);
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL)
+		meta |= NBH_TX_OFFLOAD;
+	if (skb_vlan_tag_present(skb))
+		meta |= NBH_TX_VLAN | (u32)skb_vlan_tag_get(skb) << 16;
+	return meta;
+}
+
+/* Pads to @len bytes; frees the skb and fails when there is no memory. */
+int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
+{
+	return skb_put_padto(skb, len);
+}
+
+dma_addr_t nbh_skb_map_head(struct device *dev, struct sk_buff *skb)
+{
+	return dma_map_single(dev, skb->data, skb_headlen(skb), DMA_TO_DEVICE);
+}
+
+dma_addr_t nbh_skb_map_frag(struct device *dev, struct sk_buff *skb, unsigned int i, u32 *len)
+{
+	const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+
+	*len = skb_frag_size(frag);
+	return skb_frag_dma_map(dev, frag, 0, *len, DMA_TO_DEVICE);
+}
+
+static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)
+{
+	bool udp = skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
+	int err = skb_cow_head(skb, 0);
+
+	if (err)
+		return err;
+
+	/* The device fills in lengths and checksums of each segment, and wants
+	 * the pseudo header's checksum without the length.
+	 */
+	o->ipv4 = ip_hdr(skb)->version == 4;
+	if (o->ipv4) {
+		struct iphdr *ip = ip_hdr(skb);
+		__sum16 seed = ~csum_tcpudp_magic(ip->saddr, ip->daddr, 0,
+						  udp ? IPPROTO_UDP : IPPROTO_TCP, 0);
+
+		ip->tot_len = 0;
+		ip->check = 0;
+		if (udp)
+			udp_hdr(skb)->check = seed;
+		else
+			tcp_hdr(skb)->check = seed;
+	} else {
+		struct ipv6hdr *ip = ipv6_hdr(skb);
+
+		ip->payload_len = 0;
+		if (udp)
+			udp_hdr(skb)->check = ~csum_ipv6_magic(&ip->saddr, &ip->daddr, 0,
+							       IPPROTO_UDP, 0);
+		else
+			tcp_hdr(skb)->check = ~csum_ipv6_magic(&ip->saddr, &ip->daddr, 0,
+							       IPPROTO_TCP, 0);
+	}
+	o->l4_proto = udp ? IPPROTO_UDP : IPPROTO_TCP;
+	o->l4_len = udp ? sizeof(struct udphdr) : tcp_hdrlen(skb);
+	o->gso_size = skb_shinfo(skb)->gso_size;
+	o->gso_segs = skb_shinfo(skb)->gso_segs;
+	return 0;
+}
+
+/* Says what the stack leaves to the device, and prepares the headers for it.
+ * A checksum the device cannot compute is computed here.
+ */
+int nbh_tx_prepare_offload(struct sk_buff *skb, struct nbh_tx_offload *o)
+{
+	if (skb_is_gso(skb)) {
+		int err = nbh_tx_prepare_gso(skb, o);
+
+		if (err)
+			return err;
+	} else {
+		switch (skb->csum_offset) {
+		case offsetof(struct tcphdr, check):
+			o->l4_proto = IPPROTO_TCP;
+			break;
+		case offsetof(struct udphdr, check):
+			o->l4_proto = IPPROTO_UDP;
+			break;
+		case offsetof(struct sctphdr, checksum):
+			if (skb_csum_is_sctp(skb)) {
+				o->l4_proto = IPPROTO_SCTP;
+				break;
+			}
+			fallthrough;
+		default:
+			o->l4_proto = 0;
+			return skb_checksum_help(skb);
+		}
+		o->ipv4 = ip_hdr(skb)->version == 4;
+		o->l4_len = 0;
+		o->gso_size = 0;
+		o->gso_segs = 1;
+	}
+	o->mac_len = skb_network_offset(skb);
+	o->ip_len = skb_checksum_start_offset(skb) - skb_network_offset(skb);
+	return 0;
+}
+
+/* How long the headers are a device would have to step over. */
+void nbh_tx_shape(const struct sk_buff *skb, u32 *mac_len, u32 *network_len)
+{
+	*mac_len = skb_network_offset(skb);
+	*network_len = skb->ip_summed == CHECKSUM_PARTIAL ?
+		       skb_checksum_start_offset(skb) - skb_network_offset(skb) : 0;
+}
+
+netdev_features_t nbh_vlan_features_check(struct sk_buff *skb, netdev_features_t features)
+{
+	return vlan_features_check(skb, features);
+}
+
+void nbh_set_unicast_filtering(struct net_device *dev)
+{
+	dev->priv_flags |= IFF_UNICAST_FLT;
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/aer.h>
+#include <linux/pci.h>
+#include <linux/pm_wakeup.h>
+
+int nbh_pci_request_mem_regions(struct pci_dev *pdev, const char *name)
+{
+	return pci_request_mem_regions(pdev, name);
+}
+
+void nbh_pci_release_mem_regions(struct pci_dev *pdev)
+{
+	pci_release_mem_regions(pdev);
+}
+
+bool nbh_pci_channel_offline(struct pci_dev *pdev)
+{
+	return pci_channel_offline(pdev);
+}
+
+bool nbh_pci_is_enabled(struct pci_dev *pdev)
+{
+	return pci_is_enabled(pdev);
+}
+
+bool nbh_device_may_wakeup(struct device *dev)
+{
+	return device_may_wakeup(dev);
+}
+
+/* The @n-th VF (from 0) of @pf with a reference taken, or NULL. */
+struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
+{
+	struct pci_dev *vf = NULL;
+
+	/* Passes the reference on to the next device, and has none when there is no next. */
+	while ((vf = pci_get_device(pf->vendor, PCI_ANY_ID, vf))) {
+		if (vf->is_virtfn && pci_physfn(vf) == pf && pci_iov_vf_id(vf) == n)
+			break;
+	}
+	return vf;
+}
+
+bool nbh_device_trylock(struct device *dev)
+{
+	return device_trylock(dev);
+}
+
+void nbh_device_unlock(struct device *dev)
+{
+	device_unlock(dev);
+}
