@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interrupt vectors of a PCI device.
+//!
+//! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
+//! [`include/linux/interrupt.h`](srctree/include/linux/interrupt.h).
+
+use core::ffi::c_void;
+use kernel::{
+    device::Bound,
+    devres::Devres,
+    error::to_result,
+    fmt,
+    new_mutex,
+    pci::Device,
+    prelude::*,
+    str::CString,
+    sync::{
+        aref::ARef,
+        Arc,
+        Mutex, //
+    }, //
+};
+
+use crate::pci::as_raw;
+
+pub use kernel::irq::IrqReturn;
+
+/// What serves an interrupt.
+pub trait Handler: Send + Sync + 'static {
+    /// The interrupt has fired. Hard interrupt context, local interrupts off: must not sleep.
+    ///
+    /// On a shared line it may be another device's: [`IrqReturn::None`] then.
+    fn handle(&self) -> IrqReturn;
+}
+
+/// A kind of interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// MSI-X: one message per vector.
+    Msix,
+    /// MSI.
+    Msi,
+    /// The interrupt line, shared with other devices.
+    Intx,
+}
+
+/// A set of [`Kind`]s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds(u32);
+
+impl Kinds {
+    /// MSI-X.
+    pub const MSIX: Self = Self(netbind::PCI_IRQ_MSIX);
+    /// MSI.
+    pub const MSI: Self = Self(netbind::PCI_IRQ_MSI);
+    /// The interrupt line.
+    pub const INTX: Self = Self(netbind::PCI_IRQ_INTX);
+    /// Whatever there is, MSI-X first.
+    pub const ALL: Self = Self::MSIX.or(Self::MSI).or(Self::INTX);
+
+    /// Returns the kinds of either set.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// An interrupt handler as the C side knows it.
+///
+/// # Invariants
+///
+/// `cookie` is an [`Arc`] turned into a pointer, which `release` turns back; an interrupt is
+/// requested with it, and with `name`.
+struct Action {
+    cookie: *mut c_void,
+    release: unsafe fn(*mut c_void),
+    _name: CString,
+}
+
+/// What is requested on a vector.
+type Slot = Option<Action>;
+
+/// # Invariants
+///
+/// As long as `open`, the vectors of `dev` are allocated, and `slots` tells what is requested.
+/// Afterwards nothing is allocated or requested.
+struct Table {
+    open: bool,
+    slots: KVec<Slot>,
+}
+
+// SAFETY: The pointers in it are `Arc`s of types that are `Send` and `Sync`.
+unsafe impl Send for Table {}
+
+/// The vectors of a device, and who serves them.
+#[pin_data]
+struct VectorSet {
+    dev: ARef<Device>,
+    kind: Kind,
+    irqs: KVec<u32>,
+    #[pin]
+    table: Mutex<Table>,
+}
+
+impl VectorSet {
+    /// The `count` vectors that have been allocated for `dev`.
+    fn new(dev: &Device<Bound>, count: c_int) -> Result<Arc<Self>> {
+        let count = u32::try_from(count)?;
+        let mut irqs = KVec::new();
+        let mut slots = KVec::new();
+        for index in 0..count {
+            // SAFETY: `dev` is a valid device.
+            let irq = unsafe { netbind::pci_irq_vector(as_raw(dev), index) };
+            irqs.push(u32::try_from(irq)?, GFP_KERNEL)?;
+            slots.push(None, GFP_KERNEL)?;
+        }
+        // SAFETY: `dev` is a valid device.
+        let kind = match unsafe { netbind::pci_irq_type(as_raw(dev)) } {
+            netbind::PCI_IRQ_MSIX => Kind::Msix,
+            netbind::PCI_IRQ_MSI => Kind::Msi,
+            _ => Kind::Intx,
+        };
+        Arc::pin_init(
+            pin_init!(Self {
+                dev: dev.into(),
+                kind,
+                irqs,
+                table <- new_mutex!(Table { open: true, slots }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn request<H: Handler>(&self, index: usize, name: CString, handler: Arc<H>) -> Result {
+        let irq = self.irq(index).ok_or(EINVAL)?;
+        let flags = match self.kind {
+            // CAST: A flag; widening.
+            Kind::Intx => netbind::IRQF_SHARED as c_ulong,
+            Kind::Msi | Kind::Msix => 0,
+        };
+
+        let mut table = self.table.lock();
+        if !table.open {
+            return Err(ENODEV);
+        }
+        let slot = table.slots.get_mut(index).ok_or(EINVAL)?;
+        if slot.is_some() {
+            return Err(EBUSY);
+        }
+
+        let cookie = Arc::into_raw(handler).cast_mut().cast();
+        // SAFETY: `irq` is allocated, as the table is open. The cookie is what `serve::<H>`
+        // expects, and stays so, as does the name, until `release` after `free_irq()`.
+        let requested = to_result(unsafe {
+            netbind::request_threaded_irq(
+                irq,
+                Some(serve::<H>),
+                None,
+                flags,
+                name.as_char_ptr(),
+                cookie,
+            )
+        });
+        if let Err(error) = requested {
+            // SAFETY: The cookie is an `Arc<H>` turned into a pointer, which nobody else has.
+            unsafe { release::<H>(cookie) };
+            return Err(error);
+        }
+        // INVARIANT: Requested above.
+        *slot = Some(Action {
+            cookie,
+            release: release::<H>,
+            _name: name,
+        });
+        Ok(())
+    }
+
+    fn irq(&self, index: usize) -> Option<u32> {
+        self.irqs.get(index).copied()
+    }
+
+    /// Frees what is requested on a vector, if anything.
+    fn free(&self, index: usize) {
+        let action = {
+            let mut table = self.table.lock();
+            let action = table.slots.get_mut(index).and_then(Option::take);
+            if let Some(action) = &action {
+                self.free_irq(index, action);
+            }
+            action
+        };
+        // Not under the lock: dropping a handler may end in any code.
+        if let Some(action) = action {
+            action.release();
+        }
+    }
+
+    /// Frees all that is requested, and the vectors.
+    fn close(&self) {
+        let slots = {
+            let mut table = self.table.lock();
+            let slots = core::mem::replace(&mut table.slots, KVec::new());
+            for (index, action) in slots.iter().enumerate() {
+                if let Some(action) = action {
+                    self.free_irq(index, action);
+                }
+            }
+            if core::mem::replace(&mut table.open, false) {
+                // SAFETY: The vectors are allocated and none is requested any more.
+                unsafe { netbind::pci_free_irq_vectors(as_raw(&*self.dev)) };
+            }
+            slots
+        };
+        slots.into_iter().flatten().for_each(Action::release);
+    }
+
+    /// Frees the interrupt of vector `index`, requested with `action`; waits for the handler.
+    fn free_irq(&self, index: usize, action: &Action) {
+        let Some(irq) = self.irq(index) else { return };
+
+        // SAFETY: By the type invariants of `Action`, `irq` is requested with this cookie. The
+        // hint goes first, as `free_irq()` complains of one that is left.
+        unsafe {
+            netbind::irq_clear_affinity_hint(irq);
+            netbind::free_irq(irq, action.cookie);
+        }
+    }
+}
+
+impl Action {
+    /// Gives up the handler of an interrupt that has been freed.
+    fn release(self) {
+        // SAFETY: By the type invariants, and this consumes the pointer. As the interrupt has
+        // been freed, the handler does not run any more.
+        unsafe { (self.release)(self.cookie) };
+    }
+}
+
+/// # Safety
+///
+/// `cookie` is an `Arc<H>` turned into a pointer; it must not be used afterwards.
+unsafe fn release<H: Handler>(cookie: *mut c_void) {
+    // SAFETY: By the safety requirements of this function.
+    drop(unsafe { Arc::<H>::from_raw(cookie.cast_const().cast()) });
+}
+
+/// # Safety
+///
+/// `cookie` is an `Arc<H>` turned into a pointer, which stays valid during the call.
+unsafe extern "C" fn serve<H: Handler>(_irq: c_int, cookie: *mut c_void) -> netbind::irqreturn_t {
+    // SAFETY: By the safety requirements of this function.
+    let handler = unsafe { &*cookie.cast_const().cast::<H>() };
+
+    match handler.handle() {
+        IrqReturn::None => netbind::irqreturn::IRQ_NONE,
+        IrqReturn::Handled => netbind::irqreturn::IRQ_HANDLED,
+    }
+}
+
+/// Ends what a [`VectorSet`] stands for, when [`Vectors`] are dropped or the device is unbound,
+/// whichever is first.
+struct Closer(Arc<VectorSet>);
+
+impl Drop for Closer {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The interrupt vectors of a device.
+///
+/// Dropping them frees all interrupts requested on them, and the vectors; process context. That
+/// is also done when the device is unbound, so that one forgotten cannot outlive the driver.
+///
+/// # Examples
+///
+/// ```ignore
+/// struct Link { /* … */ }
+///
+/// impl irq::Handler for Link {
+///     fn handle(&self) -> IrqReturn { /* … */ }
+/// }
+///
+/// let vectors = irq::Vectors::alloc(pdev, 1, 4, irq::Kinds::ALL)?;
+/// let link = vectors.request(0, fmt!("{}", pdev.as_ref().name()), Arc::new(Link { /* … */ }, GFP_KERNEL)?)?;
+/// ```
+pub struct Vectors {
+    set: Arc<VectorSet>,
+    _closer: Devres<Closer>,
+}
+
+impl Vectors {
+    /// Allocates between `min` and `max` vectors of one of `kinds`. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `-ENOSPC` if the device or the platform has fewer than `min`.
+    pub fn alloc(dev: &Device<Bound>, min: u32, max: u32, kinds: Kinds) -> Result<Self> {
+        let pdev = as_raw(dev);
+        // SAFETY: `pdev` is a valid device, bound to a driver.
+        let count = unsafe { netbind::pci_alloc_irq_vectors(pdev, min, max, kinds.0) };
+        // Negative: an errno.
+        to_result(count)?;
+        // From here on the vectors are freed when this is dropped.
+        let closer = Closer(VectorSet::new(dev, count).inspect_err(|_| {
+            // SAFETY: Allocated above, and none is requested.
+            unsafe { netbind::pci_free_irq_vectors(pdev) }
+        })?);
+
+        Ok(Self {
+            set: closer.0.clone(),
+            _closer: Devres::new(dev.as_ref(), Ok::<_, Error>(closer))?,
+        })
+    }
+
+    /// Returns how many there are.
+    pub fn len(&self) -> usize {
+        self.set.irqs.len()
+    }
+
+    /// Returns whether there are none, which is never the case.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns of which kind they are.
+    pub fn kind(&self) -> Kind {
+        self.set.kind
+    }
+
+    /// Returns the interrupt number of vector `index`.
+    pub fn irq(&self, index: usize) -> Option<u32> {
+        self.set.irq(index)
+    }
+
+    /// Has `handler` serve vector `index`. Process context.
+    ///
+    /// `name` is what `/proc/interrupts` shows. The handler may be called before this returns.
+    ///
+    /// # Errors
+    ///
+    /// `-EINVAL` if there is no such vector, `-EBUSY` if it is served, `-ENODEV` if the device
+    /// is no longer bound.
+    pub fn request<H: Handler>(
+        &self,
+        index: usize,
+        name: fmt::Arguments<'_>,
+        handler: Arc<H>,
+    ) -> Result<Registration> {
+        self.set
+            .request(index, CString::try_from_fmt(name)?, handler)?;
+        Ok(Registration {
+            set: self.set.clone(),
+            irq: self.irq(index).ok_or(EINVAL)?,
+            index,
+        })
+    }
+}
+
+/// A vector that is being served.
+///
+/// Dropping it frees the interrupt: the handler has returned for the last time then. Process
+/// context. Forgetting it leaves the vector served until the [`Vectors`] end.
+pub struct Registration {
+    set: Arc<VectorSet>,
+    irq: u32,
+    index: usize,
+}
+
+impl Registration {
+    /// Returns the interrupt number.
+    pub fn irq(&self) -> u32 {
+        self.irq
+    }
+
+    /// Waits for a running handler to return. Process context.
+    pub fn synchronize(&self) {
+        self.with_irq(|irq| {
+            // SAFETY: `irq` is requested.
+            unsafe { netbind::synchronize_irq(irq) }
+        });
+    }
+
+    /// Turns the interrupt off and waits for a running handler to return. Process context.
+    ///
+    /// Calls count: it takes as many [`Registration::enable`] to undo them.
+    pub fn disable(&self) {
+        self.with_irq(|irq| {
+            // SAFETY: `irq` is requested.
+            unsafe { netbind::disable_irq(irq) }
+        });
+    }
+
+    /// Undoes one [`Registration::disable`]. Process context.
+    pub fn enable(&self) {
+        self.with_irq(|irq| {
+            // SAFETY: `irq` is requested. Enabling too often is a warning in the log.
+            unsafe { netbind::enable_irq(irq) }
+        });
+    }
+
+    /// Hints that the interrupt be served by the `n`-th CPU, counted from those near the device.
+    /// Process context.
+    pub fn spread(&self, n: u32) {
+        self.with_irq(|irq| {
+            // SAFETY: `irq` is requested on a vector of the device. Only a hint: a failure
+            // changes nothing.
+            unsafe { netbind::irq_hint_local_cpu(as_raw(&*self.set.dev), irq, n) };
+        });
+    }
+
+    /// Runs `f`, unless the device was unbound and the interrupt freed.
+    fn with_irq(&self, f: impl FnOnce(u32)) {
+        let table = self.set.table.lock();
+        if table.open {
+            f(self.irq);
+        }
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.set.free(self.index);
+    }
+}

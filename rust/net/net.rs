@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe abstractions for the drivers of PCI network devices.
+//!
+//! A driver on top of this crate contains no unsafe code. Each module wraps one concept of the
+//! kernel, and none knows any device:
+//!
+//! | module        | concept |
+//! |---------------|---------|
+//! | [`pci`]       | the driver of a physical function: probe to unbind, SR-IOV, errors, sleep |
+//! | [`mmio`]      | registers |
+//! | [`irq`]       | interrupt vectors |
+//! | [`dma`]       | memory shared with the device |
+//! | [`work`]      | deferred work that can be cancelled |
+//! | [`timer`]     | timers |
+//! | [`device`]    | net devices and their operations |
+//! | [`queue`]     | transmit queues: stopping, waking, byte limits, statistics |
+//! | [`napi`]      | polling |
+//! | [`skb`]       | packets |
+//! | [`tx`]        | packets given to the device |
+//! | [`page_pool`] | memory packets are received into |
+//! | [`rtnl`]      | the lock of network configuration |
+//! | [`ethtool`]   | the operations behind `ethtool` |
+//! | [`vf`]        | what an administrator does to virtual functions |
+//!
+//! Two rules keep this sound although a driver may leak any value:
+//!
+//! - What the kernel calls back into (interrupts, work, timers) is ended when the device is
+//!   unbound, whether or not its owner has been dropped (see [`kernel::devres`]).
+//! - What the kernel only reads (mappings, memory) leaks along.
+
+// `pr_*!` of `kernel` look for this in the root of the crate.
+#[allow(dead_code)]
+const __LOG_PREFIX: &[u8] = b"net\0";
+
+mod callback;
+pub mod dma;
+pub mod irq;
+#[cfg(CONFIG_KUNIT = "y")]
+pub mod mmio;
+pub mod pci;
+mod text;
+pub mod timer;
+pub mod work;

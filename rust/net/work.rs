@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Deferred work that can be cancelled.
+//!
+//! A work item has two sides: any number of [`Handle`]s to schedule it, and one [`Bound`] that
+//! says what it runs on. Scheduling an item that is not bound yet, or no more, does nothing: a
+//! handle can be passed around before what it runs on exists, and kept by it without making a
+//! cycle that would keep it alive.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    device::{
+        Bound as BoundDevice,
+        Device, //
+    },
+    devres::Devres,
+    prelude::*,
+    sync::{
+        Arc,
+        LockClassKey, //
+    },
+    time::Delta,
+    types::Opaque, //
+};
+
+use crate::callback::{
+    Callback,
+    Function, //
+};
+
+/// How the work queue is to treat its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flags(u32);
+
+impl Flags {
+    /// As the system queues do.
+    pub const NONE: Self = Self(0);
+    /// By workers of high priority.
+    pub const HIGHPRI: Self = Self(netbind::wq_flags_WQ_HIGHPRI);
+    /// Even when memory is so short that no worker can be made.
+    pub const MEM_RECLAIM: Self = Self(netbind::wq_flags_WQ_MEM_RECLAIM);
+
+    /// Returns the flags of either.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// A work queue of one's own. It ends with the last work item that uses it.
+///
+/// # Invariants
+///
+/// The pointer is to a work queue that this owns.
+pub struct WorkQueue(NonNull<netbind::workqueue_struct>);
+
+// SAFETY: Work queues may be used and destroyed by any thread.
+unsafe impl Send for WorkQueue {}
+// SAFETY: As above.
+unsafe impl Sync for WorkQueue {}
+
+impl WorkQueue {
+    /// Makes a queue that runs one item at a time, in the order scheduled. Process context.
+    pub fn ordered(name: &CStr, flags: Flags) -> Result<Arc<Self>> {
+        // SAFETY: `name` is a string, which is copied.
+        Self::own(unsafe { netbind::alloc_ordered_workqueue(name.as_char_ptr(), flags.0) })
+    }
+
+    /// Makes a queue that runs up to `max_active` items at a time on any CPUs; 0 for as many as
+    /// there usually are. Process context.
+    pub fn unbound(name: &CStr, flags: Flags, max_active: u16) -> Result<Arc<Self>> {
+        let flags = flags.0 | netbind::wq_flags_WQ_UNBOUND;
+        // SAFETY: `name` is a string, which is copied.
+        Self::own(unsafe {
+            netbind::alloc_workqueue(name.as_char_ptr(), flags, c_int::from(max_active))
+        })
+    }
+
+    fn own(queue: *mut netbind::workqueue_struct) -> Result<Arc<Self>> {
+        // INVARIANT: The caller has just made it.
+        let queue = Self(NonNull::new(queue).ok_or(ENOMEM)?);
+        Ok(Arc::new(queue, GFP_KERNEL)?)
+    }
+}
+
+impl Drop for WorkQueue {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants. Items that use the queue hold a reference to it until
+        // they have ended.
+        unsafe { netbind::destroy_workqueue(self.0.as_ptr()) };
+    }
+}
+
+/// Where a work item runs.
+#[derive(Clone)]
+pub enum Queue {
+    /// On the CPU that schedules it.
+    System,
+    /// On any CPU.
+    Unbound,
+    /// On the CPU that schedules it, by a worker of high priority.
+    Highpri,
+    /// On a queue of its own.
+    Own(Arc<WorkQueue>),
+}
+
+impl Queue {
+    fn as_raw(&self) -> *mut netbind::workqueue_struct {
+        // SAFETY: The system queues are set up before any module is loaded, and never change.
+        unsafe {
+            match self {
+                Self::System => netbind::system_percpu_wq,
+                Self::Unbound => netbind::system_dfl_wq,
+                Self::Highpri => netbind::system_highpri_wq,
+                Self::Own(queue) => queue.0.as_ptr(),
+            }
+        }
+    }
+}
+
+/// A work item.
+///
+/// # Invariants
+///
+/// - `dwork` is initialised with [`run_callback`], and is disabled but from [`Work::bind`] until
+///   [`End`] is dropped. While it is disabled it is neither pending nor, once [`End`] has waited
+///   for it, running.
+/// - `callback` is only changed while that is so.
+#[pin_data]
+struct Item {
+    #[pin]
+    dwork: Opaque<netbind::delayed_work>,
+    callback: Callback<Handle>,
+    queue: Queue,
+    // Below what uses them.
+    #[pin]
+    work_key: LockClassKey,
+    #[pin]
+    timer_key: LockClassKey,
+}
+
+// SAFETY: Work may be scheduled and run by any thread; `callback` is `Send` and `Sync`, and only
+// changed when nothing else accesses it.
+unsafe impl Send for Item {}
+// SAFETY: As above.
+unsafe impl Sync for Item {}
+
+impl Item {
+    fn new(name: &'static CStr, queue: Queue) -> Result<Arc<Self>> {
+        let item = Arc::pin_init(
+            pin_init!(Self {
+                work_key <- LockClassKey::new_dynamic(),
+                timer_key <- LockClassKey::new_dynamic(),
+                dwork: Opaque::uninit(),
+                callback: Callback::empty(),
+                queue,
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: `dwork` and the keys are pinned in memory that nobody else knows of yet, and
+        // the keys are unregistered after the last use of `dwork`. The name is static.
+        // INVARIANT: The item is disabled here.
+        unsafe {
+            netbind::init_delayed_work(
+                item.dwork.get(),
+                Some(run_callback),
+                name.as_char_ptr(),
+                item.work_key.as_ptr(),
+                item.timer_key.as_ptr(),
+            );
+            netbind::disable_delayed_work(item.dwork.get());
+        }
+        Ok(item)
+    }
+}
+
+/// # Safety
+///
+/// `work` is the work of an [`Item`], and the work queue calls this.
+unsafe extern "C" fn run_callback(work: *mut netbind::work_struct) {
+    // SAFETY: `work` is that of the `dwork` of an `Item`, which the `End` that has yet to wait
+    // for this function keeps alive.
+    let item = unsafe {
+        let dwork = kernel::container_of!(work, netbind::delayed_work, work);
+        let item = kernel::container_of!(Opaque::cast_from(dwork), Item, dwork);
+        // No reference is taken, hence none must be dropped.
+        ManuallyDrop::new(Handle(Arc::from_raw(item)))
+    };
+    // SAFETY: By the type invariants of `Item`, nobody changes `callback` while the item runs.
+    unsafe { item.0.callback.run(&item) };
+}
+
+/// Disables an item, waits for it, and drops what it runs on; when the [`Work`] or [`Bound`] is
+/// dropped or the device is unbound, whichever is first.
+struct End(Arc<Item>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        // SAFETY: The item is initialised.
+        unsafe { netbind::disable_delayed_work_sync(self.0.dwork.get()) };
+        // SAFETY: The item is disabled for good and does not run.
+        unsafe { self.0.callback.clear() };
+    }
+}
+
+/// A work item that does not know yet what to run on.
+///
+/// # Examples
+///
+/// ```ignore
+/// let work = Work::new(pdev.as_ref(), c"watchdog", work::Queue::Unbound)?;
+/// let port = Arc::new(Port { watchdog: work.handle(), /* … */ }, GFP_KERNEL)?;
+/// let watchdog = work.bind(port.clone(), |port, watchdog| {
+///     port.check_link();
+///     watchdog.schedule_after(Delta::from_secs(2));
+/// })?;
+/// port.watchdog.schedule();
+/// // From here on the item does not run, and `port` is not referred to by it.
+/// drop(watchdog);
+/// ```
+pub struct Work {
+    item: Arc<Item>,
+    end: Devres<End>,
+}
+
+impl Work {
+    /// Makes a work item for the driver of `dev`. Process context.
+    ///
+    /// `name` is for lock debugging.
+    pub fn new(dev: &Device<BoundDevice>, name: &'static CStr, queue: Queue) -> Result<Self> {
+        let item = Item::new(name, queue)?;
+        Ok(Self {
+            end: Devres::new(dev, Ok::<_, Error>(End(item.clone())))?,
+            item,
+        })
+    }
+
+    /// Returns a handle to schedule it.
+    pub fn handle(&self) -> Handle {
+        Handle(self.item.clone())
+    }
+
+    /// Has the item run `run` on `data`, in process context. Process context.
+    ///
+    /// Nothing is scheduled by this, and what was scheduled before it is lost.
+    pub fn bind<T: Send + Sync + 'static>(
+        self,
+        data: Arc<T>,
+        run: fn(&Arc<T>, &Handle),
+    ) -> Result<Bound<T>> {
+        let function = Function::new(data, run)?;
+
+        // Keeps the device from being unbound meanwhile, or tells that it was.
+        let end = self.end.try_access().ok_or(ENODEV)?;
+        // SAFETY: The item is disabled and has never run, and as there is one `Work` of it,
+        // which is consumed here, nobody else changes `callback`.
+        unsafe { self.item.callback.set(function) };
+        // SAFETY: The item is initialised; it was disabled once.
+        unsafe { netbind::enable_delayed_work(self.item.dwork.get()) };
+        drop(end);
+
+        Ok(Bound {
+            work: self,
+            _data: PhantomData,
+        })
+    }
+}
+
+/// A work item that runs on a `T`.
+///
+/// When this is dropped the item has run for the last time and does not refer to the `T` any
+/// more. Process context; not from within the item itself, which would wait for itself. Also
+/// ends when the device is unbound.
+pub struct Bound<T> {
+    work: Work,
+    _data: PhantomData<Arc<T>>,
+}
+
+impl<T> Bound<T> {
+    /// Returns a handle to schedule it.
+    pub fn handle(&self) -> Handle {
+        self.work.handle()
+    }
+
+    /// Runs the item now if it is scheduled, and waits until it has run. Process context; not
+    /// from within the item.
+    pub fn flush(&self) {
+        // SAFETY: The item is initialised.
+        unsafe { netbind::flush_delayed_work(self.work.item.dwork.get()) };
+    }
+
+    /// Unschedules the item and waits until it does not run. It can be scheduled again. Process
+    /// context; not from within the item.
+    pub fn cancel_sync(&self) {
+        // SAFETY: The item is initialised.
+        unsafe { netbind::cancel_delayed_work_sync(self.work.item.dwork.get()) };
+    }
+}
+
+/// Schedules a work item. All methods: any context.
+#[derive(Clone)]
+pub struct Handle(Arc<Item>);
+
+impl Handle {
+    /// Has the item run as soon as possible, once, however often it has been scheduled.
+    pub fn schedule(&self) {
+        self.modify(0);
+    }
+
+    /// Has the item run `delay` from now, unless it is already scheduled.
+    pub fn schedule_after(&self, delay: Delta) {
+        // SAFETY: The item is initialised, and kept alive while it is pending by its `End`; a
+        // disabled item is left alone.
+        unsafe {
+            netbind::queue_delayed_work_on(
+                CPU_UNBOUND,
+                self.0.queue.as_raw(),
+                self.0.dwork.get(),
+                jiffies(delay),
+            )
+        };
+    }
+
+    /// Has the item run `delay` from now, and not when it was scheduled for, if it was.
+    pub fn reschedule(&self, delay: Delta) {
+        self.modify(jiffies(delay));
+    }
+
+    /// Unschedules the item, without waiting for it if it runs.
+    pub fn cancel(&self) {
+        // SAFETY: The item is initialised.
+        unsafe { netbind::cancel_delayed_work(self.0.dwork.get()) };
+    }
+
+    fn modify(&self, delay: c_ulong) {
+        // SAFETY: As in `schedule_after`.
+        unsafe {
+            netbind::mod_delayed_work_on(
+                CPU_UNBOUND,
+                self.0.queue.as_raw(),
+                self.0.dwork.get(),
+                delay,
+            )
+        };
+    }
+}
+
+/// `WORK_CPU_UNBOUND`: no CPU in particular.
+const CPU_UNBOUND: c_int = netbind::WORK_CPU_UNBOUND;
+
+/// Rounds a delay up to jiffies; a negative one is none.
+pub(crate) fn jiffies(delay: Delta) -> c_ulong {
+    let millis = u32::try_from(delay.as_millis_ceil().max(0)).unwrap_or(u32::MAX);
+    // SAFETY: No preconditions.
+    unsafe { netbind::__msecs_to_jiffies(millis) }
+}
+
+#[kunit_tests(net_work)]
+mod tests {
+    use super::*;
+    use crate::kunit::{
+        Counter,
+        Owner,
+        Parent, //
+    };
+
+    const LATER: Delta = Delta::from_secs(3600);
+
+    fn bound(parent: &Parent, counter: &Counter) -> Result<Bound<Owner>> {
+        let data = Arc::new(counter.owner(), GFP_KERNEL)?;
+        Work::new(parent.device(), c"test", Queue::System)?.bind(data, |owner, _| owner.count())
+    }
+
+    #[test]
+    fn runs_once_however_often_it_was_scheduled() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let work = bound(&parent, &counter)?;
+        work.handle().schedule_after(LATER);
+        work.handle().schedule_after(Delta::ZERO);
+        work.flush();
+        assert_eq!(counter.get(), 1);
+        work.flush();
+        assert_eq!(counter.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn does_nothing_before_it_is_bound() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let work = Work::new(parent.device(), c"test", Queue::Unbound)?;
+        work.handle().schedule();
+        let work = work.bind(Arc::new(counter.owner(), GFP_KERNEL)?, |owner, _| {
+            owner.count()
+        })?;
+        work.flush();
+        assert_eq!(counter.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn cancelled_work_does_not_run_but_can_be_scheduled_again() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let work = bound(&parent, &counter)?;
+        work.handle().schedule_after(LATER);
+        work.cancel_sync();
+        work.flush();
+        assert_eq!(counter.get(), 0);
+        work.handle().schedule();
+        work.flush();
+        assert_eq!(counter.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn dropping_it_lets_go_of_what_it_runs_on() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let work = bound(&parent, &counter)?;
+        let handle = work.handle();
+        handle.schedule_after(LATER);
+        assert_eq!(counter.owners(), 1);
+        drop(work);
+        assert_eq!(counter.owners(), 0);
+        // Nobody would end this one.
+        handle.schedule();
+        assert_eq!(counter.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn ends_when_the_device_is_unbound() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let work = bound(&parent, &counter)?;
+        work.handle().schedule_after(LATER);
+        drop(parent);
+        assert_eq!(counter.owners(), 0);
+        work.handle().schedule();
+        work.flush();
+        assert_eq!(counter.get(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_of_its_own_ends_after_its_work() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let queue = WorkQueue::ordered(c"test", Flags::MEM_RECLAIM)?;
+        let work = Work::new(parent.device(), c"test", Queue::Own(queue))?
+            .bind(Arc::new(counter.owner(), GFP_KERNEL)?, |owner, _| {
+                owner.count()
+            })?;
+        work.handle().schedule();
+        work.flush();
+        assert_eq!(counter.get(), 1);
+        Ok(())
+    }
+}
