@@ -39,6 +39,10 @@ pub mod irq;
 #[cfg(CONFIG_KUNIT = "y")]
 pub mod mmio;
 pub mod pci;
+pub mod queue;
+pub mod rtnl;
+pub mod skb;
 mod text;
 pub mod timer;
+pub mod tx;
 pub mod work;

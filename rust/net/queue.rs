@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmit queues of a net device, byte queue limits, and per-queue statistics.
+//!
+//! C headers: [`include/net/netdev_queues.h`](srctree/include/net/netdev_queues.h),
+//! [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::Add,
+    ptr::NonNull, //
+};
+
+/// One transmit queue of a net device, as seen by the code that fills or empties it.
+///
+/// One side stops the queue (from `xmit`), one side wakes it (from the NAPI poll that reclaims
+/// its buffers); the two may run concurrently.
+///
+/// # Invariants
+///
+/// The pointer is to a `struct netdev_queue` that stays valid for `'a`.
+#[derive(Clone, Copy)]
+pub struct TxQueue<'a>(NonNull<netbind::netdev_queue>, PhantomData<&'a ()>);
+
+impl<'a> TxQueue<'a> {
+    /// # Safety
+    ///
+    /// `ptr` is a transmit queue that stays valid for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::netdev_queue>) -> Self {
+        // INVARIANT: by the requirements of this function.
+        Self(ptr, PhantomData)
+    }
+
+    #[inline]
+    fn as_ptr(self) -> *mut netbind::netdev_queue {
+        self.0.as_ptr()
+    }
+
+    /// Accounts `bytes` given to the hardware to the queue's byte limit. To be called once per
+    /// packet, from `xmit`.
+    ///
+    /// Returns whether the doorbell is to be rung now: no further packet is coming, or the queue
+    /// was stopped and nobody else would ring it.
+    #[inline]
+    #[must_use]
+    pub fn sent(self, bytes: u32) -> bool {
+        // SAFETY: the queue is valid by the type invariants.
+        unsafe { netbind::tx_sent(self.as_ptr(), bytes) }
+    }
+
+    /// The stack will hand over another packet right after this one. To be called from `xmit`.
+    #[inline]
+    pub fn more(self) -> bool {
+        // SAFETY: no preconditions; reads a per-CPU flag of the caller's transmission.
+        unsafe { netbind::xmit_more() }
+    }
+
+    /// Stops the queue if fewer than `stop` descriptors are free; takes that back if there are
+    /// `wake` again after all. To be called from `xmit`, before [`TxQueue::sent`], when all ring
+    /// indices are up to date.
+    ///
+    /// Returns whether the queue was stopped.
+    #[inline]
+    pub fn stop_if_below(self, stop: u32, wake: u32, free: impl Fn() -> u32) -> bool {
+        free() < stop && self.try_stop(wake, free)
+    }
+
+    #[cold]
+    fn try_stop(self, wake: u32, free: impl Fn() -> u32) -> bool {
+        // SAFETY: the queue is valid by the type invariants.
+        unsafe { netbind::tx_stop_queue(self.as_ptr()) };
+        if free() < wake {
+            return true;
+        }
+        // SAFETY: as above; nobody else stops this queue.
+        unsafe { netbind::tx_start_queue(self.as_ptr()) };
+        false
+    }
+
+    /// Reports `packets` and `bytes` as sent, and wakes a stopped queue when at least `wake`
+    /// descriptors are free and the device can take packets (`up`). To be called once per NAPI
+    /// poll, when all ring indices are up to date.
+    ///
+    /// Returns whether the queue was woken.
+    #[inline]
+    pub fn completed(
+        self,
+        packets: u32,
+        bytes: u32,
+        wake: u32,
+        up: bool,
+        free: impl Fn() -> u32,
+    ) -> bool {
+        if packets == 0 {
+            return false;
+        }
+        // SAFETY: the queue is valid by the type invariants.
+        unsafe { netbind::tx_completed(self.as_ptr(), packets, bytes) };
+        if !up || !self.is_stopped() || free() < wake {
+            return false;
+        }
+        // SAFETY: as above. The caller is the one who wakes this queue.
+        unsafe { netbind::netif_tx_wake_queue(self.as_ptr()) };
+        true
+    }
+
+    /// The driver has stopped the queue.
+    #[inline]
+    fn is_stopped(self) -> bool {
+        // SAFETY: the queue is valid by the type invariants; `state` is a word that others change
+        // atomically, hence the volatile read.
+        let state = unsafe { (&raw const (*self.as_ptr()).state).read_volatile() };
+        state & 1 << netbind::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF != 0
+    }
+
+    /// Forgets what the byte limit knows of packets in flight. To be called when they have all
+    /// been thrown away.
+    pub fn reset(self) {
+        // SAFETY: the queue is valid by the type invariants.
+        unsafe { netbind::tx_reset_queue(self.as_ptr()) };
+    }
+}
+
+/// A statistics counter with one writer at a time and readers anywhere.
+///
+/// Adding is a load, an add and a store, not an atomic operation: the data path can afford it.
+/// Should two writers meet, an increment is lost; a reader never sees a torn value.
+#[derive(Default)]
+pub struct Counter(UnsafeCell<u64>);
+
+// SAFETY: all accesses are volatile and as wide as a machine word, so they do not tear.
+unsafe impl Sync for Counter {}
+
+impl Counter {
+    /// A counter that stands at 0.
+    pub const fn new() -> Self {
+        Self(UnsafeCell::new(0))
+    }
+
+    /// Current value.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        // SAFETY: the cell is valid for reads.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Adds `n`, wrapping at 2^64.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        // SAFETY: the cell is valid for writes.
+        unsafe { self.0.get().write_volatile(self.get().wrapping_add(n)) };
+    }
+}
+
+/// Statistics of one receive queue since the device was created (`netdev-genl` qstats).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RxQueueStats {
+    /// Packets handed to the stack.
+    pub packets: u64,
+    /// Bytes of those packets.
+    pub bytes: u64,
+    /// Buffers or skbs that could not be allocated.
+    pub alloc_fail: u64,
+    /// Packets whose checksum the device found right.
+    pub csum_unnecessary: u64,
+    /// Packets whose checksum the device did not verify.
+    pub csum_none: u64,
+    /// Packets whose checksum the device found wrong.
+    pub csum_bad: u64,
+}
+
+impl Add for RxQueueStats {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+            alloc_fail: self.alloc_fail.wrapping_add(other.alloc_fail),
+            csum_unnecessary: self.csum_unnecessary.wrapping_add(other.csum_unnecessary),
+            csum_none: self.csum_none.wrapping_add(other.csum_none),
+            csum_bad: self.csum_bad.wrapping_add(other.csum_bad),
+        }
+    }
+}
+
+/// Statistics of one transmit queue since the device was created (`netdev-genl` qstats).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TxQueueStats {
+    /// Packets the device reported as sent; segments count one each.
+    pub packets: u64,
+    /// Bytes on the wire of those packets.
+    pub bytes: u64,
+    /// Packets sent with a checksum by the device.
+    pub needs_csum: u64,
+    /// GSO packets given to the device.
+    pub hw_gso_packets: u64,
+    /// Times the queue was stopped for lack of descriptors.
+    pub stop: u64,
+    /// Times it was woken again.
+    pub wake: u64,
+}
+
+impl Add for TxQueueStats {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.wrapping_add(other.packets),
+            bytes: self.bytes.wrapping_add(other.bytes),
+            needs_csum: self.needs_csum.wrapping_add(other.needs_csum),
+            hw_gso_packets: self.hw_gso_packets.wrapping_add(other.hw_gso_packets),
+            stop: self.stop.wrapping_add(other.stop),
+            wake: self.wake.wrapping_add(other.wake),
+        }
+    }
+}

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Socket buffers: packets on their way through the stack.
+//!
+//! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
+
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+/// An owned `struct sk_buff`.
+///
+/// Dropping it frees the packet as *lost*. A packet that was sent is given back with
+/// [`SkBuff::consume`], so that tools that look for packet loss can tell the two apart.
+///
+/// May be dropped in any context.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `struct sk_buff`, and this value owns one reference to it. No one
+/// else changes the packet's metadata meanwhile.
+///
+/// # Examples
+///
+/// ```ignore
+/// fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
+///     if skb.len() > self.max_len {
+///         return Ok(()); // Dropped here.
+///     }
+///     self.ring.push(skb)
+/// }
+/// ```
+#[repr(transparent)]
+pub struct SkBuff(NonNull<netbind::sk_buff>);
+
+// SAFETY: an skb is not bound to the CPU or task that allocated it, and `SkBuff` owns it.
+unsafe impl Send for SkBuff {}
+
+impl SkBuff {
+    /// Takes ownership of one reference to an skb.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a valid skb, and the caller gives up one reference to it.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::sk_buff>) -> Self {
+        // INVARIANT: by the requirements of this function.
+        Self(ptr)
+    }
+
+    /// Gives up ownership without freeing the packet.
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<netbind::sk_buff> {
+        ManuallyDrop::new(self).0
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::sk_buff {
+        self.0.as_ptr()
+    }
+
+    /// Bytes of the packet, headers included.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        // SAFETY: the skb is valid by the type invariants.
+        unsafe { (*self.as_ptr()).len }
+    }
+
+    /// The packet has no bytes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes of the packet that are not in the linear part.
+    #[inline]
+    pub fn data_len(&self) -> u32 {
+        // SAFETY: the skb is valid by the type invariants.
+        unsafe { (*self.as_ptr()).data_len }
+    }
+
+    /// Bytes of the linear part.
+    #[inline]
+    pub fn head_len(&self) -> u32 {
+        self.len().wrapping_sub(self.data_len())
+    }
+
+    /// The transmit queue the stack chose.
+    #[inline]
+    pub fn queue_mapping(&self) -> u16 {
+        // SAFETY: the skb is valid by the type invariants.
+        unsafe { (*self.as_ptr()).queue_mapping }
+    }
+
+    /// Memory buffers the packet consists of: the linear part and each fragment.
+    #[inline]
+    pub fn buffers(&self) -> u32 {
+        if self.data_len() == 0 {
+            return 1;
+        }
+        u32::from(self.nr_frags()).wrapping_add(1)
+    }
+
+    /// Fragments behind the linear part; at most `MAX_SKB_FRAGS`.
+    #[inline]
+    pub(crate) fn nr_frags(&self) -> u8 {
+        // SAFETY: the skb is valid by the type invariants, and the shared info always stands at
+        // `end`, which is an offset from `head` (NET_SKBUFF_DATA_USES_OFFSET) on 64-bit kernels.
+        unsafe {
+            let skb = self.as_ptr();
+            let shinfo = (*skb)
+                .head
+                .add((*skb).end as usize)
+                .cast::<netbind::skb_shared_info>();
+            (*shinfo).nr_frags
+        }
+    }
+
+    /// Begins to send the packet: takes the software timestamp, if a socket asked for one, and
+    /// says what the stack asks of the device.
+    #[inline]
+    pub fn begin_tx(&self) -> TxMeta {
+        // SAFETY: the skb is valid by the type invariants.
+        TxMeta(unsafe { netbind::tx_begin(self.as_ptr()) })
+    }
+
+    /// Pads a short packet with zeroes to `len` bytes.
+    ///
+    /// # Errors
+    ///
+    /// There was no memory; the packet is gone.
+    #[inline]
+    pub fn pad_to(self, len: u32) -> Result<Self> {
+        if self.len() >= len {
+            return Ok(self);
+        }
+        self.pad_slow(len)
+    }
+
+    #[cold]
+    fn pad_slow(self, len: u32) -> Result<Self> {
+        let ptr = self.into_raw();
+        // SAFETY: we own the skb. The function frees it when it fails.
+        to_result(unsafe { netbind::skb_put_padto(ptr.as_ptr(), len) })?;
+        // SAFETY: the reference `into_raw` gave us was not consumed.
+        Ok(unsafe { Self::from_raw(ptr) })
+    }
+
+    /// Prepares the headers for the checksum or segmentation offload the stack asked for
+    /// ([`TxMeta::wants_offload`]), and says what the device has to do.
+    ///
+    /// A checksum that is neither TCP, UDP nor SCTP is computed here; `None` then says that
+    /// nothing is left to do.
+    ///
+    /// # Errors
+    ///
+    /// No memory to make the headers writable. The packet cannot be sent as it is.
+    #[inline]
+    pub fn prepare_offload(&mut self) -> Result<Option<TxOffload>> {
+        let mut raw = netbind::nbh_tx_offload::default();
+        // SAFETY: we own the skb, so its headers may be changed; `raw` is valid for writes.
+        to_result(unsafe { netbind::tx_prepare_offload(self.as_ptr(), &mut raw) })?;
+        let l4 = match u32::from(raw.l4_proto) {
+            netbind::IPPROTO_TCP => L4Proto::Tcp,
+            netbind::IPPROTO_UDP => L4Proto::Udp,
+            netbind::IPPROTO_SCTP => L4Proto::Sctp,
+            _ => return Ok(None),
+        };
+        Ok(Some(TxOffload {
+            mac_len: raw.mac_len,
+            ip_len: raw.ip_len,
+            ipv4: raw.ipv4,
+            l4,
+            gso: (raw.gso_size != 0).then_some(Gso {
+                size: raw.gso_size,
+                segs: raw.gso_segs,
+                l4_len: raw.l4_len,
+            }),
+        }))
+    }
+
+    /// Frees a packet that reached its destination. To be called from a NAPI poll function with
+    /// the poll's budget, or with 0 from any other context.
+    #[inline]
+    pub fn consume(self, budget: u32) {
+        // SAFETY: we own the skb and give it up.
+        unsafe {
+            netbind::napi_consume_skb(self.into_raw().as_ptr(), i32::try_from(budget).unwrap_or(0))
+        };
+    }
+}
+
+impl Drop for SkBuff {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: we own the reference, and it is not used after this.
+        unsafe { netbind::kfree_skb_any(self.as_ptr()) };
+    }
+}
+
+/// The requests in the metadata of a packet to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxMeta(u32);
+
+impl TxMeta {
+    /// Nothing but sending it.
+    pub const PLAIN: Self = Self(0);
+
+    /// A checksum or segmentation is left to the device: see [`SkBuff::prepare_offload`].
+    #[inline]
+    pub fn wants_offload(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// The VLAN tag (TCI) the device is to insert.
+    #[inline]
+    pub fn vlan_tci(self) -> Option<u16> {
+        // CAST: bits 31:16.
+        (self.0 & 2 != 0).then_some((self.0 >> 16) as u16)
+    }
+}
+
+/// Transport protocols with an offload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum L4Proto {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP (CRC32c).
+    Sctp,
+}
+
+/// What a device has to do to a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TxOffload {
+    /// Bytes before the network header.
+    pub mac_len: u16,
+    /// Bytes from the network header to the transport header.
+    pub ip_len: u16,
+    /// The network header is IPv4.
+    pub ipv4: bool,
+    /// Transport protocol whose checksum is to be filled in.
+    pub l4: L4Proto,
+    /// Segmentation, if asked for.
+    pub gso: Option<Gso>,
+}
+
+/// Segmentation parameters of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gso {
+    /// Payload bytes of each segment.
+    pub size: u16,
+    /// Number of segments.
+    pub segs: u16,
+    /// Bytes of the transport header.
+    pub l4_len: u8,
+}
+
+/// A packet that is being received: built from one buffer, extended by more, then delivered.
+///
+/// Owned like [`SkBuff`]; dropping it drops the packet and recycles its pages.
+pub struct RxSkb(SkBuff);
+
+impl RxSkb {
+    /// # Safety
+    ///
+    /// As [`SkBuff::from_raw`]; no one else holds a reference.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::sk_buff>) -> Self {
+        // SAFETY: by the requirements of this function.
+        Self(unsafe { SkBuff::from_raw(ptr) })
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::sk_buff {
+        self.0.as_ptr()
+    }
+
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<netbind::sk_buff> {
+        self.0.into_raw()
+    }
+
+    /// Bytes received so far.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        self.0.len()
+    }
+
+    /// Nothing was received.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// One more page can be added.
+    #[inline]
+    pub fn has_room(&self) -> bool {
+        u32::from(self.0.nr_frags()) < netbind::MAX_SKB_FRAGS
+    }
+}
+
+/// Metadata of a received packet, as the device reported it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RxMeta {
+    flags: u32,
+    hash: u32,
+    vlan_tci: u16,
+}
+
+impl RxMeta {
+    /// The device verified the transport checksum.
+    #[inline]
+    pub fn checksum_good(mut self) -> Self {
+        self.flags |= 1 << 0;
+        self
+    }
+
+    /// Flow hash over the addresses.
+    #[inline]
+    pub fn hash_l3(mut self, hash: u32) -> Self {
+        self.flags |= 1 << 1;
+        self.hash = hash;
+        self
+    }
+
+    /// Flow hash over addresses and ports.
+    #[inline]
+    pub fn hash_l4(mut self, hash: u32) -> Self {
+        self.flags |= 1 << 2;
+        self.hash = hash;
+        self
+    }
+
+    /// The 802.1Q tag the device took out of the packet.
+    #[inline]
+    pub fn vlan(mut self, tci: u16) -> Self {
+        self.flags |= 1 << 3;
+        self.vlan_tci = tci;
+        self
+    }
+
+    #[inline]
+    pub(crate) fn parts(self) -> (u32, u32, u16) {
+        (self.flags, self.hash, self.vlan_tci)
+    }
+}
+
+#[kunit_tests(net_skb)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::{
+        AtomicUsize,
+        Ordering, //
+    };
+
+    /// Packets of these tests that were freed.
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+
+    extern "C" fn freed(_skb: *mut netbind::sk_buff) {
+        FREED.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// A packet of `len` bytes 0xff.
+    fn packet(len: u32) -> Result<SkBuff> {
+        // SAFETY: no preconditions.
+        let skb = unsafe { netbind::__alloc_skb(len + 64, netbind::GFP_KERNEL, 0, -1) };
+        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+        // SAFETY: the skb is new and ours, and has room for `len` bytes; memory of those is
+        // written before anyone reads it.
+        unsafe {
+            netbind::skb_put(skb.as_ptr(), len)
+                .cast::<u8>()
+                .write_bytes(0xff, len as usize);
+            (*skb.as_ptr()).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(freed);
+            Ok(SkBuff::from_raw(skb))
+        }
+    }
+
+    /// Packets freed while `run` ran.
+    fn freed_by(run: impl FnOnce() -> Result) -> Result<usize> {
+        let before = FREED.load(Ordering::SeqCst);
+        run()?;
+        Ok(FREED.load(Ordering::SeqCst) - before)
+    }
+
+    #[test]
+    fn is_freed_once_whichever_way_it_ends() -> Result {
+        let dropped = freed_by(|| packet(60).map(drop))?;
+        assert_eq!(dropped, 1);
+        let consumed = freed_by(|| packet(60).map(|skb| skb.consume(0)))?;
+        assert_eq!(consumed, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn given_up_and_taken_back_it_is_still_there() -> Result {
+        let skb = packet(60)?;
+        // SAFETY: the reference is the one `into_raw` gave up.
+        let skb = unsafe { SkBuff::from_raw(skb.into_raw()) };
+        assert_eq!(skb.len(), 60);
+        assert_eq!(skb.buffers(), 1);
+        assert_eq!(freed_by(|| Ok(drop(skb)))?, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn padding_adds_zeroes_and_keeps_the_packet() -> Result {
+        let kept = freed_by(|| {
+            let skb = packet(14)?.pad_to(60)?;
+            assert_eq!((skb.len(), skb.head_len()), (60, 60));
+            // SAFETY: the packet has 60 linear bytes.
+            let bytes = unsafe { core::slice::from_raw_parts((*skb.as_ptr()).data, 60) };
+            assert!(bytes[..14].iter().all(|&byte| byte == 0xff));
+            assert!(bytes[14..].iter().all(|&byte| byte == 0));
+            Ok(())
+        })?;
+        assert_eq!(kept, 1);
+        Ok(())
+    }
+}

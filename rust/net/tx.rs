@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets in the hands of the transmit hardware.
+//!
+//! A [`Producer`] (used by `xmit`, under the queue's lock) and a [`Consumer`] (used by the NAPI
+//! poll) share a table with one slot for each descriptor of a hardware ring. A packet pushed in
+//! at one end stays owned by the table, mapped for the device, until it is reaped at the other.
+//!
+//! Ring positions count freely and wrap at 2^32; the table's size is a power of two, so a
+//! position's low bits are its slot and its descriptor.
+
+use crate::{
+    dma::Coherent,
+    skb::SkBuff, //
+};
+use core::{
+    cell::UnsafeCell,
+    sync::atomic::{
+        AtomicU32,
+        Ordering, //
+    },
+};
+use kernel::{
+    device::{
+        self,
+        Bound, //
+    },
+    prelude::*,
+    sync::{
+        aref::ARef,
+        Arc, //
+    },
+};
+
+/// Linear packets up to this length are copied to memory that is mapped once and for all:
+/// copying four cache lines is cheaper than mapping and unmapping a buffer.
+pub const COPY_LIMIT: u32 = 256;
+
+/// What a failed mapping returns: all ones, by the DMA API's definition.
+const DMA_MAPPING_ERROR: netbind::dma_addr_t = !0;
+
+/// How a slot's memory is known to the DMA API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mapping {
+    /// Nothing to undo: a context descriptor, the rest of a split buffer, or a copy.
+    None,
+    /// A streaming mapping of one buffer.
+    Streaming,
+}
+
+struct Slot {
+    addr: u64,
+    len: u32,
+    mapping: Mapping,
+    /// First slot of a packet only: the packet, its last position, and its size on the wire.
+    skb: Option<SkBuff>,
+    last: u32,
+    bytes: u32,
+    segs: u16,
+}
+
+impl Slot {
+    const EMPTY: Self = Self {
+        addr: 0,
+        len: 0,
+        mapping: Mapping::None,
+        skb: None,
+        last: 0,
+        bytes: 0,
+        segs: 0,
+    };
+
+    #[inline]
+    fn unmap(&mut self, dev: &device::Device) {
+        if self.mapping == Mapping::Streaming {
+            self.mapping = Mapping::None;
+            // SAFETY: the slot's buffer was mapped for this device, with this length.
+            unsafe {
+                netbind::dma_unmap_page_attrs(
+                    raw_device(dev),
+                    self.addr,
+                    self.len as usize,
+                    netbind::dma_data_direction::DMA_TO_DEVICE,
+                    0,
+                )
+            };
+        }
+    }
+}
+
+#[inline]
+fn raw_device(dev: &device::Device) -> *mut netbind::device {
+    core::ptr::from_ref(dev).cast_mut().cast()
+}
+
+/// Memory for copied packets: one element for each slot.
+type CopyArea = Coherent<[u8; COPY_LIMIT as usize]>;
+
+/// A position that one side writes and the other reads, on a cache line of its own.
+#[repr(align(64))]
+struct Position(AtomicU32);
+
+/// # Invariants
+///
+/// - `slots.len()` is a power of two and at most 2^31; `mask` is one less.
+/// - Slots at positions in `tail..head` belong to the consumer, all others to the producer;
+///   `head - tail` never exceeds the number of slots.
+struct Table {
+    slots: KVVec<UnsafeCell<Slot>>,
+    mask: u32,
+    copies: CopyArea,
+    dev: ARef<device::Device>,
+    head: Position,
+    tail: Position,
+}
+
+// SAFETY: who may touch a slot is settled by the positions, see the type invariants.
+unsafe impl Sync for Table {}
+// SAFETY: nothing in a table is bound to a CPU or task.
+unsafe impl Send for Table {}
+
+impl Table {
+    #[inline]
+    fn slot(&self, position: u32) -> *mut Slot {
+        // SAFETY: a masked position is below the number of slots, by the type invariants.
+        unsafe {
+            self.slots
+                .get_unchecked((position & self.mask) as usize)
+                .get()
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        let mut position = self.tail.0.load(Ordering::Acquire);
+        let head = self.head.0.load(Ordering::Acquire);
+        while position != head {
+            // SAFETY: both ends are gone, so all slots are ours.
+            let slot = unsafe { &mut *self.slot(position) };
+            slot.unmap(&self.dev);
+            slot.skb = None;
+            position = position.wrapping_add(1);
+        }
+    }
+}
+
+/// Creates a table with `slots` slots for a device's transmit ring. Process context, may sleep.
+///
+/// The hardware must have stopped reading the ring before both ends are dropped.
+///
+/// # Errors
+///
+/// `EINVAL` unless `slots` is a power of two up to 2^16, `ENOMEM`.
+pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consumer)> {
+    if !slots.is_power_of_two() || slots > 1 << 16 {
+        return Err(EINVAL);
+    }
+    let copies = CopyArea::zeroed(dev, slots as usize)?;
+    let dev: ARef<device::Device> = dev.into();
+    let mut vec = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
+    for _ in 0..slots {
+        vec.push(UnsafeCell::new(Slot::EMPTY), GFP_KERNEL)?;
+    }
+    // INVARIANT: by the check above; both positions start at 0, and all slots are free.
+    let table = Arc::new(
+        Table {
+            slots: vec,
+            mask: slots.wrapping_sub(1),
+            copies,
+            dev,
+            head: Position(AtomicU32::new(0)),
+            tail: Position(AtomicU32::new(0)),
+        },
+        GFP_KERNEL,
+    )?;
+    let producer = Producer {
+        table: table.clone(),
+        head: 0,
+    };
+    Ok((producer, Consumer { table, tail: 0 }))
+}
+
+/// One buffer of a packet, for one descriptor.
+#[derive(Clone, Copy, Debug)]
+pub struct Buffer {
+    /// Descriptor of the ring, 0-based.
+    pub index: u32,
+    /// Where the device finds the data.
+    pub addr: u64,
+    /// Bytes of data.
+    pub len: u32,
+    /// This is the packet's last buffer.
+    pub last: bool,
+}
+
+/// How a packet is laid out in the ring.
+#[derive(Clone, Copy, Debug)]
+pub struct Layout {
+    /// Descriptors in front of the first buffer (contexts).
+    pub lead: u32,
+    /// Longest piece of data one descriptor takes; longer buffers are split.
+    pub max_len: u32,
+    /// Bytes the packet has on the wire, headers of all segments included.
+    pub bytes: u32,
+    /// Packets it becomes on the wire.
+    pub segs: u16,
+}
+
+/// The end of the table that takes packets in.
+pub struct Producer {
+    table: Arc<Table>,
+    /// The table's `head`, which only this end writes.
+    head: u32,
+}
+
+impl Producer {
+    /// Slots that are free.
+    #[inline]
+    pub fn free(&self) -> u32 {
+        // Acquire: what the consumer did to the slots it gave back happened before.
+        let used = self
+            .head
+            .wrapping_sub(self.table.tail.0.load(Ordering::Acquire));
+        self.table.mask.wrapping_add(1).wrapping_sub(used)
+    }
+
+    /// The descriptor the next packet starts at.
+    #[inline]
+    pub fn index(&self) -> u32 {
+        self.head & self.table.mask
+    }
+
+    /// Maps a packet for the device and takes it into the table. `write` is called once for each
+    /// buffer, in ring order, to fill in its descriptor; the device must not look at any of them
+    /// before its doorbell is rung.
+    ///
+    /// Returns the index behind the packet: the value for the doorbell.
+    ///
+    /// # Errors
+    ///
+    /// The packet, if it has more buffers than slots are free or a buffer cannot be mapped.
+    /// Descriptors may have been written, but the next packet uses them again.
+    #[inline]
+    pub fn push(
+        &mut self,
+        skb: SkBuff,
+        layout: Layout,
+        write: impl FnMut(Buffer),
+    ) -> Result<u32, SkBuff> {
+        let mut cursor = Cursor {
+            table: &self.table,
+            next: self.head.wrapping_add(layout.lead),
+            room: self.free().saturating_sub(layout.lead),
+            max_len: layout.max_len.max(1),
+            write,
+        };
+        let placed = if skb.data_len() == 0 && skb.len() <= COPY_LIMIT {
+            cursor.copy(&skb)
+        } else {
+            cursor.map(&skb)
+        };
+        let next = cursor.next;
+        if placed.is_err() {
+            self.unwind(next);
+            return Err(skb);
+        }
+        // SAFETY: the slot is ours until `head` moves beyond it; `next` is beyond it, as a packet
+        // has at least one buffer.
+        let first = unsafe { &mut *self.table.slot(self.head) };
+        first.skb = Some(skb);
+        first.last = next.wrapping_sub(1);
+        first.bytes = layout.bytes;
+        first.segs = layout.segs;
+        self.head = next;
+        // Release: the slots are complete before the consumer sees them.
+        self.table.head.0.store(next, Ordering::Release);
+        Ok(next & self.table.mask)
+    }
+
+    /// Undoes the mappings made from `head` up to (not including) `end`.
+    #[cold]
+    fn unwind(&mut self, end: u32) {
+        let mut position = self.head;
+        while position != end {
+            // SAFETY: these slots were never published, so they are ours.
+            unsafe { (*self.table.slot(position)).unmap(&self.table.dev) };
+            position = position.wrapping_add(1);
+        }
+    }
+}
+
+/// Places the buffers of one packet.
+struct Cursor<'a, W> {
+    table: &'a Table,
+    next: u32,
+    room: u32,
+    max_len: u32,
+    write: W,
+}
+
+impl<W: FnMut(Buffer)> Cursor<'_, W> {
+    /// Copies the linear packet into the memory that belongs to its slot.
+    #[inline]
+    fn copy(&mut self, skb: &SkBuff) -> Result<(), ()> {
+        if self.room == 0 {
+            return Err(());
+        }
+        let index = self.next & self.table.mask;
+        let offset = index as usize * COPY_LIMIT as usize;
+        let len = skb.len();
+        // SAFETY: the slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
+        // part has `len` <= COPY_LIMIT. The device reads the area only while the slot is in use.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                (*skb.as_ptr()).data,
+                self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset),
+                len as usize,
+            )
+        };
+        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
+        self.place(addr, len, Mapping::None, true);
+        Ok(())
+    }
+
+    /// Maps the linear part and each fragment.
+    #[inline]
+    fn map(&mut self, skb: &SkBuff) -> Result<(), ()> {
+        let dev = raw_device(&self.table.dev);
+        let frags = if skb.data_len() == 0 {
+            0
+        } else {
+            skb.nr_frags()
+        };
+        let head = skb.head_len();
+        if head != 0 {
+            // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
+            let addr = unsafe { netbind::skb_map_head(dev, skb.as_ptr()) };
+            self.split(addr, head, frags == 0)?;
+        }
+        for i in 0..frags {
+            let mut len = 0;
+            // SAFETY: as above, and the skb has that fragment.
+            let addr = unsafe { netbind::skb_map_frag(dev, skb.as_ptr(), u32::from(i), &mut len) };
+            self.split(addr, len, i.wrapping_add(1) == frags)?;
+        }
+        Ok(())
+    }
+
+    /// Records a mapping in its first slot, and hands it out in pieces of at most `max_len`.
+    #[inline]
+    fn split(&mut self, mut addr: u64, mut len: u32, last: bool) -> Result<(), ()> {
+        if addr == DMA_MAPPING_ERROR {
+            return Err(());
+        }
+        let pieces = len.div_ceil(self.max_len);
+        if pieces > self.room {
+            // Not placed, so the unwinding does not know of it.
+            // SAFETY: just mapped for this device, with this length.
+            unsafe {
+                netbind::dma_unmap_page_attrs(
+                    raw_device(&self.table.dev),
+                    addr,
+                    len as usize,
+                    netbind::dma_data_direction::DMA_TO_DEVICE,
+                    0,
+                )
+            };
+            return Err(());
+        }
+        let (first, whole) = (self.next, len);
+        while len > self.max_len {
+            self.place(addr, self.max_len, Mapping::None, false);
+            addr = addr.wrapping_add(u64::from(self.max_len));
+            len = len.wrapping_sub(self.max_len);
+        }
+        self.place(addr, len, Mapping::None, last);
+        // SAFETY: the slot was free and has not been published yet: it is ours.
+        let slot = unsafe { &mut *self.table.slot(first) };
+        slot.mapping = Mapping::Streaming;
+        slot.len = whole;
+        Ok(())
+    }
+
+    #[inline]
+    fn place(&mut self, addr: u64, len: u32, mapping: Mapping, last: bool) {
+        // SAFETY: the slot is free (`room`) and has not been published yet: it is ours.
+        let slot = unsafe { &mut *self.table.slot(self.next) };
+        slot.addr = addr;
+        slot.len = len;
+        slot.mapping = mapping;
+        (self.write)(Buffer {
+            index: self.next & self.table.mask,
+            addr,
+            len,
+            last,
+        });
+        self.next = self.next.wrapping_add(1);
+        self.room = self.room.wrapping_sub(1);
+    }
+}
+
+/// What a round of reaping found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reaped {
+    /// Packets the stack handed over, for the byte queue limits.
+    pub skbs: u32,
+    /// Packets on the wire.
+    pub packets: u32,
+    /// Bytes on the wire.
+    pub bytes: u32,
+}
+
+/// The end of the table that gives packets back.
+pub struct Consumer {
+    table: Arc<Table>,
+    /// The table's `tail`, which only this end writes.
+    tail: u32,
+}
+
+impl Consumer {
+    /// Slots that are free for the producer.
+    #[inline]
+    pub fn free(&self) -> u32 {
+        let used = self
+            .table
+            .head
+            .0
+            .load(Ordering::Acquire)
+            .wrapping_sub(self.tail);
+        self.table.mask.wrapping_add(1).wrapping_sub(used)
+    }
+
+    /// The descriptor that closes the oldest packet in flight, if there is one.
+    #[inline]
+    pub fn oldest(&self) -> Option<u32> {
+        if self.table.head.0.load(Ordering::Acquire) == self.tail {
+            return None;
+        }
+        // SAFETY: the slot at `tail` belongs to the consumer, as `tail != head`.
+        Some(unsafe { (*self.table.slot(self.tail)).last } & self.table.mask)
+    }
+
+    /// Gives back packets for which `is_done(index of the last descriptor)` holds, oldest first,
+    /// at most `limit` of them. `budget` is the NAPI budget, or 0 outside a poll.
+    #[inline]
+    pub fn reap(&mut self, limit: u32, budget: u32, is_done: impl Fn(u32) -> bool) -> Reaped {
+        let mut reaped = Reaped::default();
+        // Acquire: the slots up to `head` are complete.
+        let head = self.table.head.0.load(Ordering::Acquire);
+        while self.tail != head && reaped.skbs < limit {
+            // SAFETY: positions in `tail..head` belong to the consumer.
+            let first = unsafe { &mut *self.table.slot(self.tail) };
+            let last = first.last;
+            if !is_done(last & self.table.mask) {
+                break;
+            }
+            reaped.skbs = reaped.skbs.wrapping_add(1);
+            reaped.packets = reaped.packets.wrapping_add(u32::from(first.segs));
+            reaped.bytes = reaped.bytes.wrapping_add(first.bytes);
+            if let Some(skb) = first.skb.take() {
+                skb.consume(budget);
+            }
+            self.release(last);
+        }
+        if reaped.skbs != 0 {
+            // Release: we are done with the slots before the producer sees them free.
+            self.table.tail.0.store(self.tail, Ordering::Release);
+        }
+        reaped
+    }
+
+    /// Unmaps all slots up to and including `last`.
+    #[inline]
+    fn release(&mut self, last: u32) {
+        let end = last.wrapping_add(1);
+        while self.tail != end {
+            // SAFETY: positions in `tail..head` belong to the consumer.
+            unsafe { (*self.table.slot(self.tail)).unmap(&self.table.dev) };
+            self.tail = self.tail.wrapping_add(1);
+        }
+    }
+}
