@@ -34,10 +34,15 @@
 const __LOG_PREFIX: &[u8] = b"net\0";
 
 mod callback;
+pub mod device;
 pub mod dma;
+pub mod ethtool;
 pub mod irq;
 #[cfg(CONFIG_KUNIT = "y")]
+mod kunit;
 pub mod mmio;
+pub mod napi;
+pub mod page_pool;
 pub mod pci;
 pub mod queue;
 pub mod rtnl;
@@ -45,4 +50,5 @@ pub mod skb;
 mod text;
 pub mod timer;
 pub mod tx;
+pub mod vf;
 pub mod work;

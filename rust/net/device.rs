@@ -1,0 +1,832 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Net devices: allocation, registration, and the operations a driver implements.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    ethtool,
+    queue::{
+        RxQueueStats,
+        TxQueue,
+        TxQueueStats, //
+    },
+    skb::SkBuff,
+    vf,
+    work, //
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::{
+        BitAnd,
+        BitOr,
+        Deref,
+        Not, //
+    },
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    device::Bound,
+    error::{
+        to_result,
+        VTABLE_DEFAULT_ERROR, //
+    },
+    prelude::*,
+    sync::Arc,
+    time::Delta,
+    types::Opaque, //
+};
+
+mod ops;
+#[cfg(CONFIG_KUNIT = "y")]
+mod test;
+
+/// A transmit queue's state: what `xmit` fills.
+pub trait Transmit: Send + 'static {
+    /// Gives a packet to the hardware. Softirq context, under the queue's lock: hence
+    /// `&mut self`. Must not sleep.
+    ///
+    /// # Errors
+    ///
+    /// The packet, if there is no room; the driver has stopped the queue then, and wakes it when
+    /// there is. A packet that cannot be sent at all is dropped, which is `Ok`.
+    fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff>;
+}
+
+/// The operations of a net device. `Self` is the driver's state of one device, shared by all of
+/// them.
+///
+/// Unless stated otherwise, operations run in process context with RTNL held and may sleep.
+#[vtable]
+pub trait Driver: Send + Sync + Sized + 'static {
+    /// The state of one transmit queue.
+    type Tx: Transmit;
+    /// The ethtool operations; `()` for none.
+    type Ethtool: ethtool::Ops<Self>;
+    /// The operations on virtual functions; `()` for none.
+    type Vf: vf::Ops<Self>;
+
+    /// Brings the device up: allocates and starts its queues.
+    ///
+    /// # Errors
+    ///
+    /// The device stays down, with nothing allocated.
+    fn open(&self, dev: &Device<Self>) -> Result;
+
+    /// Brings the device down. NAPI instances and transmit queues of [`Driver::open`] are gone
+    /// when this returns.
+    fn stop(&self, dev: &Device<Self>);
+
+    /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context.
+    fn tx_timeout(&self, dev: &Device<Self>, queue: u32) {
+        let _ = (dev, queue);
+    }
+
+    /// The address lists or flags have changed. Called with a snapshot of the lists.
+    ///
+    /// # Errors
+    ///
+    /// The stack tries again after a while.
+    fn set_rx_mode(
+        &self,
+        dev: &Device<Self>,
+        unicast: AddrList<'_>,
+        multicast: AddrList<'_>,
+    ) -> Result {
+        let _ = (dev, unicast, multicast);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A new MAC address, already checked to be a valid unicast one. The net device takes it on
+    /// when this returns `Ok`.
+    fn set_mac_address(&self, dev: &Device<Self>, mac: [u8; 6]) -> Result {
+        let _ = (dev, mac);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A new MTU, within the device's limits. The net device takes it on when this returns `Ok`.
+    fn change_mtu(&self, dev: &Device<Self>, mtu: u32) -> Result {
+        let _ = (dev, mtu);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns those of `features` that can be on together.
+    fn fix_features(&self, dev: &Device<Self>, features: Features) -> Features {
+        let _ = dev;
+        features
+    }
+
+    /// Turns features on and off. Called with what [`Driver::fix_features`] returned.
+    fn set_features(&self, dev: &Device<Self>, features: Features) -> Result {
+        let _ = (dev, features);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns those of `features` the hardware can apply to this packet. Softirq context.
+    fn features_check(&self, dev: &Device<Self>, skb: PacketShape, features: Features) -> Features {
+        let _ = (dev, skb);
+        features
+    }
+
+    /// The device's counters. RCU read side: must not sleep.
+    fn get_stats64(&self, dev: &Device<Self>, stats: &mut LinkStats) {
+        let _ = (dev, stats);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Counters of a receive queue.
+    fn rx_queue_stats(&self, dev: &Device<Self>, queue: u32) -> RxQueueStats {
+        let _ = (dev, queue);
+        RxQueueStats::default()
+    }
+
+    /// Counters of a transmit queue.
+    fn tx_queue_stats(&self, dev: &Device<Self>, queue: u32) -> TxQueueStats {
+        let _ = (dev, queue);
+        TxQueueStats::default()
+    }
+
+    /// Counters of queues that are gone, so that device totals are complete.
+    fn base_stats(&self, dev: &Device<Self>) -> (RxQueueStats, TxQueueStats) {
+        let _ = dev;
+        Default::default()
+    }
+
+    /// Lets packets of a VLAN (802.1Q) through the device's filter.
+    fn vlan_rx_add_vid(&self, dev: &Device<Self>, vid: u16) -> Result {
+        let _ = (dev, vid);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Takes [`Driver::vlan_rx_add_vid`] back.
+    fn vlan_rx_kill_vid(&self, dev: &Device<Self>, vid: u16) -> Result {
+        let _ = (dev, vid);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A host's bridge wants packets to `mac` to reach this device (`bridge fdb add … self`).
+    /// The address then also appears in the unicast list. Errors refuse it.
+    fn check_fdb_add(&self, dev: &Device<Self>, mac: [u8; 6]) -> Result {
+        let _ = (dev, mac);
+        Ok(())
+    }
+}
+
+/// What [`Driver::features_check`] needs to know of a packet's headers, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketShape {
+    /// From the start to the network header.
+    pub mac_len: u32,
+    /// From the network header to where the checksum starts; 0 if no checksum is asked for.
+    pub network_len: u32,
+}
+
+/// Slot for the state of one transmit queue.
+///
+/// # Invariants
+///
+/// The cell is only touched under the lock of the queue it belongs to.
+struct TxSlot<T>(UnsafeCell<Option<KBox<T>>>);
+
+/// The private part of a net device, behind `netdev_priv()`.
+struct Private<D: Driver> {
+    data: *const D,
+    slots: *const TxSlot<D::Tx>,
+    nr_slots: usize,
+    ethtool: ethtool::State,
+}
+
+/// A `struct net_device` whose driver is `D`.
+///
+/// # Invariants
+///
+/// The net device was allocated by [`Unregistered::new`] for the same `D`, and its
+/// private part points to a driver state and transmit slots that outlive every reference
+/// to this.
+#[repr(transparent)]
+pub struct Device<D: Driver>(Opaque<netbind::net_device>, PhantomData<D>);
+
+// SAFETY: all methods are safe to call from any context they document.
+unsafe impl<D: Driver> Sync for Device<D> {}
+
+impl<D: Driver> Device<D> {
+    /// # Safety
+    ///
+    /// `ptr` was allocated by [`Unregistered::new`] for the same `D`, its private part is set
+    /// up, and both stay so for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
+        // SAFETY: by the requirements of this function; the wrapper is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
+        self.0.get()
+    }
+
+    #[inline]
+    fn private(&self) -> &Private<D> {
+        // SAFETY: by the type invariants; the private part follows the net device.
+        unsafe { &*(*self.as_ptr()).priv_.as_ptr().cast() }
+    }
+
+    /// The driver's state.
+    #[inline]
+    pub fn data(&self) -> &D {
+        // SAFETY: by the type invariants.
+        unsafe { &*self.private().data }
+    }
+
+    pub(crate) fn ethtool_state(&self) -> &ethtool::State {
+        &self.private().ethtool
+    }
+
+    #[inline]
+    fn slots(&self) -> &[TxSlot<D::Tx>] {
+        let private = self.private();
+        // SAFETY: by the type invariants.
+        unsafe { core::slice::from_raw_parts(private.slots, private.nr_slots) }
+    }
+
+    /// The device this net device belongs to: bound to its driver, as a driver's net devices are
+    /// unregistered before it is unbound.
+    pub fn parent(&self) -> &kernel::device::Device<Bound> {
+        // SAFETY: the parent was set when the net device was allocated, and is referenced by it.
+        // It is bound: `Unregistered::new` was given proof of that, and a `Registration` is
+        // dropped with the driver's data, before the driver is unbound.
+        unsafe { &*(*self.as_ptr()).dev.parent.cast() }
+    }
+
+    /// The interface's name, such as `eth0`. Under RTNL, or it may change while being read.
+    pub fn name(&self) -> &CStr {
+        // SAFETY: the name is a NUL-terminated string inside the net device.
+        unsafe { CStr::from_char_ptr((*self.as_ptr()).name.as_ptr().cast()) }
+    }
+
+    /// Number of transmit queues the device was allocated with.
+    pub fn num_tx_queues(&self) -> u32 {
+        // SAFETY: the net device is valid; the field never changes.
+        unsafe { (*self.as_ptr()).num_tx_queues }
+    }
+
+    /// Number of receive queues the device was allocated with.
+    pub fn num_rx_queues(&self) -> u32 {
+        // SAFETY: the net device is valid; the field never changes.
+        unsafe { (*self.as_ptr()).num_rx_queues }
+    }
+
+    /// Number of queues in use.
+    pub fn real_num_queues(&self) -> u32 {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        unsafe { (&raw const (*self.as_ptr()).real_num_rx_queues).read_volatile() }
+    }
+
+    /// Sets the number of queues in use. Under RTNL once the device is registered.
+    pub fn set_real_num_queues(&self, queues: u32) -> Result {
+        // SAFETY: the net device is valid.
+        to_result(unsafe { netbind::netif_set_real_num_tx_queues(self.as_ptr(), queues) })?;
+        // SAFETY: as above.
+        to_result(unsafe { netbind::netif_set_real_num_rx_queues(self.as_ptr(), queues) })
+    }
+
+    /// The interface is administratively up.
+    pub fn is_running(&self) -> bool {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_running(self.as_ptr()) }
+    }
+
+    /// The MTU in bytes.
+    pub fn mtu(&self) -> u32 {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() }
+    }
+
+    /// The features that are on.
+    pub fn features(&self) -> Features {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        Features(unsafe { (&raw const (*self.as_ptr()).features).read_volatile() })
+    }
+
+    /// All packets are wanted (`IFF_PROMISC`).
+    pub fn is_promiscuous(&self) -> bool {
+        self.flags() & netbind::net_device_flags_IFF_PROMISC != 0
+    }
+
+    /// All multicast packets are wanted (`IFF_ALLMULTI`).
+    pub fn is_allmulti(&self) -> bool {
+        self.flags() & netbind::net_device_flags_IFF_ALLMULTI != 0
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() }
+    }
+
+    /// The MAC address.
+    pub fn mac_address(&self) -> [u8; 6] {
+        // SAFETY: `dev_addr` points to at least 6 bytes (MAX_ADDR_LEN) of the net device.
+        unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read() }
+    }
+
+    /// Reports the link as up. Any context.
+    pub fn carrier_on(&self) {
+        // SAFETY: the net device is valid and registered.
+        unsafe { netbind::netif_carrier_on(self.as_ptr()) };
+    }
+
+    /// Reports the link as down. Any context.
+    pub fn carrier_off(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_carrier_off(self.as_ptr()) };
+    }
+
+    /// The link is reported as up.
+    pub fn carrier_ok(&self) -> bool {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_carrier_ok(self.as_ptr()) }
+    }
+
+    /// Marks the device as absent: the stack leaves it alone until [`Device::attach`]. Under
+    /// RTNL.
+    pub fn detach(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_detach(self.as_ptr()) };
+    }
+
+    /// Marks the device as present again. Under RTNL.
+    pub fn attach(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_attach(self.as_ptr()) };
+    }
+
+    /// The device is not marked as absent.
+    pub fn is_present(&self) -> bool {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_present(self.as_ptr()) }
+    }
+
+    /// Lets the stack send on all queues in use.
+    pub fn start_queues(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_tx_start_all_queues(self.as_ptr()) };
+    }
+
+    /// Lets the stack send on all queues in use, and send what it holds back.
+    pub fn wake_queues(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_tx_wake_all_queues(self.as_ptr()) };
+    }
+
+    /// Stops all queues and waits for running transmissions to return. Process context.
+    pub fn disable_tx(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_tx_disable(self.as_ptr()) };
+    }
+
+    /// Restarts the clock of the transmit watchdog: a reset is under way.
+    pub fn trans_update(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_trans_update(self.as_ptr()) };
+    }
+
+    /// Re-evaluates the features. Under RTNL.
+    pub fn update_features(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netdev_update_features(self.as_ptr()) };
+    }
+
+    /// Transmit queue `index`, if the device has it.
+    pub fn tx_queue(&self, index: u32) -> Option<TxQueue<'_>> {
+        // SAFETY: the net device is valid, and the queue lives as long.
+        unsafe { tx_queue_of(self.as_ptr(), index) }
+    }
+
+    /// Puts the state of transmit queue `index` in place (or takes it away), and returns what was
+    /// there. Waits for a running transmission on that queue. Process context.
+    pub fn install_tx(&self, index: u32, tx: Option<KBox<D::Tx>>) -> Option<KBox<D::Tx>> {
+        let (Some(queue), Some(slot)) =
+            (self.raw_tx_queue(index), self.slots().get(index as usize))
+        else {
+            return tx;
+        };
+        // SAFETY: the queue is valid.
+        unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
+        // SAFETY: we hold the lock of the queue that the slot belongs to.
+        let old = core::mem::replace(unsafe { &mut *slot.0.get() }, tx);
+        // SAFETY: we hold the lock.
+        unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
+        old
+    }
+
+    fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
+        // SAFETY: the net device is valid.
+        unsafe { raw_tx_queue_of(self.as_ptr(), index) }
+    }
+
+    /// Passes a packet to the state of its transmit queue. Under that queue's lock.
+    ///
+    /// # Safety
+    ///
+    /// The caller is `ndo_start_xmit` of this device, so it holds the lock of the packet's queue.
+    #[inline]
+    unsafe fn xmit(&self, skb: SkBuff) -> Result<(), SkBuff> {
+        let index = skb.queue_mapping();
+        let Some(slot) = self.slots().get(usize::from(index)) else {
+            return Ok(());
+        };
+        // SAFETY: the caller holds the lock of the queue that the slot belongs to.
+        let Some(tx) = (unsafe { &mut *slot.0.get() }) else {
+            return Ok(());
+        };
+        // SAFETY: there is a slot for each transmit queue, so the queue exists.
+        let queue = unsafe {
+            TxQueue::from_raw(NonNull::new_unchecked(
+                (*self.as_ptr())._tx.add(usize::from(index)),
+            ))
+        };
+        tx.xmit(skb, queue)
+    }
+
+    pub(crate) fn hold(&self) -> Hold {
+        // SAFETY: the net device is valid, and `Hold` gives the reference back.
+        unsafe { netbind::dev_hold(self.as_ptr()) };
+        // INVARIANT: we just took the reference.
+        // SAFETY: a pointer made from a reference is not null.
+        Hold(unsafe { NonNull::new_unchecked(self.as_ptr()) })
+    }
+}
+
+/// # Safety
+///
+/// `dev` is a valid net device and stays so for `'a`.
+#[inline]
+pub(crate) unsafe fn tx_queue_of<'a>(
+    dev: *mut netbind::net_device,
+    index: u32,
+) -> Option<TxQueue<'a>> {
+    // SAFETY: by the requirements of this function; queues live as long as their device.
+    unsafe { raw_tx_queue_of(dev, index).map(|queue| TxQueue::from_raw(queue)) }
+}
+
+/// # Safety
+///
+/// `dev` is a valid net device.
+#[inline]
+unsafe fn raw_tx_queue_of(
+    dev: *mut netbind::net_device,
+    index: u32,
+) -> Option<NonNull<netbind::netdev_queue>> {
+    // SAFETY: the device is valid, and has `num_tx_queues` queues at `_tx`.
+    unsafe {
+        if index >= (*dev).num_tx_queues {
+            return None;
+        }
+        NonNull::new((*dev)._tx.add(index as usize))
+    }
+}
+
+/// A reference that keeps a net device from being unregistered.
+///
+/// # Invariants
+///
+/// This owns one reference (`dev_hold()`) to the net device.
+pub(crate) struct Hold(NonNull<netbind::net_device>);
+
+// SAFETY: references may be given back anywhere.
+unsafe impl Send for Hold {}
+// SAFETY: no method changes anything.
+unsafe impl Sync for Hold {}
+
+impl Hold {
+    pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: we own the reference.
+        unsafe { netbind::dev_put(self.as_ptr()) };
+    }
+}
+
+/// What a net device starts with.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Features that are on.
+    pub features: Features,
+    /// Features the user may turn on and off.
+    pub hw_features: Features,
+    /// Features VLAN devices on top inherit.
+    pub vlan_features: Features,
+    /// Smallest MTU, in bytes.
+    pub min_mtu: u32,
+    /// Largest MTU, in bytes.
+    pub max_mtu: u32,
+    /// How long it is normal for a transmit queue to be stopped.
+    pub watchdog: Delta,
+    /// Queues in use at first.
+    pub queues: u32,
+    /// MAC address.
+    pub mac: [u8; 6],
+}
+
+/// A net device that user space cannot see yet.
+///
+/// # Invariants
+///
+/// The pointer is to a net device allocated for `D` that was never registered; this owns it, and
+/// its slots.
+pub struct Unregistered<D: Driver> {
+    dev: NonNull<netbind::net_device>,
+    slots: KVec<TxSlot<D::Tx>>,
+}
+
+impl<D: Driver> Unregistered<D> {
+    /// Allocates an Ethernet device with `queues` transmit and receive queues. Process context.
+    pub fn new(parent: &kernel::device::Device<Bound>, queues: u32) -> Result<Self> {
+        let mut slots = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
+        for _ in 0..queues {
+            slots.push(TxSlot(UnsafeCell::new(None)), GFP_KERNEL)?;
+        }
+        let size = i32::try_from(size_of::<Private<D>>())?;
+        // SAFETY: no preconditions.
+        let dev = unsafe { netbind::alloc_etherdev_mqs(size, queues, queues) };
+        let dev = NonNull::new(dev).ok_or(ENOMEM)?;
+        // SAFETY: both are valid; the net device takes a reference when it is registered.
+        unsafe {
+            netbind::set_netdev_dev(dev.as_ptr(), core::ptr::from_ref(parent).cast_mut().cast())
+        };
+        Ok(Self { dev, slots })
+    }
+
+    /// Makes the device visible. Process context, without RTNL.
+    ///
+    /// Operations on `data` may begin before this returns.
+    pub fn register(self, data: Arc<D>, config: &Config) -> Result<Registration<D>> {
+        let dev = self.dev.as_ptr();
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: `this` is never dropped, so the slots are moved out once.
+        let slots = unsafe { core::ptr::read(&this.slots) };
+        // From here on, dropping `registration` cleans up.
+        let mut registration = Registration {
+            dev: this.dev,
+            _data: data.clone(),
+            slots,
+            registered: false,
+            works: KVec::new(),
+        };
+        let private = Private {
+            data: Arc::as_ptr(&data),
+            slots: registration.slots.as_ptr(),
+            nr_slots: registration.slots.len(),
+            ethtool: ethtool::State::new(),
+        };
+        // SAFETY: the private part of the net device is large enough and aligned for it
+        // (NETDEV_ALIGN); nobody uses it yet.
+        unsafe {
+            (*dev)
+                .priv_
+                .as_mut_ptr()
+                .cast::<Private<D>>()
+                .write(private)
+        };
+        ops::apply::<D>(dev, config);
+        registration.set_real_num_queues(config.queues)?;
+        registration.carrier_off();
+        // SAFETY: the net device is set up.
+        to_result(unsafe { netbind::register_netdev(dev) })?;
+        registration.registered = true;
+        Ok(registration)
+    }
+}
+
+impl<D: Driver> Drop for Unregistered<D> {
+    fn drop(&mut self) {
+        // SAFETY: the net device is ours and was never registered.
+        unsafe { netbind::free_netdev(self.dev.as_ptr()) };
+    }
+}
+
+/// A registered net device.
+///
+/// Dropping it ends the work bound to it, unregisters the device (which brings it down), and
+/// frees it. Process context, without RTNL.
+///
+/// # Invariants
+///
+/// The net device is ours, and its private part points to `data` and `slots`.
+pub struct Registration<D: Driver> {
+    dev: NonNull<netbind::net_device>,
+    // Referred to by the net device, like the slots.
+    _data: Arc<D>,
+    slots: KVec<TxSlot<D::Tx>>,
+    registered: bool,
+    works: KVec<work::Bound<DeviceWork<D>>>,
+}
+
+// SAFETY: `Device` is `Sync`, `D` is `Send` and `Sync`, and slots are only touched under their
+// queue's lock.
+unsafe impl<D: Driver> Send for Registration<D> {}
+// SAFETY: as above.
+unsafe impl<D: Driver> Sync for Registration<D> {}
+
+/// What a work item bound to a registration runs on.
+struct DeviceWork<D: Driver> {
+    dev: AtomicPtr<netbind::net_device>,
+    run: fn(&Device<D>, &work::Handle),
+}
+
+impl<D: Driver> Registration<D> {
+    /// Binds a work item to the device: `run` gets the device, and runs in process context
+    /// without RTNL. The item ends when this registration is dropped, before the device is
+    /// unregistered.
+    pub fn bind_work(&mut self, work: work::Work, run: fn(&Device<D>, &work::Handle)) -> Result {
+        let target = Arc::new(
+            DeviceWork {
+                dev: AtomicPtr::new(self.dev.as_ptr()),
+                run,
+            },
+            GFP_KERNEL,
+        )?;
+        self.works.reserve(1, GFP_KERNEL)?;
+        let bound = work.bind(target, |target: &Arc<DeviceWork<D>>, handle| {
+            // SAFETY: the registration, which owns the net device and all it points to, drops
+            // its bound work first.
+            let dev = unsafe { Device::from_raw(target.dev.load(Ordering::Relaxed)) };
+            (target.run)(dev, handle);
+        })?;
+        self.works.push(bound, GFP_KERNEL)?;
+        Ok(())
+    }
+}
+
+impl<D: Driver> Deref for Registration<D> {
+    type Target = Device<D>;
+
+    fn deref(&self) -> &Device<D> {
+        // SAFETY: by the type invariants.
+        unsafe { Device::from_raw(self.dev.as_ptr()) }
+    }
+}
+
+impl<D: Driver> Drop for Registration<D> {
+    fn drop(&mut self) {
+        self.works.clear();
+        if self.registered {
+            // SAFETY: the net device is registered, and RTNL is not held.
+            unsafe { netbind::unregister_netdev(self.dev.as_ptr()) };
+        }
+        // Operations are over: nothing refers to `_data` and `slots` through the device.
+        // SAFETY: the net device is ours and not registered any more.
+        unsafe { netbind::free_netdev(self.dev.as_ptr()) };
+    }
+}
+
+/// A set of net device features (`NETIF_F_*`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Features(u64);
+
+impl Features {
+    /// No feature.
+    pub const NONE: Self = Self(0);
+    /// Scatter-gather.
+    pub const SG: Self = Self(netbind::NETIF_F_SG);
+    /// Checksum of any protocol at any offset.
+    pub const HW_CSUM: Self = Self(netbind::NETIF_F_HW_CSUM);
+    /// SCTP checksum (CRC32c).
+    pub const SCTP_CRC: Self = Self(netbind::NETIF_F_SCTP_CRC);
+    /// Receive checksum verification.
+    pub const RXCSUM: Self = Self(netbind::NETIF_F_RXCSUM);
+    /// Receive flow hash.
+    pub const RXHASH: Self = Self(netbind::NETIF_F_RXHASH);
+    /// TCP segmentation over IPv4.
+    pub const TSO: Self = Self(netbind::NETIF_F_TSO);
+    /// TCP segmentation over IPv6.
+    pub const TSO6: Self = Self(netbind::NETIF_F_TSO6);
+    /// UDP segmentation.
+    pub const GSO_UDP_L4: Self = Self(netbind::NETIF_F_GSO_UDP_L4);
+    /// Buffers above 4 GiB.
+    pub const HIGHDMA: Self = Self(netbind::NETIF_F_HIGHDMA);
+    /// Insertion of 802.1Q tags.
+    pub const VLAN_TX: Self = Self(netbind::NETIF_F_HW_VLAN_CTAG_TX);
+    /// Removal of 802.1Q tags.
+    pub const VLAN_RX: Self = Self(netbind::NETIF_F_HW_VLAN_CTAG_RX);
+    /// Filtering by 802.1Q tag.
+    pub const VLAN_FILTER: Self = Self(netbind::NETIF_F_HW_VLAN_CTAG_FILTER);
+
+    /// All features of `other` are in this set.
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Features of both sets.
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// This set without the features of `other`.
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+impl BitOr for Features {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        self.with(other)
+    }
+}
+
+impl BitAnd for Features {
+    type Output = Self;
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl Not for Features {
+    type Output = Self;
+    fn not(self) -> Self {
+        Self(!self.0)
+    }
+}
+
+/// Link statistics (`ip -s link`). Field names as in `struct rtnl_link_stats64`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkStats {
+    pub rx_packets: u64,
+    pub tx_packets: u64,
+    pub rx_bytes: u64,
+    pub tx_bytes: u64,
+    pub rx_errors: u64,
+    pub tx_errors: u64,
+    pub rx_dropped: u64,
+    pub tx_dropped: u64,
+    pub multicast: u64,
+    pub collisions: u64,
+    pub rx_length_errors: u64,
+    pub rx_crc_errors: u64,
+    pub rx_frame_errors: u64,
+    pub rx_fifo_errors: u64,
+    pub rx_missed_errors: u64,
+    pub tx_aborted_errors: u64,
+    pub tx_carrier_errors: u64,
+    pub tx_window_errors: u64,
+}
+
+/// Number of queues that suits this system (`netif_get_num_default_rss_queues()`).
+pub fn default_queues() -> u32 {
+    // SAFETY: no preconditions.
+    let queues = unsafe { netbind::netif_get_num_default_rss_queues() };
+    u32::try_from(queues).unwrap_or(1)
+}
+
+/// The key of the receive hash all devices of this system share. Process context.
+pub fn rss_key<const N: usize>() -> [u8; N] {
+    let mut key = [0; N];
+    // SAFETY: `key` is valid for writes of `N` bytes.
+    unsafe { netbind::netdev_rss_key_fill(key.as_mut_ptr().cast(), N) };
+    key
+}
+
+/// A list of addresses, as the stack wants them received.
+#[derive(Clone, Copy)]
+pub struct AddrList<'a>(&'a netbind::netdev_hw_addr_list);
+
+impl<'a> AddrList<'a> {
+    /// Number of addresses.
+    pub fn len(self) -> usize {
+        usize::try_from(self.0.count).unwrap_or(0)
+    }
+
+    /// There are no addresses.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The addresses.
+    pub fn iter(self) -> impl Iterator<Item = [u8; 6]> + Clone + 'a {
+        let head = &raw const self.0.list;
+        let mut next = self.0.list.next.cast_const();
+        core::iter::from_fn(move || {
+            if next == head {
+                return None;
+            }
+            // SAFETY: the list is not changed for `'a`; its entries are the `list` fields of
+            // `struct netdev_hw_addr`.
+            unsafe {
+                let entry = kernel::container_of!(next, netbind::netdev_hw_addr, list);
+                next = (*next).next;
+                Some((&raw const (*entry).addr).cast::<[u8; 6]>().read())
+            }
+        })
+    }
+}

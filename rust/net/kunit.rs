@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the unit tests of this crate have in common: a device to belong to, a net device on top
+//! of it, and a way to see what ran and what was let go of.
+
+use crate::{
+    device::{
+        self,
+        Config,
+        Device,
+        Features,
+        Registration,
+        Transmit,
+        Unregistered, //
+    },
+    queue::TxQueue,
+    skb::SkBuff, //
+};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering, //
+};
+use kernel::{
+    device::Bound,
+    faux,
+    prelude::*,
+    sync::Arc,
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
+};
+
+/// Queues of [`Dummy`] devices.
+pub(crate) const QUEUES: u32 = 2;
+
+/// A count several owners share; the number of owners tells who still refers to it.
+#[derive(Clone)]
+pub(crate) struct Counter(Arc<(AtomicUsize, AtomicUsize)>);
+
+/// Owns a [`Counter`] and counts itself as one of its owners.
+pub(crate) struct Owner(Counter);
+
+impl Counter {
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(Arc::new(
+            (AtomicUsize::new(0), AtomicUsize::new(0)),
+            GFP_KERNEL,
+        )?))
+    }
+
+    /// Counts one event.
+    pub(crate) fn count(&self) {
+        self.0 .0.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> usize {
+        self.0 .0.load(Ordering::SeqCst)
+    }
+
+    /// Waits up to some seconds for the count.
+    pub(crate) fn reaches(&self, count: usize) -> bool {
+        for _ in 0..2000 {
+            if self.get() >= count {
+                return true;
+            }
+            fsleep(Delta::from_millis(2));
+        }
+        false
+    }
+
+    /// Returns something whose life is counted by [`Counter::owners`].
+    pub(crate) fn owner(&self) -> Owner {
+        self.0 .1.fetch_add(1, Ordering::SeqCst);
+        Owner(self.clone())
+    }
+
+    pub(crate) fn owners(&self) -> usize {
+        self.0 .1.load(Ordering::SeqCst)
+    }
+}
+
+impl Owner {
+    pub(crate) fn count(&self) {
+        self.0.count();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0 .0 .1.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A device that is bound to a driver, without hardware. Dropping it unbinds it.
+pub(crate) struct Parent(faux::Registration);
+
+impl Parent {
+    pub(crate) fn new() -> Result<Self> {
+        let this = Self(faux::Registration::new(c"net-kunit", None)?);
+        let dev: *mut netbind::device = core::ptr::from_ref(this.device()).cast_mut().cast();
+        // SAFETY: the device is ours. It reaches all of memory, so that DMA to it maps one to one.
+        unsafe {
+            (*dev).coherent_dma_mask = u64::MAX;
+            (*dev).dma_mask = &raw mut (*dev).coherent_dma_mask;
+        }
+        Ok(this)
+    }
+
+    pub(crate) fn device(&self) -> &kernel::device::Device<Bound> {
+        AsRef::<kernel::faux::Device<Bound>>::as_ref(&self.0).as_ref()
+    }
+}
+
+/// The least a driver can be.
+pub(crate) struct Dummy {
+    _owner: Owner,
+}
+
+/// The owner of [`Dummy`]: as for code that is no module, since this crate does not know which
+/// module it is part of.
+pub(crate) struct NoModule;
+
+impl kernel::ModuleMetadata for NoModule {
+    const NAME: &'static CStr = c"net-kunit";
+    // SAFETY: outside of modules it is NULL.
+    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+}
+
+/// Drops what it is given to send.
+pub(crate) struct Sink;
+
+impl Transmit for Sink {
+    fn xmit(&mut self, _skb: SkBuff, _queue: TxQueue<'_>) -> Result<(), SkBuff> {
+        Ok(())
+    }
+}
+
+#[vtable]
+impl device::Driver for Dummy {
+    type OwnerModule = NoModule;
+    type Tx = Sink;
+    type Ethtool = ();
+    type Vf = ();
+
+    fn open(&self, _dev: &Device<Self>) -> Result {
+        Ok(())
+    }
+
+    fn stop(&self, _dev: &Device<Self>) {}
+}
+
+/// Registers a net device of [`QUEUES`] queues, of which `in_use` are used. Its driver is one
+/// owner of `counter`.
+pub(crate) fn register(
+    parent: &Parent,
+    counter: &Counter,
+    in_use: u32,
+) -> Result<Registration<Dummy>> {
+    let driver = Arc::new(
+        Dummy {
+            _owner: counter.owner(),
+        },
+        GFP_KERNEL,
+    )?;
+    Unregistered::new(parent.device(), QUEUES)?.register(
+        driver,
+        &Config {
+            features: Features::NONE,
+            hw_features: Features::NONE,
+            vlan_features: Features::NONE,
+            min_mtu: 68,
+            max_mtu: 1500,
+            watchdog: Delta::from_secs(5),
+            queues: in_use,
+            mac: [2, 0, 0, 0, 0, 1],
+        },
+    )
+}
