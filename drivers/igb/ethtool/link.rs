@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The link and its pauses: `ethtool DEV`, `-s`, `-r`, `-p`, `-a` and `-A`.
+
+use super::Ops;
+use crate::{
+    hw::phy::Phy,
+    io::Io,
+    link::Link as PortLink,
+    port::Port, //
+};
+use igb_core::{
+    link,
+    link_config::{
+        Crossover,
+        LinkConfig,
+        Mode,
+        Request, //
+    },
+    regs::{
+        self,
+        anar,
+        gbsr,
+        ledctl,
+        mdic,
+        port_status, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
+use net::{
+    device::Device,
+    ethtool::{
+        Duplex,
+        Link,
+        LinkMode,
+        LinkModes,
+        LinkSettings,
+        Mdix,
+        Pause,
+        PauseParam,
+        PauseStats,
+        PhysId,
+        Port as Medium, //
+    },
+};
+
+const SUPPORTED: LinkModes = LinkModes::of(&[
+    LinkMode::BASE_10_T_HALF,
+    LinkMode::BASE_10_T_FULL,
+    LinkMode::BASE_100_T_HALF,
+    LinkMode::BASE_100_T_FULL,
+    LinkMode::BASE_1000_T_FULL,
+    LinkMode::AUTONEG,
+    LinkMode::TP,
+    LinkMode::PAUSE,
+    LinkMode::ASYM_PAUSE,
+]);
+
+#[vtable]
+impl Link<Port> for Ops {
+    fn link_settings(port: &Port, _dev: &Device<Port>) -> Result<LinkSettings> {
+        let hw = port.hw.lock();
+        let (config, state) = (*hw.link.config(), hw.link.state());
+        let (lp_advertising, mdix) = match state {
+            Some(_) => look_at_partner(port)?,
+            None => (LinkModes::NONE, Mdix::Unknown),
+        };
+        // A link that is set is known before it is there, or seen.
+        let shown = config.forced.map(|forced| forced.link()).or(state);
+        Ok(LinkSettings {
+            speed: shown.map(|link| link.speed.mbps()),
+            duplex: shown.map(duplex),
+            autoneg: config.forced.is_none(),
+            port: Medium::TwistedPair,
+            phy_address: mdic::PHY_ADDR,
+            mdix,
+            mdix_ctrl: mdix_of(config.crossover),
+            supported: SUPPORTED,
+            advertising: advertised(&config),
+            lp_advertising,
+        })
+    }
+
+    /// Pause is set by `ethtool -A` alone.
+    fn set_link_settings(port: &Port, _dev: &Device<Port>, settings: &LinkSettings) -> Result {
+        let request = Request {
+            mode: mode_of(settings)?,
+            crossover: crossover_of(settings.mdix_ctrl),
+        };
+        renegotiate(port, |link, io| {
+            let config = link.config().request(&request).map_err(|_| EINVAL)?;
+            link.configure(io, config)
+        })
+    }
+
+    fn nway_reset(port: &Port, _dev: &Device<Port>) -> Result {
+        renegotiate(port, |link, io| {
+            if link.config().forced.is_some() {
+                return Err(EINVAL);
+            }
+            link.renegotiate(io)
+        })
+    }
+
+    fn set_phys_id(port: &Port, _dev: &Device<Port>, state: PhysId) -> Result<u8> {
+        let io = &port.io;
+        let usual = &port.ethtool.ledctl;
+        let lit = |mode| all_leds(ledctl::BLINK | mode);
+        match state {
+            PhysId::Active => {
+                usual.store(io.read(regs::LEDCTL), Relaxed);
+                io.write(regs::LEDCTL, lit(ledctl::MODE_LED_ON));
+            }
+            PhysId::On => io.write(regs::LEDCTL, all_leds(ledctl::MODE_LED_ON)),
+            PhysId::Off => io.write(regs::LEDCTL, all_leds(ledctl::MODE_LED_OFF)),
+            PhysId::Inactive => io.write(regs::LEDCTL, usual.load(Relaxed)),
+        }
+        // They blink by themselves.
+        Ok(0)
+    }
+}
+
+/// Does something to the link, and has the service work look what became of it: the stack sees that
+/// the link is lost even if it is back before the next look.
+fn renegotiate(port: &Port, change: impl FnOnce(&mut PortLink, &Io) -> Result) -> Result {
+    change(&mut port.hw.lock().link, &port.io)?;
+    port.works.service.schedule();
+    Ok(())
+}
+
+fn all_leds(value: u32) -> u32 {
+    (0..4).fold(0, |word, led| ledctl::with_led(word, led, value))
+}
+
+fn duplex(link: link::Link) -> Duplex {
+    if link.full_duplex {
+        Duplex::Full
+    } else {
+        Duplex::Half
+    }
+}
+
+fn mdix_of(crossover: Crossover) -> Mdix {
+    match crossover {
+        Crossover::Auto => Mdix::Auto,
+        Crossover::Straight => Mdix::Mdi,
+        Crossover::Crossed => Mdix::MdiX,
+    }
+}
+
+/// `None`: is to stay as it is.
+fn crossover_of(mdix: Mdix) -> Option<Crossover> {
+    match mdix {
+        Mdix::Unknown => None,
+        Mdix::Auto => Some(Crossover::Auto),
+        Mdix::Mdi => Some(Crossover::Straight),
+        Mdix::MdiX => Some(Crossover::Crossed),
+    }
+}
+
+/// How the user wants speed and duplex to be found.
+fn mode_of(settings: &LinkSettings) -> Result<Mode> {
+    if !settings.autoneg {
+        return Ok(Mode::Force {
+            mbps: settings.speed.ok_or(EINVAL)?,
+            full_duplex: settings.duplex.ok_or(EINVAL)? == Duplex::Full,
+        });
+    }
+    let modes = settings.advertising;
+    if !modes.is_within(SUPPORTED) {
+        return Err(EINVAL);
+    }
+    Ok(Mode::Negotiate(link::Advertise {
+        t10_half: modes.contains(LinkMode::BASE_10_T_HALF),
+        t10_full: modes.contains(LinkMode::BASE_10_T_FULL),
+        tx100_half: modes.contains(LinkMode::BASE_100_T_HALF),
+        tx100_full: modes.contains(LinkMode::BASE_100_T_FULL),
+        t1000_full: modes.contains(LinkMode::BASE_1000_T_FULL),
+        pause: link::Pause::default(),
+    }))
+}
+
+/// What is offered to the partner.
+fn advertised(config: &LinkConfig) -> LinkModes {
+    if config.forced.is_some() {
+        return LinkModes::of(&[LinkMode::TP]);
+    }
+    let modes = modes_of(config.advertise.anar())
+        .with(LinkMode::AUTONEG)
+        .with(LinkMode::TP);
+    if config.advertise.t1000_full {
+        modes.with(LinkMode::BASE_1000_T_FULL)
+    } else {
+        modes
+    }
+}
+
+/// The modes that an advertisement register of either end names.
+fn modes_of(advertisement: u16) -> LinkModes {
+    [
+        (anar::T10_HALF, LinkMode::BASE_10_T_HALF),
+        (anar::T10_FULL, LinkMode::BASE_10_T_FULL),
+        (anar::TX_HALF, LinkMode::BASE_100_T_HALF),
+        (anar::TX_FULL, LinkMode::BASE_100_T_FULL),
+        (anar::PAUSE, LinkMode::PAUSE),
+        (anar::ASYM_PAUSE, LinkMode::ASYM_PAUSE),
+    ]
+    .into_iter()
+    .filter(|(bit, _)| advertisement & bit != 0)
+    .fold(LinkModes::NONE, |modes, (_, mode)| modes.with(mode))
+}
+
+/// What the partner of a link offers, and whether the pairs of the cable are crossed.
+fn look_at_partner(port: &Port) -> Result<(LinkModes, Mdix)> {
+    let phy = Phy::take(&port.io)?;
+    let (_, partner) = phy.advertisements()?;
+    let mut modes = modes_of(partner);
+    if phy.read(regs::GBSR)? & gbsr::LP_FULL != 0 {
+        modes = modes.with(LinkMode::BASE_1000_T_FULL);
+    }
+    if !modes.is_empty() {
+        modes = modes.with(LinkMode::AUTONEG);
+    }
+    let mdix = if phy.read(regs::PORT_STATUS)? & port_status::MDIX != 0 {
+        Mdix::MdiX
+    } else {
+        Mdix::Mdi
+    };
+    Ok((modes, mdix))
+}
+
+#[vtable]
+impl Pause<Port> for Ops {
+    fn pauseparam(port: &Port, _dev: &Device<Port>) -> PauseParam {
+        let hw = port.hw.lock();
+        let config = hw.link.config();
+        PauseParam {
+            autoneg: config.negotiates_pause(),
+            rx: config.advertise.pause.rx,
+            tx: config.advertise.pause.tx,
+        }
+    }
+
+    fn set_pauseparam(port: &Port, _dev: &Device<Port>, pause: &PauseParam) -> Result {
+        let wanted = link::Pause {
+            rx: pause.rx,
+            tx: pause.tx,
+        };
+        renegotiate(port, |link, io| {
+            if pause.autoneg && link.config().forced.is_some() {
+                // There is no negotiation to do it in.
+                return Err(EINVAL);
+            }
+            link.configure_pause(io, wanted, pause.autoneg)
+        })
+    }
+
+    fn pause_stats(port: &Port, _dev: &Device<Port>) -> PauseStats {
+        let counters = port.current_counters();
+        let sum = |xon: u64, xoff: u64| xon.wrapping_add(xoff);
+        PauseStats {
+            tx: sum(counters.tx_xon.total(), counters.tx_xoff.total()),
+            rx: sum(counters.rx_xon.total(), counters.rx_xoff.total()),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The self-test of the interrupts: causes are raised by software, with and without being masked.
+
+use crate::{
+    hw::reset,
+    io::Io,
+    port::Port, //
+};
+use igb_core::regs::{
+    self,
+    eicr,
+    eitr,
+    icr, //
+};
+use kernel::{
+    irq::IrqReturn,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+use net::irq::Handler;
+
+/// How long an interrupt may take, and how long to wait for one that must not come.
+const PATIENCE: Delta = Delta::from_millis(5);
+/// How often to wait for one that must come.
+const ATTEMPTS: u32 = 20;
+
+/// The causes tested.
+const CAUSES: [u32; 5] = [icr::TXDW, icr::LSC, icr::RXDMT0, icr::RXDW, icr::VMMB];
+
+/// Takes note of interrupts.
+struct Probe {
+    io: Io,
+    /// A cause has to be asserted for the interrupt to be ours. Not with MSI-X.
+    shared: bool,
+    causes: Atomic<u32>,
+}
+
+impl Handler for Probe {
+    fn handle(&self) -> IrqReturn {
+        let causes = self.io.read(regs::ICR);
+        if self.shared && causes & icr::INT_ASSERTED == 0 {
+            return IrqReturn::None;
+        }
+        // Interrupts of one vector do not overlap.
+        self.causes
+            .store(self.causes.load(Relaxed) | causes, Relaxed);
+        IrqReturn::Handled
+    }
+}
+
+/// Takes note of a queue's interrupts.
+struct Bell(Atomic<bool>);
+
+impl Handler for Bell {
+    fn handle(&self) -> IrqReturn {
+        self.0.store(true, Relaxed);
+        IrqReturn::Handled
+    }
+}
+
+/// Tests all vectors of a quiesced port, and has the misc vector served again as usual.
+///
+/// # Errors
+///
+/// `EIO` if an interrupt does not arrive, or arrives although it is masked.
+pub(super) fn test(port: &Port) -> Result {
+    // A vector has one handler at a time.
+    *port.misc_irq.lock() = None;
+    let result = test_causes(port).and_then(|()| test_queues(port));
+    reset::mask_interrupts(&port.io);
+    // The vector was served until now, so there is memory for this again.
+    port.serve_misc().inspect_err(|error| {
+        dev_err!(
+            &*port.pdev,
+            "interrupts are dead until the driver is reloaded: {error:?}\n"
+        );
+    })?;
+    result
+}
+
+fn test_causes(port: &Port) -> Result {
+    let io = &port.io;
+    let probe = Arc::new(
+        Probe {
+            io: io.clone(),
+            shared: !port.plan.is_msix(),
+            causes: Atomic::new(0),
+        },
+        GFP_KERNEL,
+    )?;
+    let _served = port.vectors.request(
+        port.plan.misc_vector().into(),
+        fmt!("igb_rs-test@{}", port.pdev.as_ref().name()),
+        probe.clone(),
+    )?;
+    for cause in CAUSES {
+        raise(port, &probe, cause);
+        fsleep(PATIENCE);
+        if probe.causes.load(Relaxed) & cause != 0 {
+            return Err(EIO);
+        }
+        let _ = io.read(regs::ICR);
+        io.write(regs::IMS, cause);
+        raise(port, &probe, cause);
+        await_that(|| probe.causes.load(Relaxed) & cause != 0)?;
+        io.write(regs::IMC, cause);
+    }
+    Ok(())
+}
+
+/// Raises one cause of those that are not masked, and lets the vector through.
+fn raise(port: &Port, probe: &Probe, cause: u32) {
+    probe.causes.store(0, Relaxed);
+    if port.plan.is_msix() {
+        let vector = port.plan.misc_vector();
+        port.io.write(regs::EIMS, eicr::vector(vector.into()));
+    }
+    port.io.write(regs::ICS, cause);
+    port.io.flush();
+}
+
+/// Has the vector of each queue pair fire.
+fn test_queues(port: &Port) -> Result {
+    if !port.plan.is_msix() {
+        return Ok(());
+    }
+    for pair in 0..port.plan.pairs() {
+        let bell = Arc::new(Bell(Atomic::new(false)), GFP_KERNEL)?;
+        let vector = port.plan.pair_vector(pair);
+        let _served = port.vectors.request(
+            vector.into(),
+            fmt!("igb_rs-test@{}", port.pdev.as_ref().name()),
+            bell.clone(),
+        )?;
+        let bit = eicr::vector(vector.into());
+        port.io.write(regs::eitr(vector.into()), eitr::interval(0));
+        port.io.write(regs::EIMS, bit);
+        port.io.write(regs::EICS, bit);
+        port.io.flush();
+        let rung = await_that(|| bell.0.load(Relaxed));
+        port.io.write(regs::EIMC, bit);
+        port.io.flush();
+        rung?;
+    }
+    Ok(())
+}
+
+fn await_that(happened: impl Fn() -> bool) -> Result {
+    for _ in 0..ATTEMPTS {
+        if happened() {
+            return Ok(());
+        }
+        fsleep(PATIENCE);
+    }
+    Err(EIO)
+}

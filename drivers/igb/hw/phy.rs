@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The internal copper PHY, behind MDIC (datasheet 8.2.4; IEEE 802.3 clause 22 registers).
+
+use crate::{
+    hw::semaphore::{
+        self,
+        Resource, //
+    },
+    io::Io, //
+};
+use igb_core::{
+    link::Advertise,
+    link_config::{
+        Crossover,
+        Forced, //
+    },
+    regs::{
+        self,
+        bmcr,
+        mdic, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    time::Delta, //
+};
+
+/// How long one access over the serial MDIO bus may take (64 bits at 2.5 MHz are 26 us).
+const TIMEOUT: Delta = Delta::from_millis(2);
+
+/// The PHY, ours until this is dropped.
+pub(crate) struct Phy<'a> {
+    io: &'a Io,
+    _held: semaphore::Held<'a>,
+}
+
+impl<'a> Phy<'a> {
+    /// Takes the PHY. Sleeps.
+    pub(crate) fn take(io: &'a Io) -> Result<Self> {
+        let lan = regs::status::lan_id(io.read(regs::STATUS));
+        Ok(Self {
+            io,
+            _held: semaphore::take(io, Resource::Phy(lan))?,
+        })
+    }
+
+    /// Reads a PHY register.
+    pub(crate) fn read(&self, reg: u8) -> Result<u16> {
+        self.access(mdic::read(mdic::PHY_ADDR, reg))
+    }
+
+    /// Writes a PHY register.
+    pub(crate) fn write(&self, reg: u8, value: u16) -> Result {
+        self.access(mdic::write(mdic::PHY_ADDR, reg, value))?;
+        Ok(())
+    }
+
+    fn access(&self, command: u32) -> Result<u16> {
+        self.io.write(regs::MDIC, command);
+        let answer = self
+            .io
+            .wait(regs::MDIC, Delta::from_micros(50), TIMEOUT, |value| {
+                value & mdic::READY != 0
+            })?;
+        if answer & mdic::ERROR != 0 {
+            return Err(EIO);
+        }
+        Ok(mdic::data(answer))
+    }
+
+    /// Sets what is offered to the link partner and starts negotiating.
+    pub(crate) fn negotiate(&self, advertise: &Advertise) -> Result {
+        self.write(regs::ANAR, advertise.anar())?;
+        let gbcr = self.read(regs::GBCR)?;
+        self.write(regs::GBCR, advertise.gbcr(gbcr))?;
+        self.write(
+            regs::BMCR,
+            bmcr::AN_ENABLE | bmcr::RESTART_AN | bmcr::FULL_DUPLEX | bmcr::SPEED_1000,
+        )
+    }
+
+    /// Sets speed and duplex without negotiating.
+    pub(crate) fn force(&self, forced: Forced) -> Result {
+        self.write(regs::BMCR, forced.bmcr())
+    }
+
+    /// Sets the crossover of a link that is `forced` or negotiated.
+    pub(crate) fn set_crossover(&self, crossover: Crossover, forced: bool) -> Result {
+        let port_ctrl = self.read(regs::PORT_CTRL)?;
+        self.write(regs::PORT_CTRL, crossover.port_ctrl(port_ctrl, forced))
+    }
+
+    /// Sends what is transmitted back to the MAC, at 1 Gb/s, until the link is negotiated.
+    pub(crate) fn loop_back(&self) -> Result {
+        self.write(
+            regs::BMCR,
+            bmcr::LOOPBACK | bmcr::FULL_DUPLEX | bmcr::SPEED_1000,
+        )
+    }
+
+    /// What we and the link partner have offered each other (ANAR, ANLPAR).
+    pub(crate) fn advertisements(&self) -> Result<(u16, u16)> {
+        Ok((self.read(regs::ANAR)?, self.read(regs::ANLPAR)?))
+    }
+
+    /// Takes the link down, and the PHY to its lowest power.
+    pub(crate) fn power_down(&self) -> Result {
+        let bmcr = self.read(regs::BMCR)?;
+        self.write(regs::BMCR, bmcr | bmcr::POWER_DOWN)
+    }
+}

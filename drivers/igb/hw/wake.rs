@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Waking a sleeping system (datasheet 5.3 and 8.20).
+
+use crate::{
+    hw::nvm,
+    io::Io, //
+};
+use igb_core::{
+    regs::{
+        self,
+        ctrl,
+        rctl,
+        status, //
+    },
+    wake::{
+        port1_may_wake,
+        WakeEvents,
+        PORT1_CONTROL_WORD, //
+    },
+};
+
+/// The events that can wake the system: those of port 0; those of port 1 if the NVM says that the
+/// board powers it while the system sleeps.
+pub(crate) fn supported(io: &Io) -> WakeEvents {
+    match status::lan_id(io.read(regs::STATUS)) {
+        0 => WakeEvents::ALL,
+        1 => {
+            let mut word = [0];
+            let read = nvm::read(io, PORT1_CONTROL_WORD, &mut word);
+            if read.is_ok() && port1_may_wake(word[0]) {
+                WakeEvents::ALL
+            } else {
+                WakeEvents::NONE
+            }
+        }
+        _ => WakeEvents::NONE,
+    }
+}
+
+/// Has a quiesced controller, whose filters are still in place, watch for `events` while it sleeps.
+/// Returns what it watches for: a link that is up now does not wake the system by coming up.
+pub(crate) fn arm(io: &Io, events: WakeEvents) -> WakeEvents {
+    let events = if io.read(regs::STATUS) & status::LU != 0 {
+        events.without(WakeEvents::LINK)
+    } else {
+        events
+    };
+    if !events.is_empty() {
+        let all_multicast = if events.contains(WakeEvents::MULTICAST) {
+            rctl::MPE
+        } else {
+            0
+        };
+        io.write(regs::RCTL, rctl::EN | rctl::BAM | all_multicast);
+        io.update(regs::CTRL, |value| value | ctrl::ADVD3WUC);
+    }
+    // What woke the system last time.
+    io.write(regs::WUS, !0);
+    io.write(regs::WUC, events.wuc());
+    io.write(regs::WUFC, events.wufc());
+    io.flush();
+    events
+}

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Driver for Intel's 82576 Gigabit Ethernet controller: net device and SR-IOV physical function.
+//!
+//! Start reading at [`pci`] (how a device comes and goes), [`port`] (its state and locks),
+//! [`tx`] and [`rx`] (a packet's path), [`mailbox`] (a VF's message's path). What the messages and
+//! settings mean is decided in the crate `igb_core`, which knows no kernel; what the kernel looks
+//! like from here is up to the crate `net`, which knows no Intel.
+
+mod ethtool;
+mod hw;
+mod io;
+mod link;
+mod log;
+mod mailbox;
+mod netdev;
+mod pci;
+mod poll;
+mod port;
+mod queues;
+mod recover;
+mod rx;
+mod service;
+mod settings;
+mod sriov;
+mod stats;
+mod tx;
+mod vectors;
+mod vf;
+
+net::module_net_pci_driver! {
+    type: pci::Igb,
+    name: "igb_rs",
+    authors: ["The igb_rs authors"],
+    description: "Intel 82576 Gigabit Ethernet, physical function",
+    license: "GPL v2",
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Access to the controller's registers (BAR 0).
+
+use igb_core::regs;
+use kernel::{
+    device::Bound,
+    io::poll::read_poll_timeout,
+    pci,
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::Delta, //
+};
+use net::mmio::{
+    Doorbell,
+    Mmio, //
+};
+
+/// Bytes of BAR 0.
+const BAR_SIZE: usize = 0x2_0000;
+
+/// The registers of one controller. Cheap to clone.
+///
+/// A controller that has left the bus answers every read with ones. The first time that happens
+/// is remembered: from then on registers read as 0 and writes are dropped, so that waits end and
+/// no decision is taken from garbage.
+#[derive(Clone)]
+pub(crate) struct Io {
+    bar: Mmio<BAR_SIZE>,
+    gone: Arc<Atomic<bool>>,
+}
+
+impl Io {
+    /// Maps the registers. Process context.
+    pub(crate) fn map(dev: &pci::Device<Bound>) -> Result<Self> {
+        Ok(Self {
+            bar: Mmio::map(dev, 0, c"igb_rs")?,
+            gone: Arc::new(Atomic::new(false), GFP_KERNEL)?,
+        })
+    }
+
+    /// Reads a register. Any context.
+    pub(crate) fn read(&self, offset: u32) -> u32 {
+        let value = self.bar.read32(offset);
+        if value == regs::GONE && self.has_left() {
+            return 0;
+        }
+        value
+    }
+
+    /// Some registers may hold all ones; STATUS never does.
+    #[cold]
+    fn has_left(&self) -> bool {
+        if self.bar.read32(regs::STATUS) == regs::GONE {
+            self.gone.store(true, Relaxed);
+        }
+        self.is_gone()
+    }
+
+    /// Writes a register. Any context.
+    pub(crate) fn write(&self, offset: u32, value: u32) {
+        self.bar.write32(offset, value);
+    }
+
+    /// Replaces a register's value. The caller serialises users of the same register.
+    pub(crate) fn update(&self, offset: u32, change: impl FnOnce(u32) -> u32) {
+        self.write(offset, change(self.read(offset)));
+    }
+
+    /// Waits until posted writes have reached the controller.
+    pub(crate) fn flush(&self) {
+        let _ = self.read(regs::STATUS);
+    }
+
+    /// The controller has left the bus.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Relaxed)
+    }
+
+    /// The controller is (back) on the bus: checked after a reset of the slot.
+    pub(crate) fn probe_presence(&self) -> Result {
+        if self.bar.read32(regs::STATUS) == regs::GONE {
+            return Err(ENODEV);
+        }
+        self.gone.store(false, Relaxed);
+        Ok(())
+    }
+
+    /// Waits until `done` holds for a register, looking every `step`. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` after `timeout`, `ENODEV` if the controller left the bus.
+    pub(crate) fn wait(
+        &self,
+        offset: u32,
+        step: Delta,
+        timeout: Delta,
+        done: impl Fn(u32) -> bool,
+    ) -> Result<u32> {
+        let value = read_poll_timeout(
+            || Ok(self.read(offset)),
+            |value: &u32| done(*value) || self.is_gone(),
+            step,
+            timeout,
+        )?;
+        if self.is_gone() {
+            return Err(ENODEV);
+        }
+        Ok(value)
+    }
+
+    /// A handle for one register that is written often.
+    pub(crate) fn doorbell(&self, offset: u32) -> Result<Doorbell> {
+        self.bar.doorbell(offset)
+    }
+}

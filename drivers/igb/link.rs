@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The link: what is offered to the partner, and what came of it.
+
+use crate::{
+    hw::phy::Phy,
+    io::Io, //
+};
+use igb_core::{
+    link::{
+        self,
+        Change,
+        Pause,
+        Watermarks, //
+    },
+    link_config::{
+        ctrl_negotiated,
+        LinkConfig, //
+    },
+    regs::{
+        self,
+        ctrl,
+        fcrtl,
+        flow_control,
+        pbs, //
+    },
+    switch::MAX_FRAME, //
+};
+use kernel::prelude::*;
+
+/// The link of a port: desired and actual.
+pub(crate) struct Link {
+    config: LinkConfig,
+    /// Negotiation was started after the last reset.
+    started: bool,
+    state: Option<link::Link>,
+    /// Pause as negotiated; meaningful while the link is up.
+    pause: Pause,
+}
+
+impl Link {
+    pub(crate) fn new() -> Self {
+        Self {
+            config: LinkConfig::DEFAULT,
+            started: false,
+            state: None,
+            pause: Pause::default(),
+        }
+    }
+
+    /// What is wanted of the link.
+    pub(crate) fn config(&self) -> &LinkConfig {
+        &self.config
+    }
+
+    /// Changes what is wanted of the link; negotiates anew if the link is in use.
+    ///
+    /// # Errors
+    ///
+    /// Those of the PHY. What was wanted before still is.
+    pub(crate) fn configure(&mut self, io: &Io, config: LinkConfig) -> Result {
+        let before = self.config;
+        self.config = config;
+        self.renegotiate(io).inspect_err(|_| self.config = before)
+    }
+
+    /// Changes which directions shall pause. Only an agreement with the partner needs the link to be
+    /// negotiated anew.
+    pub(crate) fn configure_pause(&mut self, io: &Io, pause: Pause, auto: bool) -> Result {
+        let mut config = self.config;
+        config.advertise.pause = pause;
+        config.pause_auto = auto;
+        if config.negotiates_pause() {
+            return self.configure(io, config);
+        }
+        self.config = config;
+        if let Some(link) = self.state {
+            self.pause = self.config.pause(link, || None);
+            self.apply_pause(io);
+        }
+        Ok(())
+    }
+
+    /// Negotiates anew, if the link is in use.
+    pub(crate) fn renegotiate(&mut self, io: &Io) -> Result {
+        if !self.started {
+            return Ok(());
+        }
+        self.negotiate(io)
+    }
+
+    /// The link as it was last seen.
+    pub(crate) fn state(&self) -> Option<link::Link> {
+        self.state
+    }
+
+    /// The directions that pause, as negotiated.
+    pub(crate) fn pause(&self) -> Pause {
+        self.pause
+    }
+
+    /// Speed in Mb/s, 0 while the link is down.
+    pub(crate) fn mbps(&self) -> u32 {
+        self.state.map_or(0, |link| link.speed.mbps())
+    }
+
+    /// Brings the PHY up and negotiates, unless that was done since the last reset.
+    pub(crate) fn start(&mut self, io: &Io) -> Result {
+        if self.started {
+            return Ok(());
+        }
+        write_flow_control(io);
+        self.negotiate(io)?;
+        self.started = true;
+        Ok(())
+    }
+
+    /// Has the PHY and the MAC do what is wanted.
+    pub(crate) fn negotiate(&mut self, io: &Io) -> Result {
+        let phy = Phy::take(io)?;
+        phy.set_crossover(self.config.crossover, self.config.forced.is_some())?;
+        match self.config.forced {
+            None => {
+                io.update(regs::CTRL, ctrl_negotiated);
+                phy.negotiate(&self.config.advertise)
+            }
+            Some(forced) => {
+                io.update(regs::CTRL, |value| forced.ctrl(value));
+                phy.force(forced)
+            }
+        }
+    }
+
+    /// Takes the link down: nobody needs it.
+    pub(crate) fn stop(&mut self, io: &Io) -> Result {
+        self.lost();
+        Phy::take(io)?.power_down()
+    }
+
+    /// Whatever was known of the link is void.
+    pub(crate) fn lost(&mut self) {
+        self.started = false;
+        self.state = None;
+    }
+
+    /// Looks at the link.
+    pub(crate) fn refresh(&mut self, io: &Io) -> Change {
+        let now = if self.started {
+            link::Link::decode(io.read(regs::STATUS))
+        } else {
+            None
+        };
+        let change = link::change(self.state, now);
+        self.state = now;
+        if let Change::Up(link) = change {
+            self.pause = self.config.pause(link, || {
+                Phy::take(io).and_then(|phy| phy.advertisements()).ok()
+            });
+            self.apply_pause(io);
+        }
+        change
+    }
+
+    fn apply_pause(&self, io: &Io) {
+        io.update(regs::CTRL, |value| {
+            let value = value & !(ctrl::RFCE | ctrl::TFCE);
+            let rx = if self.pause.rx { ctrl::RFCE } else { 0 };
+            let tx = if self.pause.tx { ctrl::TFCE } else { 0 };
+            value | rx | tx
+        });
+    }
+}
+
+/// Sets up what PAUSE frames look like, and when to send them. Whether they are is up to CTRL.
+fn write_flow_control(io: &Io) {
+    let marks = Watermarks::new(io.read(regs::RXPBS) & pbs::SIZE_MASK, MAX_FRAME);
+    io.write(regs::FCAL, flow_control::ADDRESS_LOW);
+    io.write(regs::FCAH, flow_control::ADDRESS_HIGH);
+    io.write(regs::FCT, flow_control::TYPE);
+    io.write(regs::FCTTV, flow_control::PAUSE_TIME);
+    io.write(regs::FCRTL, marks.low | fcrtl::XONE);
+    io.write(regs::FCRTH, marks.high);
+}

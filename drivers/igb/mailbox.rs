@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Serving the VFs' mailboxes.
+//!
+//! The interrupt handler masks the cause and schedules [`serve`], which runs in process context.
+//! One round serves at most one message of each VF, so no VF waits for another's queue of
+//! messages. What a message means, and whether its sender may ask for service now, is decided by
+//! [`Switch`](igb_core::switch::Switch); this file moves words.
+//!
+//! Path of a message: `MBVFICR` → [`Round::message`] → `VMBMEM` is copied once →
+//! `Switch::on_message` → registers ([`Hw::apply`]) → reply into `VMBMEM` → `P2VMAILBOX.STS`.
+
+use crate::{
+    io::Io,
+    port::{
+        Hw,
+        Port, //
+    },
+};
+use igb_core::{
+    function::{
+        VfIndex,
+        VfSet, //
+    },
+    mailbox::{
+        msg::{
+            self,
+            Words, //
+        },
+        Admit, //
+    },
+    regs::{
+        self,
+        icr,
+        ivar,
+        mbvficr,
+        p2vmailbox, //
+    },
+    switch::Event,
+};
+use kernel::{
+    prelude::*,
+    time::Delta, //
+};
+use net::{
+    device::Device,
+    work, //
+};
+
+/// Rounds in one go before others get the CPU.
+const ROUNDS: usize = 4;
+
+/// How often to look at the mailboxes while a VF that asks too often has to wait: the interrupt
+/// stays masked then, and the other VFs' requests are found by looking.
+const POLL_NS: u64 = 1_000_000;
+
+/// The work item: serves what is pending, and unmasks the interrupt when nothing is.
+pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
+    let port = dev.data();
+    let mut retry = None;
+    for _ in 0..ROUNDS {
+        let mut hw = port.hw.lock();
+        if !hw.live {
+            return;
+        }
+        let round = Round::take(port, &mut hw);
+        if round.is_idle() {
+            // What was waiting for the acknowledgement of an answer.
+            let owed = hw.pending.pings;
+            ping(&port.io, &mut hw, owed);
+            // The cause may be pending from what has been served already, and a pending cause
+            // raises no further interrupt: forget it, unmask, and look once more for what came in
+            // between.
+            port.io.write(regs::ICR, icr::VMMB);
+            port.io.write(regs::IMS, icr::VMMB);
+            let round = Round::take(port, &mut hw);
+            if round.is_idle() {
+                return;
+            }
+            port.io.write(regs::IMC, icr::VMMB);
+            retry = round.serve(port, &mut hw);
+        } else {
+            retry = round.serve(port, &mut hw);
+        }
+        if retry.is_some() {
+            break;
+        }
+    }
+    match retry {
+        Some(delay) => handle.schedule_after(delay),
+        None => handle.schedule(),
+    };
+}
+
+/// What PF and VFs still owe each other. A mailbox holds one message, in one direction.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Pending {
+    /// VFs that have not read the answer to their last request. It must not be overwritten.
+    unread: VfSet,
+    /// VFs that are to be pinged as soon as their mailbox is free.
+    pings: VfSet,
+}
+
+/// What was pending when the round began.
+struct Round {
+    resets: VfSet,
+    requests: VfSet,
+    now: u64,
+}
+
+impl Round {
+    fn take(port: &Port, hw: &mut Hw) -> Self {
+        let vfs = hw.switch.vfs();
+        let causes = port.io.read(regs::MBVFICR);
+        // After the requests: a reset that a VF made before its request is not missed.
+        let resets = port.io.read(regs::VFLRE);
+        let acks = VfSet::from_bits(mbvficr::acks(causes));
+        if !acks.is_empty() {
+            port.io
+                .write(regs::MBVFICR, mbvficr::clear_acks(acks.bits()));
+            hw.pending.unread = hw.pending.unread.without(acks);
+        }
+        Self {
+            // CAST: one bit for each VF.
+            resets: VfSet::from_bits(resets as u8).intersection(vfs),
+            requests: VfSet::from_bits(mbvficr::requests(causes)).intersection(vfs),
+            now: port.now(),
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.resets.is_empty() && self.requests.is_empty()
+    }
+
+    /// Serves the round. Returns when to come back, if a VF has to wait.
+    fn serve(&self, port: &Port, hw: &mut Hw) -> Option<Delta> {
+        let mut wake_at: Option<u64> = None;
+        let pending = self.resets.union(self.requests);
+        for vf in pending.iter() {
+            let (admit, event) = hw.switch.admit(vf, self.now);
+            if let Some(event) = event {
+                report(port, hw, vf, event, self.now);
+            }
+            match admit {
+                Admit::Serve => {
+                    if self.resets.contains(vf) {
+                        self.reset(port, hw, vf);
+                    }
+                    if self.requests.contains(vf) {
+                        self.message(port, hw, vf);
+                    }
+                }
+                Admit::Later { at } => {
+                    if self.resets.contains(vf) {
+                        hw.shadow.vf_was_reset(vf);
+                        hw.switch.on_flr_pending(vf);
+                    }
+                    wake_at = Some(wake_at.map_or(at, |earliest| earliest.min(at)));
+                }
+                Admit::Ignore => forget(&port.io, vf),
+            }
+        }
+        hw.apply(&port.io);
+        ping(&port.io, hw, hw.pending.pings);
+        let delay = wake_at?.saturating_sub(self.now).min(POLL_NS);
+        Some(Delta::from_nanos(i64::try_from(delay).unwrap_or(i64::MAX)))
+    }
+
+    /// The VF was reset: by its driver, or because it changes hands.
+    fn reset(&self, port: &Port, hw: &mut Hw, vf: VfIndex) {
+        port.io.write(regs::VFLRE, vf.bit().into());
+        hw.shadow.vf_was_reset(vf);
+        hw.pending.unread.remove(vf);
+        hw.switch.on_flr(vf);
+        // Its vectors are forgotten by the hardware, but not by every emulation.
+        port.io.update(regs::ivar0(vf.index()), |word| {
+            ivar::without_queue(word, vf.index())
+        });
+    }
+
+    fn message(&self, port: &Port, hw: &mut Hw, vf: VfIndex) {
+        let io = &port.io;
+        // Acknowledged before the words are read: should the VF write another message now, it is
+        // seen in the next round.
+        io.write(regs::MBVFICR, mbvficr::clear_requests(vf.bit()));
+        if !lock(io, vf) {
+            if let Some(event) = hw.switch.on_mailbox_held(vf, self.now) {
+                report(port, hw, vf, event, self.now);
+            }
+        }
+        let mut words = Words::default();
+        for (n, word) in words.iter_mut().enumerate() {
+            *word = io.read(regs::vmbmem(vf.index(), n));
+        }
+        io.write(
+            regs::p2vmailbox(vf.index()),
+            p2vmailbox::ACK | p2vmailbox::PFU,
+        );
+        let outcome = hw.switch.on_message(vf, &words, self.now);
+        if outcome.changed {
+            // A VF that reads "granted" may rely on it.
+            hw.apply(io);
+        }
+        match outcome.reply {
+            Some(reply) => {
+                hw.pending.unread.insert(vf);
+                send(io, vf, reply.words());
+            }
+            None => {
+                hw.pending.unread.remove(vf);
+                io.write(regs::p2vmailbox(vf.index()), 0);
+            }
+        }
+        if outcome.ping {
+            hw.pending.pings.insert(vf);
+        }
+        if let Some(event) = outcome.event {
+            report(port, hw, vf, event, self.now);
+        }
+    }
+}
+
+/// Takes the mailbox. A VF that does not let go of it is no reason to wait: its lock is taken
+/// away, and if it still holds it, its words are read all the same. The worst it gets is its own
+/// garbage.
+fn lock(io: &Io, vf: VfIndex) -> bool {
+    let register = regs::p2vmailbox(vf.index());
+    io.write(register, p2vmailbox::PFU);
+    if io.read(register) & p2vmailbox::PFU != 0 {
+        return true;
+    }
+    io.write(register, p2vmailbox::RVFU);
+    io.write(register, p2vmailbox::PFU);
+    false
+}
+
+/// Writes a message for the VF and lets it have the mailbox.
+fn send(io: &Io, vf: VfIndex, words: &[u32]) {
+    for (n, word) in words.iter().enumerate() {
+        io.write(regs::vmbmem(vf.index(), n), *word);
+    }
+    io.write(regs::p2vmailbox(vf.index()), p2vmailbox::STS);
+}
+
+/// Drops whatever a VF wants.
+fn forget(io: &Io, vf: VfIndex) {
+    io.write(regs::VFLRE, vf.bit().into());
+    io.write(regs::MBVFICR, mbvficr::clear_requests(vf.bit()));
+}
+
+/// Has VFs look at their links: at once, or as soon as their mailbox is free. Whatever frees it
+/// (a request, the acknowledgement of an answer) leads to a round of [`serve`], which tries again.
+pub(crate) fn ping(io: &Io, hw: &mut Hw, vfs: VfSet) {
+    for vf in vfs.intersection(hw.switch.vfs()).iter() {
+        let done = match hw.switch.ping(vf) {
+            Some(_) if hw.pending.unread.contains(vf) => false,
+            Some(word) => try_ping(io, vf, word),
+            None => true,
+        };
+        if done {
+            hw.pending.pings.remove(vf);
+        } else {
+            hw.pending.pings.insert(vf);
+        }
+    }
+}
+
+/// Has VFs come back that worked before the PF was reset. In-tree clients start over when they are
+/// refused; the DPDK client when it is told of the reset: `refuse` says which word to use.
+pub(crate) fn recall(io: &Io, hw: &Hw, refuse: bool) {
+    for vf in hw.switch.missing().iter() {
+        let word = if refuse {
+            msg::recall()
+        } else {
+            msg::control(false)
+        };
+        // One that cannot be reached now is tried again later.
+        let _ = try_ping(io, vf, word);
+    }
+}
+
+fn try_ping(io: &Io, vf: VfIndex, word: u32) -> bool {
+    let register = regs::p2vmailbox(vf.index());
+    io.write(register, p2vmailbox::PFU);
+    if io.read(register) & p2vmailbox::PFU == 0 {
+        return false;
+    }
+    // With the mailbox ours no new request can come; one that is there must not be overwritten.
+    if mbvficr::requests(io.read(regs::MBVFICR)) & vf.bit() != 0 {
+        io.write(register, 0);
+        return false;
+    }
+    send(io, vf, &[word]);
+    true
+}
+
+/// One line of log for an event, if the VF's budget allows it.
+fn report(port: &Port, hw: &mut Hw, vf: VfIndex, event: Event, now: u64) {
+    // A VF may do these as often as it likes; they are counted.
+    if matches!(event, Event::Ready | Event::NotReady) {
+        return;
+    }
+    let allowed = hw
+        .log
+        .get_mut(vf.index())
+        .is_some_and(|budget| budget.allow(now));
+    // Being cut off happens once, and is always told.
+    if !allowed && event != Event::Quarantined {
+        return;
+    }
+    let (dev, n) = (&*port.pdev, vf.get());
+    match event {
+        Event::Ready | Event::NotReady => {}
+        Event::Malformed { word0, what } => {
+            dev_warn!(dev, "VF {n}: malformed message {word0:#010x} ({what:?})\n");
+        }
+        Event::Refused(why) => {
+            dev_warn!(dev, "VF {n}: request refused: {}\n", why.reason());
+        }
+        Event::Throttled => {
+            dev_warn!(dev, "VF {n} sends too many requests and has to wait\n");
+        }
+        Event::Quarantined => {
+            dev_warn!(
+                dev,
+                "VF {n} misbehaves and was cut off; 'ip link set DEV vf {n} state auto' lets it back\n"
+            );
+        }
+    }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The net device's operations. Each changes the desired state and has it applied.
+
+use crate::{
+    port::{
+        Port,
+        MAX_PAIRS, //
+    },
+    queues,
+    recover::{
+        self,
+        errno, //
+    },
+    tx::TxRing, //
+};
+use igb_core::{
+    addr::{
+        MacAddr,
+        UnicastAddr, //
+    },
+    desc::tx::{
+        MAX_IP_LEN,
+        MAX_MAC_LEN, //
+    },
+    function::VfSet,
+    regs::{
+        self,
+        ctrl, //
+    },
+    switch::{
+        RxMode,
+        MAX_FRAME, //
+    },
+};
+use kernel::{
+    prelude::*,
+    time::Delta, //
+};
+use net::{
+    device::{
+        AddrList,
+        Config,
+        Device,
+        Driver,
+        Features,
+        LinkStats,
+        PacketShape, //
+    },
+    queue::{
+        RxQueueStats,
+        TxQueueStats, //
+    },
+};
+
+/// Bytes of a frame that are not payload: addresses, type, and FCS.
+const OVERHEAD: u32 = 18;
+/// Largest MTU. The controller could receive a little more; this is what drivers of its family
+/// have always offered, and what the other end is likely to be able to.
+pub(crate) const MAX_MTU: u32 = 9216;
+
+// With overhead and tag, that is a frame the controller receives.
+const _: () = assert!(MAX_MTU + OVERHEAD + 4 <= MAX_FRAME as u32);
+
+const CHECKSUMS: Features = Features::HW_CSUM.with(Features::SCTP_CRC);
+const SEGMENTATION: Features = Features::TSO
+    .with(Features::TSO6)
+    .with(Features::GSO_UDP_L4);
+const VLAN: Features = Features::VLAN_TX.with(Features::VLAN_RX);
+const OFFLOADS: Features = Features::SG
+    .with(CHECKSUMS)
+    .with(SEGMENTATION)
+    .with(Features::RXCSUM)
+    .with(Features::RXHASH);
+
+/// What the net device of a port with this address and number of queue pairs starts with.
+pub(crate) fn config(mac: MacAddr, pairs: u32) -> Config {
+    let switchable = OFFLOADS.with(VLAN).with(Features::VLAN_FILTER);
+    Config {
+        features: switchable.with(Features::HIGHDMA),
+        hw_features: switchable,
+        vlan_features: Features::SG
+            .with(CHECKSUMS)
+            .with(SEGMENTATION)
+            .with(Features::HIGHDMA),
+        min_mtu: 68,
+        max_mtu: MAX_MTU,
+        watchdog: Delta::from_secs(5),
+        queues: pairs,
+        mac: mac.0,
+    }
+}
+
+#[vtable]
+impl Driver for Port {
+    type Tx = TxRing;
+    type Ethtool = crate::ethtool::Ops;
+    type Vf = crate::vf::Ops;
+
+    fn open(&self, dev: &Device<Self>) -> Result {
+        {
+            let mut hw = self.hw.lock();
+            if !hw.live {
+                return Err(ENETDOWN);
+            }
+            hw.up = true;
+            hw.apply_need(&self.io)?;
+        }
+        let settings = self.net.lock().settings;
+        match queues::open(self, dev, &settings) {
+            Ok(queues) => self.net.lock().queues = Some(queues),
+            Err(error) => {
+                let mut hw = self.hw.lock();
+                hw.up = false;
+                let _ = hw.apply_need(&self.io);
+                return Err(error);
+            }
+        }
+        self.works.service.schedule();
+        Ok(())
+    }
+
+    fn stop(&self, dev: &Device<Self>) {
+        let open = self.net.lock().queues.take();
+        let stopped = match open {
+            Some(queues) => queues::close(self, dev, queues),
+            None => true,
+        };
+        dev.carrier_off();
+        {
+            let mut hw = self.hw.lock();
+            hw.up = false;
+            let _ = hw.apply_need(&self.io);
+        }
+        if !stopped && !self.io.is_gone() {
+            let _ = recover::restart_with(dev, |_| Ok(()));
+        }
+    }
+
+    fn tx_timeout(&self, dev: &Device<Self>, queue: u32) {
+        self.hw_stats.count_timeout();
+        dev_warn!(&*self.pdev, "transmit queue {queue} is stuck\n");
+        dev.trans_update();
+        self.works.reset.schedule();
+    }
+
+    fn set_rx_mode(
+        &self,
+        dev: &Device<Self>,
+        unicast: AddrList<'_>,
+        multicast: AddrList<'_>,
+    ) -> Result {
+        let mode = RxMode {
+            promisc: dev.is_promiscuous(),
+            allmulti: dev.is_allmulti(),
+        };
+        let mut hw = self.hw.lock();
+        let outcome = hw.switch.set_rx_mode(
+            mode,
+            unicast.iter().map(MacAddr),
+            multicast.iter().map(MacAddr),
+        );
+        hw.apply(&self.io);
+        self.report_displaced(outcome.displaced);
+        if outcome.conflicts != 0 {
+            dev_warn!(
+                &*self.pdev,
+                "{} addresses of {} belong to a VF by the administrator's word and stay there\n",
+                outcome.conflicts,
+                dev.name()
+            );
+        }
+        Ok(())
+    }
+
+    fn set_mac_address(&self, _dev: &Device<Self>, mac: [u8; 6]) -> Result {
+        let mac = UnicastAddr::new(MacAddr(mac)).ok_or(EADDRNOTAVAIL)?;
+        let mut hw = self.hw.lock();
+        let displaced = hw.switch.set_pf_mac(mac).map_err(errno)?;
+        hw.apply(&self.io);
+        self.report_displaced(displaced);
+        Ok(())
+    }
+
+    fn change_mtu(&self, dev: &Device<Self>, mtu: u32) -> Result {
+        let max_frame = u16::try_from(mtu.wrapping_add(OVERHEAD))?;
+        let before = self.net.lock().settings.max_frame;
+        // The controller first accepts the larger of the two, so that no frame is lost that fits.
+        self.set_max_frame(max_frame.max(before))?;
+        let result = recover::reopen_with(dev, |settings| settings.max_frame = max_frame);
+        let now = self.net.lock().settings.max_frame;
+        self.set_max_frame(now)?;
+        result
+    }
+
+    fn fix_features(&self, _dev: &Device<Self>, features: Features) -> Features {
+        // One switch for both directions, as the hardware has it.
+        if features.contains(Features::VLAN_RX) {
+            features | Features::VLAN_TX
+        } else {
+            features.without(Features::VLAN_TX)
+        }
+    }
+
+    fn set_features(&self, dev: &Device<Self>, features: Features) -> Result {
+        {
+            let mut hw = self.hw.lock();
+            let strip = features.contains(Features::VLAN_RX);
+            hw.switch.set_rx_vlan_strip(strip);
+            hw.switch
+                .set_vlan_filter(features.contains(Features::VLAN_FILTER));
+            hw.rx_csum = features.contains(Features::RXCSUM);
+            hw.apply(&self.io);
+            if hw.live {
+                hw.apply_rss(&self.io);
+                self.io.update(regs::CTRL, |value| {
+                    if strip {
+                        value | ctrl::VME
+                    } else {
+                        value & !ctrl::VME
+                    }
+                });
+            }
+        }
+        let rx_hash = features.contains(Features::RXHASH);
+        if rx_hash != self.net.lock().settings.rx_hash {
+            recover::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
+        }
+        Ok(())
+    }
+
+    fn features_check(
+        &self,
+        _dev: &Device<Self>,
+        shape: PacketShape,
+        features: Features,
+    ) -> Features {
+        if shape.mac_len > MAX_MAC_LEN || shape.network_len > MAX_IP_LEN {
+            return features.without(CHECKSUMS | SEGMENTATION | Features::VLAN_TX);
+        }
+        features
+    }
+
+    fn get_stats64(&self, _dev: &Device<Self>, stats: &mut LinkStats) {
+        self.link_stats(stats);
+    }
+
+    fn rx_queue_stats(&self, _dev: &Device<Self>, queue: u32) -> RxQueueStats {
+        self.pair_stats(queue).0
+    }
+
+    fn tx_queue_stats(&self, _dev: &Device<Self>, queue: u32) -> TxQueueStats {
+        self.pair_stats(queue).1
+    }
+
+    fn base_stats(&self, dev: &Device<Self>) -> (RxQueueStats, TxQueueStats) {
+        let open = dev.real_num_queues();
+        (open..).take_while(|n| (*n as usize) < MAX_PAIRS).fold(
+            Default::default(),
+            |(rx, tx): (RxQueueStats, TxQueueStats), n| {
+                let (more_rx, more_tx) = self.pair_stats(n);
+                (rx + more_rx, tx + more_tx)
+            },
+        )
+    }
+
+    fn vlan_rx_add_vid(&self, _dev: &Device<Self>, vid: u16) -> Result {
+        let mut hw = self.hw.lock();
+        hw.switch.vlan_add(vid).map_err(errno)?;
+        hw.apply(&self.io);
+        Ok(())
+    }
+
+    fn vlan_rx_kill_vid(&self, _dev: &Device<Self>, vid: u16) -> Result {
+        let mut hw = self.hw.lock();
+        hw.switch.vlan_del(vid);
+        hw.apply(&self.io);
+        Ok(())
+    }
+
+    fn check_fdb_add(&self, _dev: &Device<Self>, _mac: [u8; 6]) -> Result {
+        // More addresses than registers would make the PF receive everything.
+        if self.hw.lock().switch.pf_unicast_room() == 0 {
+            return Err(ENOSPC);
+        }
+        Ok(())
+    }
+}
+
+impl Port {
+    /// Tells whose address the PF has taken.
+    fn report_displaced(&self, vfs: VfSet) {
+        for vf in vfs.iter() {
+            dev_warn!(
+                &*self.pdev,
+                "VF {} loses an address it had chosen to the PF\n",
+                vf.get()
+            );
+        }
+    }
+
+    /// Lets frames of up to `bytes` (with FCS, without tag) through to the PF.
+    fn set_max_frame(&self, bytes: u16) -> Result {
+        let mut hw = self.hw.lock();
+        hw.switch.set_max_frame(bytes).map_err(errno)?;
+        hw.apply(&self.io);
+        Ok(())
+    }
+
+    /// Counters of one queue pair.
+    fn pair_stats(&self, queue: u32) -> (RxQueueStats, TxQueueStats) {
+        let Some(pair) = self.stats.get(queue as usize) else {
+            return Default::default();
+        };
+        let packets = pair.rx_packets.get();
+        let (good, bad) = (pair.rx_csum_good.get(), pair.rx_csum_bad.get());
+        let rx = RxQueueStats {
+            packets,
+            bytes: pair.rx_bytes.get(),
+            alloc_fail: pair.rx_alloc_failed.get(),
+            csum_unnecessary: good,
+            csum_none: packets.saturating_sub(good).saturating_sub(bad),
+            csum_bad: bad,
+        };
+        let tx = TxQueueStats {
+            packets: pair.tx_packets.get(),
+            bytes: pair.tx_bytes.get(),
+            needs_csum: pair.tx_csum.get(),
+            hw_gso_packets: pair.tx_gso.get(),
+            stop: pair.tx_stop.get(),
+            wake: pair.tx_wake.get(),
+        };
+        (rx, tx)
+    }
+}

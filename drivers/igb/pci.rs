@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The driver as the PCI core sees it: from probe to unbind, and what happens in between.
+
+use crate::{
+    ethtool,
+    hw::{
+        nvm,
+        reset,
+        semaphore,
+        wake as wake_up, //
+    },
+    io::Io,
+    link::Link,
+    log,
+    mailbox,
+    netdev,
+    port::{
+        Hw,
+        Net,
+        Port,
+        Works,
+        MAX_PAIRS, //
+    },
+    recover,
+    service,
+    settings::Settings,
+    sriov,
+    stats::{
+        HwStats,
+        PairStats, //
+    },
+    vectors::Plan, //
+};
+use igb_core::{
+    addr::{
+        MacAddr,
+        UnicastAddr, //
+    },
+    function::MAX_VFS,
+    nvm as contents,
+    regs::{
+        self,
+        eecd, //
+    },
+    rss::{
+        self,
+        Rss, //
+    },
+    switch::{
+        Image,
+        Promiscuity,
+        Shadow,
+        Switch, //
+    },
+};
+use kernel::{
+    device::{
+        Bound,
+        Core, //
+    },
+    new_mutex,
+    prelude::*,
+    sync::Arc,
+    time::Instant, //
+};
+use net::{
+    device::{
+        Registration,
+        Unregistered, //
+    },
+    dma,
+    pci::{
+        self,
+        ChannelState,
+        CoreExt,
+        ErsResult,
+        SriovCore, //
+    },
+    rtnl,
+    work::{
+        self,
+        Queue,
+        Work,
+        WorkQueue, //
+    },
+};
+
+/// The driver.
+pub(crate) struct Igb;
+
+kernel::pci_device_table!(
+    PCI_TABLE,
+    (),
+    [(
+        kernel::pci::DeviceId::from_id(kernel::pci::Vendor::INTEL, 0x10c9),
+        ()
+    )]
+);
+
+/// What the driver keeps for a bound device. Dropped top to bottom.
+pub(crate) struct Adapter {
+    // First: ends all work and brings the net device down.
+    netdev: Registration<Port>,
+    // Frees the vectors with it, when the net device's queues are gone.
+    port: Arc<Port>,
+}
+
+#[vtable]
+impl pci::Driver for Igb {
+    type IdInfo = ();
+    type Data = Adapter;
+    const ID_TABLE: kernel::pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+
+    fn probe(
+        pdev: &kernel::pci::Device<Core<'_>>,
+        info: Option<&Self::IdInfo>,
+    ) -> impl PinInit<Adapter, Error> {
+        // By driver_override, any device can be made to be probed.
+        if info.is_none() {
+            dev_err!(
+                pdev,
+                "not an Intel 82576 (8086:10c9), the only device this driver is for\n"
+            );
+            return Err(ENODEV);
+        }
+        probe(pdev)
+    }
+
+    fn unbind(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        let dev = &data.netdev;
+        if let Err(error) = sriov::disable(pdev, dev) {
+            dev_warn!(
+                pdev,
+                "VFs were disabled, but the controller does not restart: {error:?}\n"
+            );
+        }
+        // The net device loses its queues now, while the controller still works. It is unregistered
+        // when the adapter is dropped.
+        silence(dev);
+        data.port.hw.lock().release(&data.port.io);
+        *data.port.misc_irq.lock() = None;
+        pdev.disable_device();
+    }
+
+    fn shutdown(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        silence(&data.netdev);
+        data.port.hw.lock().release(&data.port.io);
+        pdev.disable_device();
+    }
+
+    fn sriov_configure(
+        pdev: &kernel::pci::Device<Core<'_>>,
+        data: Pin<&Adapter>,
+        nr_vfs: u16,
+    ) -> Result<u16> {
+        sriov::configure(pdev, &data.netdev, nr_vfs)
+    }
+
+    fn error_detected(
+        pdev: &kernel::pci::Device<Core<'_>>,
+        data: Pin<&Adapter>,
+        state: ChannelState,
+    ) -> ErsResult {
+        match state {
+            ChannelState::Normal => ErsResult::CanRecover,
+            ChannelState::PermanentFailure => {
+                silence(&data.netdev);
+                ErsResult::Disconnect
+            }
+            _ => {
+                pdev.save_vf_states();
+                silence(&data.netdev);
+                pdev.disable_device();
+                ErsResult::NeedReset
+            }
+        }
+    }
+
+    fn slot_reset(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> ErsResult {
+        match wake(pdev, &data.port) {
+            Ok(()) => ErsResult::Recovered,
+            Err(error) => {
+                dev_err!(
+                    pdev,
+                    "cannot re-enable the device after a reset: {error:?}\n"
+                );
+                ErsResult::Disconnect
+            }
+        }
+    }
+
+    fn resume_io(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        revive(pdev, &data);
+    }
+
+    fn reset_prepare(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        pdev.save_vf_states();
+        silence(&data.netdev);
+    }
+
+    fn reset_done(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        revive(pdev, &data);
+    }
+
+    fn suspend(
+        pdev: &kernel::pci::Device<Core<'_>>,
+        data: Pin<&Adapter>,
+        _why: pci::Sleep,
+    ) -> Result {
+        let _rtnl = rtnl::lock();
+        data.netdev.detach();
+        recover::quiesce(&data.netdev);
+        data.port.prepare_sleep();
+        // The PCI core saves the state, and picks a state of power that can wake the system.
+        pdev.disable_device();
+        Ok(())
+    }
+
+    fn resume(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> Result {
+        wake(pdev, &data.port)?;
+        revive(pdev, &data);
+        Ok(())
+    }
+}
+
+/// Takes a port out of service: the stack leaves it alone, and the controller does nothing.
+fn silence(dev: &Registration<Port>) {
+    let _rtnl = rtnl::lock();
+    dev.detach();
+    recover::quiesce(dev);
+}
+
+/// Makes the device answer again after a sleep or a reset of its slot.
+fn wake(pdev: &kernel::pci::Device<Core<'_>>, port: &Port) -> Result {
+    pdev.restore_state();
+    pdev.enable_device_mem()?;
+    pdev.set_master();
+    pdev.save_state()?;
+    port.io.probe_presence()
+}
+
+/// Restarts a port that was quiesced, and lets the stack have it back. One that was not needs
+/// nothing: an error the device got over without a reset.
+fn revive(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) {
+    let _rtnl = rtnl::lock();
+    if data.port.hw.lock().live {
+        return;
+    }
+    pdev.restore_vf_states();
+    if let Err(error) = recover::restart(&data.netdev) {
+        dev_err!(pdev, "the controller does not restart: {error:?}\n");
+        return;
+    }
+    data.netdev.attach();
+}
+
+fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
+    pdev.enable_device_mem()?;
+    pdev.set_master();
+    dma::set_mask_and_coherent(pdev, 64)?;
+    // Seven: the PF needs one of the eight pools for itself.
+    if let Err(error) = pdev.set_totalvfs(MAX_VFS as u16) {
+        dev_info!(pdev, "no SR-IOV: {error:?}\n");
+    }
+    let io = Io::map(pdev)?;
+    io.probe_presence()?;
+    // CAST: a small constant.
+    let pairs = net::device::default_queues().clamp(1, MAX_PAIRS as u32);
+    // Vectors for all pairs there can ever be.
+    let (vectors, plan) = Plan::allocate(pdev, MAX_PAIRS as u32).inspect_err(|error| {
+        dev_err!(pdev, "no interrupt vector to be had: {error:?}\n");
+    })?;
+    semaphore::reclaim(&io);
+    reset::reset(&io)?;
+    check_nvm(pdev, &io)?;
+    let mac = read_mac(pdev, &io)?;
+    // Not bound to the CPU that took the interrupt: a VF's driver on this very host waits for its
+    // answer in a loop that nothing but an interrupt gets through.
+    let mailbox_queue = WorkQueue::unbound(c"igb_rs_mailbox", work::Flags::HIGHPRI, 1)?;
+    let (mailbox_work, service_work, reset_work) = (
+        Work::new(pdev.as_ref(), c"igb_rs_mailbox", Queue::Own(mailbox_queue))?,
+        Work::new(pdev.as_ref(), c"igb_rs_service", Queue::System)?,
+        Work::new(pdev.as_ref(), c"igb_rs_reset", Queue::System)?,
+    );
+    let works = Works {
+        mailbox: mailbox_work.handle(),
+        service: service_work.handle(),
+        reset: reset_work.handle(),
+    };
+    let port = new_port(pdev, io, vectors, plan, works, mac, pairs)?;
+    sriov::adopt(pdev, &port)?;
+    pdev.save_state()?;
+    // A magic packet wakes the system where the board allows it.
+    let _ = pdev.set_wakeup(!wake_up::supported(&port.io).is_empty());
+    let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
+    port.serve_misc()?;
+    port.hw.lock().restart(&port.io, &port.plan)?;
+    let mut netdev = netdev.register(port.clone(), &netdev::config(mac.get(), pairs))?;
+    netdev.bind_work(mailbox_work, mailbox::serve)?;
+    netdev.bind_work(service_work, service::run)?;
+    netdev.bind_work(reset_work, recover::reset)?;
+    port.works.service.schedule();
+    port.works.mailbox.schedule();
+    dev_info!(
+        pdev,
+        "{}: Intel 82576, {}, {} queue pairs, {}\n",
+        netdev.name(),
+        log::Mac(mac.get()),
+        pairs.min(port.plan.pairs()),
+        if port.plan.is_msix() {
+            "MSI-X"
+        } else {
+            "one interrupt"
+        }
+    );
+    Ok(Adapter { netdev, port })
+}
+
+fn new_port(
+    pdev: &kernel::pci::Device<Bound>,
+    io: Io,
+    vectors: net::irq::Vectors,
+    plan: Plan,
+    works: Works,
+    mac: UnicastAddr,
+    pairs: u32,
+) -> Result<Arc<Port>> {
+    let stats = new_stats()?;
+    let promiscuity = promiscuity(&io);
+    let settings = Settings::new(pairs.min(plan.pairs()));
+    let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
+    Arc::pin_init(
+        pin_init!(Port {
+            pdev: pdev.into(),
+            io,
+            vectors,
+            plan,
+            epoch: Instant::now(),
+            works,
+            ethtool: ethtool::State::new(),
+            stats,
+            bridge_mode: kernel::sync::atomic::Atomic::new(0),
+            alloc_failures_seen: kernel::sync::atomic::Atomic::new(0),
+            hw_stats <- HwStats::new(),
+            misc_irq <- new_mutex!(None),
+            net <- new_mutex!(Net {
+                settings,
+                queues: None,
+            }),
+            hw <- new_mutex!(Hw {
+                switch: Switch::new(mac, promiscuity),
+                shadow: Shadow::new(),
+                image: Image::ZERO,
+                // CAST: at most MAX_PAIRS.
+                rss: Rss::new(settings.pairs as u8, key),
+                rx_csum: true,
+                link: Link::new(),
+                vf_stats: Default::default(),
+                pending: mailbox::Pending::default(),
+                recall_refuses: false,
+                folded_rx: 0,
+                folded_at: 0,
+                log: [log::Budget::NEW; MAX_VFS],
+                up: false,
+                live: false,
+            }),
+        }),
+        GFP_KERNEL,
+    )
+}
+
+fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {
+    let one = || Arc::new(PairStats::default(), GFP_KERNEL);
+    Ok([
+        one()?,
+        one()?,
+        one()?,
+        one()?,
+        one()?,
+        one()?,
+        one()?,
+        one()?,
+    ])
+}
+
+/// Emulations implement the hash tables alone; they can be told by the NVM auto-read, whose end
+/// they never report.
+fn promiscuity(io: &Io) -> Promiscuity {
+    if io.read(regs::EECD) & eecd::AUTO_RD != 0 {
+        Promiscuity::PerPool
+    } else {
+        Promiscuity::HashOnly
+    }
+}
+
+fn check_nvm(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result {
+    let mut words = [0; contents::CHECKSUM_WORDS as usize];
+    nvm::read(io, 0, &mut words)?;
+    if contents::checksum_ok(words) {
+        return Ok(());
+    }
+    dev_err!(
+        pdev,
+        "the NVM checksum is wrong: the adapter's NVM is damaged and has to be rewritten\n"
+    );
+    Err(EIO)
+}
+
+/// The address the controller has loaded from the NVM into its first receive address.
+fn read_mac(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result<UnicastAddr> {
+    let mac = MacAddr::from_words(io.read(regs::ral(0)), io.read(regs::rah(0)));
+    UnicastAddr::new(mac).ok_or_else(|| {
+        dev_err!(
+            pdev,
+            "the NVM holds no valid MAC address ({})\n",
+            log::Mac(mac)
+        );
+        EIO
+    })
+}

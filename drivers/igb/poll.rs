@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A queue pair, as NAPI polls it: both halves share one vector and one poll, so a
+//! request and its answer cost one interrupt.
+
+use crate::{
+    io::Io,
+    rx::RxRing,
+    tx::TxDone,
+    vectors::PAIR_CAUSES, //
+};
+use igb_core::{
+    itr::{
+        Itr,
+        Load, //
+    },
+    regs::{
+        self,
+        eicr, //
+    },
+};
+use net::{
+    mmio::Doorbell,
+    napi::{
+        self,
+        Context, //
+    }, //
+};
+
+/// What one NAPI instance polls.
+pub(crate) struct Pair {
+    pub(crate) rx: RxRing,
+    pub(crate) tx: TxDone,
+    pub(crate) itr: Itr,
+    pub(crate) eitr: Doorbell,
+}
+
+impl Pair {
+    /// Writes the interval in force.
+    pub(crate) fn write_interval(&self) {
+        self.set_interval(self.itr.interval());
+    }
+
+    fn set_interval(&self, usecs: u32) {
+        // The time that has passed since the last interrupt counts on.
+        self.eitr
+            .ring(regs::eitr::interval(usecs) | regs::eitr::CNT_IGNR);
+    }
+}
+
+/// How the pair's interrupt is unmasked.
+pub(crate) enum Rearm {
+    /// A vector of its own.
+    Msix {
+        /// Registers.
+        io: Io,
+        /// The vector.
+        vector: u8,
+    },
+    /// The only vector.
+    Legacy(Io),
+}
+
+impl napi::Poll for Pair {
+    type Rearm = Rearm;
+
+    #[inline]
+    fn poll(&mut self, cx: &mut Context<'_>, budget: u32) -> u32 {
+        let mut load = Load::default();
+        let sent_all = self.tx.poll(cx, budget, &mut load);
+        if budget == 0 {
+            return 0;
+        }
+        let received = self.rx.poll(cx, budget, &mut load);
+        if let Some(usecs) = self.itr.after_poll(load) {
+            self.set_interval(usecs);
+        }
+        if sent_all {
+            received
+        } else {
+            budget
+        }
+    }
+
+    #[inline]
+    fn rearm(rearm: &Rearm) {
+        match rearm {
+            Rearm::Msix { io, vector } => io.write(regs::EIMS, eicr::vector((*vector).into())),
+            Rearm::Legacy(io) => io.write(regs::IMS, PAIR_CAUSES),
+        }
+    }
+}

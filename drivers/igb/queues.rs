@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Opening and closing the net device's queues.
+//!
+//! That is all that `ip link set up` and `down`, and a change of MTU, ring size, channels or
+//! features, amount to: the controller is not reset, the link stays, and VFs notice nothing.
+
+use crate::{
+    hw::reset,
+    io::Io,
+    poll::{
+        Pair,
+        Rearm, //
+    },
+    port::Port,
+    rx::{
+        self,
+        RxRing, //
+    },
+    settings::{
+        Coalesce,
+        Settings, //
+    },
+    tx,
+    vectors::PairHandler, //
+};
+use igb_core::{
+    itr::Itr,
+    layout::Layout,
+    regs::{
+        self,
+        eicr,
+        ivar,
+        srrctl,
+        xdctl, //
+    },
+};
+use kernel::{
+    prelude::*,
+    sync::Arc,
+    time::Delta, //
+};
+use net::{
+    device::Device,
+    irq,
+    napi::Napi, //
+};
+
+/// Descriptors the controller prefetches while at least `HOST` wait; and sent descriptors it
+/// collects before it writes them back (1: each packet is reported at once).
+const PREFETCH: u32 = 8;
+const HOST: u32 = 8;
+const TX_WRITE_BACK: u32 = 1;
+const RX_WRITE_BACK: u32 = 4;
+
+/// How long a queue may take to stop: the largest frame at 10 Mb/s.
+const STOP_TIMEOUT: Delta = Delta::from_millis(10);
+
+/// A queue pair that is open.
+struct OpenPair {
+    // Dropped first: no interrupt schedules a poll that is going away. `None` if the port's only
+    // vector serves the pair as well.
+    _irq: Option<irq::Registration>,
+    napi: Napi<Pair>,
+    /// Queue of the controller.
+    queue: usize,
+    vector: u8,
+}
+
+/// The queue pairs of a net device that is up.
+pub(crate) struct Queues {
+    pairs: KVec<OpenPair>,
+}
+
+impl Queues {
+    /// Number of queue pairs.
+    pub(crate) fn len(&self) -> u32 {
+        // CAST: at most MAX_PAIRS.
+        self.pairs.len() as u32
+    }
+
+    /// Applies other moderation to queues that are open. Process context.
+    pub(crate) fn set_coalesce(&mut self, port: &Port, coalesce: Coalesce) {
+        for pair in self.pairs.iter_mut() {
+            pair.napi.disable();
+            if let Some(state) = pair.napi.get_mut() {
+                state.itr = Itr::new(coalesce.usecs, coalesce.adaptive);
+                state.write_interval();
+            }
+            pair.napi.enable();
+        }
+        // What a poll that was not to be had has left behind.
+        self.kick(&port.io, port.plan.is_msix());
+    }
+
+    /// The EICR bits of all vectors.
+    fn vectors(&self) -> u32 {
+        self.pairs
+            .iter()
+            .fold(0, |bits, pair| bits | eicr::vector(pair.vector.into()))
+    }
+
+    /// Makes every pair's vector fire: polls look at their rings again.
+    pub(crate) fn kick(&self, io: &Io, msix: bool) {
+        if msix {
+            io.write(regs::EICS, self.vectors());
+        } else {
+            io.write(regs::ICS, regs::icr::RXDMT0);
+        }
+    }
+}
+
+/// Allocates queues for `settings` and starts them. Under RTNL.
+///
+/// # Errors
+///
+/// Whatever was opened is closed again.
+pub(crate) fn open(port: &Port, dev: &Device<Port>, settings: &Settings) -> Result<Queues> {
+    let nr_vfs = port.hw.lock().switch.nr_vfs();
+    let layout = Layout::new(nr_vfs).ok_or(EINVAL)?;
+    // CAST: both are at most MAX_PAIRS.
+    let count =
+        (settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;
+    dev.set_real_num_queues(count)?;
+    let mut queues = Queues {
+        pairs: KVec::with_capacity(count as usize, GFP_KERNEL)?,
+    };
+    for index in 0..count {
+        let queue = layout.pf_queue(index as usize);
+        match open_pair(port, dev, settings, index, queue) {
+            Ok(pair) => queues.pairs.push(pair, GFP_KERNEL)?,
+            Err(error) => {
+                if !close(port, dev, queues) {
+                    port.works.reset.schedule();
+                }
+                return Err(error);
+            }
+        }
+    }
+    // CAST: at most MAX_PAIRS.
+    port.hw.lock().spread_over(&port.io, count as u8);
+    start(port, dev, &mut queues);
+    Ok(queues)
+}
+
+fn open_pair(
+    port: &Port,
+    dev: &Device<Port>,
+    settings: &Settings,
+    index: u32,
+    queue: usize,
+) -> Result<OpenPair> {
+    let vector = port.plan.pair_vector(index);
+    let stats = port.stats.get(index as usize).ok_or(EINVAL)?;
+    let (tx_ring, tx_done) = tx::new(
+        dev.parent(),
+        &port.io,
+        tx::Config {
+            index,
+            queue,
+            descs: settings.tx_descs,
+        },
+        stats.clone(),
+    )?;
+    let rx_config = rx::Config {
+        index,
+        queue,
+        descs: settings.rx_descs,
+        max_frame: u32::from(settings.max_frame).wrapping_add(4),
+        hash: settings.rx_hash,
+    };
+    let rearm = if port.plan.is_msix() {
+        Rearm::Msix {
+            io: port.io.clone(),
+            vector,
+        }
+    } else {
+        Rearm::Legacy(port.io.clone())
+    };
+    let mut napi = Napi::new(dev, index, rearm, |setup| {
+        Ok(Pair {
+            rx: RxRing::new(dev.parent(), &port.io, setup, rx_config, stats.clone())?,
+            tx: tx_done,
+            itr: Itr::new(settings.coalesce.usecs, settings.coalesce.adaptive),
+            eitr: port.io.doorbell(regs::eitr(vector.into()))?,
+        })
+    })?;
+    let tx_ring = KBox::new(tx_ring, GFP_KERNEL)?;
+    let irq = request_irq(port, dev, index, &napi)?;
+    if let Some(number) = port.vectors.irq(vector.into()) {
+        napi.set_irq(number);
+    }
+    napi.link_queues(index);
+    program(port, &mut napi, queue, vector);
+    let _ = dev.install_tx(index, Some(tx_ring));
+    Ok(OpenPair {
+        _irq: irq,
+        napi,
+        queue,
+        vector,
+    })
+}
+
+fn request_irq(
+    port: &Port,
+    dev: &Device<Port>,
+    index: u32,
+    napi: &Napi<Pair>,
+) -> Result<Option<irq::Registration>> {
+    if !port.plan.is_msix() {
+        port.serve_legacy(Some(napi.scheduler()))?;
+        return Ok(None);
+    }
+    let handler = Arc::new(PairHandler(napi.scheduler()), GFP_KERNEL)?;
+    let name = dev.name();
+    port.vectors
+        .request(
+            port.plan.pair_vector(index).into(),
+            fmt!("{}-TxRx-{}", name, index),
+            handler,
+        )
+        .map(Some)
+}
+
+/// Writes a pair's queue registers and enables both queues (datasheet 4.5.9, 4.5.10).
+fn program(port: &Port, napi: &mut Napi<Pair>, queue: usize, vector: u8) {
+    let io = &port.io;
+    let Some(pair) = napi.get_mut() else {
+        return;
+    };
+    write_ring_base(
+        io,
+        regs::rdbal(queue),
+        regs::rdbah(queue),
+        pair.rx.dma_handle(),
+    );
+    io.write(regs::rdlen(queue), ring_bytes(pair.rx.config().descs));
+    io.write(
+        regs::srrctl(queue),
+        srrctl::packet_buffer(pair.rx.config().buffer_len())
+            | srrctl::DESCTYPE_ADV_ONEBUF
+            | srrctl::DROP_EN,
+    );
+    io.write(regs::rdh(queue), 0);
+    io.write(regs::rdt(queue), 0);
+    io.write(
+        regs::rxdctl(queue),
+        xdctl::thresholds(PREFETCH, HOST, RX_WRITE_BACK) | xdctl::ENABLE,
+    );
+
+    write_ring_base(
+        io,
+        regs::tdbal(queue),
+        regs::tdbah(queue),
+        pair.tx.dma_handle(),
+    );
+    io.write(regs::tdlen(queue), ring_bytes(pair.tx.config().descs));
+    io.write(regs::tdh(queue), 0);
+    io.write(regs::tdt(queue), 0);
+    io.write(
+        regs::txdctl(queue),
+        xdctl::thresholds(PREFETCH, 1, TX_WRITE_BACK) | xdctl::ENABLE,
+    );
+    // Buffers may only be announced to a queue that has taken note of being enabled.
+    let _ = io.wait(
+        regs::rxdctl(queue),
+        Delta::from_micros(100),
+        STOP_TIMEOUT,
+        |value| value & xdctl::ENABLE != 0,
+    );
+    pair.rx.publish();
+    if port.plan.is_msix() {
+        pair.write_interval();
+    }
+    let _hw = port.hw.lock();
+    io.update(regs::ivar0(queue), |word| {
+        ivar::with_queue(word, queue, vector)
+    });
+}
+
+fn write_ring_base(io: &Io, low: u32, high: u32, address: u64) {
+    // CAST: the two halves of the address.
+    io.write(low, address as u32);
+    io.write(high, (address >> 32) as u32);
+}
+
+fn ring_bytes(descs: u32) -> u32 {
+    // CAST: 16.
+    descs.wrapping_mul(igb_core::desc::DESC_SIZE as u32)
+}
+
+/// Lets polls, interrupts and transmissions begin.
+fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
+    let io = &port.io;
+    for pair in queues.pairs.iter_mut() {
+        pair.napi.enable();
+    }
+    if port.plan.is_msix() {
+        let bits = queues.vectors();
+        let _hw = port.hw.lock();
+        io.update(regs::EIAC, |value| value | bits);
+        io.update(regs::EIAM, |value| value | bits);
+        io.write(regs::EIMS, bits);
+    } else {
+        io.write(regs::IMS, crate::vectors::PAIR_CAUSES);
+    }
+    dev.start_queues();
+    // What arrived before the vectors were unmasked.
+    queues.kick(io, port.plan.is_msix());
+}
+
+/// Stops queues and gives everything back. Under RTNL.
+///
+/// Returns whether the controller has let go of them. If not, it was reset, as it might have written
+/// to pages that are given back: the caller has to restart the port.
+pub(crate) fn close(port: &Port, dev: &Device<Port>, mut queues: Queues) -> bool {
+    let io = &port.io;
+    dev.disable_tx();
+    if port.plan.is_msix() {
+        io.write(regs::EIMC, queues.vectors());
+    } else {
+        io.write(regs::IMC, crate::vectors::PAIR_CAUSES);
+    }
+    let mut stopped = true;
+    for pair in queues.pairs.iter_mut() {
+        pair.napi.disable();
+        stopped &= stop_hw_queue(io, pair.queue);
+    }
+    if !stopped {
+        dev_err!(
+            &*port.pdev,
+            "a queue does not stop: resetting the controller\n"
+        );
+        let mut hw = port.hw.lock();
+        hw.quiesce(io);
+        let _ = reset::reset(io);
+    }
+    {
+        let _hw = port.hw.lock();
+        for pair in queues.pairs.iter() {
+            io.update(regs::ivar0(pair.queue), |word| {
+                ivar::without_queue(word, pair.queue)
+            });
+        }
+    }
+    if !port.plan.is_msix() {
+        // The link is still to be watched. If this fails, it is when the device is up again.
+        let _ = port.serve_legacy(None);
+    }
+    for (index, pair) in (0..).zip(queues.pairs.iter()) {
+        pair.napi.unlink_queues(index);
+        drop(dev.install_tx(index, None));
+        if let Some(queue) = dev.tx_queue(index) {
+            queue.reset();
+        }
+    }
+    stopped
+}
+
+/// Disables one pair of the controller's queues and waits until it has let go of them.
+fn stop_hw_queue(io: &Io, queue: usize) -> bool {
+    io.write(regs::rxdctl(queue), 0);
+    io.write(regs::txdctl(queue), 0);
+    [regs::rxdctl(queue), regs::txdctl(queue)]
+        .into_iter()
+        .all(|offset| {
+            io.wait(offset, Delta::from_micros(100), STOP_TIMEOUT, |value| {
+                value & xdctl::ENABLE == 0
+            })
+            .is_ok()
+                || io.is_gone()
+        })
+}

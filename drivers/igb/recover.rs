@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Quiesce and restart: one pair of functions for every cause of a reset (transmit hang, sysfs
+//! reset, PCIe errors, suspend, a new number of VFs).
+//!
+//! [`quiesce`] closes the net device's queues and silences the controller. [`restart`] resets it,
+//! writes everything anew from the desired state, and opens the queues again if the net device is
+//! up. Nothing is read back from the hardware, so it does not matter what state it was in.
+
+use crate::{
+    mailbox,
+    port::{
+        Hw,
+        Port, //
+    },
+    queues, //
+};
+use igb_core::error::AdminError;
+use kernel::prelude::*;
+use net::{
+    device::Device,
+    rtnl,
+    work, //
+};
+
+/// An error of the pure logic as the kernel's.
+pub(crate) fn errno(error: AdminError) -> Error {
+    Error::from_errno(error.errno())
+}
+
+/// Silences the port. Under RTNL. May be called again without a restart in between.
+pub(crate) fn quiesce(dev: &Device<Port>) {
+    let port = dev.data();
+    let open = port.net.lock().queues.take();
+    if let Some(queues) = open {
+        // The reset that follows makes up for queues that did not stop.
+        let _ = queues::close(port, dev, queues);
+    }
+    dev.carrier_off();
+    let mut hw = port.hw.lock();
+    if hw.live {
+        port.fold_counters(&mut hw);
+        // VFs are told while the mailboxes still work: without the right to send, they wait.
+        hw.switch.on_pf_reset();
+        mailbox::recall(&port.io, &hw, false);
+        hw.quiesce(&port.io);
+    }
+}
+
+/// Starts a quiesced port. Under RTNL.
+///
+/// # Errors
+///
+/// The port stays quiesced; the net device shows no carrier.
+pub(crate) fn restart(dev: &Device<Port>) -> Result {
+    let port = dev.data();
+    let settings = port.net.lock().settings;
+    {
+        let mut hw = port.hw.lock();
+        hw.restart(&port.io, &port.plan)?;
+        hw.recall_refuses = false;
+        port.rebase_counters(&mut hw);
+    }
+    let up = port.hw.lock().up;
+    if up {
+        let queues = queues::open(port, dev, &settings)?;
+        port.net.lock().queues = Some(queues);
+    }
+    port.works.service.schedule();
+    // Resets and messages that came meanwhile.
+    port.works.mailbox.schedule();
+    Ok(())
+}
+
+/// Quiesces, changes the desired state, and restarts. Under RTNL.
+///
+/// # Errors
+///
+/// If `change` fails, the port runs on with the state it left.
+pub(crate) fn restart_with(dev: &Device<Port>, change: impl FnOnce(&mut Hw) -> Result) -> Result {
+    quiesce(dev);
+    let changed = change(&mut dev.data().hw.lock());
+    restart(dev)?;
+    changed
+}
+
+/// Opens the queues again with other settings, if the net device is up. Under RTNL. The controller
+/// is not reset, and VFs notice nothing.
+///
+/// # Errors
+///
+/// The old settings are in force again.
+pub(crate) fn reopen_with(
+    dev: &Device<Port>,
+    change: impl FnOnce(&mut crate::settings::Settings),
+) -> Result {
+    let port = dev.data();
+    let (open, before, after) = {
+        let mut net = port.net.lock();
+        let before = net.settings;
+        change(&mut net.settings);
+        (net.queues.take(), before, net.settings)
+    };
+    let Some(queues) = open else {
+        return Ok(());
+    };
+    if !queues::close(port, dev, queues) {
+        // Not let go of: only a reset helps.
+        return restart_with(dev, |_| Ok(()));
+    }
+    let result = match queues::open(port, dev, &after) {
+        Ok(queues) => {
+            port.net.lock().queues = Some(queues);
+            return Ok(());
+        }
+        Err(error) => Err(error),
+    };
+    port.net.lock().settings = before;
+    match queues::open(port, dev, &before) {
+        Ok(queues) => port.net.lock().queues = Some(queues),
+        Err(_) => dev_err!(
+            &*port.pdev,
+            "no memory for the queues; 'ip link set down' and up\n"
+        ),
+    }
+    result
+}
+
+/// The work item behind a transmit hang, and behind the controller's own wish to be reset.
+pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
+    let _rtnl = rtnl::lock();
+    if !dev.is_present() {
+        return;
+    }
+    dev_err!(&*dev.data().pdev, "resetting the controller\n");
+    if let Err(error) = restart_with(dev, |_| Ok(())) {
+        dev_err!(&*dev.data().pdev, "reset failed: {error:?}\n");
+    }
+}

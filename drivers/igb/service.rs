@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The service work item: the link, the counters, and receive rings that ran out of memory.
+
+use crate::{
+    ethtool::msg,
+    mailbox,
+    port::Port,
+    sriov, //
+};
+use igb_core::link::{
+    Change,
+    Pause, //
+};
+use kernel::{
+    prelude::*,
+    time::Delta, //
+};
+use net::{
+    device::Device,
+    work, //
+};
+
+/// How often to look at the link.
+const PERIOD: Delta = Delta::from_secs(2);
+/// How often to read the counters of an idle port, in nanoseconds: the octets of a VF wrap in 34 s at
+/// 1 Gb/s. Reading is slow, so a port that receives nothing is left alone in between.
+const FOLD_NS: u64 = 20_000_000_000;
+
+/// Looks after the port. Runs every two seconds, and at once when the link changes.
+pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
+    let port = dev.data();
+    watch_link(port, dev);
+    {
+        let mut hw = port.hw.lock();
+        if hw.live {
+            let received = port.received();
+            let due = port.now().saturating_sub(hw.folded_at) >= FOLD_NS;
+            if due || received != hw.folded_rx {
+                hw.folded_rx = received;
+                port.fold_counters(&mut hw);
+            }
+            hw.recall_refuses = !hw.recall_refuses;
+            mailbox::recall(&port.io, &hw, hw.recall_refuses);
+        }
+    }
+    // A ring without buffers gets no interrupt that would have it refilled.
+    if let Some(queues) = &port.net.lock().queues {
+        if port.has_starved() {
+            queues.kick(&port.io, port.plan.is_msix());
+        }
+    }
+    handle.schedule_after(PERIOD);
+}
+
+fn watch_link(port: &Port, dev: &Device<Port>) {
+    let change = {
+        let mut hw = port.hw.lock();
+        if !hw.live {
+            return;
+        }
+        let change = hw.link.refresh(&port.io);
+        if change != Change::None {
+            let mbps = hw.link.mbps();
+            hw.switch.set_link_speed(mbps);
+            hw.apply(&port.io);
+        }
+        change
+    };
+    sync_carrier(port, dev);
+    if change == Change::None {
+        return;
+    }
+    if port.ethtool.logs(msg::LINK) {
+        log_change(port, dev, change);
+    }
+    sriov::tell_vfs(port);
+}
+
+fn log_change(port: &Port, dev: &Device<Port>, change: Change) {
+    let name = dev.name();
+    match change {
+        Change::None => {}
+        Change::Up(link) => dev_info!(
+            &*port.pdev,
+            "{}: NIC Link is Up {} Mbps {} Duplex, Flow Control: {}\n",
+            name,
+            link.speed.mbps(),
+            if link.full_duplex { "Full" } else { "Half" },
+            pause_name(port.hw.lock().link.pause())
+        ),
+        Change::Down => dev_info!(&*port.pdev, "{}: NIC Link is Down\n", name),
+    }
+}
+
+fn pause_name(pause: Pause) -> &'static str {
+    match (pause.rx, pause.tx) {
+        (true, true) => "RX/TX",
+        (true, false) => "RX",
+        (false, true) => "TX",
+        (false, false) => "None",
+    }
+}
+
+/// The stack sees a carrier when the link is up and the device's queues are open. Done under the
+/// lock that closing the queues takes, so that it cannot come too late.
+fn sync_carrier(port: &Port, dev: &Device<Port>) {
+    let net = port.net.lock();
+    let up = port.hw.lock().link.state().is_some();
+    match (net.queues.is_some() && up, dev.carrier_ok()) {
+        (true, false) => dev.carrier_on(),
+        (false, true) => dev.carrier_off(),
+        _ => {}
+    }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the user wants of queues and interrupts: the values behind `ethtool -G`, `-L` and `-C`.
+
+use igb_core::{
+    itr,
+    ring, //
+};
+
+/// Settings of the net device's queues. Values, never read back from the hardware.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// Descriptors of each receive ring; a power of two.
+    pub(crate) rx_descs: u32,
+    /// Descriptors of each transmit ring; a power of two.
+    pub(crate) tx_descs: u32,
+    /// Queue pairs the user asked for. Fewer are used while VFs are enabled.
+    pub(crate) pairs: u32,
+    /// Longest frame, in bytes with FCS, without tag.
+    pub(crate) max_frame: u16,
+    /// Flow hashes are passed to the stack.
+    pub(crate) rx_hash: bool,
+    /// Interrupt moderation.
+    pub(crate) coalesce: Coalesce,
+}
+
+/// Interrupt moderation of the queue pairs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Coalesce {
+    /// Least time between two interrupts of a pair, in microseconds.
+    pub(crate) usecs: u32,
+    /// Streams of packets get twice that time.
+    pub(crate) adaptive: bool,
+}
+
+impl Settings {
+    /// What a device starts with.
+    pub(crate) fn new(pairs: u32) -> Self {
+        Self {
+            rx_descs: ring::DEFAULT_RX_DESCS,
+            tx_descs: ring::DEFAULT_TX_DESCS,
+            pairs,
+            max_frame: 1518,
+            rx_hash: true,
+            coalesce: Coalesce {
+                usecs: itr::DEFAULT_USECS,
+                adaptive: true,
+            },
+        }
+    }
+}

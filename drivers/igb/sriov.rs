@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Splitting the controller into virtual functions, and putting it together again.
+//!
+//! The number of VFs decides the layout of pools and queues, so a change of it is a quiesce and a
+//! restart of the controller, with the PF's own queues closed meanwhile.
+
+use crate::{
+    mailbox,
+    port::Port,
+    recover, //
+};
+use igb_core::function::MAX_VFS;
+use kernel::{
+    device::Core,
+    pci,
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+use net::{
+    device::Device,
+    pci::{
+        Occupant,
+        Sriov,
+        SriovCore, //
+    },
+    rtnl, //
+};
+
+/// What `echo N > sriov_numvfs` does. With the device lock held, without RTNL.
+///
+/// # Errors
+///
+/// - `EBUSY`: VFs are enabled already, or one that is to go is in use by a guest.
+/// - `EPERM`: more VFs than there are, or no MSI-X.
+/// - `ENOSPC`: the PF is in more VLANs than can be filtered with VFs.
+pub(crate) fn configure(
+    pdev: &pci::Device<Core<'_>>,
+    dev: &Device<Port>,
+    nr_vfs: u16,
+) -> Result<u16> {
+    if nr_vfs == 0 {
+        refuse_if_in_use(pdev)?;
+        disable(pdev, dev)?;
+        return Ok(0);
+    }
+    enable(pdev, dev, nr_vfs)?;
+    Ok(nr_vfs)
+}
+
+fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Result {
+    let port = dev.data();
+    let enabled = pdev.num_vf();
+    if enabled != 0 {
+        dev_err!(
+            pdev,
+            "{enabled} VFs are enabled; write 0 to sriov_numvfs before enabling {nr_vfs}\n"
+        );
+        return Err(EBUSY);
+    }
+    if !port.plan.is_msix() {
+        dev_err!(pdev, "VFs need MSI-X, which this device could not get\n");
+        return Err(EPERM);
+    }
+    let count = u8::try_from(nr_vfs).map_err(|_| EPERM)?;
+    relayout(dev, count)?;
+    // VF drivers probe in here, and find the PF ready to serve them.
+    if let Err(error) = pdev.enable_sriov(nr_vfs) {
+        dev_err!(pdev, "cannot enable {nr_vfs} VFs: {error:?}\n");
+        let _ = relayout(dev, 0);
+        return Err(error);
+    }
+    dev_info!(pdev, "{nr_vfs} VFs allocated\n");
+    Ok(())
+}
+
+/// Takes all VFs away. VF drivers are unbound first, in here; RTNL must not be held, as they need
+/// it.
+pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Result {
+    if pdev.num_vf() == 0 {
+        return Ok(());
+    }
+    pdev.disable_sriov();
+    relayout(dev, 0)?;
+    dev_info!(pdev, "IOV Disabled\n");
+    Ok(())
+}
+
+/// A guest that has a VF would be waited for, perhaps for ever, with the device lock held.
+fn refuse_if_in_use(pdev: &pci::Device<Core<'_>>) -> Result {
+    for n in 0..pdev.num_vf() {
+        let Some(vf) = pdev.vf(n) else {
+            continue;
+        };
+        match settled_occupant(pdev, &vf) {
+            Occupant::UserOpen(driver) => {
+                dev_warn!(
+                    pdev,
+                    "VF {n} is in use through {driver}: stop its user first\n"
+                );
+                return Err(EBUSY);
+            }
+            Occupant::Changing => {
+                dev_warn!(
+                    pdev,
+                    "the driver of VF {n} is being changed: try again later\n"
+                );
+                return Err(EBUSY);
+            }
+            Occupant::Nobody | Occupant::Kernel(_) | Occupant::UserIdle(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Who has a VF, once a driver that is just probing has had time to finish. An unbinding that waits
+/// for a guest does not.
+fn settled_occupant(pdev: &pci::Device<Core<'_>>, vf: &pci::Device) -> Occupant {
+    for _ in 0..20 {
+        let occupant = pdev.occupant_of(vf);
+        if occupant != Occupant::Changing {
+            return occupant;
+        }
+        fsleep(Delta::from_millis(50));
+    }
+    Occupant::Changing
+}
+
+/// Restarts the controller with room for `nr_vfs` VFs.
+fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
+    let _rtnl = rtnl::lock();
+    recover::restart_with(dev, |hw| {
+        hw.switch.set_nr_vfs(nr_vfs).map_err(recover::errno)?;
+        dev.data().note_switch(hw);
+        hw.vf_stats = Default::default();
+        hw.log = Default::default();
+        Ok(())
+    })
+}
+
+/// Takes over VFs that were enabled before the driver came: their number is the controller's, and
+/// their drivers make their handshake again. To be called before the controller is restarted for
+/// the first time.
+pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
+    let enabled = pdev.num_vf();
+    if enabled == 0 {
+        return Ok(());
+    }
+    if !port.plan.is_msix() || usize::from(enabled) > MAX_VFS {
+        dev_warn!(
+            pdev,
+            "{enabled} VFs were left enabled and cannot be served: disabling them\n"
+        );
+        pdev.disable_sriov();
+        return Ok(());
+    }
+    dev_info!(pdev, "{enabled} pre-allocated VFs found\n");
+    let count = u8::try_from(enabled)?;
+    let mut hw = port.hw.lock();
+    hw.switch.set_nr_vfs(count).map_err(recover::errno)?;
+    port.note_switch(&hw);
+    Ok(())
+}
+
+/// Has all VFs look at their link: it changed, or the PF did.
+pub(crate) fn tell_vfs(port: &Port) {
+    let mut hw = port.hw.lock();
+    if hw.live {
+        let vfs = hw.switch.vfs();
+        mailbox::ping(&port.io, &mut hw, vfs);
+    }
+}

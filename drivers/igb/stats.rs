@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters: those of the data path, and totals of the controller's.
+
+use crate::port::{
+    Hw,
+    Port, //
+};
+use igb_core::{
+    regs,
+    stats::ReadClear, //
+};
+use kernel::{
+    new_spinlock,
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        SpinLock, //
+    },
+};
+use net::{
+    device::LinkStats,
+    queue::Counter, //
+};
+
+/// Counters of one queue pair. They live as long as the port: closing the device, or changing the
+/// number or size of its rings, loses nothing.
+///
+/// `rx_*` is written by the poll, `tx_packets`, `tx_bytes` and `tx_wake` too; the other `tx_*` under
+/// the transmit queue's lock.
+#[derive(Default)]
+pub(crate) struct PairStats {
+    pub(crate) rx_packets: Counter,
+    pub(crate) rx_bytes: Counter,
+    pub(crate) rx_errors: Counter,
+    pub(crate) rx_alloc_failed: Counter,
+    pub(crate) rx_csum_good: Counter,
+    pub(crate) rx_csum_bad: Counter,
+    pub(crate) tx_packets: Counter,
+    pub(crate) tx_bytes: Counter,
+    pub(crate) tx_dropped: Counter,
+    pub(crate) tx_csum: Counter,
+    pub(crate) tx_gso: Counter,
+    pub(crate) tx_stop: Counter,
+    pub(crate) tx_wake: Counter,
+}
+
+macro_rules! hw_counters {
+    ($($(#[$doc:meta])* $field:ident = $register:ident,)*) => {
+        /// Totals of the controller's counters of 32 bits. Reading a register clears it.
+        #[derive(Clone, Copy, Default)]
+        pub(crate) struct HwCounters {
+            $($(#[$doc])* pub(crate) $field: ReadClear,)*
+            /// Octets of good frames received, FCS included.
+            pub(crate) rx_good_octets: ReadClear,
+            /// Octets of good frames sent, FCS included.
+            pub(crate) tx_good_octets: ReadClear,
+            /// Transmit queues the stack found stuck.
+            pub(crate) tx_timeouts: u64,
+            /// Times the controller was reset.
+            pub(crate) resets: u64,
+        }
+
+        impl HwCounters {
+            /// Names of the counters, in the order of [`HwCounters::values`].
+            pub(crate) const NAMES: &'static [&'static CStr] = &[
+                $(kernel::c_str!(stringify!($field)),)*
+                c"rx_good_octets",
+                c"tx_good_octets",
+                c"tx_timeouts",
+                c"resets",
+            ];
+
+            /// All counters.
+            pub(crate) fn values(&self) -> impl Iterator<Item = u64> {
+                [
+                    $(self.$field.total(),)*
+                    self.rx_good_octets.total(),
+                    self.tx_good_octets.total(),
+                    self.tx_timeouts,
+                    self.resets,
+                ]
+                .into_iter()
+            }
+
+            fn add(&mut self, read: impl Fn(u32) -> u32) {
+                $(self.$field.add(read(regs::$register));)*
+                // The low word first: reading the high one clears both.
+                self.rx_good_octets
+                    .add_octets(read(regs::GORCL), read(regs::GORCH));
+                self.tx_good_octets
+                    .add_octets(read(regs::GOTCL), read(regs::GOTCH));
+            }
+        }
+    };
+}
+
+hw_counters! {
+    /// Frames with a wrong FCS.
+    rx_crc_errors = CRCERRS,
+    /// Frames with an alignment error.
+    rx_align_errors = ALGNERRC,
+    /// Frames with a symbol error.
+    rx_symbol_errors = SYMERRS,
+    /// Frames with an error the PHY reported.
+    rx_errors = RXERRC,
+    /// Frames lost for lack of room in the packet buffer.
+    rx_missed = MPC,
+    /// Frames whose length field was wrong.
+    rx_length_errors = RLEC,
+    /// Frames that are too short.
+    rx_undersize = RUC,
+    /// Fragments: too short, with a wrong FCS.
+    rx_fragments = RFC,
+    /// Frames that are too long.
+    rx_oversize = ROC,
+    /// Jabber: too long, with a wrong FCS.
+    rx_jabber = RJC,
+    /// Good frames.
+    rx_good = GPRC,
+    /// Good broadcast frames.
+    rx_broadcast = BPRC,
+    /// Good multicast frames.
+    rx_multicast = MPRC,
+    /// Good frames of 64 bytes.
+    rx_64 = PRC64,
+    /// Good frames of 65 to 127 bytes.
+    rx_65_127 = PRC127,
+    /// Good frames of 128 to 255 bytes.
+    rx_128_255 = PRC255,
+    /// Good frames of 256 to 511 bytes.
+    rx_256_511 = PRC511,
+    /// Good frames of 512 to 1023 bytes.
+    rx_512_1023 = PRC1023,
+    /// Good frames of 1024 bytes and more.
+    rx_1024_max = PRC1522,
+    /// XON frames received.
+    rx_xon = XONRXC,
+    /// XOFF frames received.
+    rx_xoff = XOFFRXC,
+    /// Good frames sent.
+    tx_good = GPTC,
+    /// Good broadcast frames sent.
+    tx_broadcast = BPTC,
+    /// Good multicast frames sent.
+    tx_multicast = MPTC,
+    /// Frames of 64 bytes sent.
+    tx_64 = PTC64,
+    /// Frames of 65 to 127 bytes sent.
+    tx_65_127 = PTC127,
+    /// Frames of 128 to 255 bytes sent.
+    tx_128_255 = PTC255,
+    /// Frames of 256 to 511 bytes sent.
+    tx_256_511 = PTC511,
+    /// Frames of 512 to 1023 bytes sent.
+    tx_512_1023 = PTC1023,
+    /// Frames of 1024 bytes and more sent.
+    tx_1024_max = PTC1522,
+    /// TCP segmentations done.
+    tx_tso = TSCTC,
+    /// XON frames sent.
+    tx_xon = XONTXC,
+    /// XOFF frames sent.
+    tx_xoff = XOFFTXC,
+    /// Collisions.
+    collisions = COLC,
+    /// Frames sent after one collision.
+    tx_single_collision = SCC,
+    /// Frames sent after several collisions.
+    tx_multiple_collision = MCC,
+    /// Frames given up after 16 collisions.
+    tx_excessive_collision = ECOL,
+    /// Collisions after the first 64 bytes.
+    tx_late_collision = LATECOL,
+    /// Frames whose transmission had to wait.
+    tx_deferred = DC,
+    /// Frames sent without carrier sense.
+    tx_no_carrier = TNCRS,
+}
+
+/// The controller's counters, for readers that must not sleep.
+#[pin_data]
+pub(crate) struct HwStats {
+    #[pin]
+    counters: SpinLock<HwCounters>,
+}
+
+impl HwStats {
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            counters <- new_spinlock!(HwCounters::default()),
+        })
+    }
+
+    /// The totals as of the last update, which is at most two seconds ago.
+    pub(crate) fn get(&self) -> HwCounters {
+        *self.counters.lock()
+    }
+
+    /// Notes a stuck transmit queue.
+    pub(crate) fn count_timeout(&self) {
+        let mut counters = self.counters.lock();
+        counters.tx_timeouts = counters.tx_timeouts.wrapping_add(1);
+    }
+
+    /// Notes a reset.
+    pub(crate) fn count_reset(&self) {
+        let mut counters = self.counters.lock();
+        counters.resets = counters.resets.wrapping_add(1);
+    }
+}
+
+impl Port {
+    /// Adds the controller's counters to their totals. The controller is live.
+    pub(crate) fn fold_counters(&self, hw: &mut Hw) {
+        let io = &self.io;
+        hw.folded_at = self.now();
+        for (vf, stats) in hw.switch.vfs().iter().zip(hw.vf_stats.iter_mut()) {
+            stats.update(vf, |offset| io.read(offset));
+        }
+        let mut sum = self.hw_stats.get();
+        sum.add(|offset| io.read(offset));
+        if io.is_gone() {
+            return;
+        }
+        let mut counters = self.hw_stats.counters.lock();
+        // These two have other writers.
+        sum.tx_timeouts = counters.tx_timeouts;
+        sum.resets = counters.resets;
+        *counters = sum;
+    }
+
+    /// The controller was reset: counters that do not clear on reading start from 0.
+    pub(crate) fn rebase_counters(&self, hw: &mut Hw) {
+        for stats in hw.vf_stats.iter_mut() {
+            stats.rebase();
+        }
+        self.hw_stats.count_reset();
+    }
+
+    /// Packets the PF's queues have received.
+    pub(crate) fn received(&self) -> u64 {
+        self.stats
+            .iter()
+            .fold(0, |sum: u64, pair| sum.wrapping_add(pair.rx_packets.get()))
+    }
+
+    /// A receive ring could not be refilled since the last call.
+    pub(crate) fn has_starved(&self) -> bool {
+        let failed = self.stats.iter().fold(0, |sum: u64, pair| {
+            sum.wrapping_add(pair.rx_alloc_failed.get())
+        });
+        self.alloc_failures_seen.load(Relaxed) != failed && {
+            self.alloc_failures_seen.store(failed, Relaxed);
+            true
+        }
+    }
+
+    /// The net device's counters. Must not sleep.
+    pub(crate) fn link_stats(&self, out: &mut LinkStats) {
+        for pair in &self.stats {
+            out.rx_packets = out.rx_packets.wrapping_add(pair.rx_packets.get());
+            out.rx_bytes = out.rx_bytes.wrapping_add(pair.rx_bytes.get());
+            out.rx_dropped = out.rx_dropped.wrapping_add(pair.rx_alloc_failed.get());
+            out.rx_errors = out.rx_errors.wrapping_add(pair.rx_errors.get());
+            out.tx_packets = out.tx_packets.wrapping_add(pair.tx_packets.get());
+            out.tx_bytes = out.tx_bytes.wrapping_add(pair.tx_bytes.get());
+            out.tx_dropped = out.tx_dropped.wrapping_add(pair.tx_dropped.get());
+        }
+        let hw = self.hw_stats.get();
+        out.multicast = hw.rx_multicast.total();
+        out.collisions = hw.collisions.total();
+        out.rx_crc_errors = hw.rx_crc_errors.total();
+        out.rx_frame_errors = hw.rx_align_errors.total();
+        // A frame of less than 64 bytes is padded by some emulations, and counted as undersize:
+        // it is no error then.
+        out.rx_length_errors = hw
+            .rx_oversize
+            .total()
+            .wrapping_add(hw.rx_length_errors.total());
+        out.rx_missed_errors = hw.rx_missed.total();
+        out.rx_errors = out
+            .rx_errors
+            .wrapping_add(out.rx_crc_errors)
+            .wrapping_add(out.rx_frame_errors)
+            .wrapping_add(out.rx_length_errors)
+            .wrapping_add(hw.rx_errors.total());
+        out.tx_aborted_errors = hw.tx_excessive_collision.total();
+        out.tx_window_errors = hw.tx_late_collision.total();
+        out.tx_carrier_errors = hw.tx_no_carrier.total();
+        out.tx_errors = out
+            .tx_aborted_errors
+            .wrapping_add(out.tx_window_errors)
+            .wrapping_add(out.tx_carrier_errors);
+    }
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The transmit half of a queue pair: [`TxRing`] fills it, [`TxDone`] empties it.
+
+use crate::{
+    io::Io,
+    stats::PairStats, //
+};
+use igb_core::{
+    desc::{
+        tx::{
+            self,
+            Context,
+            Frame,
+            Offload,
+            Segment,
+            L4, //
+        },
+        Words, //
+    },
+    itr::Load,
+    regs,
+    ring, //
+};
+use kernel::{
+    device::{
+        self,
+        Bound, //
+    },
+    prelude::*,
+    sync::Arc, //
+};
+use net::{
+    dma::{
+        self,
+        Coherent, //
+    },
+    mmio::Doorbell,
+    napi,
+    queue::TxQueue,
+    skb::{
+        L4Proto,
+        SkBuff,
+        TxMeta,
+        TxOffload, //
+    },
+    tx::{
+        Consumer,
+        Layout,
+        Producer, //
+    },
+};
+
+/// The controller can pad frames, but not all of them as the standard demands; and what it pads
+/// with is not specified.
+const MIN_FRAME: u32 = 60;
+
+/// What a transmit ring is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Config {
+    /// Queue of the net device.
+    pub(crate) index: u32,
+    /// Queue of the controller.
+    pub(crate) queue: usize,
+    /// Descriptors; a power of two.
+    pub(crate) descs: u32,
+}
+
+/// The end of a ring that takes frames from the stack. Used under the queue's lock.
+pub(crate) struct TxRing {
+    desc: Arc<Coherent<Words>>,
+    frames: Producer,
+    tail: Doorbell,
+    /// The context the controller holds for this queue.
+    context: Context,
+    /// Descriptors were written since the doorbell was rung last.
+    unrung: bool,
+    stats: Arc<PairStats>,
+}
+
+/// The end of a ring that gives frames back. Used by the poll.
+pub(crate) struct TxDone {
+    config: Config,
+    desc: Arc<Coherent<Words>>,
+    frames: Consumer,
+    stats: Arc<PairStats>,
+}
+
+/// Allocates a ring. Process context.
+pub(crate) fn new(
+    dev: &device::Device<Bound>,
+    io: &Io,
+    config: Config,
+    stats: Arc<PairStats>,
+) -> Result<(TxRing, TxDone)> {
+    let desc = Arc::new(Coherent::zeroed(dev, config.descs as usize)?, GFP_KERNEL)?;
+    let (producer, consumer) = net::tx::table(dev, config.descs)?;
+    let ring = TxRing {
+        desc: desc.clone(),
+        frames: producer,
+        tail: io.doorbell(regs::tdt(config.queue))?,
+        context: Context::UNKNOWN,
+        unrung: false,
+        stats: stats.clone(),
+    };
+    let done = TxDone {
+        config,
+        desc,
+        frames: consumer,
+        stats,
+    };
+    Ok((ring, done))
+}
+
+impl net::device::Transmit for TxRing {
+    #[inline]
+    fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
+        // One descriptor stays unused, and the queue is stopped before it gets this far.
+        if self.frames.free() <= ring::descs_needed(skb.len(), skb.buffers()) {
+            queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
+                self.frames.free()
+            });
+            self.ring_if_due();
+            return Err(skb);
+        }
+        match self.send(skb) {
+            Some((tail, bytes)) => self.finish(tail, bytes, queue),
+            None => {
+                self.stats.tx_dropped.add(1);
+                if !queue.more() {
+                    self.ring_if_due();
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TxRing {
+    /// Writes the descriptors of a frame. Returns the new tail and the bytes on the wire, or
+    /// `None` if the frame had to be dropped.
+    #[inline]
+    fn send(&mut self, skb: SkBuff) -> Option<(u32, u32)> {
+        let mut skb = skb.pad_to(MIN_FRAME).ok()?;
+        let meta = skb.begin_tx();
+        let len = skb.len();
+        let mut layout = Layout {
+            lead: 0,
+            max_len: tx::MAX_DATA_PER_DESC,
+            bytes: len,
+            segs: 1,
+        };
+        let frame = if meta == TxMeta::PLAIN {
+            Frame::new(len, None, false)
+        } else {
+            self.prepare(&mut skb, meta, &mut layout)?
+        };
+        let desc = &self.desc;
+        let pushed = self.frames.push(skb, layout, |buffer| {
+            desc.write(
+                buffer.index as usize,
+                frame.data(buffer.addr, buffer.len, buffer.last),
+            );
+        });
+        match pushed {
+            Ok(tail) => Some((tail, layout.bytes)),
+            Err(_dropped) => {
+                // The context was written but will be overwritten.
+                self.context = Context::UNKNOWN;
+                None
+            }
+        }
+    }
+
+    /// Works out the offloads of a frame, and programs them if the last frame had others.
+    #[inline]
+    fn prepare(&mut self, skb: &mut SkBuff, meta: TxMeta, layout: &mut Layout) -> Option<Frame> {
+        let offload = if meta.wants_offload() {
+            skb.prepare_offload().ok()?
+        } else {
+            None
+        };
+        let vlan = meta.vlan_tci();
+        let mut payload = skb.len();
+        if let Some(o) = &offload {
+            self.stats.tx_csum.add(1);
+            if let Some(gso) = o.gso {
+                let headers = u32::from(o.mac_len)
+                    .wrapping_add(u32::from(o.ip_len))
+                    .wrapping_add(u32::from(gso.l4_len));
+                payload = skb.len().checked_sub(headers)?;
+                let more = u32::from(gso.segs).saturating_sub(1);
+                layout.bytes = skb.len().wrapping_add(more.wrapping_mul(headers));
+                layout.segs = gso.segs;
+                self.stats.tx_gso.add(1);
+            }
+        }
+        let offload = offload.map(translate);
+        if offload.is_some() || vlan.is_some() {
+            let context = Context::new(offload.as_ref(), vlan);
+            if context != self.context {
+                self.context = context;
+                self.desc
+                    .write(self.frames.index() as usize, context.words());
+                layout.lead = 1;
+            }
+        }
+        Some(Frame::new(payload, offload.as_ref(), vlan.is_some()))
+    }
+
+    #[inline]
+    fn finish(&mut self, tail: u32, bytes: u32, queue: TxQueue<'_>) {
+        if queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
+            self.frames.free()
+        }) {
+            self.stats.tx_stop.add(1);
+        }
+        if queue.sent(bytes) {
+            self.ring(tail);
+        } else {
+            self.unrung = true;
+        }
+    }
+
+    #[inline]
+    fn ring(&mut self, tail: u32) {
+        self.unrung = false;
+        // The descriptors are in memory before the controller looks for them.
+        dma::wmb();
+        self.tail.ring(tail);
+    }
+
+    /// Rings the doorbell for frames whose successor announced itself and then did not come.
+    #[cold]
+    fn ring_if_due(&mut self) {
+        if self.unrung {
+            self.ring(self.frames.index());
+        }
+    }
+}
+
+fn translate(offload: TxOffload) -> Offload {
+    Offload {
+        mac_len: offload.mac_len,
+        ip_len: offload.ip_len,
+        ipv4: offload.ipv4,
+        l4: match offload.l4 {
+            L4Proto::Tcp => L4::Tcp,
+            L4Proto::Udp => L4::Udp,
+            L4Proto::Sctp => L4::Sctp,
+        },
+        segment: offload.gso.map(|gso| Segment {
+            l4_len: gso.l4_len,
+            mss: gso.size,
+        }),
+    }
+}
+
+impl TxDone {
+    /// Where the controller finds the ring.
+    pub(crate) fn dma_handle(&self) -> u64 {
+        self.desc.dma_handle()
+    }
+
+    /// Ring parameters.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Gives back the frames the controller has sent, and wakes the queue if that makes room.
+    /// Softirq context; `budget` is the poll's. Returns whether it got to the end.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &napi::Context<'_>, budget: u32, load: &mut Load) -> bool {
+        let Some(queue) = cx.tx_queue(self.config.index) else {
+            return true;
+        };
+        // A whole ring at most: that bounds the time of one poll.
+        let limit = self.config.descs;
+        let desc = &self.desc;
+        let reaped = self.frames.reap(limit, budget, |last| {
+            tx::is_done(desc.read_word(last as usize, 1))
+        });
+        if reaped.skbs == 0 {
+            return true;
+        }
+        load.tx_packets = reaped.skbs;
+        load.bytes = load.bytes.wrapping_add(reaped.bytes);
+        self.stats.tx_packets.add(u64::from(reaped.packets));
+        self.stats.tx_bytes.add(u64::from(reaped.bytes));
+        let woken = queue.completed(
+            reaped.skbs,
+            reaped.bytes,
+            ring::WAKE_THRESHOLD,
+            true,
+            || self.frames.free(),
+        );
+        if woken {
+            self.stats.tx_wake.add(1);
+        }
+        reaped.skbs < limit
+    }
+}
