@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# Entry points for people. `make help` lists them. The module itself is described in Kbuild.
+
+DRIVER ?= igb_rs
+KDIR ?=
+TESTS ?=
+# The kernel the module is for, and that is booted: stock, debug or kcsan.
+KERNEL ?= stock
+FLAVOUR ?= debug
+
+# Runs a command in the toolchain root, which is made first if it is missing.
+ENTER := tests/env/env enter
+ENTER_KERNEL := $(ENTER) $(if $(filter-out stock,$(KERNEL)),--with $(KERNEL))
+export IGB_RS_FLAVOUR := $(KERNEL)
+
+kbuild = $(MAKE) -C $(1) M=$(2) MO=$(2)/build/module modules
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo 'make run                 build, boot the stock kernel, show the card and seven VFs at work'
+	@echo 'make shell               the same guest with a prompt'
+	@echo 'make test                every check and test; TESTS="..." selects or tunes pytest'
+	@echo 'make check               formatting, lints, documentation, the unsafe gate'
+	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
+	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
+	@echo 'make prepare             only fill the cache (toolchain root, kernel, guest)'
+	@echo 'make enter               a shell in the toolchain root'
+	@echo 'make clean               remove build/'
+	@echo 'make clean-cache         remove the cache'
+	@echo
+	@echo 'DRIVER=igb runs run, shell and test with the stock C driver instead.'
+	@echo 'The cache is in $$IGB_RS_CACHE, else $$XDG_CACHE_HOME/igb-rs, else ~/.cache/igb-rs.'
+	@echo 'Packages come from the mirror of this host'"'"'s apt, or from $$IGB_RS_MIRROR.'
+
+.PHONY: modules
+modules:
+	@mkdir -p build/module
+ifeq ($(KDIR),)
+	$(ENTER_KERNEL) tests/build-module
+else
+	$(call kbuild,$(KDIR),$(CURDIR))
+endif
+
+.PHONY: run shell
+run shell:
+	$(ENTER_KERNEL) tests/qemu/$@ --driver $(DRIVER) --kernel $(KERNEL)
+
+.PHONY: test
+test:
+	$(ENTER) tests/run-all --driver $(DRIVER) $(TESTS)
+
+.PHONY: check
+check:
+	$(ENTER) tests/check
+
+.PHONY: prepare
+prepare:
+	tests/env/env prepare
+
+.PHONY: debug-kernel
+debug-kernel:
+	tests/env/env debug-kernel $(FLAVOUR)
+
+.PHONY: enter
+enter:
+	$(ENTER) bash
+
+.PHONY: clean
+clean:
+	rm -rf build
+
+.PHONY: clean-cache
+clean-cache:
+	tests/env/env clean

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Fixtures of the tests in a guest.
+
+    def test_something(lan):            # driver loaded, PF and peer up
+        lan.vfs_up(2)
+        lan.guest.run("...")
+
+    @pytest.mark.guest(cmdline="pci=nomsi", smp=1)      # any field of harness.Config
+    @pytest.mark.kernel("debug")                        # only under this kernel
+    @pytest.mark.allow_log("regex")                     # a kernel message this test provokes
+    @pytest.mark.allow_trace("regex")                   # a trace line of the device model
+
+A guest is kept between tests of the same configuration. After each test its kernel log and, where
+the peer does not blur it, the device model's trace are judged; a guest that failed a test is not
+used again. Under a kernel that looks for leaks, so is what each file of tests left behind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+import pytest
+
+from harness import Config, Guest, accel, images
+from harness.agent import AgentGone, CommandFailed
+from harness.config import DRIVERS
+from harness.health import KernelLog, Leaks, ModelTrace
+from harness.kernels import KERNELS
+from harness.machine import MachineDied
+from harness.topology import Lan
+
+# Guests alive at the same time: each costs memory, and idle ones some CPU.
+KEPT = 2
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("igb_rs")
+    group.addoption("--driver", choices=DRIVERS, default="igb_rs",
+                    help="driver under test (igb: the stock C driver, to compare)")
+    group.addoption("--kernel", choices=KERNELS, default="stock",
+                    help="kernel the guests boot (see harness/kernels.py)")
+    group.addoption("--slow", action="store_true", help="also run the tests marked `slow`")
+    group.addoption("--accel", choices=("kvm", "tcg"), default=None,
+                    help="accelerator (default: KVM when it boots the stock kernel)")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "guest(**fields): configuration of the guest")
+    config.addinivalue_line("markers", "allow_log(regex): kernel message the test provokes")
+    config.addinivalue_line("markers", "allow_trace(regex): trace line the test provokes")
+    config.addinivalue_line("markers", "driver(name): the test is about this driver only")
+    config.addinivalue_line("markers", "kernel(name): the test is about this kernel only")
+    config.addinivalue_line("markers", "slow: left out unless --slow is given")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests about another driver or kernel are not part of this run; tests of one guest run
+    together."""
+    chosen, others = [], []
+    for item in items:
+        (chosen if _is_wanted(config, item) else others).append(item)
+    config.hook.pytest_deselected(items=others)
+    _extend_timeouts(config, chosen)
+    first = {}
+    for number, item in enumerate(chosen):
+        first.setdefault(guest_config(config, item), number)
+    items[:] = sorted(chosen, key=lambda item: first[guest_config(config, item)])
+
+
+def _is_wanted(config, item) -> bool:
+    """Whether the test is about the driver and the kernel of this run."""
+    for option in ("driver", "kernel"):
+        only = item.get_closest_marker(option)
+        if only is not None and config.getoption(f"--{option}") not in only.args:
+            return False
+    return config.getoption("--slow") or item.get_closest_marker("slow") is None
+
+
+def _extend_timeouts(config, items):
+    """The limits are for the stock kernel."""
+    slowness = KERNELS[config.getoption("--kernel")].slowness
+    for item in items:
+        own = item.get_closest_marker("timeout")
+        limit = own.args[0] if own else float(config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(limit * slowness), append=False)
+
+
+def guest_config(config, item) -> Config:
+    """The configuration a test asks for by its marker."""
+    fields = {name: config.getoption(f"--{name}") for name in ("driver", "kernel", "accel")}
+    marker = item.get_closest_marker("guest")
+    return Config(**{**fields, **(marker.kwargs if marker else {})})
+
+
+class Guests:
+    """The guests of this session, by configuration; the least recently used one goes first."""
+
+    def __init__(self):
+        self.alive: OrderedDict[Config, Guest] = OrderedDict()
+
+    def get(self, config: Config) -> Guest:
+        if config not in self.alive:
+            while len(self.alive) >= KEPT:
+                self.alive.popitem(last=False)[1].power_off()
+            self.alive[config] = Guest(config)
+        self.alive.move_to_end(config)
+        return self.alive[config]
+
+    def discard(self, config: Config):
+        guest = self.alive.pop(config, None)
+        if guest is not None:
+            guest.machine.close()
+
+    def close(self):
+        while self.alive:
+            self.alive.popitem()[1].power_off()
+
+
+@pytest.fixture(scope="session")
+def guests(pytestconfig):
+    """Boots guests on demand and powers them off at the end."""
+    os.environ.setdefault("IGB_RS_RUNS", str(images.CLONE / "build/test"))
+    Path(os.environ["IGB_RS_RUNS"]).mkdir(parents=True, exist_ok=True)
+    if pytestconfig.getoption("--accel") is None:
+        with pytestconfig.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            accel.choose()
+    kept = Guests()
+    yield kept
+    kept.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Lets fixtures see whether the test itself failed."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
+FAILED = pytest.StashKey[bool]()
+NEXT = pytest.StashKey[object]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Lets fixtures see which test is next."""
+    item.stash[NEXT] = nextitem
+    return (yield)
+
+
+def _is_last_of_its_file(item, config: Config) -> bool:
+    """Whether the next test is of another file or wants another guest."""
+    following = item.stash.get(NEXT, None)
+    return (following is None or following.path != item.path
+            or guest_config(item.config, following) != config)
+
+
+@pytest.fixture
+def guest(request, guests):
+    """A healthy guest of the configuration the test asks for, judged when the test is over."""
+    config = guest_config(request.config, request.node)
+    machine = guests.get(config)
+    log = KernelLog(machine, request.node.name)
+    trace = ModelTrace(machine)
+    yield machine
+    try:
+        complaints = log.complaints(_arguments(request.node, "allow_log"))
+        if _trace_is_ours(config):
+            complaints += trace.complaints(_arguments(request.node, "allow_trace"))
+        if config.boots.watches("kmemleak") and _is_last_of_its_file(request.node, config):
+            complaints += Leaks(machine).found()
+    except (AgentGone, CommandFailed) as error:
+        complaints = [f"the guest does not answer after the test: {error}"]
+    if complaints or request.node.stash.get(FAILED, False):
+        request.node.add_report_section(
+            "teardown", "guest", f"{machine.directory}\n" + _last_words(machine))
+        guests.discard(config)
+    assert not complaints, "\n".join(complaints)
+
+
+def _arguments(item, marker: str) -> list[str]:
+    return [argument for found in item.iter_markers(marker) for argument in found.args]
+
+
+def _trace_is_ours(config: Config) -> bool:
+    """QEMU's e1000e shares its trace events with igb, so as a peer it blurs them; and what the C
+    driver does is its own affair."""
+    return config.driver == "igb_rs" and not (config.peer or "").startswith("e1000")
+
+
+def _last_words(machine: Guest) -> str:
+    try:
+        return machine.run("dmesg | tail -n 60", timeout=20).out
+    except (AgentGone, CommandFailed):
+        return machine.machine.explain("console:")
+
+
+@pytest.fixture
+def lan(guest):
+    """The driver under test loaded, PF `dut` and peer up; taken down again afterwards."""
+    network = Lan(guest)
+    network.up()
+    yield network
+    try:
+        network.down()
+    except (AgentGone, MachineDied) as error:
+        pytest.fail(f"cannot take the network down: {error}")
+
+
+@pytest.fixture
+def vfs(request, lan):
+    """`@pytest.mark.parametrize("vfs", [7], indirect=True)`, default 2: that many VFs, up."""
+    return lan.vfs_up(getattr(request, "param", 2))

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Host side of the command agent (tests/guest/agent.py describes the messages)."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import itertools
+import json
+import queue
+import socket
+import threading
+
+# How many seconds longer than the guest's own timeout an answer may take: a guest under TCG that
+# is busy in interrupt context answers late, but it does.
+GRACE = 20.0
+
+
+class AgentGone(Exception):
+    """The guest no longer answers."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a command in the guest did."""
+
+    command: str
+    rc: int
+    out: str
+    err: str
+    timed_out: bool
+
+    @property
+    def text(self) -> str:
+        return self.out.strip()
+
+    def __str__(self) -> str:
+        fate = "timed out" if self.timed_out else f"rc {self.rc}"
+        return f"{self.command!r}: {fate}\n{self.out}{self.err}".rstrip()
+
+
+class CommandFailed(Exception):
+    """A command in the guest ended with another status than 0."""
+
+    def __init__(self, result: Result):
+        super().__init__(str(result))
+        self.result = result
+
+
+class Job:
+    """A command that is running in the guest."""
+
+    def __init__(self, agent: Agent, command: str, number: int, timeout: float | None):
+        self._agent = agent
+        self._number = number
+        self._timeout = timeout
+        self.command = command
+
+    def wait(self, check: bool = True, timeout: float | None = None) -> Result:
+        """Its result; `timeout` (default: the one it was started with) bounds the wait."""
+        limit = timeout if timeout is not None else self._timeout
+        reply = self._agent.reply(self._number,
+                                  None if limit is None else limit + self._agent.grace)
+        result = Result(self.command, reply["rc"], reply["out"], reply["err"],
+                        reply["timed_out"])
+        if check and (result.rc or result.timed_out):
+            raise CommandFailed(result)
+        return result
+
+    def kill(self, number: int = 9):
+        """Sends a signal to the whole process group."""
+        self._agent.call({"kill": self._number, "signal": number}, 10)
+
+
+class Agent:
+    """Connection to the agent in one guest. Usable from several threads."""
+
+    def __init__(self, connection: socket.socket, slowness: int = 1):
+        self._connection = connection
+        self.grace = GRACE * slowness
+        self._sending = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._replies: dict[int, queue.Queue] = {0: queue.Queue()}
+        self._gone = threading.Event()
+        threading.Thread(target=self._receive, daemon=True).start()
+
+    def _receive(self):
+        try:
+            with self._connection.makefile("rb") as lines:
+                for line in lines:
+                    self._dispatch(line)
+        except OSError:
+            pass    # the guest ended
+        self._gone.set()
+        for waiting in list(self._replies.values()):
+            waiting.put(None)
+
+    def _dispatch(self, line: bytes):
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return      # empty, or cut off by a suspend or the end; the agent sends it again
+        if message["id"] in self._replies:
+            self._replies[message["id"]].put(message)
+
+    def _send(self, message: dict) -> int:
+        number = next(self._numbers)
+        self._replies[number] = queue.Queue()
+        data = json.dumps({"id": number, **message}).encode() + b"\n"
+        try:
+            with self._sending:
+                self._connection.sendall(data)
+        except OSError as error:
+            raise AgentGone("the guest has ended") from error
+        return number
+
+    def reply(self, number: int, timeout: float | None) -> dict:
+        """Waits for the answer to message `number`."""
+        try:
+            message = self._replies[number].get(timeout=timeout)
+        except queue.Empty:
+            raise AgentGone(f"no answer from the guest within {timeout:.0f} s") from None
+        if number != 0:
+            del self._replies[number]
+        if message is None:
+            raise AgentGone("the guest has ended")
+        if "error" in message:
+            raise RuntimeError("agent: " + message["error"])
+        return message
+
+    def call(self, message: dict, timeout: float) -> dict:
+        return self.reply(self._send(message), timeout + self.grace)
+
+    def wait_ready(self, timeout: float) -> float:
+        """Guest's uptime in seconds when the agent came up."""
+        return self.reply(0, timeout)["ready"]
+
+    def is_ready(self, timeout: float) -> bool:
+        """Whether the agent came up within `timeout` seconds."""
+        try:
+            message = self._replies[0].get(timeout=timeout)
+        except queue.Empty:
+            return False
+        self._replies[0].put(message)
+        return message is not None
+
+    def start(self, command: str, timeout: float | None = None, stdin: str = "") -> Job:
+        number = self._send({"run": command, "timeout": timeout, "stdin": stdin})
+        return Job(self, command, number, timeout)
+
+    def put(self, path: str, data: bytes, mode: int = 0o644):
+        self.call({"put": path, "data": base64.b64encode(data).decode(), "mode": mode}, 60)

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A booted guest: run commands, load the driver under test, talk to the device model."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shlex
+import tempfile
+import time
+from pathlib import Path
+
+from . import accel
+from .agent import Agent, AgentGone, CommandFailed, Job, Result
+from .config import Config
+from .machine import Machine, MachineDied
+
+BOOT_SECONDS = 180      # limit, not expectation: about 10 s under TCG on an idle host
+
+def run_directory() -> Path:
+    """Fresh directory for the logs of one guest, also if other runs use the same base."""
+    base = os.environ.get("IGB_RS_RUNS")
+    if base is None:
+        return Path(tempfile.mkdtemp(prefix="igb-rs-guest-"))
+    for number in itertools.count(1):
+        directory = Path(base) / f"guest{number}"
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(parents=True)
+            return directory
+
+
+class Guest:
+    """Boots on construction; usable as a context manager, which powers it off."""
+
+    def __init__(self, config: Config, directory: Path | None = None):
+        self.config = config
+        module = config.boots.module if config.driver == "igb_rs" else None
+        if module is not None and not module.exists():
+            raise FileNotFoundError(f"{module}: build it with 'make modules KERNEL={config.kernel}'")
+        self._slept = False
+        begin = time.monotonic()
+        self.machine = Machine(config, config.accel or accel.choose(),
+                               directory or run_directory(), module)
+        self.directory = self.machine.directory
+        self.agent = Agent(self.machine.agent_socket, config.boots.slowness)
+        try:
+            self.agent.wait_ready(BOOT_SECONDS * config.boots.slowness)
+        except AgentGone as error:
+            self.machine.close()
+            raise MachineDied(self.machine.explain("the guest did not boot")) from error
+        self.machine.initrd.unlink()
+        self.boot_seconds = time.monotonic() - begin
+
+    def __enter__(self) -> Guest:
+        return self
+
+    def __exit__(self, *_):
+        self.power_off()
+
+    # ---- commands ----------------------------------------------------------------------------
+
+    def start(self, command: str, timeout: float | None = 60, netns: str | None = None,
+              stdin: str = "") -> Job:
+        """Starts a bash command; several may run at once. `netns`: in that namespace. `timeout`
+        is for the stock kernel; slower ones get more."""
+        if netns is not None:
+            command = f"exec ip netns exec {netns} bash -c {shlex.quote(command)}"
+        if timeout is not None:
+            timeout *= self.config.boots.slowness
+        return self.agent.start(command, timeout, stdin)
+
+    def run(self, command: str, timeout: float = 60, check: bool = True,
+            netns: str | None = None, stdin: str = "") -> Result:
+        """Runs a bash command to its end. Raises CommandFailed unless `check` is False."""
+        try:
+            return self.start(command, timeout, netns, stdin).wait(check)
+        except AgentGone as error:
+            raise AgentGone(self.machine.explain(f"{error}, running {command!r}")) from error
+
+    def succeeds(self, command: str, timeout: float = 60, netns: str | None = None) -> bool:
+        return self.run(command, timeout, check=False, netns=netns).rc == 0
+
+    def read(self, path: str) -> str:
+        return self.run(f"cat {shlex.quote(path)}").text
+
+    def write(self, path: str, text: str) -> Result:
+        """Writes to a sysfs or procfs file; the result's `err` names the errno on failure."""
+        command = f"printf %s {shlex.quote(text)} >{shlex.quote(path)}"
+        return self.run(command, check=False)
+
+    def put(self, path: str, data: bytes, mode: int = 0o644):
+        """Creates a file in the guest."""
+        self.agent.put(path, data, mode)
+
+    def wait_until(self, command: str, timeout: float, netns: str | None = None,
+                   interval: float = 0.1):
+        """Waits until `command` succeeds in the guest."""
+        loop = f"until {command}; do sleep {interval}; done"
+        try:
+            self.run(loop, timeout, netns=netns)
+        except CommandFailed as error:
+            raise TimeoutError(f"{command!r} did not come true in {timeout} s\n"
+                               f"{error.result}") from error
+
+    # ---- the driver under test ---------------------------------------------------------------
+
+    def load(self, parameters: str = ""):
+        """Loads the driver under test (and igbvf, so that VFs find their driver)."""
+        if self.config.driver == "igb_rs":
+            self.run("modprobe -a igbvf $(modinfo -F depends /payload/igb_rs.ko | tr , ' ')")
+            self.run(f"insmod /payload/igb_rs.ko {parameters}")
+        else:
+            self.run(f"modprobe igbvf && modprobe igb {parameters}")
+
+    def unload(self):
+        self.run(f"rmmod {self.config.driver}")
+
+    def loaded(self) -> bool:
+        return self.succeeds(f"test -d /sys/module/{self.config.driver}")
+
+    # ---- the machine -------------------------------------------------------------------------
+
+    def qmp(self, command: str, **arguments):
+        return self.machine.monitor(command, **arguments)
+
+    def alive(self) -> bool:
+        return self.machine.alive() and self.succeeds("true", timeout=10)
+
+    def suspend(self, seconds: int = 5, test: str = "none") -> Result:
+        """Suspends to RAM (`Config(s3=True)`) and wakes by the real-time clock; `test` other than
+        "none" goes only as far as that level of /sys/power/pm_test, and needs no S3."""
+        self._slept = self._slept or test == "none"
+        return self.run(f"echo {test} >/sys/power/pm_test; echo deep >/sys/power/mem_sleep;"
+                        "echo 0 >/sys/class/rtc/rtc0/wakealarm;"
+                        f"echo +{seconds} >/sys/class/rtc/rtc0/wakealarm;"
+                        "echo mem >/sys/power/state", timeout=90)
+
+    def power_off(self, timeout: float = 60):
+        """Ordinary shutdown, with the drivers' shutdown methods; kills what does not end."""
+        clean = False
+        # QEMU's S5 does nothing once the machine has been in S3; -no-reboot ends it as well.
+        how = "reboot" if self._slept else "poweroff"
+        try:
+            self.agent.start(f"sync; busybox {how} -f")
+            clean = self.machine.wait(timeout * self.config.boots.slowness)
+        except AgentGone:
+            clean = self.machine.wait(timeout * self.config.boots.slowness)
+        finally:
+            self.machine.close()
+        if not clean:
+            raise MachineDied(self.machine.explain(f"no power off within {timeout} s"))

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Judges what a guest's kernel and device model reported while a test ran."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from .guest import Guest
+
+# Whatever the kernel prints when it found something wrong with itself or with a driver.
+REPORTS = re.compile(
+    r"BUG:|WARNING:|Oops|Call Trace|general protection|unable to handle|Kernel panic"
+    r"|invalid opcode|\bleak|refcount|blocked for more than|soft lockup|hard LOCKUP"
+    r"|detected stall|rcu.*stall|UBSAN|KASAN|KCSAN|KFENCE|DMA-API|stack-protector"
+    r"|scheduling while atomic|sleeping function called|possible (circular|recursive) locking"
+    r"|inconsistent lock state|suspicious RCU|NETDEV WATCHDOG|transmit queue \d+ timed out"
+    r"|page_pool_release_retry|still in use|DMAR.*fault|Tx Unit Hang|nobody cared")
+
+# Lines of no report: announcements of fault injection (each brings a stack), and of the detectors
+# themselves.
+HARMLESS = re.compile(r"FAULT_INJECTION: forcing a failure|kmemleak: (Kernel memory leak detector"
+                      r"|Automatic memory scanning|Cannot insert|Disabled)|DMA-API: (preallocated"
+                      r"|debugging enabled)|kasan: KernelAddressSanitizer initialized"
+                      r"|kcsan: (enabled|selftest)|refcount.*tracker")
+
+# How a report of many lines ends, by how it begins. What it spans is shown with it.
+_ENDS = (
+    (re.compile(r"KASAN|KCSAN|UBSAN"), re.compile(r"={40}|---\[ end")),
+    (re.compile(r"WARNING: \S+:\d+ at |WARNING: CPU: |kernel BUG|Oops|general protection|unable to handle"),
+     re.compile(r"---\[ end trace")),
+    (re.compile(""), re.compile(r"</TASK>")),
+)
+LONGEST_REPORT = 250
+# A line that is no heading but followed by a stack has it within this many lines; lockdep prints
+# both chains first.
+STACK_WITHIN = 15
+_LOCKDEP = re.compile(r"possible (circular|recursive|irq)|inconsistent lock|lock held|suspicious RCU"
+                      r"|invalid wait context|bad unlock|lock order")
+
+_marks = itertools.count(1)
+
+
+def _last_line(lines: list[str], first: int) -> int:
+    """Index of the last line of the report that begins at `first`."""
+    heading = lines[first]
+    end = next(end for begin, end in _ENDS if begin.search(heading))
+    window = lines[first + 1:first + LONGEST_REPORT]
+    if not _LOCKDEP.search(heading) and not any(
+            "Call Trace" in line for line in window[:STACK_WITHIN]):
+        return first
+    for number, line in enumerate(window, first + 1):
+        if end.search(line):
+            return number
+    return first
+
+
+def reports(lines: list[str]) -> list[list[str]]:
+    """The reports among the lines of a kernel log: each its heading and what belongs to it."""
+    found = []
+    number = 0
+    while number < len(lines):
+        if not REPORTS.search(lines[number]) and not HARMLESS.search(lines[number]):
+            number += 1
+            continue
+        last = _last_line(lines, number)
+        if not HARMLESS.search(lines[number]):
+            found.append(lines[number:last + 1])
+        number = last + 1
+    return found
+
+
+class KernelLog:
+    """The part of the kernel log written after construction."""
+
+    def __init__(self, guest: Guest, label: str):
+        self.guest = guest
+        self.mark = f"harness mark {next(_marks)}: {label}"
+        guest.put("/tmp/mark", f"<6>{self.mark}\n".encode())
+        guest.run("cat /tmp/mark >/dev/kmsg")
+
+    def lines(self) -> list[str]:
+        """What was logged since. The mark itself is missing if the log was flooded."""
+        everything = self.guest.run("dmesg").out.splitlines()
+        for number, line in enumerate(everything):
+            if self.mark in line:
+                return everything[number + 1:]
+        return ["BUG: harness: the kernel log overflowed during the test", *everything]
+
+    def complaints(self, allowed: Iterable[str] = ()) -> list[str]:
+        """Reports that fail a test, with their stacks, except those whose heading matches a
+        regular expression of `allowed`."""
+        excused = [re.compile(pattern) for pattern in allowed]
+        return ["\n".join(report) for report in reports(self.lines())
+                if not any(e.search(report[0]) for e in excused)]
+
+
+class Leaks:
+    """Memory that nothing refers to any more, as kmemleak finds it."""
+
+    FILE = "/sys/kernel/debug/kmemleak"
+    # kmemleak leaves alone what is younger.
+    MINIMAL_AGE = 5
+
+    def __init__(self, guest: Guest):
+        self.guest = guest
+
+    def forget(self):
+        """What leaked before does not count any more."""
+        self.guest.run(f"echo clear >{self.FILE}")
+
+    def found(self) -> list[str]:
+        """Each leak with the stack that allocated it. A pointer that was on its way from one
+        place to another during a scan looks like a leak: only a second scan decides."""
+        self.guest.run(f"sleep {self.MINIMAL_AGE}; echo scan >{self.FILE}", timeout=60)
+        if not self.guest.succeeds(f"grep -q . {self.FILE}"):
+            return []
+        self.guest.run(f"sleep 1; echo scan >{self.FILE}", timeout=60)
+        text = self.guest.run(f"cat {self.FILE}").out
+        return [f"leak: {leak}".rstrip() for leak in text.split("unreferenced object ")[1:]]
+
+
+def _allow_list() -> list[re.Pattern]:
+    text = (Path(__file__).parent.parent / "traces.allow").read_text(encoding="utf-8")
+    lines = (line.split("#")[0].strip() for line in text.splitlines())
+    return [re.compile(line) for line in lines if line]
+
+
+class ModelTrace:
+    """Register accesses unknown to the device model since construction."""
+
+    def __init__(self, guest: Guest):
+        self.path = guest.machine.trace_log
+        self.start = self.path.stat().st_size
+
+    def complaints(self, allowed: Iterable[str] = ()) -> list[str]:
+        """Each different line once, except those the allow-list or `allowed` explains."""
+        excused = [*_allow_list(), *map(re.compile, allowed)]
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            file.seek(self.start)
+            lines = [line.strip() for line in file]
+        seen = {line for line in lines if line and not any(e.search(line) for e in excused)}
+        return sorted(seen)

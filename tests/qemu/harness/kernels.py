@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernels a guest can boot: the stock one, and those built to watch.
+
+The flavours "debug" (memory, locks, leaks, DMA, injected faults) and "kcsan" (data races) are
+made by `make debug-kernel` and `make debug-kernel FLAVOUR=kcsan`; tests/env/debug-kernel*.config
+says what each looks at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from functools import cached_property
+from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[3]
+
+# Unit tests run when their test asks for them, not whenever the module is loaded.
+_NO_UNIT_TESTS = "kunit.filter_glob=none"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernel:
+    """One kernel, and what a guest that boots it needs."""
+
+    name: str
+    slowness: int       # how many times longer than under the stock kernel things may take
+    memory: int         # how many times more memory the guest needs
+    cmdline: str = ""
+    detectors: tuple[str, ...] = ()
+
+    @cached_property
+    def directory(self) -> Path:
+        default = "/kernel" if self.name == "stock" else f"/{self.name}-kernel"
+        return Path(os.environ.get(self._variable("KERNEL"), default))
+
+    @cached_property
+    def module(self) -> Path:
+        """igb_rs.ko built for this kernel."""
+        default = "build/module" if self.name == "stock" else f"build/module-{self.name}"
+        return Path(os.environ.get(self._variable("MODULE"), CLONE / default / "igb_rs.ko"))
+
+    def _variable(self, what: str) -> str:
+        return f"IGB_RS_{what}" + ("" if self.name == "stock" else f"_{self.name.upper()}")
+
+    @property
+    def exists(self) -> bool:
+        return (self.directory / "release").exists()
+
+    @cached_property
+    def release(self) -> str:
+        """As `uname -r` has it."""
+        return (self.directory / "release").read_text(encoding="ascii").strip()
+
+    @property
+    def vmlinuz(self) -> Path:
+        return self.directory / "vmlinuz"
+
+    @property
+    def modules(self) -> Path | None:
+        """Directory with modules the guest's root does not have: those of the stock kernel are
+        part of it."""
+        return None if self.name == "stock" else self.directory / "lib/modules" / self.release
+
+    def watches(self, detector: str) -> bool:
+        return detector in self.detectors
+
+
+KERNELS = {kernel.name: kernel for kernel in (
+    Kernel("stock", slowness=1, memory=1),
+    # Every report counts, not only the first. Poisoned pages show a device that writes into
+    # memory it no longer owns, which KASAN cannot see.
+    Kernel("debug", slowness=5, memory=2,
+           cmdline=f"{_NO_UNIT_TESTS} kasan_multi_shot page_poison=1",
+           detectors=("kasan", "lockdep", "kmemleak", "dma-api", "ubsan", "faults", "kunit")),
+    Kernel("kcsan", slowness=8, memory=2, cmdline=_NO_UNIT_TESTS,
+           detectors=("kcsan", "lockdep", "kunit")),
+)}

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The QEMU process: command line, QMP, and the log files of one run."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from qemu.qmp.legacy import QEMUMonitorProtocol
+
+from . import images
+from .config import Config
+
+AGENT_PORT = "org.igb-rs.agent"
+
+
+class MachineDied(Exception):
+    """QEMU ended by itself, or never got as far as its monitor."""
+
+
+def accelerator(accel: str, smp: int) -> list[str]:
+    if accel == "kvm":
+        return ["-accel", "kvm", "-cpu", "host"]
+    if accel == "tcg":
+        thread = "multi" if smp > 1 else "single"
+        return ["-accel", f"tcg,thread={thread}", "-cpu", "max"]
+    return ["-accel", accel, "-cpu", "max"]
+
+
+def network(config: Config) -> list[str]:
+    """The ports under test and the peer on one hub: a wire without an end outside."""
+    arguments = []
+    models = ["igb"] * config.duts + ([config.peer] if config.peer else [])
+    for port, model in enumerate(models):
+        is_dut = model == "igb" and port < config.duts
+        name = f"dut{port}" if is_dut else "peer"
+        rom = "" if is_dut and config.rom else ",romfile="
+        arguments += [
+            "-netdev", f"hubport,id=wire{port},hubid=0",
+            "-device", f"pcie-root-port,id=rp{port},chassis={port + 1},slot={port + 1},"
+                       f"addr={port + 2:#x}",
+            "-device", f"{model},id={name},bus=rp{port},netdev=wire{port},"
+                       f"mac=52:54:00:82:57:{port:02x}{rom}"]
+    return arguments
+
+
+class Machine:
+    """A running QEMU. Files in `directory`: console.log, trace.log, qemu.log, wire.pcap."""
+
+    def __init__(self, config: Config, accel: str, directory: Path, module: Path | None):
+        self.config = config
+        self.accel = accel
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.console_log = directory / "console.log"
+        self.trace_log = directory / "trace.log"
+        self.initrd = directory / "initrd.cpio"
+        self.initrd.write_bytes(images.initramfs(config.boots, module))
+        self.trace_log.touch()
+        self.agent_socket, agent = socket.socketpair()
+        self.terminal_socket, terminal = socket.socketpair()
+        monitor_socket, monitor = socket.socketpair()
+        passed = {"agent": agent, "terminal": terminal, "monitor": monitor}
+        self.command = self._command({name: end.fileno() for name, end in passed.items()})
+        with open(directory / "qemu.log", "wb") as log:
+            log.write((" ".join(self.command) + "\n\n").encode())
+            log.flush()
+            self.process = subprocess.Popen(
+                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                pass_fds=[end.fileno() for end in passed.values()])
+        for end in passed.values():
+            end.close()
+        self.qmp = QEMUMonitorProtocol(monitor_socket)
+        try:
+            self.qmp.connect()
+        except Exception as error:
+            self.kill()
+            raise MachineDied(self.explain("QEMU did not start")) from error
+
+    def _command(self, fds: dict[str, int]) -> list[str]:
+        config = self.config
+        # iomem=relaxed: tests map the registers of bound devices.
+        cmdline = (f"console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed "
+                   f"modprobe.blacklist=igb {config.boots.cmdline} {config.cmdline}")
+        arguments = [
+            "qemu-system-x86_64", *accelerator(self.accel, config.smp),
+            "-M", config.machine, "-smp", str(config.smp), "-m", config.total_memory,
+            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+            "-run-with", "exit-with-parent=on", "-boot", "menu=off",
+            "-kernel", str(config.boots.vmlinuz), "-initrd", str(self.initrd),
+            "-append", cmdline,
+            "-serial", f"file:{self.console_log}",
+            "-chardev", f"socket,id=monitor,fd={fds['monitor']}",
+            "-mon", "chardev=monitor,mode=control"]
+        for device in config.first_devices:
+            arguments += ["-device", device]
+        arguments += network(config)
+        arguments += [
+            "-drive", f"if=none,id=root,format=raw,readonly=on,file={images.ROOTFS}",
+            "-device", "virtio-blk-pci,drive=root,addr=0x10",
+            "-device", "virtio-serial-pci,addr=0x11",
+            "-chardev", f"socket,id=agent,fd={fds['agent']}",
+            "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
+            "-chardev", f"socket,id=terminal,fd={fds['terminal']}",
+            "-device", "virtconsole,chardev=terminal",
+            "-device", "virtio-rng-pci,addr=0x12"]
+        for device in config.devices:
+            arguments += ["-device", device]
+        if config.capture:
+            arguments += ["-object", "filter-dump,id=capture,netdev=wire0,"
+                                     f"file={self.directory / 'wire.pcap'}"]
+        for event in config.events:
+            arguments += ["-trace", event]
+        if config.events:
+            arguments += ["-D", str(self.trace_log)]
+        if config.s3:
+            arguments += ["-global", "ICH9-LPC.disable_s3=0"]
+        return [*arguments, *config.arguments]
+
+    def monitor(self, command: str, **arguments):
+        """One QMP command; raises QMPError when QEMU refuses it."""
+        return self.qmp.cmd(command, **arguments)
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait(self, timeout: float) -> bool:
+        """True if QEMU ends within `timeout` seconds."""
+        try:
+            self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def kill(self):
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+        for end in (self.agent_socket, self.terminal_socket):
+            end.close()
+
+    def close(self):
+        """Gives up the monitor connection and whatever is left of the process."""
+        try:
+            self.qmp.close()
+        except Exception:  # pylint: disable=broad-except
+            pass    # the connection was lost with the process: nothing left to close
+        self.kill()
+
+    def explain(self, what: str) -> str:
+        """`what`, followed by the ends of the logs that say why."""
+        parts = [what]
+        for name, lines in (("qemu.log", 5), ("console.log", 25)):
+            path = self.directory / name
+            if path.exists():
+                tail = path.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
+                parts += [f"--- end of {path}", *tail]
+        return "\n".join(parts)
+
+    def wait_event(self, name: str, timeout: float) -> dict:
+        """The next QMP event of that name."""
+        end = time.monotonic() + timeout
+        while (left := end - time.monotonic()) > 0:
+            event = self.qmp.pull_event(wait=left)
+            if event and event["event"] == name:
+                return event
+        raise TimeoutError(f"no QMP event {name} within {timeout} s")

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The harness itself: a judge that cannot say no proves nothing."""
+
+import time
+
+import pytest
+
+from harness import CommandFailed
+from harness.health import KernelLog, ModelTrace
+from harness.topology import PEER, PF_HOST
+from harness.traffic import frames, mac_of, ping
+
+
+def test_results_come_back_exactly(guest):
+    result = guest.run("printf 'out\\377'; echo err >&2; exit 3", check=False)
+    assert (result.rc, result.out, result.err) == (3, "out\udcff", "err\n")
+    with pytest.raises(CommandFailed):
+        guest.run("false")
+
+
+def test_timeout_kills_the_whole_group(guest):
+    result = guest.run("sleep 1000 & sleep 1000", timeout=1, check=False)
+    assert result.timed_out
+    guest.wait_until("! pgrep -x sleep", 5)
+
+
+def test_commands_run_at_once(guest):
+    begin = time.monotonic()
+    jobs = [guest.start("sleep 3") for _ in range(4)]
+    for job in jobs:
+        job.wait()
+    assert time.monotonic() - begin < 9
+
+
+def test_the_kernel_asked_for_and_no_other_driver(guest):
+    assert guest.run("uname -r").text == guest.config.boots.release
+    other = {"igb_rs": "igb", "igb": "igb_rs"}[guest.config.driver]
+    assert not guest.succeeds(f"test -d /sys/module/{other}")
+
+
+def test_process_substitution_works(guest):
+    assert guest.run("cat <(echo yes)").text == "yes"
+
+
+@pytest.mark.allow_log("harness test report")
+def test_kernel_reports_are_seen(guest):
+    log = KernelLog(guest, "deliberate")
+    guest.run("echo '<4>WARNING: harness test report' >/dev/kmsg")
+    assert len(log.complaints()) == 1
+    assert not log.complaints(["harness test report"])
+
+
+@pytest.mark.allow_log("log overflowed|harness test flood")
+def test_flooded_log_is_seen(guest):
+    log = KernelLog(guest, "flood")
+    guest.run("dmesg --clear; echo '<6>harness test flood' >/dev/kmsg")
+    assert any("overflowed" in line for line in log.complaints())
+
+
+@pytest.mark.guest(peer=None)
+@pytest.mark.allow_trace("0x10ff0")
+def test_unknown_register_access_is_seen(guest):
+    trace = ModelTrace(guest)
+    # Offset 0x10ff0 of BAR0 is no register of the 82576.
+    guest.run("echo 1 >/sys/bus/pci/devices/0000:01:00.0/enable")
+    guest.run("python3 -c \"import mmap, os;"
+              "f = os.open('/sys/bus/pci/devices/0000:01:00.0/resource0', os.O_RDWR);"
+              "m = mmap.mmap(f, 0x20000); m[0x10ff0:0x10ff4]\"")
+    guest.run("echo 0 >/sys/bus/pci/devices/0000:01:00.0/enable")
+    assert any("0x10ff0" in line for line in trace.complaints())
+
+
+def test_frames_tool_sees_losses(lan):
+    """Frames to a MAC nobody has do not arrive."""
+    lost = frames(lan.guest, PEER, PF_HOST, [60, 100, 1514], destination="02:00:00:00:00:99")
+    assert lost.intact == 0 and lost.missing == [0, 1, 2]
+    assert frames(lan.guest, PEER, PF_HOST, [60, 100, 1514]).perfect
+
+
+def test_ping_sees_losses(lan):
+    assert mac_of(lan.guest, PEER) != mac_of(lan.guest, PF_HOST)
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
+    assert ping(lan.guest, PF_HOST, "192.0.2.99", count=2).received == 0
+
+
+def test_link_events_reach_the_guest(lan):
+    lan.guest.qmp("set_link", name="dut0", up=False)
+    lan.guest.wait_until("grep -q 0 /sys/class/net/dut/carrier", 10)
+    lan.guest.qmp("set_link", name="dut0", up=True)
+    lan.wait_carrier(PF_HOST)
