@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Lets the n-th allocation of one operation fail, for n = 1, 2, .. until none is left to fail.
+
+    faults.py OPERATION [--interface dut] [--pci 0000:01:00.0] [--first N] [--step N] [--limit N]
+
+Prints one JSON object: how often the operation was tried, with which errno it failed how often,
+the n after which no allocation was left, and what went wrong. After every injected failure the
+same operation has to succeed without one: a failure that leaves something behind shows there.
+
+The kernel counts in /proc/thread-self/fail-nth, for this thread only: operations are therefore
+system calls made right here, not commands.
+"""
+
+import argparse
+import collections
+import ctypes
+import errno
+import fcntl
+import gc
+import glob
+import json
+import os
+import socket
+import struct
+import sys
+import time
+
+DEBUGFS = "/sys/kernel/debug"
+MODULE = "/payload/igb_rs.ko"
+SYS_FINIT_MODULE = 313
+SYS_DELETE_MODULE = 176
+SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFMTU, SIOCETHTOOL = 0x8913, 0x8914, 0x8922, 0x8946
+IFF_UP = 1
+ETHTOOL_GRINGPARAM, ETHTOOL_SRINGPARAM = 0x10, 0x11
+ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS = 0x3c, 0x3d
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def write(path, text):
+    """One write() of a sysfs file."""
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def system_call(number, *arguments):
+    if libc.syscall(number, *arguments) < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+class Operation:
+    """`do` is what an allocation fails in; `undo` makes it possible again, whether or not `do`
+    succeeded; `settled` is true when what `do` promises is there."""
+
+    def __init__(self, options):
+        self.options = options
+        self.device = "/sys/bus/pci/devices/" + options.pci
+        self.driver = "/sys/bus/pci/drivers/igb_rs"
+
+    def undo(self):
+        pass
+
+    def settled(self):
+        return True
+
+
+class Load(Operation):
+    """insmod, with probe."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.file = os.open(MODULE, os.O_RDONLY)
+
+    def do(self):
+        system_call(SYS_FINIT_MODULE, self.file, ctypes.c_char_p(b""), 0)
+
+    def undo(self):
+        if os.path.exists("/sys/module/igb_rs"):
+            system_call(SYS_DELETE_MODULE, ctypes.c_char_p(b"igb_rs"), 0)
+
+    def settled(self):
+        return bool(glob.glob(self.device + "/net/*"))
+
+
+class Bind(Operation):
+    """Probe alone."""
+
+    def do(self):
+        write(self.driver + "/bind", self.options.pci)
+
+    def undo(self):
+        if os.path.exists(self.device + "/driver"):
+            write(self.driver + "/unbind", self.options.pci)
+
+    def settled(self):
+        return bool(glob.glob(self.device + "/net/*"))
+
+
+class Interface(Operation):
+    """Something asked of an interface."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def request(self, code, payload):
+        """An ioctl on a struct ifreq with that union member; returns the member."""
+        buffer = bytearray(struct.pack("16s24s", self.options.interface.encode(), payload))
+        fcntl.ioctl(self.socket, code, buffer)
+        return bytes(buffer[16:])
+
+    def ethtool(self, command, words, count):
+        """An ethtool ioctl whose structure is `count` words after the command."""
+        data = ctypes.create_string_buffer(
+            struct.pack(f"{count + 1}I", command, *words, *[0] * (count - len(words))))
+        self.request(SIOCETHTOOL, struct.pack("P", ctypes.addressof(data)))
+        return struct.unpack(f"{count + 1}I", data.raw[:4 * (count + 1)])[1:]
+
+    def flags(self):
+        return struct.unpack_from("H", self.request(SIOCGIFFLAGS, b""))[0]
+
+    def set_up(self, up):
+        flags = self.flags() | IFF_UP if up else self.flags() & ~IFF_UP
+        self.request(SIOCSIFFLAGS, struct.pack("H", flags))
+
+    def settled(self):
+        return bool(self.flags() & IFF_UP)
+
+
+class Up(Interface):
+    """ip link set up."""
+
+    def do(self):
+        self.set_up(True)
+
+    def undo(self):
+        self.set_up(False)
+
+
+class Alternating(Interface):
+    """A setting that is changed to and fro, so that each time there is something to do."""
+
+    values = ()
+
+    def current(self):
+        raise NotImplementedError
+
+    def change(self, value):
+        raise NotImplementedError
+
+    def do(self):
+        self.target = next(value for value in self.values if value != self.before)
+        self.change(self.target)
+
+    def undo(self):
+        # A device that stayed down after a failure is brought up by the next change's user.
+        if not self.flags() & IFF_UP:
+            self.set_up(True)
+        self.before = self.current()
+
+    def settled(self):
+        return super().settled() and self.current() == self.target
+
+
+class Mtu(Alternating):
+    """ip link set mtu."""
+
+    values = (1500, 9000)
+
+    def current(self):
+        with open(f"/sys/class/net/{self.options.interface}/mtu", encoding="ascii") as file:
+            return int(file.read())
+
+    def change(self, value):
+        self.request(SIOCSIFMTU, struct.pack("i", value))
+
+
+class Rings(Alternating):
+    """ethtool -G."""
+
+    values = (256, 512)
+
+    def current(self):
+        return self.ethtool(ETHTOOL_GRINGPARAM, (), 8)[4]
+
+    def change(self, value):
+        words = list(self.ethtool(ETHTOOL_GRINGPARAM, (), 8))
+        words[4] = words[7] = value
+        self.ethtool(ETHTOOL_SRINGPARAM, words, 8)
+
+
+class Channels(Alternating):
+    """ethtool -L."""
+
+    values = (1, 2)
+
+    def current(self):
+        return self.ethtool(ETHTOOL_GCHANNELS, (), 8)[7]
+
+    def change(self, value):
+        words = list(self.ethtool(ETHTOOL_GCHANNELS, (), 8))
+        words[7] = value
+        self.ethtool(ETHTOOL_SCHANNELS, words, 8)
+
+
+class Numvfs(Operation):
+    """echo 7 > sriov_numvfs. Which driver VFs get is another matter: none."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        write(self.device + "/sriov_drivers_autoprobe", "0")
+
+    def do(self):
+        write(self.device + "/sriov_numvfs", "7")
+
+    def undo(self):
+        if self.enabled():
+            write(self.device + "/sriov_numvfs", "0")
+
+    def enabled(self):
+        with open(self.device + "/sriov_numvfs", encoding="ascii") as file:
+            return int(file.read())
+
+    def settled(self):
+        return self.enabled() == 7 and len(glob.glob(self.device + "/virtfn*")) == 7
+
+
+OPERATIONS = {"load": Load, "bind": Bind, "up": Up, "mtu": Mtu, "rings": Rings,
+              "channels": Channels, "numvfs": Numvfs}
+
+
+def arm():
+    """Allocations that may sleep are failed too; that is most of them."""
+    for kind in ("failslab", "fail_page_alloc"):
+        write(f"{DEBUGFS}/{kind}/ignore-gfp-wait", "N")
+    write(f"{DEBUGFS}/fail_page_alloc/ignore-gfp-highmem", "N")
+    write(f"{DEBUGFS}/fail_page_alloc/min-order", "0")
+
+
+def attempt(operation, counter, nth):
+    """Does it with the n-th allocation failing. Returns whether one was failed, and the errno."""
+    code = 0
+    os.pwrite(counter, b"%d" % nth, 0)
+    try:
+        operation.do()
+    except OSError as error:
+        code = error.errno
+    left = int(os.pread(counter, 20, 0).split(b"\0")[0])
+    os.pwrite(counter, b"0", 0)
+    return left == 0, code
+
+
+def sweep(operation, options):
+    counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+    codes, wrong = collections.Counter(), []
+    end, tries = None, 0
+    operation.undo()
+    for nth in range(options.first, options.first + options.step * options.limit, options.step):
+        tries += 1
+        injected, code = attempt(operation, counter, nth)
+        if not injected:
+            end = nth
+            if code or not operation.settled():
+                wrong.append([nth, "nothing was injected: " + (os.strerror(code) or "no effect")])
+            break
+        codes[errno.errorcode.get(code, str(code)) if code else "tolerated"] += 1
+        if code == 0 and not operation.settled():
+            wrong.append([nth, "reported as done, but it is not"])
+        try:
+            operation.undo()
+            operation.do()
+        except OSError as error:
+            wrong.append([nth, f"after {os.strerror(code)}, the next try fails: {error}"])
+            break
+        if not operation.settled():
+            wrong.append([nth, f"after {os.strerror(code)}, the next try has no effect"])
+            break
+        operation.undo()
+    return {"tries": tries, "end": end, "codes": codes, "wrong": wrong}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("operation", choices=OPERATIONS)
+    parser.add_argument("--interface", default="dut")
+    parser.add_argument("--pci", default="0000:01:00.0")
+    parser.add_argument("--first", type=int, default=1)
+    parser.add_argument("--step", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=5000)
+    options = parser.parse_args()
+    arm()
+    gc.disable()
+    begin = time.monotonic()
+    result = sweep(OPERATIONS[options.operation](options), options)
+    result["seconds"] = round(time.monotonic() - begin, 1)
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

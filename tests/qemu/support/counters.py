@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Counters of an interface, from every place that has some."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from harness import Guest
+from harness.topology import PF_HOST, PF_PCI, Host
+
+
+def link(guest: Guest, host: Host = PF_HOST) -> dict[str, int]:
+    """rtnetlink's 64-bit statistics as `rx_packets` and so on."""
+    entry, = json.loads(guest.run(f"ip -j -s link show {host.name}", netns=host.netns).out)
+    return {f"{way}_{name}": value
+            for way in ("rx", "tx") for name, value in entry["stats64"][way].items()}
+
+
+def ethtool(guest: Guest) -> list[tuple[str, int]]:
+    """Names and values of `ethtool -S dut`, in order."""
+    lines = guest.run("ethtool -S dut").out.splitlines()[1:]
+    found = [re.fullmatch(r"\s+(\S.*): (\d+)", line) for line in lines]
+    assert lines and all(found), lines
+    return [(match[1], int(match[2])) for match in found]
+
+
+def interrupts(guest: Guest) -> dict[str, int]:
+    """Interrupts so far of each vector of the PF, by the name it was requested with."""
+    counts = {}
+    for line in guest.run("cat /proc/interrupts").out.splitlines():
+        words = line.split()
+        if f"-{PF_PCI}" in line or words[-1].startswith((PF_HOST.name, "igb_rs")):
+            per_cpu = [int(word) for word in words[1:] if word.isdigit()][:guest.config.smp]
+            counts[words[-1]] = sum(per_cpu)
+    return counts

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Speaks the mailbox protocol in the place of a VF that has no driver."""
+
+from __future__ import annotations
+
+import json
+
+from harness.topology import PF_PCI, Lan
+
+ACK = 1 << 31
+NACK = 1 << 30
+CTS = 1 << 29
+
+VF_RESET = 0x01
+SET_MAC_ADDR = 0x02
+SET_MULTICAST = 0x03
+SET_VLAN = 0x04
+SET_LPE = 0x05
+SET_PROMISC = 0x06
+PF_CONTROL_MSG = 0x0100
+
+MAC_FILTER_CLR = 1
+MAC_FILTER_ADD = 2
+PROMISC_MULTICAST = 2
+
+
+def message(kind: int, info: int = 0, *payload: int) -> list[int]:
+    """Words of a message: word 0 and what follows."""
+    return [kind | info << 16, *payload]
+
+
+def address(mac: str) -> tuple[int, int]:
+    """The two words that carry a MAC address."""
+    data = bytes.fromhex(mac.replace(":", ""))
+    return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:], "little")
+
+
+def hashes(*values: int) -> list[int]:
+    """Multicast hashes, two to a word, the first in the lower half."""
+    padded = [*values, *[0] * (len(values) % 2)]
+    return [low | high << 16 for low, high in zip(padded[::2], padded[1::2])]
+
+
+def granted(words: list[int]) -> int:
+    """First word of the reply that grants a message."""
+    return words[0] | ACK | CTS
+
+
+def refused(words: list[int]) -> int:
+    """First word of the reply that refuses it."""
+    return words[0] | NACK | CTS
+
+
+class RawVf:
+    """A VF without a driver, its registers mapped."""
+
+    def __init__(self, lan: Lan, index: int):
+        self.guest = lan.guest
+        self.index = index
+        self.pci = lan.vf_pci(index)
+        self.guest.run(f"echo 1 >/sys/bus/pci/devices/{self.pci}/enable")
+
+    def script(self, *steps, timeout: float = 60) -> list:
+        """Runs steps as tests/guest/mailbox.py describes them."""
+        result = self.guest.run(f"python3 -I -S /payload/mailbox.py {self.pci}", timeout,
+                                stdin=json.dumps(steps))
+        return json.loads(result.out)
+
+    def exchange(self, *messages: list[int], seconds: float = 2) -> list[list[int] | None]:
+        """Sends messages one after the other; the reply to each, None where there was none."""
+        results = self.script(*(("send", words, seconds) for words in messages),
+                              timeout=30 + seconds * len(messages))
+        return [result["reply"] for result in results]
+
+    def ask(self, *messages: list[int]) -> list[int | None]:
+        """The first words of the replies."""
+        return [reply and reply[0] for reply in self.exchange(*messages)]
+
+    def handshake(self) -> list[int]:
+        """VF_RESET once the PF is out of reset; the three words of the reply."""
+        ready, answer = self.script(("ready", 5), ("send", message(VF_RESET), 2))
+        assert ready, "the PF does not come out of reset"
+        assert answer["reply"], "no reply to VF_RESET"
+        return answer["reply"][:3]
+
+
+def raw_vfs(lan: Lan, count: int) -> list[RawVf]:
+    """Creates VFs that no driver binds."""
+    device = f"/sys/bus/pci/devices/{PF_PCI}"
+    lan.guest.run(f"echo 0 >{device}/sriov_drivers_autoprobe")
+    result = lan.set_numvfs(count)
+    lan.guest.run(f"echo 1 >{device}/sriov_drivers_autoprobe")
+    assert result.rc == 0, result.err
+    return [RawVf(lan, index) for index in range(count)]

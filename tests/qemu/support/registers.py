@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Registers of the 82576 as the tests need them, read and written from within the guest."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+from harness import Guest
+from harness.topology import PF_PCI
+
+CTRL = 0x0000
+STATUS = 0x0008
+CTRL_EXT = 0x0018
+RCTL = 0x0100
+TCTL = 0x0400
+VFLRE = 0x0C88
+VFRE = 0x0C8C
+VFTE = 0x0C90
+DTXSWC = 0x3500
+VT_CTL = 0x581C
+MRQC = 0x5818
+RPLOLR = 0x5AF0
+
+VFTA = range(0x5600, 0x5800, 4)
+MTA = range(0x5200, 0x5400, 4)
+VLVF = range(0x5D00, 0x5D80, 4)
+VMOLR = range(0x5AD0, 0x5AF0, 4)
+VMVIR = range(0x3700, 0x3720, 4)
+# Entry n of the receive addresses is RAL[n] and RAH[n].
+RAL = (*range(0x5400, 0x5480, 8), *range(0x54E0, 0x5520, 8))
+RAH = tuple(offset + 4 for offset in RAL)
+
+# Bits of VMOLR.
+VMOLR_RLPML = 0x3FFF
+VMOLR_LPE = 1 << 16
+VMOLR_AUPE = 1 << 24
+VMOLR_ROMPE = 1 << 25
+VMOLR_BAM = 1 << 27
+VMOLR_MPME = 1 << 28
+VMOLR_STRVLAN = 1 << 30
+
+VMVIR_DEFAULT = 1 << 30
+RAH_AV = 1 << 31
+VLVF_ENABLE = 1 << 31
+
+
+def txdctl(queue: int) -> int:
+    return 0xE028 + 0x40 * queue
+
+
+class Registers:
+    """BAR 0 of one function."""
+
+    def __init__(self, guest: Guest, pci: str = PF_PCI):
+        self.guest = guest
+        self.pci = pci
+
+    def access(self, plan: list) -> list[int]:
+        """A list of ("r", offset) and ("w", offset, value), in this order; the values read."""
+        result = self.guest.run(f"python3 -I -S /payload/registers.py {self.pci}",
+                                stdin=json.dumps(plan))
+        return json.loads(result.out)
+
+    def read(self, *offsets: int) -> list[int]:
+        return self.access([("r", offset) for offset in offsets])
+
+    def write(self, offset: int, value: int):
+        self.access([("w", offset, value)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Filters:
+    """Everything that decides which frame reaches which function, as the device holds it."""
+
+    addresses: dict[str, int]       # MAC: pools, valid entries only
+    vlans: dict[int, int]           # VID: pools, enabled VLVF entries only
+    vlan_table: frozenset[int]      # VIDs in VFTA
+    multicast: tuple[int, ...]      # MTA
+    vmolr: tuple[int, ...]
+    vmvir: tuple[int, ...]
+    dtxswc: int
+    vfre: int
+    vfte: int
+    default_pool: int
+
+    @classmethod
+    def read(cls, guest: Guest) -> Filters:
+        groups = (RAL, RAH, VLVF, VFTA, MTA, VMOLR, VMVIR, (DTXSWC, VFRE, VFTE, VT_CTL))
+        values = iter(Registers(guest).read(*(offset for group in groups for offset in group)))
+        ral, rah, vlvf, vfta, mta, vmolr, vmvir, single = (
+            tuple(next(values) for _ in group) for group in groups)
+        return cls(
+            addresses={_mac(low, high): high >> 18 & 0xFF
+                       for low, high in zip(ral, rah) if high & RAH_AV},
+            vlans={word & 0xFFF: word >> 12 & 0xFF for word in vlvf if word & VLVF_ENABLE},
+            vlan_table=frozenset(32 * index + bit for index, word in enumerate(vfta)
+                                 for bit in range(32) if word >> bit & 1),
+            multicast=mta, vmolr=vmolr, vmvir=vmvir,
+            dtxswc=single[0], vfre=single[1], vfte=single[2], default_pool=single[3] >> 7 & 7)
+
+    def pools_of(self, mac: str) -> int:
+        """Bit mask of the pools that receive this address; 0 if no entry has it."""
+        return self.addresses.get(mac.lower(), 0)
+
+
+def _mac(low: int, high: int) -> str:
+    data = low.to_bytes(4, "little") + (high & 0xFFFF).to_bytes(2, "little")
+    return data.hex(":")

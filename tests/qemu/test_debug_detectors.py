@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The kernel that watches is awake: each detector reports what is done to it on purpose.
+
+Without this, a run without reports would prove nothing."""
+
+import pytest
+
+from harness.health import KernelLog, Leaks
+
+pytestmark = pytest.mark.kernel("debug")
+
+
+def provoke(guest, crash: str) -> list[str]:
+    """What the kernel says to a deliberate error of its test module."""
+    log = KernelLog(guest, crash)
+    guest.run("modprobe lkdtm")
+    # The writing process may be killed for it.
+    guest.run(f"bash -c 'echo {crash} >/sys/kernel/debug/provoke-crash/DIRECT'", check=False)
+    return log.complaints()
+
+
+@pytest.mark.allow_log("KASAN")
+@pytest.mark.parametrize("crash, kind", [
+    ("READ_AFTER_FREE", "slab-use-after-free"),
+    ("SLAB_LINEAR_OVERFLOW", "slab-out-of-bounds"),
+])
+def test_kasan(guest, crash, kind):
+    found = provoke(guest, crash)
+    assert any(f"BUG: KASAN: {kind}" in report.splitlines()[0] for report in found), found
+    # The stack belongs to the report.
+    assert any("lkdtm" in report and "Call Trace" in report for report in found)
+
+
+@pytest.mark.allow_log("UBSAN")
+def test_ubsan(guest):
+    assert any("UBSAN: array-index-out-of-bounds" in report
+               for report in provoke(guest, "ARRAY_BOUNDS"))
+
+
+@pytest.mark.allow_log("list_add corruption|WARNING|kernel BUG|Oops|BUG:")
+def test_list_corruption(guest):
+    assert any("list_add" in report for report in provoke(guest, "CORRUPT_LIST_ADD"))
+
+
+@pytest.mark.allow_log("refcount_t|WARNING")
+def test_refcounts(guest):
+    assert any("refcount_t" in report for report in provoke(guest, "REFCOUNT_ADD_OVERFLOW"))
+
+
+@pytest.mark.allow_log("WARNING")
+def test_warnings_come_with_their_stack(guest):
+    found = provoke(guest, "WARNING")
+    assert any("WARNING" in report and "lkdtm_WARNING" in report for report in found), found
+
+
+@pytest.mark.allow_log("scheduling while atomic|sleeping function|BUG:|WARNING|DEBUG_LOCKS")
+def test_sleeping_in_atomic_context(guest):
+    log = KernelLog(guest, "atomic")
+    # The module does its work while it is loaded, and then refuses to stay.
+    guest.run("modprobe test_lockup time_secs=1 state=S disable_preempt=1", check=False)
+    assert any("while atomic" in report or "atomic" in report for report in log.complaints())
+
+
+def test_leaks_are_seen_and_shown_with_their_stack(guest):
+    leaks = Leaks(guest)
+    guest.run("modprobe kmemleak-test; rmmod kmemleak-test", check=False)
+    found = leaks.found()
+    leaks.forget()
+    assert any("kmemleak_test" in leak for leak in found), found
+    assert not leaks.found()
+
+
+def test_none_has_given_up(guest):
+    """Locking and DMA are watched until a resource of the detector runs out."""
+    assert "debug_locks:                             1" in guest.read("/proc/lockdep_stats")
+    assert guest.read("/sys/kernel/debug/dma-api/disabled") == "N"
+    assert int(guest.read("/sys/kernel/debug/dma-api/min_free_entries")) > 0
+    assert guest.succeeds("head -n 3 /sys/kernel/debug/kmemleak")

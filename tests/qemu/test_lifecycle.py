@@ -1,0 +1,266 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Coming, going and coming back: module, device, interface, system."""
+
+import pytest
+
+from harness import Config, Guest
+from harness.health import REPORTS
+from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
+from harness.traffic import frames, ping, tcp_stream
+from support import STANDARD, counters
+from support.registers import STATUS, Registers, txdctl
+
+pytestmark = STANDARD
+
+DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
+TXDCTL_ENABLE = 1 << 25
+ROUNDS = 20
+
+
+def works(lan: Lan) -> bool:
+    lan.wait_carrier(PF_HOST)
+    lan.guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 15)
+    return ping(lan.guest, PF_HOST, PEER.ipv4, count=5).complete
+
+
+def reattach(lan: Lan):
+    """Name, addresses and link of a PF that has a new interface."""
+    lan.guest.wait_until(f"[ -n \"$(ls {DEVICE}/net 2>/dev/null)\" ]", 20)
+    lan.attach(PF_HOST, PF_PCI)
+    lan.wait_carrier(PF_HOST)
+
+
+def rebind_vf(lan: Lan, index: int):
+    """Gives a VF to its driver anew and its interface back to its namespace."""
+    pci, host = lan.vf_pci(index), vf_host(index)
+    lan.detach(host)
+    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind;"
+                  f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
+    lan.attach(host, pci)
+    lan.wait_carrier(host)
+
+
+def test_load_and_unload(guest):
+    """Twenty times, and the last one works; nothing is left in between."""
+    for _ in range(ROUNDS):
+        guest.load()
+        guest.wait_until(f"[ -n \"$(ls {DEVICE}/net 2>/dev/null)\" ]", 20)
+        guest.run(f"ip link set $(ls {DEVICE}/net) up")
+        guest.unload()
+        assert PF_PCI not in guest.run("cat /proc/interrupts").out
+        assert not guest.succeeds(f"test -e {DEVICE}/driver")
+    lan = Lan(guest)
+    lan.up()
+    assert works(lan)
+    lan.down()
+
+
+def test_unbind_and_bind(lan):
+    driver = f"/sys/bus/pci/drivers/{lan.guest.config.driver}"
+    for _ in range(5):
+        lan.guest.run(f"echo {PF_PCI} >{driver}/unbind && echo {PF_PCI} >{driver}/bind")
+        reattach(lan)
+    assert works(lan)
+
+
+def test_unload_with_vfs_in_use(lan, vfs):
+    job = lan.guest.start(f"ping -f -w 20 {PEER.ipv4}", netns=vfs[0].netns)
+    assert ping(lan.guest, vfs[1], PEER.ipv4, count=3).complete
+    lan.guest.unload()
+    job.kill()
+    assert lan.guest.run("lspci -d 8086:10ca").out == ""
+    lan.guest.load()
+    reattach(lan)
+    assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "0" and works(lan)
+
+
+def test_numvfs_zero_with_vfs_in_use(lan, vfs):
+    job = lan.guest.start(f"ping -f -w 20 {PEER.ipv4}", netns=vfs[0].netns)
+    lan.guest.run("sleep 1")
+    lan.vfs_down()
+    job.kill()
+    assert works(lan)
+
+
+def test_up_and_down_under_traffic(lan):
+    server = lan.guest.start("iperf3 -s", netns=PEER.netns, timeout=200)
+    client = lan.guest.start("while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done",
+                             timeout=200)
+    for _ in range(ROUNDS):
+        lan.guest.run("ip link set dut down && ip link set dut up")
+    lan.wait_carrier(PF_HOST)
+    for job in (client, server):
+        job.kill()
+    assert works(lan) and frames(lan.guest, PEER, PF_HOST, range(60, 1515, 97)).perfect
+
+
+def test_reconfiguration_under_traffic(lan):
+    server = lan.guest.start("iperf3 -s", netns=PEER.netns, timeout=200)
+    client = lan.guest.start("while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done",
+                             timeout=200)
+    for size, channels, mtu in ((64, 1, 1400), (4096, 8, 9000), (256, 2, 1500)):
+        for step in (f"ethtool -G dut rx {size} tx {size}", f"ethtool -L dut combined {channels}",
+                     f"ip link set dut mtu {mtu}", "ethtool -K dut tso off gro off",
+                     "ethtool -K dut tso on gro on"):
+            lan.guest.run(step)
+    lan.wait_carrier(PF_HOST)
+    for job in (client, server):
+        job.kill()
+    assert works(lan) and frames(lan.guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
+
+
+def test_remove_and_rescan(lan, vfs):
+    """The device leaves the bus with its VFs, and is found again."""
+    assert ping(lan.guest, vfs[0], PEER.ipv4, count=2).complete
+    lan.guest.run(f"echo 1 >{DEVICE}/remove")
+    assert not lan.guest.succeeds(f"test -e {DEVICE}")
+    assert lan.guest.run("lspci -d 8086:").out.count("82576") == 0
+    lan.guest.run("echo 1 >/sys/bus/pci/rescan")
+    reattach(lan)
+    assert works(lan)
+    for host in vfs:
+        lan.detach(host)
+    vfs = lan.vfs_up(2)
+    assert ping(lan.guest, vfs[1], PEER.ipv4, count=3).complete
+
+
+@pytest.mark.allow_log("NETDEV WATCHDOG|timed out|Tx Unit Hang")
+def test_transmit_hang(lan):
+    """Queues that stop behind the driver's back are noticed and the device is set up anew."""
+    assert works(lan)
+    registers = Registers(lan.guest)
+    registers.access([("w", txdctl(queue), 0) for queue in range(16)])
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2).received == 0, "control: it does hang"
+    lan.guest.start("ping -f -w 25 192.0.2.2", timeout=40)
+    lan.guest.wait_until("ping -c 1 -W 1 -q 192.0.2.2", 30)
+    assert any(value & TXDCTL_ENABLE for value in registers.read(*map(txdctl, range(16))))
+    assert works(lan)
+    assert tcp_stream(lan.guest, PF_HOST, PEER, seconds=1).bytes > 1 << 20
+
+
+@pytest.mark.driver("igb_rs")   # C igb is dead until its interface goes down and up
+def test_function_level_reset(lan):
+    assert "flr" in lan.guest.read(f"{DEVICE}/reset_method")
+    for _ in range(3):
+        lan.guest.run(f"echo 1 >{DEVICE}/reset")
+        assert works(lan)
+    assert tcp_stream(lan.guest, PEER, PF_HOST, seconds=1).bytes > 1 << 20
+
+
+@pytest.mark.driver("igb_rs")   # with C igb neither the PF nor the VFs come back
+def test_function_level_reset_with_vfs(lan, vfs):
+    """The reset takes the VFs' own PCI setup with it, so their drivers are bound anew."""
+    lan.link_set("vf 0 vlan 100")
+    lan.link_set("vf 0 vlan 0")
+    lan.guest.run(f"echo 1 >{DEVICE}/reset")
+    assert works(lan)
+    assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "2"
+    for index, host in enumerate(vfs):
+        rebind_vf(lan, index)
+        assert ping(lan.guest, host, PEER.ipv4, count=3).complete
+    assert ping(lan.guest, vfs[0], vfs[1].ipv4, count=3).complete
+
+
+@pytest.mark.parametrize("numvfs", [0, pytest.param(2, marks=pytest.mark.xfail(
+    reason="igbvf does not come back by itself when it slept while its PF did", strict=False))])
+def test_suspend_of_devices(lan, numvfs):
+    """The devices' half of suspend to memory and back."""
+    vfs = lan.vfs_up(numvfs) if numvfs else []
+    lan.guest.run("echo devices >/sys/power/pm_test")
+    lan.guest.start("echo mem >/sys/power/state", timeout=60)
+    lan.guest.run("sleep 1; true", timeout=60)
+    lan.guest.run("sleep 8; echo none >/sys/power/pm_test", timeout=90)
+    assert works(lan)
+    assert frames(lan.guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
+    for host in vfs:
+        lan.guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30, netns=host.netns)
+        assert ping(lan.guest, host, PEER.ipv4, count=3).complete
+
+
+@pytest.mark.driver("igb_rs")   # C igb counts them, but shows none and serves none
+def test_adopts_vfs_left_enabled(guest):
+    """Another driver of the PF went and left VFs; ours takes them over, and they work."""
+    driver = "/sys/bus/pci/drivers/pci-pf-stub"
+    guest.run(f"""
+        modprobe pci-pf-stub
+        echo pci-pf-stub >{DEVICE}/driver_override
+        echo {PF_PCI} >{driver}/bind
+        echo 0 >{DEVICE}/sriov_drivers_autoprobe
+        echo 2 >{DEVICE}/sriov_numvfs
+        echo {PF_PCI} >{driver}/unbind
+        echo >{DEVICE}/driver_override
+        rmmod pci-pf-stub""")
+    assert guest.read(f"{DEVICE}/sriov_numvfs") == "2"
+    lan = Lan(guest)
+    lan.up()
+    try:
+        assert guest.read(f"{DEVICE}/sriov_numvfs") == "2"
+        assert guest.run("ip link show dut").out.count(" vf ") == 2
+        guest.run(f"echo 1 >{DEVICE}/sriov_drivers_autoprobe")
+        for index in range(2):
+            pci, host = lan.vf_pci(index), vf_host(index)
+            guest.run(f"echo {pci} >/sys/bus/pci/drivers_probe")
+            lan.attach(host, pci)
+            lan.wait_carrier(host)
+            assert ping(guest, host, PEER.ipv4, count=3).complete
+        lan.vfs_down()
+        assert works(lan)
+    finally:
+        lan.down()
+
+
+@pytest.fixture
+def own_guest(guests, pytestconfig):
+    """A guest that may end in the test."""
+    config = Config(driver=pytestconfig.getoption("--driver"),
+                    accel=pytestconfig.getoption("--accel"), cmdline="iomem=relaxed")
+    guest = Guest(config)
+    yield guest
+    guest.machine.close()
+
+
+def assert_quiet(guest: Guest):
+    """Nothing bad on the console, which a kernel that goes down still writes to."""
+    console = guest.machine.console_log.read_text(encoding="utf-8", errors="replace")
+    bad = [line for line in console.splitlines() if REPORTS.search(line)]
+    assert not bad, bad
+
+
+@pytest.mark.parametrize("how", ["poweroff", "reboot"])
+def test_system_goes_down_with_vfs_in_use(own_guest, how):
+    lan = Lan(own_guest)
+    lan.up()
+    vfs = lan.vfs_up(3)
+    assert ping(own_guest, vfs[2], PEER.ipv4, count=3).complete
+    own_guest.start(f"ping -f {PEER.ipv4}", netns=vfs[0].netns)
+    own_guest.agent.start(f"sleep 0.5; busybox {how} -f")
+    assert own_guest.machine.wait(60), "the guest does not go down"
+    assert_quiet(own_guest)
+
+
+def test_hot_unplug_and_plug(own_guest):
+    """Pulled under traffic and with VFs in use; put back, everything works again."""
+    lan = Lan(own_guest)
+    lan.up()
+    vfs = lan.vfs_up(2)
+    assert ping(own_guest, vfs[0], PEER.ipv4, count=2).complete
+    jobs = [own_guest.start(f"ping -f {PEER.ipv4}", netns=host.netns)
+            for host in (PF_HOST, vfs[0])]
+    own_guest.qmp("device_del", id="dut0")
+    own_guest.wait_until(f"[ ! -e {DEVICE} ]", 30)
+    for job in jobs:
+        job.kill()
+    for host in vfs:
+        lan.detach(host)
+    own_guest.run("sleep 2")
+    own_guest.qmp("device_add", driver="igb", id="dut1", bus="rp0", netdev="wire0",
+                  mac="52:54:00:82:57:00", romfile="")
+    own_guest.wait_until(f"[ -e {DEVICE} ]", 30)
+    reattach(lan)
+    assert works(lan)
+    vfs = lan.vfs_up(2)
+    assert ping(own_guest, vfs[0], vfs[1].ipv4, count=3).complete
+    assert counters.link(own_guest)["rx_packets"] > 0
+    assert Registers(own_guest).read(STATUS)[0] >> 14 & 0xF == 2
+    lan.down()
+    assert_quiet(own_guest)

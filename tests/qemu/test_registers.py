@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The driver touches only registers the device model knows, but for an explained list."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.health import ModelTrace
+from harness.topology import PEER, PF_HOST, Lan
+from harness.traffic import frames, ping
+from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers
+
+# Another model than e1000e as the peer: that one writes the same trace.
+pytestmark = [pytest.mark.guest(peer="virtio-net-pci", cmdline="iomem=relaxed")]
+
+DRV_LOAD = 1 << 28
+PFRSTD = 1 << 14
+ENABLED = 1 << 1
+
+
+@pytest.mark.driver("igb_rs")
+def test_no_unknown_register(guest):
+    """Over everything that programs the device: load, traffic, VFs, settings, dumps, unload."""
+    trace = ModelTrace(guest)
+    lan = Lan(guest)
+    lan.up()
+    guest.run("modprobe 8021q && ip link add link dut name dut.100 type vlan id 100")
+    for command in ("ethtool -d dut", "ethtool -S dut", "ethtool dut", "ethtool -c dut",
+                    "ethtool -r dut", "ip link set dut promisc on", "ip link set dut promisc off",
+                    "ip link set dut allmulticast on", "ip link set dut mtu 9000",
+                    "ethtool -G dut rx 512", "ethtool -L dut combined 8",
+                    "ethtool -C dut rx-usecs 20", "ethtool -X dut equal 2",
+                    "ethtool -K dut rxvlan off", "ip link set dut down", "ip link set dut up"):
+        guest.run(command)
+    lan.wait_carrier(PF_HOST)
+    assert frames(guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
+    vfs = lan.vfs_up(7)
+    assert ping(guest, vfs[6], PEER.ipv4, count=3).complete
+    for setting in ("mac 02:00:00:00:00:10", "vlan 100 qos 3", "spoofchk off", "trust on",
+                    "max_tx_rate 100"):
+        assert lan.link_set(f"vf 0 {setting}").rc == 0
+    guest.run("ip link set dut down && ip link set dut up")
+    lan.vfs_down()
+    lan.down()
+    assert not trace.complaints()
+
+
+def test_allowed_accesses_are_explained():
+    """Each entry of the list says which register it is and why it is touched."""
+    lines = Path(__file__).with_name("traces.allow").read_text(encoding="utf-8").splitlines()
+    entries = [line for line in lines if line.strip() and not line.startswith("#")]
+    bare = [line for line in entries if not re.search(r"\S\s+#\s*\S", line)]
+    assert not bare
+
+
+def test_device_is_quiet_after_unload(lan):
+    """No receiver, no transmitter, and firmware knows that no driver is there."""
+    registers = Registers(lan.guest)
+    running = registers.read(RCTL, TCTL, CTRL_EXT)
+    assert all(value & ENABLED for value in running[:2]) and running[2] & DRV_LOAD
+    lan.set_numvfs(2)
+    assert registers.read(CTRL_EXT)[0] & PFRSTD
+    assert registers.read(VT_CTL)[0] >> 7 & 7 >= 2
+    lan.guest.unload()
+    lan.guest.run("echo 1 >/sys/bus/pci/devices/0000:01:00.0/enable")
+    stopped = registers.read(RCTL, TCTL, CTRL_EXT)
+    lan.guest.run("echo 0 >/sys/bus/pci/devices/0000:01:00.0/enable")
+    assert not any(value & ENABLED for value in stopped[:2]) and not stopped[2] & DRV_LOAD
