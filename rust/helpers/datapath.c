@@ -288,9 +288,20 @@ u32 nbh_tx_begin(struct sk_buff *skb)
 	return meta;
 }
 
-/* Pads to @len bytes; frees the skb and fails when there is no memory. */
+/* Pads to @len bytes; frees the skb and fails when there is no memory. A checksum left to the
+ * device is computed first: devices sum to the end of the frame, which is behind the padding, and
+ * not every checksum ignores zeroes (SCTP's CRC does not).
+ */
 int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
 {
+	if (skb->ip_summed == CHECKSUM_PARTIAL) {
+		int err = skb_csum_hwoffload_help(skb, 0);
+
+		if (err) {
+			kfree_skb(skb);
+			return err;
+		}
+	}
 	return skb_put_padto(skb, len);
 }
 

@@ -129,7 +129,10 @@ impl SkBuff {
         TxMeta(unsafe { netbind::tx_begin(self.as_ptr()) })
     }
 
-    /// Pads a short packet with zeroes to `len` bytes.
+    /// Pads a short packet with zeroes to `len` bytes. A checksum that was left to the device is
+    /// computed here then, because a device sums to the end of the frame, padding included.
+    ///
+    /// To be called before [`SkBuff::begin_tx`], which says what is left to the device.
     ///
     /// # Errors
     ///
@@ -145,7 +148,8 @@ impl SkBuff {
     #[cold]
     fn pad_slow(self, len: u32) -> Result<Self> {
         let ptr = self.into_raw();
-        // SAFETY: we own the skb. The function frees it when it fails.
+        // SAFETY: we own the skb, so its bytes and checksum may be changed. The function frees it
+        // when it fails.
         to_result(unsafe { netbind::skb_put_padto(ptr.as_ptr(), len) })?;
         // SAFETY: the reference `into_raw` gave us was not consumed.
         Ok(unsafe { Self::from_raw(ptr) })

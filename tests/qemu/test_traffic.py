@@ -33,6 +33,57 @@ def test_frames_shorter_than_ethernet_allows(lan):
     assert delivery.perfect, delivery
 
 
+SHORT_DATAGRAMS = """python3 -I -S -c '
+import socket
+link = socket.socket({family}, socket.SOCK_DGRAM)
+for size in range(1, 40):
+    link.sendto(bytes(255 for _ in range(size)), ("{address}", 9))'"""
+
+
+@pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
+def test_checksum_of_padded_frames(lan, ipv6):
+    """Padding is no part of what a checksum covers: the receiver computes it once more."""
+    guest = lan.guest
+    capture = guest.start("timeout 20 tcpdump -Z root -i peer -n -vv -c 39 udp dst port 9",
+                          timeout=40, netns=PEER.netns)
+    guest.wait_until("ip -d link show peer | grep -q 'promiscuity [1-9]'", 20, netns=PEER.netns)
+    guest.run(SHORT_DATAGRAMS.format(
+        family="socket.AF_INET6" if ipv6 else "socket.AF_INET",
+        address=PEER.ipv6 if ipv6 else PEER.ipv4))
+    seen = capture.wait(check=False).out
+    assert seen.count("udp sum ok") == 39, seen
+
+
+SCTP_ECHO = """python3 -I -S -c '
+import socket
+link = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+link.settimeout(20)
+link.connect(("{address}", 7))
+link.send(b"ping")
+assert link.recv(100) == b"ping"'"""
+SCTP_SERVER = """python3 -I -S -c '
+import socket
+link = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
+link.bind(("0.0.0.0", 7))
+link.listen()
+peer, _ = link.accept()
+peer.send(peer.recv(100))'"""
+
+
+def test_sctp(lan):
+    """Its CRC is another sum than the Internet checksum, and short chunks are padded."""
+    guest = lan.guest
+    guest.run("modprobe sctp")
+    errors = "awk '/SctpChecksumErrors/ { print $2 }' /proc/net/sctp/snmp"
+    for source, target in BOTH_WAYS:
+        server = guest.start(SCTP_SERVER, timeout=40, netns=target.netns)
+        guest.wait_until("grep -qw 7 /proc/net/sctp/eps", 20, netns=target.netns)
+        guest.run(SCTP_ECHO.format(address=target.ipv4), netns=source.netns)
+        server.wait()
+        for host in (source, target):
+            assert guest.run(errors, netns=host.netns).text == "0", host.name
+
+
 def test_jumbo_frames(lan):
     """Up to the largest MTU, around every boundary of a buffer size."""
     guest = lan.guest
