@@ -258,7 +258,7 @@ impl Switch {
         }
     }
 
-    /// VFs that worked before the PF was reset and have not made their handshake since.
+    /// VFs that had a driver before the PF was reset and have not made their handshake since.
     #[must_use]
     pub fn missing(&self) -> VfSet {
         let mut missing = VfSet::EMPTY;

@@ -90,7 +90,9 @@ pub struct Session {
     /// `now` by more than the depth of the bucket.
     paid_until: u64,
     throttled: bool,
-    /// The VF was open when the PF was reset, and has not come back.
+    /// The VF has made a handshake at some time.
+    known: bool,
+    /// The PF was reset under a known VF, which has not made its handshake since.
     missing: bool,
     offences: u32,
     offences_since: u64,
@@ -105,6 +107,7 @@ impl Session {
             state: State::Closed,
             paid_until: 0,
             throttled: false,
+            known: false,
             missing: false,
             offences: 0,
             offences_since: 0,
@@ -112,7 +115,7 @@ impl Session {
         }
     }
 
-    /// Whether the VF had made its handshake before the PF was reset, and not since.
+    /// Whether the VF had made a handshake before the PF was reset, and none since.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         self.missing
@@ -140,14 +143,15 @@ impl Session {
     pub(crate) fn open(&mut self) {
         if !self.is_quarantined() {
             self.state = State::Open;
+            self.known = true;
             self.missing = false;
             self.nacked_at = None;
         }
     }
 
-    /// The VF was reset.
+    /// The VF was reset. One that is missing stays so until its handshake: a driver that resets its
+    /// VF and then asks in vain, because the PF is asleep, gives up.
     pub(crate) fn close(&mut self) {
-        self.missing = false;
         if !self.is_quarantined() {
             self.state = State::Closed;
         }
@@ -155,9 +159,8 @@ impl Session {
 
     /// The PF was reset under the VF.
     pub(crate) fn lose(&mut self) {
-        let missing = self.missing || self.is_open();
+        self.missing = self.known && !self.is_quarantined();
         self.close();
-        self.missing = missing;
     }
 
     /// Cuts the VF off. Returns whether it was not cut off already.
@@ -270,8 +273,13 @@ mod tests {
         assert!(!s.is_missing());
         s.lose();
         s.close();
-        assert!(!s.is_missing());
+        assert!(s.is_missing(), "its driver may have asked while the PF slept");
         s.open();
+        s.close();
+        s.lose();
+        assert!(s.is_missing(), "it was about to make its handshake");
+        s.open();
+        assert!(!s.is_missing());
         s.lose();
         s.quarantine();
         assert!(!s.is_missing());
