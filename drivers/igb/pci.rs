@@ -208,6 +208,9 @@ impl pci::Driver for Igb {
         data: Pin<&Adapter>,
         _why: pci::Sleep,
     ) -> Result {
+        // A VF's state is restored with the PF's, and must be that of now: the PCI core saves it as
+        // well, but not when a sleep is only tested, or ends early.
+        pdev.save_vf_states();
         let _rtnl = rtnl::lock();
         data.netdev.detach();
         recover::quiesce(&data.netdev);

@@ -161,8 +161,7 @@ def test_function_level_reset_with_vfs(lan, vfs):
     assert ping(lan.guest, vfs[0], vfs[1].ipv4, count=3).complete
 
 
-@pytest.mark.parametrize("numvfs", [0, pytest.param(2, marks=pytest.mark.xfail(
-    reason="igbvf does not come back by itself when it slept while its PF did", strict=False))])
+@pytest.mark.parametrize("numvfs", [0, 2])
 def test_suspend_of_devices(lan, numvfs):
     """The devices' half of suspend to memory and back."""
     vfs = lan.vfs_up(numvfs) if numvfs else []
