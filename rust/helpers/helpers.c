@@ -12,3 +12,4 @@
 #include "pci.c"
 #include "vf.c"
 #include "work.c"
+#include "xdp.c"

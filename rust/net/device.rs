@@ -13,7 +13,8 @@ use crate::{
     },
     skb::SkBuff,
     vf,
-    work, //
+    work,
+    xdp, //
 };
 use core::{
     cell::UnsafeCell,
@@ -56,6 +57,21 @@ pub trait Transmit: Send + 'static {
     /// The packet, if there is no room; the driver has stopped the queue then, and wakes it when
     /// there is. A packet that cannot be sent at all is dropped, which is `Ok`.
     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff>;
+
+    /// Gives a frame without an skb to the hardware, whose doorbell need not be rung before
+    /// [`Transmit::flush_frames`]. Process or softirq context, under the queue's lock, also while
+    /// the stack's use of the queue is stopped. Must not sleep.
+    ///
+    /// # Errors
+    ///
+    /// The frame, if it cannot be sent now.
+    fn xmit_frame(&mut self, frame: xdp::Frame, queue: TxQueue<'_>) -> Result<(), xdp::Frame> {
+        let _ = queue;
+        Err(frame)
+    }
+
+    /// Tells the hardware of the frames it does not know of yet. Same context.
+    fn flush_frames(&mut self) {}
 }
 
 /// The operations of a net device. `Self` is the driver's state of one device, shared by all of
@@ -166,6 +182,22 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Takes [`Driver::vlan_rx_add_vid`] back.
     fn vlan_rx_kill_vid(&self, dev: &Device<Self>, vid: u16) -> Result {
         let _ = (dev, vid);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Replaces the device's XDP program. A driver that has this runs the program on what it
+    /// receives, and implements [`Transmit::xmit_frame`].
+    ///
+    /// # Errors
+    ///
+    /// The old program stays.
+    fn xdp_setup(
+        &self,
+        dev: &Device<Self>,
+        program: Option<xdp::Program>,
+        extack: &mut ethtool::ExtAck<'_>,
+    ) -> Result {
+        let _ = (dev, program, extack);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -307,6 +339,12 @@ impl<D: Driver> Device<D> {
         unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() }
     }
 
+    /// Sets the largest MTU the user may choose. Under RTNL.
+    pub fn set_max_mtu(&self, mtu: u32) {
+        // SAFETY: the net device is valid; readers expect whole words.
+        unsafe { (&raw mut (*self.as_ptr()).max_mtu).write_volatile(mtu) };
+    }
+
     /// The features that are on.
     pub fn features(&self) -> Features {
         // SAFETY: the net device is valid; the field may change any time, hence volatile.
@@ -424,6 +462,57 @@ impl<D: Driver> Device<D> {
         old
     }
 
+    /// A way to transmit queue `index` that may be kept: by what sends from outside of `xmit`.
+    pub fn tx_handle(&self, index: u32) -> TxHandle<D> {
+        TxHandle {
+            dev: self.hold(),
+            index,
+            _driver: PhantomData,
+        }
+    }
+
+    /// Calls `f` with the state of transmit queue `index`, under the queue's lock. `None` if there
+    /// is no state. Process or softirq context.
+    #[inline]
+    fn with_tx<R>(&self, index: u32, f: impl FnOnce(&mut D::Tx, TxQueue<'_>) -> R) -> Option<R> {
+        let (queue, slot) = (self.raw_tx_queue(index)?, self.slots().get(index as usize)?);
+        // SAFETY: the queue is valid.
+        unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
+        // SAFETY: we hold the lock of the queue that the slot belongs to.
+        let state = unsafe { &mut *slot.0.get() };
+        let result = state.as_mut().map(|tx| {
+            // SAFETY: the queue lives as long as its device.
+            f(tx, unsafe { TxQueue::from_raw(queue) })
+        });
+        // SAFETY: we hold the lock.
+        unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
+        result
+    }
+
+    /// Sends frames on the queue that suits this CPU; returns how many, from the first on, are not
+    /// the caller's any more. Softirq context.
+    ///
+    /// # Safety
+    ///
+    /// The pointers are to frames the caller owns.
+    unsafe fn xmit_frames(&self, frames: &[*mut netbind::xdp_frame]) -> Result<usize> {
+        // SAFETY: no preconditions.
+        let index = unsafe { netbind::this_cpu() }
+            .checked_rem(self.real_num_queues())
+            .ok_or(ENETDOWN)?;
+        self.with_tx(index, |tx, queue| {
+            let sent = frames
+                .iter()
+                // SAFETY: by the requirements of this function.
+                .take_while(|frame| unsafe { xmit_raw_frame(tx, **frame, queue) })
+                .count();
+            // Even if more may follow: they need not.
+            tx.flush_frames();
+            sent
+        })
+        .ok_or(ENETDOWN)
+    }
+
     fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
         // SAFETY: the net device is valid.
         unsafe { raw_tx_queue_of(self.as_ptr(), index) }
@@ -454,11 +543,51 @@ impl<D: Driver> Device<D> {
     }
 
     pub(crate) fn hold(&self) -> Hold {
-        // SAFETY: the net device is valid, and `Hold` gives the reference back.
-        unsafe { netbind::dev_hold(self.as_ptr()) };
-        // INVARIANT: we just took the reference.
-        // SAFETY: a pointer made from a reference is not null.
-        Hold(unsafe { NonNull::new_unchecked(self.as_ptr()) })
+        // SAFETY: the net device is valid.
+        unsafe { Hold::new(self.as_ptr()) }
+    }
+}
+
+/// Sends one frame. If that fails, returns false, and the frame stays the caller's.
+///
+/// # Safety
+///
+/// `frame` is a frame the caller owns.
+unsafe fn xmit_raw_frame<T: Transmit>(
+    tx: &mut T,
+    frame: *mut netbind::xdp_frame,
+    queue: TxQueue<'_>,
+) -> bool {
+    // SAFETY: by the requirements of this function.
+    let Some(frame) = NonNull::new(frame).and_then(|ptr| unsafe { xdp::Frame::from_raw(ptr) })
+    else {
+        return false;
+    };
+    match tx.xmit_frame(frame, queue) {
+        Ok(()) => true,
+        Err(frame) => {
+            let _ = frame.into_raw();
+            false
+        }
+    }
+}
+
+/// A way to one transmit queue of a net device, for what sends without being asked by the stack.
+pub struct TxHandle<D: Driver> {
+    // Keeps the device registered, and with it the queue and its state.
+    dev: Hold,
+    index: u32,
+    _driver: PhantomData<fn() -> D>,
+}
+
+impl<D: Driver> TxHandle<D> {
+    /// Calls `f` with the queue and its state, under the queue's lock. `None` if there is no state:
+    /// the queue is closed. Process or softirq context; not from within the queue's own `xmit`.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(&mut D::Tx, TxQueue<'_>) -> R) -> Option<R> {
+        // SAFETY: the handle was made from a `Device<D>`. That is not unregistered while it is
+        // held, and its private part and slots stay until it is.
+        unsafe { Device::<D>::from_raw(self.dev.as_ptr()) }.with_tx(self.index, f)
     }
 }
 
@@ -504,6 +633,17 @@ unsafe impl Send for Hold {}
 unsafe impl Sync for Hold {}
 
 impl Hold {
+    /// # Safety
+    ///
+    /// `dev` is a valid net device.
+    pub(crate) unsafe fn new(dev: *mut netbind::net_device) -> Self {
+        // SAFETY: by the requirements of this function; `Hold` gives the reference back.
+        unsafe { netbind::dev_hold(dev) };
+        // INVARIANT: we just took the reference.
+        // SAFETY: a valid pointer is not null.
+        Self(unsafe { NonNull::new_unchecked(dev) })
+    }
+
     pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
         self.0.as_ptr()
     }

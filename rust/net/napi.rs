@@ -46,10 +46,17 @@ pub trait Poll: Send + Sized + 'static {
 /// A running poll: proof of being in the NAPI's softirq context.
 pub struct Context<'a> {
     napi: NonNull<netbind::napi_struct>,
+    /// Frames were redirected in this poll.
+    flush: bool,
     _marker: PhantomData<&'a mut ()>,
 }
 
 impl Context<'_> {
+    /// Frames were redirected: they are to be passed on before the poll ends.
+    pub(crate) fn must_flush(&mut self) {
+        self.flush = true;
+    }
+
     #[inline]
     pub(crate) fn as_ptr(&self) -> *mut netbind::napi_struct {
         self.napi.as_ptr()
@@ -99,9 +106,14 @@ impl<P: Poll> Inner<P> {
         let napi_ptr = unsafe { NonNull::new_unchecked(napi) };
         let mut cx = Context {
             napi: napi_ptr,
+            flush: false,
             _marker: PhantomData,
         };
         let work = poll.poll(&mut cx, limit);
+        if cx.flush {
+            // SAFETY: we are still in the poll the frames were redirected in.
+            unsafe { netbind::xdp_do_flush() };
+        }
         if work >= limit {
             return budget;
         }
@@ -122,6 +134,12 @@ pub struct Setup<'a>(*mut netbind::napi_struct, PhantomData<&'a ()>);
 impl Setup<'_> {
     pub(crate) fn as_ptr(&self) -> *mut netbind::napi_struct {
         self.0
+    }
+
+    /// A reference to the net device that will be polled.
+    pub(crate) fn hold_device(&self) -> device::Hold {
+        // SAFETY: the NAPI is registered, so it has a net device, which is held.
+        unsafe { device::Hold::new((*self.0).dev) }
     }
 }
 

@@ -19,6 +19,7 @@
 //! | [`skb`]       | packets |
 //! | [`tx`]        | packets given to the device |
 //! | [`page_pool`] | memory packets are received into |
+//! | [`xdp`]       | programs that see packets before the stack does |
 //! | [`rtnl`]      | the lock of network configuration |
 //! | [`ethtool`]   | the operations behind `ethtool` |
 //! | [`vf`]        | what an administrator does to virtual functions |
@@ -52,3 +53,4 @@ pub mod timer;
 pub mod tx;
 pub mod vf;
 pub mod work;
+pub mod xdp;

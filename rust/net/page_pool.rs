@@ -22,10 +22,10 @@ use kernel::{
     prelude::*, //
 };
 
-/// Bytes in front of the packet, for the headers a protocol may push: `NET_SKB_PAD` is at most
-/// this on any architecture with 64-byte cache lines, and an Ethernet header of 14 bytes leaves
-/// the IP header aligned behind `NET_IP_ALIGN` where that matters.
-pub const HEADROOM: u32 = 64;
+/// Bytes in front of the packet, for the headers a protocol may push: what XDP programs are
+/// promised (`XDP_PACKET_HEADROOM`), which is more than `NET_SKB_PAD`. A page has room to spare, so
+/// there is no other layout for devices without a program.
+pub const HEADROOM: u32 = 256;
 
 /// Bytes of a page a device may write: what is left when the headroom and the shared info at the
 /// end of an skb are taken away.
@@ -97,6 +97,10 @@ impl PagePool {
         })
     }
 
+    pub(crate) fn as_ptr(&self) -> *mut netbind::page_pool {
+        self.ptr.as_ptr()
+    }
+
     /// Takes a page, recycled if possible. Softirq or process context; does not sleep.
     #[inline]
     pub fn alloc(&mut self) -> Option<RxPage> {
@@ -135,6 +139,11 @@ pub struct RxPage {
 unsafe impl Send for RxPage {}
 
 impl RxPage {
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::page {
+        self.page.as_ptr()
+    }
+
     /// Where the device finds the buffer.
     #[inline]
     pub fn dma_addr(&self) -> u64 {

@@ -50,6 +50,17 @@ impl<'a> TxQueue<'a> {
         unsafe { netbind::tx_sent(self.as_ptr(), bytes) }
     }
 
+    /// Accounts a frame without an skb ([`Transmit::xmit_frame`]) to the queue's byte limit: the
+    /// stack holds back while such frames fill the queue. The transmit watchdog is told that the
+    /// queue moves.
+    ///
+    /// [`Transmit::xmit_frame`]: crate::device::Transmit::xmit_frame
+    #[inline]
+    pub fn sent_frame(self, bytes: u32) {
+        // SAFETY: the queue is valid by the type invariants.
+        unsafe { netbind::tx_sent_frame(self.as_ptr(), bytes) };
+    }
+
     /// The stack will hand over another packet right after this one. To be called from `xmit`.
     #[inline]
     pub fn more(self) -> bool {
@@ -108,7 +119,7 @@ impl<'a> TxQueue<'a> {
 
     /// The driver has stopped the queue.
     #[inline]
-    fn is_stopped(self) -> bool {
+    pub fn is_stopped(self) -> bool {
         // SAFETY: the queue is valid by the type invariants; `state` is a word that others change
         // atomically, hence the volatile read.
         let state = unsafe { (&raw const (*self.as_ptr()).state).read_volatile() };

@@ -11,7 +11,8 @@
 
 use crate::{
     dma::Coherent,
-    skb::SkBuff, //
+    skb::SkBuff,
+    xdp::Frame, //
 };
 use core::{
     cell::UnsafeCell,
@@ -102,11 +103,13 @@ struct Position(AtomicU32);
 
 /// # Invariants
 ///
-/// - `slots.len()` is a power of two and at most 2^31; `mask` is one less.
+/// - `slots.len()` is a power of two and at most 2^31; `mask` is one less. `frames` is as long.
 /// - Slots at positions in `tail..head` belong to the consumer, all others to the producer;
 ///   `head - tail` never exceeds the number of slots.
 struct Table {
     slots: KVVec<UnsafeCell<Slot>>,
+    /// Frames without an skb, by their first slot; apart, as most packets have an skb.
+    frames: KVVec<UnsafeCell<Option<Frame>>>,
     mask: u32,
     copies: CopyArea,
     dev: ARef<device::Device>,
@@ -128,6 +131,30 @@ impl Table {
                 .get_unchecked((position & self.mask) as usize)
                 .get()
         }
+    }
+
+    /// The place for a frame in the slot at `position`, whose owner alone may touch it.
+    #[inline]
+    fn frame(&self, position: u32) -> *mut Option<Frame> {
+        // SAFETY: there are as many places as slots; see `slot`.
+        unsafe {
+            self.frames
+                .get_unchecked((position & self.mask) as usize)
+                .get()
+        }
+    }
+
+    /// Gives back the frame in a slot that has no skb.
+    ///
+    /// # Safety
+    ///
+    /// The slot at `position` is the caller's.
+    #[cold]
+    unsafe fn return_frame(&self, position: u32) {
+        // SAFETY: by the requirements of this function.
+        let (slot, frame) = unsafe { (&mut *self.slot(position), &mut *self.frame(position)) };
+        slot.unmap(&self.dev);
+        *frame = None;
     }
 }
 
@@ -162,10 +189,15 @@ pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consu
     for _ in 0..slots {
         vec.push(UnsafeCell::new(Slot::EMPTY), GFP_KERNEL)?;
     }
+    let mut frames = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
+    for _ in 0..slots {
+        frames.push(UnsafeCell::new(None), GFP_KERNEL)?;
+    }
     // INVARIANT: by the check above; both positions start at 0, and all slots are free.
     let table = Arc::new(
         Table {
             slots: vec,
+            frames,
             mask: slots.wrapping_sub(1),
             copies,
             dev,
@@ -278,6 +310,44 @@ impl Producer {
         Ok(next & self.table.mask)
     }
 
+    /// Takes a frame without an skb into the table, padded with zeroes to `min_len` bytes (at most
+    /// [`COPY_LIMIT`]). As [`Producer::push`] otherwise.
+    pub fn push_frame(
+        &mut self,
+        frame: Frame,
+        min_len: u32,
+        write: impl FnMut(Buffer),
+    ) -> Result<u32, Frame> {
+        let mut cursor = Cursor {
+            table: &self.table,
+            next: self.head,
+            room: self.free(),
+            // There is one buffer, and a descriptor takes it whole.
+            max_len: u32::MAX,
+            write,
+        };
+        let Ok(bytes) = cursor.place_frame(&frame, min_len) else {
+            return Err(frame);
+        };
+        let next = cursor.next;
+        // SAFETY: the slot is ours until `head` moves beyond it.
+        let (first, place) = unsafe {
+            (
+                &mut *self.table.slot(self.head),
+                &mut *self.table.frame(self.head),
+            )
+        };
+        *place = Some(frame);
+        first.skb = None;
+        first.last = next.wrapping_sub(1);
+        first.bytes = bytes;
+        first.segs = 1;
+        self.head = next;
+        // Release: the slot is complete before the consumer sees it.
+        self.table.head.0.store(next, Ordering::Release);
+        Ok(next & self.table.mask)
+    }
+
     /// Undoes the mappings made from `head` up to (not including) `end`.
     #[cold]
     fn unwind(&mut self, end: u32) {
@@ -321,6 +391,34 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
         self.place(addr, len, Mapping::None, true);
         Ok(())
+    }
+
+    /// Copies or maps a frame. Returns its length with padding.
+    fn place_frame(&mut self, frame: &Frame, min_len: u32) -> Result<u32, ()> {
+        if self.room == 0 {
+            return Err(());
+        }
+        let len = frame.len();
+        if len > COPY_LIMIT {
+            // SAFETY: frame and device are valid; the frame is kept until it is unmapped.
+            let addr =
+                unsafe { netbind::xdp_frame_map(raw_device(&self.table.dev), frame.as_ptr()) };
+            self.split(addr, len, true)?;
+            return Ok(len);
+        }
+        let padded = len.max(min_len).min(COPY_LIMIT);
+        let index = self.next & self.table.mask;
+        let offset = index as usize * COPY_LIMIT as usize;
+        // SAFETY: as in `copy`: the area has COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT.
+        unsafe {
+            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
+            core::ptr::copy_nonoverlapping((*frame.as_ptr()).data.cast::<u8>(), area, len as usize);
+            area.add(len as usize)
+                .write_bytes(0, padded.wrapping_sub(len) as usize);
+        }
+        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
+        self.place(addr, padded, Mapping::None, true);
+        Ok(padded)
     }
 
     /// Maps the linear part and each fragment.
@@ -403,7 +501,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
 /// What a round of reaping found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reaped {
-    /// Packets the stack handed over, for the byte queue limits.
+    /// Packets and frames handed over, for the byte queue limits.
     pub skbs: u32,
     /// Packets on the wire.
     pub packets: u32,
@@ -458,8 +556,10 @@ impl Consumer {
             reaped.skbs = reaped.skbs.wrapping_add(1);
             reaped.packets = reaped.packets.wrapping_add(u32::from(first.segs));
             reaped.bytes = reaped.bytes.wrapping_add(first.bytes);
-            if let Some(skb) = first.skb.take() {
-                skb.consume(budget);
+            match first.skb.take() {
+                Some(skb) => skb.consume(budget),
+                // SAFETY: as above; `first` is not used any more.
+                None => unsafe { self.table.return_frame(self.tail) },
             }
             self.release(last);
         }

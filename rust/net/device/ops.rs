@@ -15,7 +15,8 @@ use crate::{
     ethtool,
     queue,
     skb::SkBuff,
-    vf, //
+    vf,
+    xdp, //
 };
 use core::{
     ffi::{
@@ -24,6 +25,7 @@ use core::{
         c_void, //
     },
     marker::PhantomData,
+    mem::ManuallyDrop,
     ptr::NonNull, //
 };
 use kernel::{
@@ -49,6 +51,11 @@ pub(super) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
         if D::HAS_SET_RX_MODE {
             // The driver filters unicast addresses itself.
             netbind::set_unicast_filtering(dev);
+        }
+        if D::HAS_XDP_SETUP {
+            (*dev).xdp_features = netbind::NETDEV_XDP_ACT_BASIC
+                | netbind::NETDEV_XDP_ACT_REDIRECT
+                | netbind::NETDEV_XDP_ACT_NDO_XMIT;
         }
         netbind::eth_hw_addr_set(dev, config.mac.as_ptr());
     }
@@ -98,6 +105,16 @@ impl<D: Driver> Tables<D> {
             },
             ndo_vlan_rx_kill_vid: if D::HAS_VLAN_RX_KILL_VID {
                 Some(Self::vlan_rx_kill_vid)
+            } else {
+                None
+            },
+            ndo_bpf: if D::HAS_XDP_SETUP {
+                Some(Self::bpf)
+            } else {
+                None
+            },
+            ndo_xdp_xmit: if D::HAS_XDP_SETUP {
+                Some(Self::xdp_xmit)
             } else {
                 None
             },
@@ -320,6 +337,47 @@ impl<D: Driver> Tables<D> {
             // SAFETY: the arguments are those of this operation.
             Ok(unsafe { netbind::ndo_dflt_fdb_add(ndm, tb, dev, addr, vid, flags) })
         })
+    }
+
+    extern "C" fn bpf(dev: *mut netbind::net_device, command: *mut netbind::netdev_bpf) -> c_int {
+        // SAFETY: called as an operation, with a command to carry out.
+        let (dev, command) = unsafe { (Self::device(dev), &mut *command) };
+        if command.command != netbind::bpf_netdev_command_XDP_SETUP_PROG {
+            return EINVAL.to_errno();
+        }
+        // SAFETY: that command has these parameters: a program or NULL, and an extack or NULL.
+        let (given, mut extack) = unsafe {
+            let setup = command.__bindgen_anon_1.__bindgen_anon_1.as_mut();
+            (
+                NonNull::new(setup.prog).map(|ptr| xdp::Program::from_raw(ptr)),
+                ethtool::ExtAck::from_raw(setup.extack),
+            )
+        };
+        // The reference is ours if this succeeds, and stays the caller's if not.
+        let given = ManuallyDrop::new(given);
+        from_result(|| {
+            dev.data().xdp_setup(dev, (*given).clone(), &mut extack)?;
+            drop(ManuallyDrop::into_inner(given));
+            Ok(0)
+        })
+    }
+
+    extern "C" fn xdp_xmit(
+        dev: *mut netbind::net_device,
+        count: c_int,
+        frames: *mut *mut netbind::xdp_frame,
+        _flags: u32,
+    ) -> c_int {
+        let count = usize::try_from(count).unwrap_or(0);
+        // SAFETY: called as an operation, with `count` frames.
+        let (dev, frames) = unsafe {
+            (
+                Self::device(dev),
+                core::slice::from_raw_parts(frames, count),
+            )
+        };
+        // SAFETY: those that are sent become ours, the others stay the caller's.
+        from_result(|| Ok(c_int::try_from(unsafe { dev.xmit_frames(frames) }?)?))
     }
 
     extern "C" fn rx_queue_stats(

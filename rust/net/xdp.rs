@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! XDP: BPF programs that decide on received frames before the stack knows of them.
+//!
+//! The device owns a [`Program`]. A receive ring has an [`RxQueue`] and runs the program with
+//! [`RxQueue::run`] on a page the hardware has written; the [`Verdict`] says what becomes of it.
+//! Frames that are to be sent ([`Frame`]) come from a program of the device itself, or from
+//! another device: a transmit queue takes both in
+//! [`Transmit::xmit_frame`](crate::device::Transmit::xmit_frame).
+//!
+//! Frames have one buffer. Programs see packets of several buffers on no account: a driver does
+//! not accept a program while a packet may need more than one.
+//!
+//! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
+
+use crate::{
+    device,
+    napi,
+    page_pool::{
+        PagePool,
+        RxPage,
+        HEADROOM,
+        ROOM, //
+    },
+    skb::RxSkb, //
+};
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*, //
+};
+
+// What programs are promised (`XDP_PACKET_HEADROOM`).
+const _: () = assert!(HEADROOM >= netbind::XDP_PACKET_HEADROOM);
+
+/// A BPF program of type XDP. Clones refer to the same program.
+///
+/// # Invariants
+///
+/// The pointer is to a program this value owns a reference to.
+pub struct Program(NonNull<netbind::bpf_prog>);
+
+// SAFETY: programs are immutable while they can be run, and references may be given back anywhere.
+unsafe impl Send for Program {}
+// SAFETY: as above.
+unsafe impl Sync for Program {}
+
+impl Program {
+    /// # Safety
+    ///
+    /// `ptr` is an XDP program, and the caller gives up one reference to it.
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::bpf_prog>) -> Self {
+        // INVARIANT: by the requirements of this function.
+        Self(ptr)
+    }
+}
+
+impl Clone for Program {
+    fn clone(&self) -> Self {
+        // SAFETY: the program is valid by the type invariants.
+        unsafe { netbind::bpf_prog_inc(self.0.as_ptr()) };
+        // INVARIANT: we just took the reference.
+        Self(self.0)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: we own the reference. The memory is freed after an RCU grace period, so runs
+        // that are under way end first.
+        unsafe { netbind::bpf_prog_put(self.0.as_ptr()) };
+    }
+}
+
+/// What a program has decided. The frame is owned by what is in the variant, or gone.
+pub enum Verdict {
+    /// The stack is to have it.
+    Pass(Buff),
+    /// It is to be sent by the device that received it.
+    Transmit(Frame),
+    /// Another device, CPU or socket has it.
+    Redirected,
+    /// The program did not want it.
+    Dropped,
+    /// The program failed, or asked for what cannot be done. Whoever traces `xdp:xdp_exception`
+    /// has been told.
+    Failed,
+}
+
+/// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`].
+///
+/// # Invariants
+///
+/// `info` is registered for the net device in `dev`, with the memory model of page pools.
+///
+/// # Examples
+///
+/// ```ignore
+/// match queue.run(cx, program, page, len) {
+///     Verdict::Pass(buff) => deliver(buff.into_skb()),
+///     Verdict::Transmit(frame) => send(frame),
+///     Verdict::Redirected => count.redirected += 1,
+///     Verdict::Dropped => count.dropped += 1,
+///     Verdict::Failed => count.failed += 1,
+/// }
+/// ```
+pub struct RxQueue {
+    info: KBox<netbind::xdp_rxq_info>,
+    dev: device::Hold,
+}
+
+// SAFETY: the registration is not bound to a CPU or task.
+unsafe impl Send for RxQueue {}
+
+impl RxQueue {
+    /// Registers receive queue `index` of the net device that `napi` polls; its pages come from
+    /// `pool`. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and others if the device has no such queue.
+    pub fn new(napi: &napi::Setup<'_>, pool: &PagePool, index: u32) -> Result<Self> {
+        let dev = napi.hold_device();
+        let mut info = KBox::new(netbind::xdp_rxq_info::default(), GFP_KERNEL)?;
+        // SAFETY: the device is valid, and held by what is made here.
+        to_result(unsafe { netbind::xdp_rxq_info_reg(&mut *info, dev.as_ptr(), index) })?;
+        // SAFETY: the queue was just registered. The model takes a reference to the pool.
+        let bound = to_result(unsafe {
+            netbind::xdp_rxq_info_reg_mem_model(
+                &mut *info,
+                netbind::xdp_mem_type_MEM_TYPE_PAGE_POOL,
+                pool.as_ptr().cast(),
+            )
+        });
+        if let Err(error) = bound {
+            // SAFETY: registered, without memory.
+            unsafe { netbind::xdp_rxq_info_unreg(&mut *info) };
+            return Err(error);
+        }
+        // INVARIANT: both registrations succeeded.
+        Ok(Self { info, dev })
+    }
+
+    /// Runs `program` on the `len` bytes the device wrote into `page`. `len` is cut to what a
+    /// page has room for. What the program sends elsewhere leaves when the poll ends.
+    #[inline]
+    pub fn run(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        program: &Program,
+        page: RxPage,
+        len: u32,
+    ) -> Verdict {
+        let mut raw = netbind::xdp_buff::default();
+        // SAFETY: program, registration and page are valid by their type invariants; the data fits
+        // by the `min`. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set
+        // up what programs need.
+        let act = unsafe {
+            netbind::xdp_run(
+                program.0.as_ptr(),
+                &mut *self.info,
+                page.as_ptr(),
+                HEADROOM,
+                len.min(ROOM),
+                &mut raw,
+            )
+        };
+        // INVARIANT: the helper has set it up, and programs keep it within the page.
+        let buff = Buff { raw, page };
+        match act {
+            netbind::xdp_action_XDP_PASS => Verdict::Pass(buff),
+            netbind::xdp_action_XDP_DROP => Verdict::Dropped,
+            netbind::xdp_action_XDP_TX => match buff.into_frame() {
+                Some(frame) => Verdict::Transmit(frame),
+                None => self.failed(program, act),
+            },
+            netbind::xdp_action_XDP_REDIRECT => {
+                if self.redirect(cx, program, buff) {
+                    Verdict::Redirected
+                } else {
+                    self.failed(program, act)
+                }
+            }
+            netbind::xdp_action_XDP_ABORTED => self.failed(program, act),
+            unknown => {
+                // SAFETY: device and program are valid. The kernel says so once.
+                unsafe {
+                    netbind::bpf_warn_invalid_xdp_action(
+                        self.dev.as_ptr(),
+                        program.0.as_ptr(),
+                        unknown,
+                    )
+                };
+                self.failed(program, unknown)
+            }
+        }
+    }
+
+    /// Reports that a frame of [`Verdict::Transmit`] could not be sent after all.
+    pub fn transmit_failed(&self, program: &Program) {
+        self.failed(program, netbind::xdp_action_XDP_TX);
+    }
+
+    /// Hands a frame to where the program wants it. If that fails, the page is back in its pool.
+    fn redirect(&mut self, cx: &mut napi::Context<'_>, program: &Program, buff: Buff) -> bool {
+        let Buff { mut raw, page } = buff;
+        // SAFETY: called right after the program, in the same poll; the buffer is in a page that
+        // is ours.
+        let result =
+            unsafe { netbind::xdp_do_redirect(self.dev.as_ptr(), &mut raw, program.0.as_ptr()) };
+        if result != 0 {
+            return false;
+        }
+        cx.must_flush();
+        // The target owns the page now.
+        let _ = ManuallyDrop::new(page);
+        true
+    }
+
+    #[cold]
+    fn failed(&self, program: &Program, act: u32) -> Verdict {
+        // SAFETY: device and program are valid.
+        unsafe { netbind::trace_xdp_exception(self.dev.as_ptr(), program.0.as_ptr(), act) };
+        Verdict::Failed
+    }
+}
+
+impl Drop for RxQueue {
+    fn drop(&mut self) {
+        // SAFETY: registered, by the type invariants. Frames that are out do not refer to it.
+        unsafe { netbind::xdp_rxq_info_unreg(&mut *self.info) };
+    }
+}
+
+/// A frame a program has seen, and perhaps changed, in the page it was received into.
+///
+/// # Invariants
+///
+/// `raw` describes one buffer within `page`: metadata, headroom and data in this order, and room
+/// for the shared info of an skb behind them.
+pub struct Buff {
+    raw: netbind::xdp_buff,
+    page: RxPage,
+}
+
+impl Buff {
+    /// Makes a packet of it, with the metadata the program may have left. Softirq context.
+    ///
+    /// `None`: no memory; the page is back in its pool.
+    #[inline]
+    pub fn into_skb(self) -> Option<RxSkb> {
+        // SAFETY: by the type invariants.
+        let skb = NonNull::new(unsafe { netbind::xdp_build_skb(&self.raw) })?;
+        // The skb owns the page now.
+        let _ = ManuallyDrop::new(self.page);
+        // SAFETY: the skb is new and ours.
+        Some(unsafe { RxSkb::from_raw(skb) })
+    }
+
+    /// `None` if the program has left no room for the frame's description; the page is back in
+    /// its pool.
+    #[inline]
+    fn into_frame(mut self) -> Option<Frame> {
+        // SAFETY: by the type invariants; the description is written into the headroom.
+        let frame = NonNull::new(unsafe { netbind::xdp_convert_buff_to_frame(&mut self.raw) })?;
+        // The frame owns the page now.
+        let _ = ManuallyDrop::new(self.page);
+        // INVARIANT: just made, of one buffer, and ours.
+        Some(Frame(frame))
+    }
+}
+
+/// A frame without an skb (`struct xdp_frame`), owned. Dropping it gives its memory back to
+/// where it came from, which may be another device. Not in hard interrupt context.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `struct xdp_frame` of one buffer, which this value owns.
+#[repr(transparent)]
+pub struct Frame(NonNull<netbind::xdp_frame>);
+
+// SAFETY: frames may be given back on any CPU.
+unsafe impl Send for Frame {}
+
+impl Frame {
+    /// Takes ownership of a frame. `None`, and the frame stays the caller's, if it has more than
+    /// one buffer.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a valid frame. If `Some` is returned, it is given up.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::xdp_frame>) -> Option<Self> {
+        // SAFETY: valid by the requirements of this function.
+        if unsafe { netbind::xdp_frame_has_frags(ptr.as_ptr()) } {
+            return None;
+        }
+        // INVARIANT: by the requirements of this function, and the check above.
+        Some(Self(ptr))
+    }
+
+    /// Gives up ownership without freeing the frame.
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<netbind::xdp_frame> {
+        ManuallyDrop::new(self).0
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::xdp_frame {
+        self.0.as_ptr()
+    }
+
+    /// Bytes of the frame.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        // SAFETY: valid by the type invariants.
+        unsafe { (*self.as_ptr()).len }
+    }
+
+    /// The frame has no bytes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // SAFETY: we own the frame.
+        unsafe { netbind::xdp_return_frame(self.as_ptr()) };
+    }
+}
