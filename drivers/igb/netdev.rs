@@ -12,6 +12,7 @@ use crate::{
         self,
         errno, //
     },
+    rx::xdp,
     tx::TxRing, //
 };
 use igb_core::{
@@ -47,10 +48,12 @@ use net::{
         LinkStats,
         PacketShape, //
     },
+    ethtool::ExtAck,
     queue::{
         RxQueueStats,
         TxQueueStats, //
     },
+    xdp::Program,
 };
 
 /// Bytes of a frame that are not payload: addresses, type, and FCS.
@@ -61,6 +64,12 @@ pub(crate) const MAX_MTU: u32 = 9216;
 
 // With overhead and tag, that is a frame the controller receives.
 const _: () = assert!(MAX_MTU + OVERHEAD + 4 <= MAX_FRAME as u32);
+
+/// Largest MTU with a program attached: a frame has to fit into one buffer.
+const MAX_XDP_MTU: u32 = xdp::MAX_FRAME - OVERHEAD;
+
+// As the text of the refusal says.
+const _: () = assert!(MAX_XDP_MTU == 3050);
 
 const CHECKSUMS: Features = Features::HW_CSUM.with(Features::SCTP_CRC);
 const SEGMENTATION: Features = Features::TSO
@@ -275,6 +284,29 @@ impl Driver for Port {
         let mut hw = self.hw.lock();
         hw.switch.vlan_del(vid);
         hw.apply(&self.io);
+        Ok(())
+    }
+
+    fn xdp_setup(
+        &self,
+        dev: &Device<Self>,
+        program: Option<Program>,
+        extack: &mut ExtAck<'_>,
+    ) -> Result {
+        if program.is_some() && dev.mtu() > MAX_XDP_MTU {
+            return Err(extack.err(EINVAL, c"XDP takes an MTU of at most 3050"));
+        }
+        // From here on it is the stack that refuses an MTU, with a text of its own.
+        dev.set_max_mtu(if program.is_some() {
+            MAX_XDP_MTU
+        } else {
+            MAX_MTU
+        });
+        let mut net = self.net.lock();
+        if let Some(queues) = &mut net.queues {
+            queues.set_program(self, program.as_ref());
+        }
+        net.program = program;
         Ok(())
     }
 

@@ -350,6 +350,7 @@ fn new_port(
             net <- new_mutex!(Net {
                 settings,
                 queues: None,
+                program: None,
             }),
             hw <- new_mutex!(Hw {
                 switch: Switch::new(mac, promiscuity),

@@ -74,7 +74,8 @@ use net::{
         Vectors, //
     },
     napi::Scheduler,
-    work, //
+    work,
+    xdp::Program, //
 };
 
 /// Most queue pairs of the PF.
@@ -170,6 +171,8 @@ pub(crate) struct Net {
     pub(crate) settings: Settings,
     /// The queues, while the device is up.
     pub(crate) queues: Option<Queues>,
+    /// What received frames are shown to before the stack gets them.
+    pub(crate) program: Option<Program>,
 }
 
 /// The controller's part of the state.

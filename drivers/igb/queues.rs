@@ -43,7 +43,8 @@ use kernel::{
 use net::{
     device::Device,
     irq,
-    napi::Napi, //
+    napi::Napi,
+    xdp::Program, //
 };
 
 /// Descriptors the controller prefetches while at least `HOST` wait; and sent descriptors it
@@ -77,6 +78,19 @@ impl Queues {
     pub(crate) fn len(&self) -> u32 {
         // CAST: at most MAX_PAIRS.
         self.pairs.len() as u32
+    }
+
+    /// Shows frames to another program, or to none. Not a frame is lost. Process context.
+    pub(crate) fn set_program(&mut self, port: &Port, program: Option<&Program>) {
+        for pair in self.pairs.iter_mut() {
+            pair.napi.disable();
+            if let Some(state) = pair.napi.get_mut() {
+                state.rx.set_program(program.cloned());
+            }
+            pair.napi.enable();
+        }
+        // What a poll that was not to be had has left behind.
+        self.kick(&port.io, port.plan.is_msix());
     }
 
     /// Applies other moderation to queues that are open. Process context.
@@ -179,7 +193,17 @@ fn open_pair(
     };
     let mut napi = Napi::new(dev, index, rearm, |setup| {
         Ok(Pair {
-            rx: RxRing::new(dev.parent(), &port.io, setup, rx_config, stats.clone())?,
+            rx: RxRing::new(
+                dev.parent(),
+                &port.io,
+                setup,
+                rx_config,
+                stats.clone(),
+                rx::xdp::Setup {
+                    program: port.net.lock().program.clone(),
+                    tx: dev.tx_handle(index),
+                },
+            )?,
             tx: tx_done,
             itr: Itr::new(settings.coalesce.usecs, settings.coalesce.adaptive),
             eitr: port.io.doorbell(regs::eitr(vector.into()))?,

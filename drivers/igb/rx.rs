@@ -5,6 +5,7 @@
 //! Each descriptor of the ring offers one page to the controller. A frame is one or more pages; it
 //! becomes an skb around its first page, with the others as fragments, and no byte is copied.
 
+use self::xdp::Xdp;
 use crate::{
     io::Io,
     stats::PairStats, //
@@ -50,6 +51,8 @@ use net::{
     },
 };
 
+pub(crate) mod xdp;
+
 /// What a receive ring is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
@@ -72,13 +75,16 @@ impl Config {
         if self.max_frame <= 2048 {
             2048
         } else {
-            3072
+            LARGE_BUFFER
         }
     }
 }
 
+/// Bytes the controller may write into a page at most.
+const LARGE_BUFFER: u32 = 3072;
+
 // The controller must not write beyond what a page has room for.
-const _: () = assert!(page_pool::ROOM >= 3072);
+const _: () = assert!(page_pool::ROOM >= LARGE_BUFFER);
 
 /// A receive ring. Used by one poll at a time.
 pub(crate) struct RxRing {
@@ -95,6 +101,9 @@ pub(crate) struct RxRing {
     batch: u32,
     /// A frame whose last buffer has not arrived yet.
     partial: Partial,
+    /// What frames are shown to before the stack gets them.
+    program: Option<net::xdp::Program>,
+    xdp: Xdp,
     stats: Arc<PairStats>,
 }
 
@@ -116,6 +125,7 @@ impl RxRing {
         napi: &napi::Setup<'_>,
         config: Config,
         stats: Arc<PairStats>,
+        programs: xdp::Setup,
     ) -> Result<Self> {
         let pool = PagePool::new(
             dev,
@@ -126,6 +136,7 @@ impl RxRing {
                 queue: config.index,
             },
         )?;
+        let xdp = Xdp::new(napi, &pool, config.index, programs.tx)?;
         let descs = config.descs as usize;
         let mut pages = KVVec::with_capacity(descs, GFP_KERNEL)?;
         for _ in 0..descs {
@@ -141,6 +152,8 @@ impl RxRing {
             fill: 0,
             batch: ring::refill_batch(config.descs),
             partial: Partial::None,
+            program: programs.program,
+            xdp,
             stats,
         };
         if !ring.fill() {
@@ -228,7 +241,12 @@ impl RxRing {
             // Read before the descriptor is used again.
             let info = RxInfo::from_le(self.desc.read_word(slot, 0));
             self.clean = self.clean.wrapping_add(1);
-            if let Some(skb) = self.collect(page, status) {
+            let frame = if self.program.is_none() {
+                self.collect(page, status)
+            } else {
+                self.filter(cx, page, status, &mut tally)
+            };
+            if let Some(skb) = frame {
                 self.deliver(cx, skb, status, info, &mut tally);
             }
             if self.vacant() >= self.batch {
@@ -238,6 +256,7 @@ impl RxRing {
         if self.is_starved() {
             self.refill();
         }
+        self.finish_xdp();
         tally.publish(&self.stats);
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);

@@ -36,6 +36,10 @@ pub(crate) struct PairStats {
     pub(crate) rx_alloc_failed: Counter,
     pub(crate) rx_csum_good: Counter,
     pub(crate) rx_csum_bad: Counter,
+    pub(crate) rx_xdp_drop: Counter,
+    pub(crate) rx_xdp_tx: Counter,
+    pub(crate) rx_xdp_redirect: Counter,
+    pub(crate) rx_xdp_failed: Counter,
     pub(crate) tx_packets: Counter,
     pub(crate) tx_bytes: Counter,
     pub(crate) tx_dropped: Counter,
@@ -43,6 +47,8 @@ pub(crate) struct PairStats {
     pub(crate) tx_gso: Counter,
     pub(crate) tx_stop: Counter,
     pub(crate) tx_wake: Counter,
+    pub(crate) tx_xdp: Counter,
+    pub(crate) tx_xdp_dropped: Counter,
 }
 
 macro_rules! hw_counters {

@@ -51,6 +51,8 @@ use net::{
     },
 };
 
+mod xdp;
+
 /// The controller can pad frames, but not all of them as the standard demands; and what it pads
 /// with is not specified.
 const MIN_FRAME: u32 = 60;
@@ -133,6 +135,18 @@ impl net::device::Transmit for TxRing {
             }
         }
         Ok(())
+    }
+
+    fn xmit_frame(
+        &mut self,
+        frame: net::xdp::Frame,
+        queue: TxQueue<'_>,
+    ) -> Result<(), net::xdp::Frame> {
+        self.send_frame(frame, queue)
+    }
+
+    fn flush_frames(&mut self) {
+        self.ring_if_due();
     }
 }
 

@@ -80,7 +80,7 @@ fn put_pairs(port: &Port, out: &mut Statistics<'_>) {
     }
 }
 
-fn rx_of(pair: &PairStats) -> [(&'static str, u64); 6] {
+fn rx_of(pair: &PairStats) -> [(&'static str, u64); 10] {
     [
         ("packets", pair.rx_packets.get()),
         ("bytes", pair.rx_bytes.get()),
@@ -88,10 +88,14 @@ fn rx_of(pair: &PairStats) -> [(&'static str, u64); 6] {
         ("alloc_failed", pair.rx_alloc_failed.get()),
         ("csum_good", pair.rx_csum_good.get()),
         ("csum_bad", pair.rx_csum_bad.get()),
+        ("xdp_drop", pair.rx_xdp_drop.get()),
+        ("xdp_tx", pair.rx_xdp_tx.get()),
+        ("xdp_redirect", pair.rx_xdp_redirect.get()),
+        ("xdp_failed", pair.rx_xdp_failed.get()),
     ]
 }
 
-fn tx_of(pair: &PairStats) -> [(&'static str, u64); 7] {
+fn tx_of(pair: &PairStats) -> [(&'static str, u64); 9] {
     [
         ("packets", pair.tx_packets.get()),
         ("bytes", pair.tx_bytes.get()),
@@ -100,6 +104,8 @@ fn tx_of(pair: &PairStats) -> [(&'static str, u64); 7] {
         ("gso", pair.tx_gso.get()),
         ("stop", pair.tx_stop.get()),
         ("wake", pair.tx_wake.get()),
+        ("xdp", pair.tx_xdp.get()),
+        ("xdp_dropped", pair.tx_xdp_dropped.get()),
     ]
 }
 

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames without an skb: those a program sends back, and those other devices hand over.
+//!
+//! They share the rings with the stack, under the queue's lock. Whatever stops the stack stops them
+//! as well, so neither starves the other; but nobody keeps them until the queue is woken.
+
+use super::{
+    TxRing,
+    MIN_FRAME, //
+};
+use igb_core::{
+    desc::tx::{
+        self,
+        Frame, //
+    },
+    ring,
+};
+use net::{
+    queue::TxQueue,
+    xdp, //
+};
+
+impl TxRing {
+    /// Writes the descriptor of a frame. The doorbell is left to [`TxRing::ring_if_due`].
+    ///
+    /// # Errors
+    ///
+    /// The frame: the queue is stopped or closing, the frame is longer than a descriptor can say,
+    /// or it cannot be mapped.
+    pub(super) fn send_frame(
+        &mut self,
+        frame: xdp::Frame,
+        queue: TxQueue<'_>,
+    ) -> Result<(), xdp::Frame> {
+        if queue.is_stopped() || frame.len() > tx::MAX_DATA_PER_DESC {
+            self.stats.tx_xdp_dropped.add(1);
+            return Err(frame);
+        }
+        let bytes = frame.len().max(MIN_FRAME);
+        let words = Frame::new(bytes, None, false);
+        let desc = &self.desc;
+        let pushed = self.frames.push_frame(frame, MIN_FRAME, |buffer| {
+            desc.write(
+                buffer.index as usize,
+                words.data(buffer.addr, buffer.len, buffer.last),
+            );
+        });
+        if let Err(frame) = pushed {
+            self.stats.tx_xdp_dropped.add(1);
+            return Err(frame);
+        }
+        self.stats.tx_xdp.add(1);
+        if queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
+            self.frames.free()
+        }) {
+            self.stats.tx_stop.add(1);
+        }
+        queue.sent_frame(bytes);
+        self.unrung = true;
+        Ok(())
+    }
+}
