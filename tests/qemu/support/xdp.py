@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0
+"""XDP programs on the interfaces of a guest."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+from harness import Guest
+from harness.agent import Result
+from harness.topology import PF_HOST, Host
+
+SOURCE = Path(__file__).with_name("xdp.bpf.c")
+OBJECT = "/tmp/xdp.o"
+COUNT = "bpftool -j prog show | jq '[.[] | select(.type == \"xdp\")] | length'"
+
+
+@functools.cache
+def _compiled() -> bytes:
+    with tempfile.TemporaryDirectory() as directory:
+        output = Path(directory) / "xdp.o"
+        subprocess.run(
+            ["clang-19", "-O2", "-g", "-Wall", "-Werror", "--target=bpf", "-mcpu=v3",
+             "-I/usr/include/x86_64-linux-gnu", "-c", SOURCE, "-o", output], check=True)
+        return output.read_bytes()
+
+
+class Programs:
+    """The programs of xdp.bpf.c, by their names, in one guest. Always run by the driver itself,
+    never by the stack in its place."""
+
+    def __init__(self, guest: Guest):
+        self.guest = guest
+        guest.put(OBJECT, _compiled())
+
+    def try_attach(self, name: str, host: Host = PF_HOST, options: str = "") -> Result:
+        return self.guest.run(
+            f"ip {options} link set {host.name} xdpdrv obj {OBJECT} sec xdp/{name} 2>&1",
+            check=False, netns=host.netns)
+
+    def attach(self, name: str, host: Host = PF_HOST):
+        """Attaches a program, or replaces the one that is there."""
+        result = self.try_attach(name, host, "-force")
+        assert result.rc == 0, result
+
+    def detach(self, host: Host = PF_HOST):
+        self.guest.run(f"ip link set {host.name} xdpdrv off", netns=host.netns)
+
+    def churn(self, rounds: int):
+        """Attaches a program to the PF, replaces it, and detaches it, over and over."""
+        attach = f"ip -force link set {PF_HOST.name} xdpdrv obj {OBJECT} sec xdp/"
+        self.guest.run(f"for i in $(seq {rounds}); do {attach}pass && {attach}bounce && "
+                       f"ip link set {PF_HOST.name} xdpdrv off || exit; done", timeout=120)
+
+    def attached(self, host: Host = PF_HOST) -> int | None:
+        """The id of the interface's program."""
+        entry, = json.loads(self.guest.run(f"ip -j -d link show {host.name}",
+                                           netns=host.netns).out)
+        return entry["xdp"]["prog"]["id"] if "xdp" in entry else None
+
+    def loaded(self) -> int:
+        """XDP programs there are, attached or not."""
+        return int(self.guest.run(COUNT).text)
+
+    def wait_loaded(self, count: int):
+        """Waits until there are that many: programs are freed after a grace period."""
+        self.guest.wait_until(f"[ $({COUNT}) -eq {count} ]", 30)
+
+    def redirect(self, source: Host, target: Host):
+        """What `source` receives leaves by `target`, which is in the same namespace."""
+        self.attach("redirect", source)
+        index = int(self.guest.read(f"/sys/class/net/{target.name}/ifindex"))
+        show = f"bpftool -j prog show id {self.attached(source)}"
+        table, = json.loads(self.guest.run(show).out)["map_ids"]
+        value = " ".join(str(byte) for byte in index.to_bytes(4, "little"))
+        self.guest.run(f"bpftool map update id {table} key 0 0 0 0 value {value}")
