@@ -7,6 +7,7 @@
 
     @pytest.mark.guest(cmdline="pci=nomsi", smp=1)      # any field of harness.Config
     @pytest.mark.kernel("debug")                        # only under this kernel
+    @pytest.mark.long                                   # only with --long, as `make test-all` does
     @pytest.mark.allow_log("regex")                     # a kernel message this test provokes
     @pytest.mark.allow_trace("regex")                   # a trace line of the device model
 
@@ -41,7 +42,7 @@ def pytest_addoption(parser):
                     help="driver under test (igb: the stock C driver, to compare)")
     group.addoption("--kernel", choices=KERNELS, default="stock",
                     help="kernel the guests boot (see harness/kernels.py)")
-    group.addoption("--slow", action="store_true", help="also run the tests marked `slow`")
+    group.addoption("--long", action="store_true", help="also run the tests marked `long`")
     group.addoption("--accel", choices=("kvm", "tcg"), default=None,
                     help="accelerator (default: KVM when it boots the stock kernel)")
 
@@ -52,7 +53,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "allow_trace(regex): trace line the test provokes")
     config.addinivalue_line("markers", "driver(name): the test is about this driver only")
     config.addinivalue_line("markers", "kernel(name): the test is about this kernel only")
-    config.addinivalue_line("markers", "slow: left out unless --slow is given")
+    config.addinivalue_line("markers", "long: left out unless --long is given")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -75,7 +76,7 @@ def _is_wanted(config, item) -> bool:
         only = item.get_closest_marker(option)
         if only is not None and config.getoption(f"--{option}") not in only.args:
             return False
-    return config.getoption("--slow") or item.get_closest_marker("slow") is None
+    return config.getoption("--long") or item.get_closest_marker("long") is None
 
 
 def _extend_timeouts(config, items):

@@ -69,7 +69,7 @@ def test_virtual_functions(lan):
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.slow
+@pytest.mark.long
 def test_probe(guest):
     guest.load()
     complete(sweep(guest, "bind", timeout=600))
@@ -86,7 +86,7 @@ def test_probe_in_samples(guest):
 
 
 @pytest.mark.timeout(1200)
-@pytest.mark.slow
+@pytest.mark.long
 def test_load(guest):
     """Most allocations are the module loader's: every 29th."""
     complete(sweep(guest, "load", "--first 7 --step 29", timeout=900))
