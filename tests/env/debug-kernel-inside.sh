@@ -40,7 +40,13 @@ configure() {
 	check_config
 }
 
-build() { kbuild bzImage modules; }
+# What the build does, command by command, and how far it is: a rough total is known beforehand.
+build() {
+	local total=2500
+	kbuild bzImage modules 2>&1 | awk -v total="$total" '
+		/^  [A-Z]/ { printf "%d of some %d:", ++done, total }
+		{ print; fflush() }'
+}
 
 # Modules are built against headers, tools and Rust metadata: the objects are not needed again.
 install() {
