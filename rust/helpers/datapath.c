@@ -305,17 +305,28 @@ int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
 	return skb_put_padto(skb, len);
 }
 
-dma_addr_t nbh_skb_map_head(struct device *dev, struct sk_buff *skb)
+/*
+ * A mapping has to be checked by dma_mapping_error(), even by those who know what a bad one looks
+ * like: debugging kernels keep account of it.
+ */
+static dma_addr_t nbh_checked(struct device *dev, dma_addr_t addr)
 {
-	return dma_map_single(dev, skb->data, skb_headlen(skb), DMA_TO_DEVICE);
+	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
 }
 
+/* Maps the linear part of a packet; DMA_MAPPING_ERROR when that is not possible. */
+dma_addr_t nbh_skb_map_head(struct device *dev, struct sk_buff *skb)
+{
+	return nbh_checked(dev, dma_map_single(dev, skb->data, skb_headlen(skb), DMA_TO_DEVICE));
+}
+
+/* The same for fragment @i; @len is its length. */
 dma_addr_t nbh_skb_map_frag(struct device *dev, struct sk_buff *skb, unsigned int i, u32 *len)
 {
 	const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
 
 	*len = skb_frag_size(frag);
-	return skb_frag_dma_map(dev, frag, 0, *len, DMA_TO_DEVICE);
+	return nbh_checked(dev, skb_frag_dma_map(dev, frag, 0, *len, DMA_TO_DEVICE));
 }
 
 static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)

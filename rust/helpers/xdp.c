@@ -52,7 +52,7 @@ bool nbh_xdp_frame_has_frags(const struct xdp_frame *frame)
 
 dma_addr_t nbh_xdp_frame_map(struct device *dev, const struct xdp_frame *frame)
 {
-	return dma_map_single(dev, frame->data, frame->len, DMA_TO_DEVICE);
+	return nbh_checked(dev, dma_map_single(dev, frame->data, frame->len, DMA_TO_DEVICE));
 }
 
 /* Tells whoever watches that @prog or what it asked for failed. */
