@@ -107,16 +107,16 @@ impl Driver for Port {
     type Vf = crate::vf::Ops;
 
     fn open(&self, dev: &Device<Self>) -> Result {
-        {
+        let started = {
             let mut hw = self.hw.lock();
             if !hw.live {
                 return Err(ENETDOWN);
             }
             hw.up = true;
-            hw.apply_need(&self.io)?;
-        }
+            hw.apply_need(&self.io)
+        };
         let settings = self.net.lock().settings;
-        match queues::open(self, dev, &settings) {
+        match started.and_then(|()| queues::open(self, dev, &settings)) {
             Ok(queues) => self.net.lock().queues = Some(queues),
             Err(error) => {
                 let mut hw = self.hw.lock();

@@ -253,7 +253,10 @@ fn revive(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) {
     pdev.restore_vf_states();
     if let Err(error) = recover::restart(&data.netdev) {
         dev_err!(pdev, "the controller does not restart: {error:?}\n");
-        return;
+        // Without its queues only, it is in service; they are opened when there is memory.
+        if !data.port.hw.lock().live {
+            return;
+        }
     }
     data.netdev.attach();
 }
@@ -281,15 +284,17 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     // Not bound to the CPU that took the interrupt: a VF's driver on this very host waits for its
     // answer in a loop that nothing but an interrupt gets through.
     let mailbox_queue = WorkQueue::unbound(c"igb_rs_mailbox", work::Flags::HIGHPRI, 1)?;
-    let (mailbox_work, service_work, reset_work) = (
+    let (mailbox_work, service_work, reset_work, reopen_work) = (
         Work::new(pdev.as_ref(), c"igb_rs_mailbox", Queue::Own(mailbox_queue))?,
         Work::new(pdev.as_ref(), c"igb_rs_service", Queue::System)?,
         Work::new(pdev.as_ref(), c"igb_rs_reset", Queue::System)?,
+        Work::new(pdev.as_ref(), c"igb_rs_reopen", Queue::System)?,
     );
     let works = Works {
         mailbox: mailbox_work.handle(),
         service: service_work.handle(),
         reset: reset_work.handle(),
+        reopen: reopen_work.handle(),
     };
     let port = new_port(pdev, io, vectors, plan, works, mac, pairs)?;
     sriov::adopt(pdev, &port)?;
@@ -303,6 +308,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     netdev.bind_work(mailbox_work, mailbox::serve)?;
     netdev.bind_work(service_work, service::run)?;
     netdev.bind_work(reset_work, recover::reset)?;
+    netdev.bind_work(reopen_work, recover::reopen)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
     dev_info!(

@@ -90,6 +90,8 @@ pub(crate) struct Works {
     pub(crate) service: work::Handle,
     /// Resets the controller and replays the desired state.
     pub(crate) reset: work::Handle,
+    /// Opens queues that are missing.
+    pub(crate) reopen: work::Handle,
 }
 
 /// Everything that runs for one controller.
@@ -123,6 +125,14 @@ impl Port {
     /// Nanoseconds since the port was set up.
     pub(crate) fn now(&self) -> u64 {
         u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(0)
+    }
+
+    /// The net device is up on a controller that works, and has no queues: the memory for them was
+    /// not to be had.
+    pub(crate) fn lacks_queues(&self) -> bool {
+        let net = self.net.lock();
+        let hw = self.hw.lock();
+        hw.up && hw.live && net.queues.is_none()
     }
 
     /// Has the misc vector served. Process context.

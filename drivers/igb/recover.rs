@@ -51,24 +51,31 @@ pub(crate) fn quiesce(dev: &Device<Port>) {
 ///
 /// # Errors
 ///
-/// The port stays quiesced; the net device shows no carrier.
+/// The port stays quiesced, if it does not come out of its reset. If only the queues could not be
+/// opened, it is started, and [`reopen`] sees to the queues. The net device shows no carrier.
 pub(crate) fn restart(dev: &Device<Port>) -> Result {
     let port = dev.data();
-    let settings = port.net.lock().settings;
     {
         let mut hw = port.hw.lock();
         hw.restart(&port.io, &port.plan)?;
         hw.recall_refuses = false;
         port.rebase_counters(&mut hw);
     }
-    let up = port.hw.lock().up;
-    if up {
-        let queues = queues::open(port, dev, &settings)?;
-        port.net.lock().queues = Some(queues);
-    }
+    let opened = open_missing(port, dev);
     port.works.service.schedule();
     // Resets and messages that came meanwhile.
     port.works.mailbox.schedule();
+    opened
+}
+
+/// Opens the queues of a net device that is up and has none. Under RTNL.
+fn open_missing(port: &Port, dev: &Device<Port>) -> Result {
+    if !port.lacks_queues() {
+        return Ok(());
+    }
+    let settings = port.net.lock().settings;
+    let queues = queues::open(port, dev, &settings)?;
+    port.net.lock().queues = Some(queues);
     Ok(())
 }
 
@@ -118,12 +125,19 @@ pub(crate) fn reopen_with(
     port.net.lock().settings = before;
     match queues::open(port, dev, &before) {
         Ok(queues) => port.net.lock().queues = Some(queues),
-        Err(_) => dev_err!(
-            &*port.pdev,
-            "no memory for the queues; 'ip link set down' and up\n"
-        ),
+        Err(_) => dev_err!(&*port.pdev, "no memory for the queues: trying again\n"),
     }
     result
+}
+
+/// The work item behind a net device that is up and has no queues, since memory was short when they
+/// had to be opened anew: tries again. The service work item notices.
+pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
+    let _rtnl = rtnl::lock();
+    let port = dev.data();
+    if dev.is_present() && port.lacks_queues() && open_missing(port, dev).is_ok() {
+        port.works.service.schedule();
+    }
 }
 
 /// The work item behind a transmit hang, and behind the controller's own wish to be reset.

@@ -50,6 +50,9 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
             queues.kick(&port.io, port.plan.is_msix());
         }
     }
+    if port.lacks_queues() {
+        port.works.reopen.schedule();
+    }
     handle.schedule_after(PERIOD);
 }
 

@@ -66,9 +66,8 @@ fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Resu
         return Err(EPERM);
     }
     let count = u8::try_from(nr_vfs).map_err(|_| EPERM)?;
-    relayout(dev, count)?;
-    // VF drivers probe in here, and find the PF ready to serve them.
-    if let Err(error) = pdev.enable_sriov(nr_vfs) {
+    // VF drivers probe while VFs are enabled, and find the PF ready to serve them.
+    if let Err(error) = relayout(dev, count).and_then(|()| pdev.enable_sriov(nr_vfs)) {
         dev_err!(pdev, "cannot enable {nr_vfs} VFs: {error:?}\n");
         let _ = relayout(dev, 0);
         return Err(error);
