@@ -55,7 +55,7 @@ def test_no_interrupt_at_all(guest):
 
 
 def test_module_for_another_kernel(guest):
-    release = images.RELEASE.encode()
+    release = guest.config.boots.release.encode()
     other = release.replace(b"7.", b"6.", 1)
     module = images.stripped(guest.config.boots.module)
     assert b"vermagic=" + release in module
