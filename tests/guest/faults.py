@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lets the n-th allocation of one operation fail, for n = 1, 2, .. until none is left to fail.
 
-    faults.py OPERATION [--interface dut] [--pci 0000:01:00.0] [--first N] [--step N] [--limit N]
+    faults.py OPERATION [--interface dut] [--pci 0000:01:00.0] [--samples N]
 
-Prints one JSON object: how often the operation was tried, with which errno it failed how often,
-the n after which no allocation was left, and what went wrong. After every injected failure the
-same operation has to succeed without one: a failure that leaves something behind shows there.
+Prints one JSON object: how many allocations the operation makes, how many were made to fail, with
+which errno the operation failed how often, the n after which no allocation was left, and what went
+wrong. After every injected failure the same operation has to succeed without one: a failure that
+leaves something behind shows there. With --samples, that many allocations fail, evenly spread over
+all there are.
 
 The kernel counts in /proc/thread-self/fail-nth, for this thread only: operations are therefore
 system calls made right here, not commands.
@@ -54,7 +56,8 @@ def system_call(number, *arguments):
 
 class Operation:
     """`do` is what an allocation fails in; `undo` makes it possible again, whether or not `do`
-    succeeded; `settled` is true when what `do` promises is there."""
+    succeeded; `settled` is true when what is wanted is there, `promised` when what `do` promises
+    by raising no error is."""
 
     def __init__(self, options):
         self.options = options
@@ -67,9 +70,12 @@ class Operation:
     def settled(self):
         return True
 
+    def promised(self):
+        return self.settled()
+
 
 class Load(Operation):
-    """insmod, with probe."""
+    """insmod, with probe. That a probe failed is in the kernel log, and no error of insmod."""
 
     def __init__(self, options):
         super().__init__(options)
@@ -84,6 +90,9 @@ class Load(Operation):
 
     def settled(self):
         return bool(glob.glob(self.device + "/net/*"))
+
+    def promised(self):
+        return os.path.exists("/sys/module/igb_rs")
 
 
 class Bind(Operation):
@@ -182,7 +191,7 @@ class Mtu(Alternating):
 class Rings(Alternating):
     """ethtool -G."""
 
-    values = (256, 512)
+    values = (64, 128)
 
     def current(self):
         return self.ethtool(ETHTOOL_GRINGPARAM, (), 8)[4]
@@ -254,33 +263,59 @@ def attempt(operation, counter, nth):
     return left == 0, code
 
 
-def sweep(operation, options):
-    counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
-    codes, wrong = collections.Counter(), []
-    end, tries = None, 0
+MANY = 1 << 30
+
+
+def allocations(operation, counter):
+    """How many the operation makes when none fails."""
+    os.pwrite(counter, b"%d" % MANY, 0)
+    operation.do()
+    left = int(os.pread(counter, 20, 0).split(b"\0")[0])
+    os.pwrite(counter, b"0", 0)
+    if not operation.settled():
+        raise SystemExit("the operation has no effect, although nothing was made to fail")
     operation.undo()
-    for nth in range(options.first, options.first + options.step * options.limit, options.step):
-        tries += 1
+    return MANY - left
+
+
+def again(operation, code):
+    """The next try after a failure; returns what is wrong with it."""
+    try:
+        operation.undo()
+        operation.do()
+    except OSError as error:
+        return f"after {os.strerror(code)}, the next try fails: {error}"
+    if not operation.settled():
+        return f"after {os.strerror(code)}, the next try has no effect"
+    operation.undo()
+    return None
+
+
+def sweep(operation, samples):
+    counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+    operation.undo()
+    total = allocations(operation, counter)
+    step = -(-total // samples) if samples else 1
+    result = {"allocations": total, "failed": 0, "codes": collections.Counter(), "wrong": [],
+              "end": None}
+    # Retries make an operation with failures longer than one without.
+    for nth in range(1 + step // 2 if samples else 1, 4 * total + 2 * step, step):
         injected, code = attempt(operation, counter, nth)
         if not injected:
-            end = nth
+            result["end"] = nth
             if code or not operation.settled():
-                wrong.append([nth, "nothing was injected: " + (os.strerror(code) or "no effect")])
+                result["wrong"].append(
+                    [nth, "nothing was made to fail: " + (os.strerror(code) or "no effect")])
             break
-        codes[errno.errorcode.get(code, str(code)) if code else "tolerated"] += 1
-        if code == 0 and not operation.settled():
-            wrong.append([nth, "reported as done, but it is not"])
-        try:
-            operation.undo()
-            operation.do()
-        except OSError as error:
-            wrong.append([nth, f"after {os.strerror(code)}, the next try fails: {error}"])
+        result["failed"] += 1
+        result["codes"][errno.errorcode.get(code, str(code)) if code else "tolerated"] += 1
+        if code == 0 and not operation.promised():
+            result["wrong"].append([nth, "reported as done, but it is not"])
+        trouble = again(operation, code)
+        if trouble:
+            result["wrong"].append([nth, trouble])
             break
-        if not operation.settled():
-            wrong.append([nth, f"after {os.strerror(code)}, the next try has no effect"])
-            break
-        operation.undo()
-    return {"tries": tries, "end": end, "codes": codes, "wrong": wrong}
+    return result
 
 
 def main():
@@ -288,14 +323,12 @@ def main():
     parser.add_argument("operation", choices=OPERATIONS)
     parser.add_argument("--interface", default="dut")
     parser.add_argument("--pci", default="0000:01:00.0")
-    parser.add_argument("--first", type=int, default=1)
-    parser.add_argument("--step", type=int, default=1)
-    parser.add_argument("--limit", type=int, default=5000)
+    parser.add_argument("--samples", type=int, default=0)
     options = parser.parse_args()
     arm()
     gc.disable()
     begin = time.monotonic()
-    result = sweep(OPERATIONS[options.operation](options), options)
+    result = sweep(OPERATIONS[options.operation](options), options.samples)
     result["seconds"] = round(time.monotonic() - begin, 1)
     json.dump(result, sys.stdout)
 
