@@ -9,9 +9,15 @@ TESTS ?=
 KERNEL ?= stock
 FLAVOUR ?= debug
 
+# Kernels `make test` is about: the one asked for; else, for a selection of tests, the stock one;
+# else that one, and the one with detectors for a share of the tests.
+tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
+all_kernels := stock debug kcsan
+with = $(patsubst %,--with %,$(filter-out stock,$(1)))
+
 # Runs a command in the toolchain root, which is made first if it is missing.
 ENTER := tests/env/env enter
-ENTER_KERNEL := $(ENTER) $(if $(filter-out stock,$(KERNEL)),--with $(KERNEL))
+ENTER_KERNEL = $(ENTER) $(call with,$(KERNEL))
 export IGB_RS_FLAVOUR := $(KERNEL)
 
 kbuild = $(MAKE) -C $(1) M=$(2) MO=$(2)/build/module modules
@@ -22,7 +28,10 @@ kbuild = $(MAKE) -C $(1) M=$(2) MO=$(2)/build/module modules
 help:
 	@echo 'make run                 build, boot the stock kernel, show the card and seven VFs at work'
 	@echo 'make shell               the same guest with a prompt'
-	@echo 'make test                every check and test; TESTS="..." selects or tunes pytest'
+	@echo 'make test                the checks and tests; TESTS="..." selects or tunes pytest'
+	@echo 'make test-all            also the long ones, under every kernel; ends in a table'
+	@echo 'make test KERNEL=debug   under the kernel with detectors (or kcsan: with race detection)'
+	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan the other'
 	@echo 'make check               formatting, lints, documentation, the unsafe gate'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
@@ -50,7 +59,13 @@ run shell:
 
 .PHONY: test
 test:
-	$(ENTER) tests/run-all --driver $(DRIVER) $(TESTS)
+	$(ENTER) $(call with,$(or $(tested),debug)) tests/run-all --driver $(DRIVER) \
+		$(tested:%=--kernel %) $(TESTS)
+
+.PHONY: test-all
+test-all:
+	$(ENTER) $(call with,$(all_kernels)) tests/run-all --table --driver $(DRIVER) \
+		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 .PHONY: check
 check:

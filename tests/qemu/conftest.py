@@ -7,6 +7,7 @@
 
     @pytest.mark.guest(cmdline="pci=nomsi", smp=1)      # any field of harness.Config
     @pytest.mark.kernel("debug")                        # only under this kernel
+    @pytest.mark.watched                                # `make test`: under detectors as well
     @pytest.mark.long                                   # only with --long, as `make test-all` does
     @pytest.mark.allow_log("regex")                     # a kernel message this test provokes
     @pytest.mark.allow_trace("regex")                   # a trace line of the device model
@@ -43,6 +44,8 @@ def pytest_addoption(parser):
     group.addoption("--kernel", choices=KERNELS, default="stock",
                     help="kernel the guests boot (see harness/kernels.py)")
     group.addoption("--long", action="store_true", help="also run the tests marked `long`")
+    group.addoption("--share", action="store_true",
+                    help="of the tests, only those about this kernel and those marked `watched`")
     group.addoption("--accel", choices=("kvm", "tcg"), default=None,
                     help="accelerator (default: KVM when it boots the stock kernel)")
 
@@ -53,6 +56,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "allow_trace(regex): trace line the test provokes")
     config.addinivalue_line("markers", "driver(name): the test is about this driver only")
     config.addinivalue_line("markers", "kernel(name): the test is about this kernel only")
+    config.addinivalue_line("markers", "watched(*kernels): part of --share, under `debug` if no "
+                            "kernel is named")
     config.addinivalue_line("markers", "long: left out unless --long is given")
 
 
@@ -71,12 +76,22 @@ def pytest_collection_modifyitems(config, items):
 
 
 def _is_wanted(config, item) -> bool:
-    """Whether the test is about the driver and the kernel of this run."""
+    """Whether the test is about the driver and the kernel of this run, and was asked for."""
     for option in ("driver", "kernel"):
         only = item.get_closest_marker(option)
         if only is not None and config.getoption(f"--{option}") not in only.args:
             return False
+    if config.getoption("--share") and not _is_of_the_share(config, item):
+        return False
     return config.getoption("--long") or item.get_closest_marker("long") is None
+
+
+def _is_of_the_share(config, item) -> bool:
+    """Whether `make test` runs the test also under the kernel of this run."""
+    kernels = {kernel for marker in item.iter_markers("watched")
+               for kernel in marker.args or ("debug",)}
+    return (config.getoption("--kernel") in kernels
+            or item.get_closest_marker("kernel") is not None)
 
 
 def _extend_timeouts(config, items):
