@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Coming and going again and again, with traffic running: what one orderly round does not show.
+
+Written for the kernel that watches; under the stock kernel they show that the driver survives."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan, vf_host
+from harness.traffic import frames, ping
+from support import STANDARD
+from support.load import mailbox_flood, traffic
+from support.mailbox import VF_RESET, raw_vfs
+from support.registers import Filters
+
+pytestmark = [STANDARD, pytest.mark.driver("igb_rs"), pytest.mark.timeout(400)]
+
+DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
+DRIVER = "/sys/bus/pci/drivers/igb_rs"
+SIZES = range(60, 1515, 97)
+FEW, MANY = 3, 10
+
+
+def reattach(lan: Lan):
+    """Name, addresses and link of a PF that has a new interface."""
+    lan.guest.wait_until(f"[ -n \"$(ls {DEVICE}/net 2>/dev/null)\" ]", 20)
+    lan.attach(PF_HOST, PF_PCI)
+    lan.wait_carrier(PF_HOST)
+
+
+def intact(lan: Lan, *vfs):
+    """Everyone reaches the peer, and what arrives is what was sent."""
+    guest = lan.guest
+    lan.wait_carrier(PF_HOST)
+    for host in (PF_HOST, *vfs):
+        guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30, netns=host.netns)
+        assert frames(guest, host, PEER, SIZES).perfect, host
+        assert frames(guest, PEER, host, SIZES).perfect, host
+
+
+def vf_drivers_up(lan: Lan, count: int):
+    """That many VFs with igbvf, their interfaces up, in no namespace; all at once."""
+    result = lan.set_numvfs(count)
+    assert result.rc == 0, result
+    lan.guest.wait_until(f"[ $(ls -d {DEVICE}/virtfn*/net/* | wc -l) = {count} ]", 60)
+    lan.guest.run(f"for i in {DEVICE}/virtfn*/net/*; do ip link set $(basename $i) up; done")
+
+
+def rebind_vf(lan: Lan, index: int):
+    """Gives a VF to its driver anew and its interface back to its namespace."""
+    pci, host = lan.vf_pci(index), vf_host(index)
+    lan.detach(host)
+    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind;"
+                  f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
+    lan.attach(host, pci)
+    lan.wait_carrier(host)
+
+
+# ---- the driver ----------------------------------------------------------------------------------
+
+def test_load_and_unload(lan):
+    with traffic(lan):
+        for _ in range(FEW):
+            lan.guest.unload()
+            lan.guest.load()
+            reattach(lan)
+    intact(lan)
+
+
+def test_bind_and_unbind_with_vfs(lan):
+    with traffic(lan):
+        for _ in range(FEW):
+            vf_drivers_up(lan, 2)
+            lan.guest.run(f"echo {PF_PCI} >{DRIVER}/unbind; echo {PF_PCI} >{DRIVER}/bind")
+            reattach(lan)
+    intact(lan)
+    assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "0"
+
+
+# ---- virtual functions ---------------------------------------------------------------------------
+
+@pytest.mark.watched
+def test_seven_and_none(lan):
+    with traffic(lan):
+        for _ in range(FEW):
+            vf_drivers_up(lan, 7)
+            assert lan.set_numvfs(0).rc == 0
+    assert lan.guest.run("lspci -d 8086:10ca").out == ""
+    intact(lan, *lan.vfs_up(1))
+
+
+@pytest.mark.watched
+def test_interface_up_and_down_against_mailbox_traffic(lan):
+    vfs = raw_vfs(lan, 3)
+    with mailbox_flood(vfs) as counts:
+        for _ in range(MANY):
+            lan.guest.run(f"ip link set {PF} down; ip link set {PF} up")
+    assert all(count.get("answers") and count.get("handshakes") for count in counts), counts
+    after_a_flood(lan, vfs)
+
+
+def after_a_flood(lan: Lan, vfs):
+    """Each VF gets in again by its own reset, and the PF has not noticed a thing."""
+    for vf in vfs:
+        # VTCTRL.RST. One that was made to wait is let in within seconds.
+        replies = vf.script(("release",), ("write", 0, 1 << 26),
+                            *(("send", [VF_RESET], 3) for _ in range(5)), timeout=60)
+        assert any(reply["reply"] for reply in replies[2:]), replies
+    pf = Filters.read(lan.guest).default_pool
+    assert Filters.read(lan.guest).vfre >> pf & 1
+    intact(lan)
+
+
+def test_resets_of_a_vf_beside_another(lan):
+    """Function level resets of one without a driver, while the other is busy."""
+    victim, pci = lan.vfs_up(2)[0], lan.vf_pci(1)
+    lan.detach(vf_host(1))
+    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind")
+    with traffic(lan, [victim]):
+        for _ in range(MANY):
+            lan.guest.run(f"echo 1 >/sys/bus/pci/devices/{pci}/reset")
+    intact(lan, victim)
+    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
+    lan.attach(vf_host(1), pci)
+    lan.wait_carrier(vf_host(1))
+    intact(lan, vf_host(1))
+
+
+# ---- the device ----------------------------------------------------------------------------------
+
+def test_remove_and_rescan_under_load(lan):
+    for _ in range(FEW):
+        vfs = lan.vfs_up(2)
+        with traffic(lan, vfs):
+            lan.guest.run(f"sleep 1; echo 1 >{DEVICE}/remove")
+            assert not lan.guest.succeeds(f"test -e {DEVICE}")
+        for host in vfs:
+            lan.detach(host)
+        lan.guest.run("echo 1 >/sys/bus/pci/rescan")
+        reattach(lan)
+    intact(lan, *lan.vfs_up(1))
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed unplug")      # a guest of its own: it changes devices
+def test_unplug_and_plug_under_load(lan):
+    """The card is pulled; on the second time, the one that was put in its place."""
+    guest = lan.guest
+    for number in range(1, 3):
+        vfs = lan.vfs_up(2)
+        with traffic(lan, vfs):
+            guest.run("sleep 1")
+            guest.qmp("device_del", id=f"dut{number - 1}")
+            guest.wait_until(f"[ ! -e {DEVICE} ]", 60)
+        for host in vfs:
+            lan.detach(host)
+        guest.machine.wait_event("DEVICE_DELETED", 60 * guest.config.boots.slowness)
+        guest.qmp("device_add", driver="igb", id=f"dut{number}", bus="rp0", netdev="wire0",
+                  mac="52:54:00:82:57:00", romfile="")
+        guest.wait_until(f"[ -e {DEVICE} ]", 60)
+        reattach(lan)
+    intact(lan, *lan.vfs_up(1))
+
+
+INJECT = """python3 - <<'END'
+import struct
+# struct aer_error_inj: bus, device, function, uncorrectable and correctable status, header, domain
+with open("/dev/aer_inject", "wb", buffering=0) as file:
+    file.write(struct.pack("=3Bx2I4II", 1, 0, 0, {uncorrectable:#x}, {correctable:#x},
+                           0, 1, 2, 3, 0))
+END"""
+RECEIVER_ERROR = 0x1
+COMPLETION_TIMEOUT = 0x4000
+MALFORMED_TLP = 0x40000
+
+
+def inject(lan: Lan, uncorrectable: int = 0, correctable: int = 0):
+    lan.guest.run(INJECT.format(uncorrectable=uncorrectable, correctable=correctable))
+
+
+@pytest.mark.watched
+def test_errors_of_the_bus_that_are_not_fatal(lan):
+    """The PF gets over them without a reset, its VFs too."""
+    vfs = lan.vfs_up(2)
+    lan.guest.run("modprobe aer_inject")
+    with traffic(lan, vfs):
+        for number in range(1, FEW + 1):
+            inject(lan, correctable=RECEIVER_ERROR)
+            seen(lan, "correctable", number)
+            inject(lan, uncorrectable=COMPLETION_TIMEOUT)
+            seen(lan, "nonfatal", number)
+    intact(lan, *vfs)
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed fatal")
+def test_errors_of_the_bus_that_are_fatal(lan):
+    """The slot is reset. Where that does not bring the link back, as with this device model, the
+    device is given up: without harm, and until its driver is bound anew."""
+    lan.guest.run("modprobe aer_inject")
+    with traffic(lan):
+        inject(lan, uncorrectable=MALFORMED_TLP)
+        seen(lan, "fatal", 1)
+        lan.guest.run("sleep 3")
+    lan.guest.unload()
+    lan.guest.load()
+    reattach(lan)
+    intact(lan)
+
+
+def seen(lan: Lan, kind: str, count: int):
+    """Waits until the bus has counted that many errors of the PF."""
+    lan.guest.wait_until(
+        f"[ $(tail -n 1 {DEVICE}/aer_dev_{kind} | sed 's/.* //') -ge {count} ]", 20)
+
+
+@pytest.mark.guest(s3=True, cmdline="iomem=relaxed sleep")
+def test_sleep_with_vfs(lan):
+    """Devices suspended and resumed with VFs under load. The drivers of VFs are bound anew."""
+    vfs = lan.vfs_up(2)
+    for _ in range(FEW):
+        with traffic(lan, vfs):
+            lan.guest.suspend(test="devices")
+        intact(lan)
+        assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "2"
+        for index, _ in enumerate(vfs):
+            rebind_vf(lan, index)
+        intact(lan, *vfs)
+
+
+# ---- other machines ------------------------------------------------------------------------------
+
+def everything(lan: Lan):
+    """A bit of all there is."""
+    vfs = lan.vfs_up(2)
+    with traffic(lan, vfs):
+        for mtu in (1400, 1500):
+            lan.guest.run(f"ip link set {PF} mtu {mtu}")
+        lan.guest.run(f"ethtool -G {PF} rx 512 && ethtool -L {PF} combined 1")
+        lan.guest.run(f"echo 1 >{DEVICE}/reset")
+    intact(lan)
+    for index, host in enumerate(vfs):
+        rebind_vf(lan, index)
+        assert ping(lan.guest, host, PF_HOST.ipv4, count=3).complete
+    intact(lan, *vfs)
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed pci=nomsi")
+def test_without_message_signalled_interrupts(lan):
+    with traffic(lan):
+        for _ in range(FEW):
+            lan.guest.run(f"ip link set {PF} mtu 1400; ip link set {PF} mtu 1500;"
+                          f"echo 1 >{DEVICE}/reset")
+            lan.wait_carrier(PF_HOST)
+    intact(lan)
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed", smp=1)
+def test_one_processor(lan):
+    """With VFs whose drivers are elsewhere: igbvf waits for its PF in a loop, and would keep the
+    only processor from it."""
+    vfs = raw_vfs(lan, 2)
+    with mailbox_flood(vfs), traffic(lan):
+        for mtu in (1400, 1500):
+            lan.guest.run(f"ip link set {PF} mtu {mtu}")
+        lan.guest.run(f"ethtool -G {PF} rx 512; echo 1 >{DEVICE}/reset;"
+                      f"ip link set {PF} down; ip link set {PF} up")
+    after_a_flood(lan, vfs)
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed swiotlb=force")
+def test_bounce_buffers(lan):
+    """Each transfer goes through a copy: a sync that is missing or goes the wrong way shows."""
+    assert "force" in lan.guest.read("/proc/cmdline")
+    everything(lan)
+    print(lan.guest.run("grep . /sys/kernel/debug/swiotlb/*; dmesg | grep -i tlb").out)
+
+
+@pytest.mark.guest(first_devices=("intel-iommu,intremap=on",),
+                   # A busy host may keep the kernel from hearing its timer when it looks for it.
+                   cmdline="iomem=relaxed intel_iommu=on iommu.strict=1 no_timer_check")
+def test_strict_iommu(lan):
+    """An access to memory that was unmapped is a fault, which fails the test."""
+    assert lan.guest.succeeds(f"test -e {DEVICE}/iommu_group"), "the PF is behind no IOMMU"
+    assert lan.guest.read(f"{DEVICE}/iommu_group/type") == "DMA"
+    everything(lan)
