@@ -28,7 +28,7 @@ import pytest
 from harness import Config, Guest, accel, images
 from harness.agent import AgentGone, CommandFailed
 from harness.config import DRIVERS
-from harness.health import KernelLog, Leaks, ModelTrace
+from harness.health import KernelLog, Leaks, ModelTrace, watches_locks
 from harness.kernels import KERNELS
 from harness.machine import MachineDied
 from harness.topology import Lan
@@ -181,9 +181,13 @@ def guest(request, guests):
     machine = guests.get(config)
     log = KernelLog(machine, request.node.name)
     trace = ModelTrace(machine)
+    locks_were_watched = watches_locks(machine)
     yield machine
     try:
         complaints = log.complaints(_arguments(request.node, "allow_log"))
+        if locks_were_watched and not watches_locks(machine) and not complaints and \
+                request.node.get_closest_marker("allow_log") is None:
+            complaints.append("lockdep does not watch any more")
         if _trace_is_ours(config):
             complaints += trace.complaints(_arguments(request.node, "allow_trace"))
         if config.boots.watches("kmemleak") and _is_last_of_its_file(request.node, config):

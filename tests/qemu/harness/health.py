@@ -97,6 +97,13 @@ class KernelLog:
                 if not any(e.search(report[0]) for e in excused)]
 
 
+def watches_locks(guest: Guest) -> bool:
+    """Whether lockdep is at work. It ends its watch at its first report, and when something else
+    has gone wrong that makes it doubt what it sees."""
+    return (guest.config.boots.watches("lockdep")
+            and guest.succeeds("grep -q 'debug_locks: *1' /proc/lockdep_stats"))
+
+
 class Leaks:
     """Memory that nothing refers to any more, as kmemleak finds it."""
 
