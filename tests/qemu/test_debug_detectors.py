@@ -8,7 +8,8 @@ import pytest
 from harness.health import KernelLog, Leaks
 
 # In a guest of their own: lockdep ends its watch when memory was found damaged.
-pytestmark = [pytest.mark.kernel("debug"), pytest.mark.guest(cmdline="detectors")]
+pytestmark = [pytest.mark.kernel("debug"), pytest.mark.guest(cmdline="detectors"),
+              pytest.mark.long]
 
 
 def test_all_are_awake(guest):

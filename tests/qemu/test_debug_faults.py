@@ -61,6 +61,7 @@ OF_THE_INTERFACE = ["up", "mtu", "rings", "channels"]
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("operation", OF_THE_INTERFACE)
+@pytest.mark.long
 def test_of_the_interface(lan, operation):
     """In samples."""
     small(lan.guest)
@@ -81,6 +82,7 @@ def test_every_one_of_the_interface(lan, operation):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("samples", [20, pytest.param(250, marks=pytest.mark.long)])
+@pytest.mark.long
 def test_virtual_functions(lan, samples):
     small(lan.guest)
     sweep(lan.guest, "numvfs", samples, timeout=500)
@@ -90,6 +92,7 @@ def test_virtual_functions(lan, samples):
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("samples", [20, pytest.param(0, marks=pytest.mark.long)])
+@pytest.mark.long
 def test_probe(guest, samples):
     guest.load()
     sweep(guest, "bind", samples, timeout=1000)
@@ -99,6 +102,7 @@ def test_probe(guest, samples):
 
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("samples", [10, pytest.param(250, marks=pytest.mark.long)])
+@pytest.mark.long
 def test_load(guest, samples):
     """Most allocations are the module loader's."""
     sweep(guest, "load", samples, timeout=1000)
@@ -122,6 +126,7 @@ def fail_in_driver(guest, kind: str, percent: int):
 
 
 @pytest.mark.parametrize("kind", ["fail_page_alloc", "failslab"])
+@pytest.mark.long
 def test_receiving_while_memory_is_short(lan, kind):
     """Half of the refills fail under traffic, then all of them; then the queues recover by
     themselves."""
@@ -160,6 +165,7 @@ def test_queues_come_back_when_memory_does(lan, event, answer):
     bring_up(lan)
 
 
+@pytest.mark.long
 def test_setup_of_a_packet_fails(lan):
     """The driver is bound to what sends: clones and copies of packets fail at random."""
     guest = lan.guest

@@ -60,7 +60,7 @@ def settle(lan: Lan, vfs):
 
 
 @pytest.mark.parametrize("loops", [
-    pytest.param((ADMIN, RESETS), id="administrator and resets", marks=pytest.mark.watched("debug")),
+    pytest.param((ADMIN, RESETS), id="administrator and resets"),
     pytest.param((ADMIN, SETTINGS), id="administrator and settings"),
     pytest.param((UP_AND_DOWN, READER), id="up and down, and readers"),
     pytest.param((FILTERS, SETTINGS, READER), id="filters, settings and readers"),

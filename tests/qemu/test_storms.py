@@ -80,7 +80,6 @@ def test_bind_and_unbind_with_vfs(lan):
 
 # ---- virtual functions ---------------------------------------------------------------------------
 
-@pytest.mark.watched
 def test_seven_and_none(lan):
     with traffic(lan):
         for _ in range(FEW):
@@ -90,7 +89,6 @@ def test_seven_and_none(lan):
     intact(lan, *lan.vfs_up(1))
 
 
-@pytest.mark.watched
 def test_interface_up_and_down_against_mailbox_traffic(lan):
     vfs = raw_vfs(lan, 3)
     with mailbox_flood(vfs) as counts:
@@ -178,7 +176,7 @@ def inject(lan: Lan, uncorrectable: int = 0, correctable: int = 0):
     lan.guest.run(INJECT.format(uncorrectable=uncorrectable, correctable=correctable))
 
 
-@pytest.mark.watched
+@pytest.mark.long
 def test_errors_of_the_bus_that_are_not_fatal(lan):
     """The PF gets over them without a reset, its VFs too."""
     vfs = lan.vfs_up(2)
@@ -193,6 +191,7 @@ def test_errors_of_the_bus_that_are_not_fatal(lan):
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed fatal")
+@pytest.mark.long
 def test_errors_of_the_bus_that_are_fatal(lan):
     """The slot is reset. Where that does not bring the link back, as with this device model, the
     device is given up: without harm, and until its driver is bound anew."""
@@ -255,6 +254,7 @@ def test_without_message_signalled_interrupts(lan):
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed", smp=1)
+@pytest.mark.long
 def test_one_processor(lan):
     """With VFs whose drivers are elsewhere: igbvf waits for its PF in a loop, and would keep the
     only processor from it."""
@@ -278,6 +278,7 @@ def test_bounce_buffers(lan):
 @pytest.mark.guest(first_devices=("intel-iommu,intremap=on",),
                    # A busy host may keep the kernel from hearing its timer when it looks for it.
                    cmdline="iomem=relaxed intel_iommu=on iommu.strict=1 no_timer_check")
+@pytest.mark.long
 def test_strict_iommu(lan):
     """An access to memory that was unmapped is a fault, which fails the test."""
     assert lan.guest.succeeds(f"test -e {DEVICE}/iommu_group"), "the PF is behind no IOMMU"
