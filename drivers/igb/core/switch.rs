@@ -50,6 +50,7 @@ pub use self::{
     admin::{
         LinkState,
         Quota,
+        Quotas,
         VfConfig, //
     },
     image::Image,
@@ -117,6 +118,7 @@ pub struct Switch {
     /// Speed of the link in Mb/s, 0 while it is down.
     link_mbps: u32,
     policy: Policy,
+    quotas: Quotas,
     pf: Pf,
     vfs: [Vf; MAX_VFS],
     rar: RarTable,
@@ -133,6 +135,7 @@ impl Switch {
             loopback: Loopback::default(),
             link_mbps: 0,
             policy: Policy::DEFAULT,
+            quotas: Quotas::DEFAULT,
             pf: Pf::new(pf_mac),
             vfs: [const { Vf::new() }; MAX_VFS],
             rar: RarTable::new(0),

@@ -33,8 +33,8 @@ pub struct Vf {
     pub trusted: bool,
     pub enabled: bool,
     pub rate: u32,
-    /// Explicit quota: addresses, VLANs.
-    pub quota: Option<(usize, usize)>,
+    /// Quotas without and with trust: addresses, VLANs.
+    pub quotas: [(usize, usize); 2],
     pub open: bool,
     pub quarantined: bool,
     pub mac: Option<Mac>,
@@ -55,7 +55,7 @@ impl Vf {
             trusted: false,
             enabled: true,
             rate: 0,
-            quota: None,
+            quotas: [(3, 8), (8, 16)],
             open: false,
             quarantined: false,
             mac: None,
@@ -77,8 +77,7 @@ impl Vf {
     }
 
     pub fn quota(&self) -> (usize, usize) {
-        self.quota
-            .unwrap_or(if self.trusted { (8, 16) } else { (3, 8) })
+        self.quotas[usize::from(self.trusted)]
     }
 
     pub fn gets_all_multicast(&self) -> bool {
@@ -143,6 +142,8 @@ impl Pf {
 pub struct Intent {
     pub pf: Pf,
     pub vfs: Vec<Vf>,
+    /// Quotas without and with trust: addresses, VLANs.
+    pub quotas: [(usize, usize); 2],
     pub veb: bool,
     /// Filling the multicast table is the only way to all multicast.
     pub hash_only: bool,
@@ -170,6 +171,7 @@ impl Intent {
                 vlan_filter: true,
             },
             vfs: Vec::new(),
+            quotas: Vf::new().quotas,
             veb: true,
             hash_only,
         }

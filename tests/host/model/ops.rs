@@ -55,7 +55,7 @@ pub enum Op {
     Trust(u8, bool),
     Link(u8, LinkState),
     Rate(u8, u32, u32),
-    Quota(u8, Option<(u8, u8)>),
+    Quotas(bool, u8, u8),
     Quarantine(u8),
     Release(u8),
     Flr(u8),
@@ -158,7 +158,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         1 => (vf(), proptest::sample::select(&[LinkState::Auto, LinkState::Enable, LinkState::Disable][..]))
             .prop_map(|(v, s)| Op::Link(v, s)),
         1 => (vf(), prop_oneof![9 => Just(0), 1 => 0u32..3], 0u32..1100).prop_map(|(v, a, b)| Op::Rate(v, a, b)),
-        1 => (vf(), proptest::option::of((0u8..6, 0u8..6))).prop_map(|(v, q)| Op::Quota(v, q)),
+        1 => (any::<bool>(), 0u8..6, 0u8..6).prop_map(|(t, a, b)| Op::Quotas(t, a, b)),
         1 => vf().prop_map(Op::Quarantine),
         1 => vf().prop_map(Op::Release),
         2 => vf().prop_map(Op::Flr),

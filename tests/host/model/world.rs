@@ -18,6 +18,7 @@ use igb_core::{
         Loopback,
         Promiscuity,
         Quota,
+        Quotas,
         RxMode,
         Shadow,
         Switch, //
@@ -149,7 +150,6 @@ impl World {
             | Op::Trust(v, _)
             | Op::Link(v, _)
             | Op::Rate(v, ..)
-            | Op::Quota(v, _)
             | Op::Quarantine(v)
             | Op::Release(v)
             | Op::Flr(v)
@@ -234,6 +234,7 @@ impl World {
                 intent.veb = *on;
             }
             Op::LinkSpeed(mbps) => switch.set_link_speed(*mbps),
+            Op::Quotas(trusted, macs, vlans) => self.set_quota(*trusted, *macs, *vlans),
             Op::PfReset => {
                 switch.on_pf_reset();
                 for vf in &mut intent.vfs {
@@ -253,9 +254,37 @@ impl World {
         // More VLANs than the PF's share and the smallest pot.
         assert!(done || !legal || self.intent.pf.vlans.len() > 17);
         if done && n != now {
-            self.intent.vfs = vec![Vf::new(); n.into()];
+            let quotas = self.intent.quotas;
+            self.intent.vfs = vec![
+                Vf {
+                    quotas,
+                    ..Vf::new()
+                };
+                n.into()
+            ];
             self.intent.pf.overflow = self.switch.pf_overflowed();
             self.reset_device();
+        }
+    }
+
+    fn set_quota(&mut self, trusted: bool, macs: u8, vlans: u8) {
+        let quota = Quota { macs, vlans };
+        let old = *self.switch.quotas();
+        self.switch.set_quotas(if trusted {
+            Quotas {
+                trusted: quota,
+                ..old
+            }
+        } else {
+            Quotas {
+                untrusted: quota,
+                ..old
+            }
+        });
+        self.intent.quotas[usize::from(trusted)] = (macs.into(), vlans.into());
+        for v in 0..self.switch.nr_vfs() {
+            self.intent.vfs[usize::from(v)].quotas = self.intent.quotas;
+            self.trim(v);
         }
     }
 
@@ -305,12 +334,6 @@ impl World {
                     assert_eq!(min, 0);
                     intent.vfs[usize::from(v)].rate = max;
                 }
-            }
-            Op::Quota(v, quota) => {
-                let q = quota.map(|(macs, vlans)| Quota { macs, vlans });
-                switch.set_vf_quota(vf_index(v), q);
-                intent.vfs[usize::from(v)].quota = quota.map(|(a, b)| (a.into(), b.into()));
-                self.trim(v);
             }
             Op::Quarantine(v) => {
                 switch.quarantine(vf_index(v));

@@ -16,7 +16,8 @@ use igb_core::{
     switch::{
         Event,
         LinkState,
-        Quota, //
+        Quota,
+        Quotas, //
     }, //
 };
 use model::client::{
@@ -40,6 +41,15 @@ use model::world::{
     vf_index,
     GARBAGE, //
 };
+
+/// The same quota for all VFs.
+fn all_quotas(macs: u8, vlans: u8) -> Quotas {
+    let quota = Quota { macs, vlans };
+    Quotas {
+        untrusted: quota,
+        trusted: quota,
+    }
+}
 
 #[test]
 fn f01_clearing_filters_with_a_zero_address_works() {
@@ -172,13 +182,7 @@ fn f04_holding_the_mailbox_is_an_offence() {
 fn f05_quota_of_addresses() {
     let mut w = ready(7);
     // Even with the largest quota a VF leaves every other its share.
-    w.switch.set_vf_quota(
-        vf_index(0),
-        Some(Quota {
-            macs: 255,
-            vlans: 255,
-        }),
-    );
+    w.switch.set_quotas(all_quotas(255, 255));
     let granted = (0..40)
         .filter(|n| send(&mut w, 0, &with_mac(0x2_0002, [6, 0, 0, 0, 0, *n])) & ACK != 0)
         .count();
@@ -200,13 +204,7 @@ fn f05_quota_of_addresses() {
 #[test]
 fn f05_quota_of_vlans() {
     let mut w = ready(7);
-    w.switch.set_vf_quota(
-        vf_index(0),
-        Some(Quota {
-            macs: 255,
-            vlans: 255,
-        }),
-    );
+    w.switch.set_quotas(all_quotas(255, 255));
     let granted = (1..64)
         .filter(|vid| send(&mut w, 0, &words(&[0x1_0004, *vid])) & ACK != 0)
         .count();
@@ -278,7 +276,7 @@ fn f07_every_setting_survives_every_reset() {
     w.switch.set_vf_vlan(vf, 100, 3, 0x8100).unwrap();
     w.switch.set_vf_trust(vf, true);
     w.switch.set_vf_rate(vf, 0, 100).unwrap();
-    w.switch.set_vf_quota(vf, Some(Quota { macs: 5, vlans: 6 }));
+    w.switch.set_quotas(all_quotas(5, 6));
     w.switch.set_vf_link_state(vf, LinkState::Disable).unwrap();
     w.sync();
     let config = w.switch.config(vf);
@@ -326,14 +324,8 @@ fn f08_vlan_4095_and_priority_without_vlan() {
 #[test]
 fn f08_a_port_vlan_always_finds_a_filter() {
     let mut w = ready(7);
+    w.switch.set_quotas(all_quotas(0, 255));
     for v in 0..7 {
-        w.switch.set_vf_quota(
-            vf_index(v),
-            Some(Quota {
-                macs: 0,
-                vlans: 255,
-            }),
-        );
         for n in 0..31 {
             send(&mut w, v, &words(&[0x1_0004, 100 * u32::from(v) + n + 1]));
         }

@@ -58,6 +58,23 @@ impl Quota {
     pub const TRUSTED: Self = Self { macs: 8, vlans: 16 };
 }
 
+/// Filters VFs may have, by their trust.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quotas {
+    /// Each VF without trust.
+    pub untrusted: Quota,
+    /// Each trusted VF.
+    pub trusted: Quota,
+}
+
+impl Quotas {
+    /// What the device starts with.
+    pub const DEFAULT: Self = Self {
+        untrusted: Quota::UNTRUSTED,
+        trusted: Quota::TRUSTED,
+    };
+}
+
 /// The settings of a VF.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VfConfig {
@@ -92,7 +109,7 @@ impl Switch {
             trusted: v.admin.trusted,
             link_state: v.admin.link_state,
             max_tx_rate: v.admin.max_tx_rate,
-            quota: v.quota(),
+            quota: self.quota(vf),
         }
     }
 
@@ -222,12 +239,28 @@ impl Switch {
         Ok(())
     }
 
-    /// Sets how many filters `vf` may have; `None` for what goes with its trust. Filters beyond a
-    /// smaller quota are dropped. A quota is an upper limit: it does not take from other functions'
-    /// shares.
-    pub fn set_vf_quota(&mut self, vf: VfIndex, quota: Option<Quota>) {
-        self.vf_mut(vf).admin.quota = quota;
-        self.enforce_quota(vf);
+    /// Sets how many filters VFs may have. Filters beyond a smaller quota are dropped. A quota is an
+    /// upper limit: it does not take from other functions' shares. It outlives the VFs.
+    pub fn set_quotas(&mut self, quotas: Quotas) {
+        self.quotas = quotas;
+        for vf in self.vfs().iter() {
+            self.enforce_quota(vf);
+        }
+    }
+
+    /// How many filters VFs may have.
+    #[must_use]
+    pub const fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// How many filters `vf` may have.
+    pub(super) fn quota(&self, vf: VfIndex) -> Quota {
+        if self.vf(vf).admin.trusted {
+            self.quotas.trusted
+        } else {
+            self.quotas.untrusted
+        }
     }
 
     /// Cuts `vf` off. Returns whether it was not cut off already.
@@ -250,7 +283,7 @@ impl Switch {
     /// Drops extra addresses and VLANs the VF may not have (any more).
     fn enforce_quota(&mut self, vf: VfIndex) {
         let v = self.vf(vf);
-        let quota = v.quota();
+        let quota = self.quota(vf);
         let macs = if v.admin.mac.is_some() && !v.admin.trusted {
             0
         } else {

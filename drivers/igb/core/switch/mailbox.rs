@@ -246,7 +246,7 @@ impl Switch {
         if v.mac() == Some(addr) || self.rar.owner(addr) == Some(f) {
             return Ok(());
         }
-        if self.rar.count(f) >= usize::from(v.quota().macs) {
+        if self.rar.count(f) >= usize::from(self.quota(vf).macs) {
             return Err(Refusal::MacQuota);
         }
         self.rar.add(f, addr).map_err(|_| Refusal::MacQuota)
@@ -276,7 +276,7 @@ impl Switch {
             self.vlvf.leave_if(f, |held| held == vid);
             return Ok(());
         }
-        let limit = usize::from(v.quota().vlans);
+        let limit = usize::from(self.quota(vf).vlans);
         if !self.vlvf.contains(f, vid) && self.vlvf.count(f) >= limit {
             return Err(Refusal::VlanQuota);
         }

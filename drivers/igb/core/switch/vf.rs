@@ -3,10 +3,7 @@
 //! What is known of each VF.
 
 use super::{
-    admin::{
-        LinkState,
-        Quota, //
-    },
+    admin::LinkState,
     Switch,
     STANDARD_FRAME, //
 };
@@ -38,8 +35,6 @@ pub(super) struct Admin {
     pub(super) link_state: LinkState,
     /// Mb/s, 0 for no limit.
     pub(super) max_tx_rate: u32,
-    /// `None` for what goes with the trust.
-    pub(super) quota: Option<Quota>,
 }
 
 /// What the VF has asked for and got, besides its entries in the address and VLAN tables. Gone with
@@ -84,7 +79,6 @@ impl Vf {
                 trusted: false,
                 link_state: LinkState::Auto,
                 max_tx_rate: 0,
-                quota: None,
             },
             tenant: Tenant::NEW,
             session: Session::new(),
@@ -105,14 +99,6 @@ impl Vf {
     /// Whether messages to the VF carry CTS: without it the VF takes the link for down.
     pub(super) fn cts(&self) -> bool {
         self.is_live()
-    }
-
-    pub(super) fn quota(&self) -> Quota {
-        self.admin.quota.unwrap_or(if self.admin.trusted {
-            Quota::TRUSTED
-        } else {
-            Quota::UNTRUSTED
-        })
     }
 
     /// Whether the VF has multicast addresses or is allowed all of them.
