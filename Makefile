@@ -32,6 +32,7 @@ help:
 	@echo 'make test-all            also the long ones, under every kernel; ends in a table'
 	@echo 'make test KERNEL=debug   under the kernel with detectors (or kcsan: with race detection)'
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan the other'
+	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
 	@echo 'make check               formatting, lints, documentation, the unsafe gate'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
@@ -70,6 +71,10 @@ test-all:
 .PHONY: check
 check:
 	$(ENTER) tests/check
+
+.PHONY: fuzz
+fuzz:
+	$(ENTER) tests/fuzz $(SECONDS)
 
 .PHONY: prepare
 prepare:
