@@ -294,6 +294,19 @@ fn try_ping(io: &Io, vf: VfIndex, word: u32) -> bool {
     true
 }
 
+/// Looks for frames that failed the spoof check since the last look.
+pub(crate) fn note_spoofs(port: &Port, hw: &mut Hw) {
+    let value = port.io.read(regs::WVBR);
+    if value == regs::GONE {
+        return;
+    }
+    let vfs = VfSet::from_bits(regs::wvbr_pools(value)).intersection(hw.switch.vfs());
+    for vf in vfs.iter() {
+        let event = hw.switch.on_spoof(vf);
+        report(port, hw, vf, event, port.now());
+    }
+}
+
 /// One line of log for an event, if the VF's budget allows it.
 fn report(port: &Port, hw: &mut Hw, vf: VfIndex, event: Event, now: u64) {
     // A VF may do these as often as it likes; they are counted.
@@ -319,6 +332,9 @@ fn report(port: &Port, hw: &mut Hw, vf: VfIndex, event: Event, now: u64) {
         }
         Event::Throttled => {
             dev_warn!(dev, "VF {n} sends too many requests and has to wait\n");
+        }
+        Event::Spoofed => {
+            dev_warn!(dev, "VF {n} sends from a false address or VLAN; dropped\n");
         }
         Event::Quarantined => {
             dev_warn!(

@@ -343,11 +343,12 @@ impl Hw {
         io.flush();
     }
 
-    /// The causes the port wants to hear of.
+    /// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
+    /// could send them without pause, so they are looked for now and then.
     pub(crate) fn misc_causes(&self) -> u32 {
         let mut causes = icr::LSC | icr::DRSTA;
         if self.switch.nr_vfs() != 0 {
-            causes |= icr::VMMB | icr::DOUTSYNC;
+            causes |= icr::VMMB;
         }
         causes
     }

@@ -40,6 +40,9 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
                 hw.folded_rx = received;
                 port.fold_counters(&mut hw);
             }
+            if hw.switch.nr_vfs() != 0 {
+                mailbox::note_spoofs(port, &mut hw);
+            }
             hw.recall_refuses = !hw.recall_refuses;
             mailbox::recall(&port.io, &hw, hw.recall_refuses);
         }

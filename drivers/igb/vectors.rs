@@ -108,7 +108,7 @@ impl Misc {
             self.io.write(regs::IMC, icr::VMMB);
             self.mailbox.schedule();
         }
-        if causes & (icr::LSC | icr::DOUTSYNC) != 0 {
+        if causes & icr::LSC != 0 {
             self.service.schedule();
         }
         if causes & icr::DRSTA != 0 {

@@ -79,6 +79,8 @@ counters! {
     flr,
     /// Times an address the VF had chosen was taken by the administrator.
     address_taken,
+    /// Looks (every two seconds) that found frames from a false address or VLAN, all dropped.
+    spoofed,
     /// Times the VF was put into quarantine.
     quarantined,
 }

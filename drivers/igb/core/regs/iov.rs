@@ -14,8 +14,15 @@ pub const VFTE: u32 = 0x0c90;
 pub const DTXSWC: u32 = 0x3500;
 /// Last VM misbehavior cause.
 pub const LVMMC: u32 = 0x3548;
-/// Wrong VM behavior: one bit per pool that sent a spoofed frame; cleared by reading.
+/// Wrong VM behavior: one bit per queue that sent a spoofed frame; cleared by reading.
 pub const WVBR: u32 = 0x3554;
+
+/// Pools that sent a spoofed frame: pool `n` has queues `n` and `n + 8`.
+#[must_use]
+pub const fn wvbr_pools(value: u32) -> u8 {
+    let [low, high, ..] = value.to_le_bytes();
+    low | high
+}
 /// Virtualization control.
 pub const VT_CTL: u32 = 0x581c;
 /// Offloads of replicated packets.

@@ -53,6 +53,8 @@ pub enum Event {
     NotReady,
     /// The VF rings too often and is made to wait.
     Throttled,
+    /// Frames from a false address or VLAN were dropped.
+    Spoofed,
     /// The VF was cut off. Reported once.
     Quarantined,
 }
@@ -94,6 +96,13 @@ impl Switch {
     pub fn on_mailbox_held(&mut self, vf: VfIndex, now: u64) -> Option<Event> {
         bump(&mut self.vf_mut(vf).counters.mailbox_held);
         self.offend(vf, now)
+    }
+
+    /// Notes that the device has dropped frames of `vf` that failed the spoof check. They cost the host
+    /// nothing, so it is no offence.
+    pub fn on_spoof(&mut self, vf: VfIndex) -> Event {
+        bump(&mut self.vf_mut(vf).counters.spoofed);
+        Event::Spoofed
     }
 
     /// Serves the message in `words`, one copy of the mailbox of `vf`, at time `now` in nanoseconds.
