@@ -8,6 +8,7 @@
  */
 
 #include "datapath.c"
+#include "devlink.c"
 #include "irq.c"
 #include "pci.c"
 #include "vf.c"

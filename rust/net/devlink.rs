@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! devlink: settings and health of a device as a whole.
+//!
+//! An administrator sets what concerns no single interface with `devlink dev param`, sees what is
+//! wrong with `devlink health`, and is told of it by `devlink monitor`.
+//!
+//! C header: [`include/net/devlink.h`](srctree/include/net/devlink.h)
+
+use core::ptr::NonNull;
+use kernel::{
+    device::{
+        Bound,
+        Device, //
+    },
+    error::to_result,
+    prelude::*,
+    sync::Arc, //
+};
+
+mod health;
+mod param;
+
+pub use self::{
+    health::{
+        Diagnosis,
+        Reporters, //
+    },
+    param::Param, //
+};
+
+/// What a driver shows of a device. `Self` is the driver's state of it.
+///
+/// Everything is called in process context with the lock of the devlink instance held, and may
+/// sleep.
+///
+/// # Examples
+///
+/// ```ignore
+/// impl devlink::Driver for Port {
+///     const PARAMS: &'static [Param<Self>] = &[Param {
+///         name: c"poll_interval",
+///         range: (1, 1000),
+///         range_text: c"poll_interval is 1 to 1000 ms",
+///         get: |port| port.poll_interval(),
+///         set: |port, ms| port.set_poll_interval(ms),
+///     }];
+///     const REPORTERS: &'static [&'static CStr] = &[c"engine"];
+///
+///     fn diagnose(&self, _reporter: usize, out: &mut Diagnosis<'_>) -> Result {
+///         out.put_bool(c"running", self.is_running());
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Driver: Send + Sync + Sized + 'static {
+    /// Settings, which take effect at once.
+    const PARAMS: &'static [Param<Self>];
+
+    /// Names of what can be ill.
+    const REPORTERS: &'static [&'static CStr];
+
+    /// Describes the state of a part, by its place in [`Driver::REPORTERS`].
+    fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result;
+}
+
+/// A devlink instance that user space can see.
+///
+/// Dropping it takes it away; no callback is running or will run then. Process context, without
+/// the lock of the instance.
+///
+/// # Invariants
+///
+/// - `devlink` was allocated for `T`, is ours, and its private part is a pointer to `_data`.
+/// - What is registered with it is in `params` and `ops`, which do not change meanwhile.
+pub struct Registration<T: Driver> {
+    devlink: NonNull<netbind::devlink>,
+    params: KVec<netbind::devlink_param>,
+    ops: KVec<netbind::devlink_health_reporter_ops>,
+    slots: KVec<health::Slot<T>>,
+    made: KVec<health::Raw>,
+    reporters: Reporters,
+    has_params: bool,
+    is_visible: bool,
+    // Referred to by the private part and the slots.
+    _data: Arc<T>,
+}
+
+// SAFETY: devlink instances may be used and freed by any thread; `T` is `Send` and `Sync`.
+unsafe impl<T: Driver> Send for Registration<T> {}
+// SAFETY: No method takes a shared reference.
+unsafe impl<T: Driver> Sync for Registration<T> {}
+
+impl<T: Driver> Registration<T> {
+    /// Shows `dev`, of which `data` is the state. `reporters` can be used from then on. Process
+    /// context.
+    pub fn new(dev: &Device<Bound>, data: Arc<T>, reporters: Reporters) -> Result<Self> {
+        let size = u32::try_from(size_of::<*const T>())?;
+        let raw = core::ptr::from_ref(dev).cast_mut().cast();
+        // SAFETY: `dev` is a valid device; the instance takes a reference.
+        let devlink = NonNull::new(unsafe { netbind::devlink_alloc(size, raw) }).ok_or(ENOMEM)?;
+        // SAFETY: The private part has room for a pointer, and nobody uses it yet.
+        unsafe {
+            netbind::devlink_priv(devlink.as_ptr())
+                .cast::<*const T>()
+                .write(Arc::as_ptr(&data));
+        }
+        // INVARIANT: As above. From here on, dropping it cleans up.
+        let mut this = Self {
+            devlink,
+            params: param::table::<T>()?,
+            ops: health::table::<T>()?,
+            slots: health::slots(&data)?,
+            made: KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?,
+            reporters,
+            has_params: false,
+            is_visible: false,
+            _data: data,
+        };
+        // SAFETY: The instance is valid.
+        unsafe { netbind::devl_lock(devlink.as_ptr()) };
+        let shown = this.show();
+        // SAFETY: As above, and its lock is held.
+        unsafe { netbind::devl_unlock(devlink.as_ptr()) };
+        shown?;
+        let made = core::mem::take(&mut this.made);
+        this.reporters.bind(made);
+        Ok(this)
+    }
+
+    /// Registers everything, under the instance's lock.
+    fn show(&mut self) -> Result {
+        let devlink = self.devlink.as_ptr();
+        // SAFETY: The table outlives its registration, by the type invariants.
+        to_result(unsafe {
+            netbind::devl_params_register(devlink, self.params.as_ptr(), self.params.len())
+        })?;
+        self.has_params = true;
+        for (ops, slot) in self.ops.iter().zip(&self.slots) {
+            let slot = core::ptr::from_ref(slot).cast_mut().cast();
+            // SAFETY: Operations and slot outlive the reporter, by the type invariants.
+            let raw = unsafe { netbind::devl_health_reporter_create(devlink, ops, slot) };
+            self.made.push(health::Raw::new(raw)?, GFP_KERNEL)?;
+        }
+        // SAFETY: The instance is valid and not registered.
+        to_result(unsafe { netbind::devl_register(devlink) })?;
+        self.is_visible = true;
+        Ok(())
+    }
+
+    /// Undoes [`Registration::show`], as far as it got, under the instance's lock.
+    fn hide(&mut self, made: &[health::Raw]) {
+        let devlink = self.devlink.as_ptr();
+        if self.is_visible {
+            // SAFETY: The instance is registered.
+            unsafe { netbind::devl_unregister(devlink) };
+        }
+        for reporter in made {
+            // SAFETY: It was made by `show`, and nobody can get at it any more.
+            unsafe { netbind::devl_health_reporter_destroy(reporter.as_ptr()) };
+        }
+        if self.has_params {
+            // SAFETY: As they were registered.
+            unsafe {
+                netbind::devl_params_unregister(devlink, self.params.as_ptr(), self.params.len())
+            };
+        }
+    }
+}
+
+impl<T: Driver> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // Either of them has the reporters.
+        let bound = self.reporters.unbind();
+        let made = core::mem::take(&mut self.made);
+        // SAFETY: The instance is valid.
+        unsafe { netbind::devl_lock(self.devlink.as_ptr()) };
+        self.hide(&bound);
+        self.is_visible = false;
+        self.has_params = false;
+        self.hide(&made);
+        // SAFETY: As above, and its lock is held.
+        unsafe { netbind::devl_unlock(self.devlink.as_ptr()) };
+        // SAFETY: The instance is ours and not registered any more.
+        unsafe { netbind::devlink_free(self.devlink.as_ptr()) };
+    }
+}
+
+/// The state of the device that `devlink` is an instance of.
+///
+/// # Safety
+///
+/// `devlink` was made by [`Registration::new`] for the same `T`, whose registration lasts for `'a`.
+unsafe fn data_of<'a, T: Driver>(devlink: *mut netbind::devlink) -> &'a T {
+    // SAFETY: By the type invariants of `Registration`.
+    unsafe { &**netbind::devlink_priv(devlink).cast::<*const T>() }
+}
