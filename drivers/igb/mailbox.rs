@@ -50,46 +50,60 @@ use net::{
 /// Rounds in one go before others get the CPU.
 const ROUNDS: usize = 4;
 
-/// How often to look at the mailboxes while a VF that asks too often has to wait: the interrupt
-/// stays masked then, and the other VFs' requests are found by looking.
-const POLL_NS: u64 = 1_000_000;
+/// How often to look at the mailboxes while a VF that asks too often has to wait, or wakes the PF
+/// too often: the interrupt stays masked then, and the other VFs' requests are found by looking.
+const POLL: Delta = Delta::from_millis(1);
 
 /// The work item: serves what is pending, and unmasks the interrupt when nothing is.
 pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
     let port = dev.data();
-    let mut retry = None;
+    match rounds(port) {
+        Next::Interrupt => {}
+        Next::Now => handle.schedule(),
+        Next::After(delay) => handle.schedule_after(delay),
+    }
+}
+
+/// When to serve again.
+enum Next {
+    /// When the interrupt says so, which is unmasked.
+    Interrupt,
+    /// As soon as others had the CPU.
+    Now,
+    /// When a VF that had to wait may be served.
+    After(Delta),
+}
+
+fn rounds(port: &Port) -> Next {
     for _ in 0..ROUNDS {
         let mut hw = port.hw.lock();
         if !hw.live {
-            return;
+            return Next::Interrupt;
         }
-        let round = Round::take(port, &mut hw);
+        let mut round = Round::take(port, &mut hw);
         if round.is_idle() {
             // What was waiting for the acknowledgement of an answer.
             let owed = hw.pending.pings;
             ping(&port.io, &mut hw, owed);
+            if !hw.wake_ups.allow(round.now) {
+                return Next::After(POLL);
+            }
             // The cause may be pending from what has been served already, and a pending cause
             // raises no further interrupt: forget it, unmask, and look once more for what came in
             // between.
             port.io.write(regs::ICR, icr::VMMB);
             port.io.write(regs::IMS, icr::VMMB);
-            let round = Round::take(port, &mut hw);
+            round = Round::take(port, &mut hw);
             if round.is_idle() {
-                return;
+                return Next::Interrupt;
             }
             port.io.write(regs::IMC, icr::VMMB);
-            retry = round.serve(port, &mut hw);
-        } else {
-            retry = round.serve(port, &mut hw);
         }
-        if retry.is_some() {
-            break;
+        if let Some(delay) = round.serve(port, &mut hw) {
+            return Next::After(delay);
         }
     }
-    match retry {
-        Some(delay) => handle.schedule_after(delay),
-        None => handle.schedule(),
-    };
+    Next::Now
 }
 
 /// What PF and VFs still owe each other. A mailbox holds one message, in one direction.
@@ -110,7 +124,8 @@ struct Round {
 
 impl Round {
     fn take(port: &Port, hw: &mut Hw) -> Self {
-        let vfs = hw.switch.vfs();
+        let cut_off = hw.switch.quarantined();
+        let vfs = hw.switch.vfs().without(cut_off);
         let causes = port.io.read(regs::MBVFICR);
         // After the requests: a reset that a VF made before its request is not missed.
         let resets = port.io.read(regs::VFLRE);
@@ -120,10 +135,13 @@ impl Round {
                 .write(regs::MBVFICR, mbvficr::clear_acks(acks.bits()));
             hw.pending.unread = hw.pending.unread.without(acks);
         }
+        // CAST: one bit for each VF.
+        let resets = VfSet::from_bits(resets as u8);
+        let requests = VfSet::from_bits(mbvficr::requests(causes));
+        forget(&port.io, resets.union(requests).intersection(cut_off));
         Self {
-            // CAST: one bit for each VF.
-            resets: VfSet::from_bits(resets as u8).intersection(vfs),
-            requests: VfSet::from_bits(mbvficr::requests(causes)).intersection(vfs),
+            resets: resets.intersection(vfs),
+            requests: requests.intersection(vfs),
             now: port.now(),
         }
     }
@@ -157,13 +175,15 @@ impl Round {
                     }
                     wake_at = Some(wake_at.map_or(at, |earliest| earliest.min(at)));
                 }
-                Admit::Ignore => forget(&port.io, vf),
+                // Cut off in this very round: forgotten in the next.
+                Admit::Ignore => {}
             }
         }
         hw.apply(&port.io);
         ping(&port.io, hw, hw.pending.pings);
-        let delay = wake_at?.saturating_sub(self.now).min(POLL_NS);
-        Some(Delta::from_nanos(i64::try_from(delay).unwrap_or(i64::MAX)))
+        let delay = wake_at?.saturating_sub(self.now);
+        let delay = i64::try_from(delay).map_or(POLL, Delta::from_nanos);
+        Some(delay.min(POLL))
     }
 
     /// The VF was reset: by its driver, or because it changes hands.
@@ -242,10 +262,12 @@ fn send(io: &Io, vf: VfIndex, words: &[u32]) {
     io.write(regs::p2vmailbox(vf.index()), p2vmailbox::STS);
 }
 
-/// Drops whatever a VF wants.
-fn forget(io: &Io, vf: VfIndex) {
-    io.write(regs::VFLRE, vf.bit().into());
-    io.write(regs::MBVFICR, mbvficr::clear_requests(vf.bit()));
+/// Drops whatever these VFs want.
+fn forget(io: &Io, vfs: VfSet) {
+    if !vfs.is_empty() {
+        io.write(regs::VFLRE, vfs.bits().into());
+        io.write(regs::MBVFICR, mbvficr::clear_requests(vfs.bits()));
+    }
 }
 
 /// Has VFs look at their links: at once, or as soon as their mailbox is free. Whatever frees it

@@ -38,6 +38,7 @@ use igb_core::{
         UnicastAddr, //
     },
     function::MAX_VFS,
+    mailbox::WakeUps,
     nvm as contents,
     regs::{
         self,
@@ -368,6 +369,7 @@ fn new_port(
                 link: Link::new(),
                 vf_stats: Default::default(),
                 pending: mailbox::Pending::default(),
+                wake_ups: WakeUps::new(),
                 recall_refuses: false,
                 folded_rx: 0,
                 folded_at: 0,

@@ -37,6 +37,7 @@ use crate::{
 };
 use igb_core::{
     function::MAX_VFS,
+    mailbox::WakeUps,
     regs::{
         self,
         ctrl,
@@ -203,6 +204,8 @@ pub(crate) struct Hw {
     pub(crate) vf_stats: [VfStats; MAX_VFS],
     /// Messages under way between PF and VFs.
     pub(crate) pending: mailbox::Pending,
+    /// How often VFs may still wake the PF.
+    pub(crate) wake_ups: WakeUps,
     /// The next word for VFs that have to come back is a refusal.
     pub(crate) recall_refuses: bool,
     /// Packets the PF had received when the counters were read last.

@@ -20,6 +20,7 @@ pub use self::{
     session::{
         Admit,
         Policy,
-        Session, //
+        Session,
+        WakeUps, //
     }, //
 };

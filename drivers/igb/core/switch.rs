@@ -261,6 +261,18 @@ impl Switch {
         }
     }
 
+    /// VFs that are cut off.
+    #[must_use]
+    pub fn quarantined(&self) -> VfSet {
+        let mut quarantined = VfSet::EMPTY;
+        for (index, vf) in self.enabled() {
+            if vf.session.is_quarantined() {
+                quarantined.insert(index);
+            }
+        }
+        quarantined
+    }
+
     /// VFs that had a driver before the PF was reset and have not made their handshake since.
     #[must_use]
     pub fn missing(&self) -> VfSet {

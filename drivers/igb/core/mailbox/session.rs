@@ -60,6 +60,56 @@ impl Default for Policy {
     }
 }
 
+/// Tokens that come in at a steady rate and are saved up to a depth. Starts full.
+#[derive(Clone, Copy, Debug, Default)]
+struct Bucket {
+    /// Start of the time not yet paid for: a token moves it on by one interval, and it never lags
+    /// `now` by more than the depth of the bucket.
+    paid_until: u64,
+}
+
+impl Bucket {
+    /// Takes a token, or says when there is one. All times in nanoseconds.
+    fn take(&mut self, interval: u64, depth: u64, now: u64) -> Result<(), u64> {
+        let start = self.paid_until.max(now.saturating_sub(depth));
+        let end = start.saturating_add(interval);
+        if end > now {
+            return Err(end);
+        }
+        self.paid_until = end;
+        Ok(())
+    }
+}
+
+/// How often VFs may wake the PF.
+///
+/// What a VF can do without being served (acknowledge what was never sent, ring while it is cut
+/// off) takes no token of its own, yet each time raises an interrupt. All wake-ups together are
+/// therefore limited, whoever causes them and however: beyond the limit the PF leaves the interrupt
+/// masked and looks now and then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WakeUps(Bucket);
+
+impl WakeUps {
+    /// Wake-ups per second in the long run.
+    pub const PER_SEC: u32 = 200;
+    /// Wake-ups in a row: seven clients start with fewer.
+    pub const BURST: u32 = 256;
+
+    /// A PF that has not been woken yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(Bucket { paid_until: 0 })
+    }
+
+    /// Whether the PF may be woken once more at time `now`.
+    pub fn allow(&mut self, now: u64) -> bool {
+        const INTERVAL: u64 = NSEC_PER_SEC / WakeUps::PER_SEC as u64;
+        const DEPTH: u64 = INTERVAL * WakeUps::BURST as u64;
+        self.0.take(INTERVAL, DEPTH, now).is_ok()
+    }
+}
+
 /// What to do about a VF that rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admit {
@@ -86,9 +136,7 @@ enum State {
 #[derive(Clone, Debug)]
 pub struct Session {
     state: State,
-    /// Start of the time not yet paid for: a request moves it on by one interval, and it never lags
-    /// `now` by more than the depth of the bucket.
-    paid_until: u64,
+    bucket: Bucket,
     throttled: bool,
     /// The VF has made a handshake at some time.
     known: bool,
@@ -105,7 +153,7 @@ impl Session {
     pub const fn new() -> Self {
         Self {
             state: State::Closed,
-            paid_until: 0,
+            bucket: Bucket { paid_until: 0 },
             throttled: false,
             known: false,
             missing: false,
@@ -188,16 +236,17 @@ impl Session {
         if self.is_quarantined() {
             return (Admit::Ignore, false);
         }
-        let start = self.paid_until.max(now.saturating_sub(policy.depth()));
-        let end = start.saturating_add(policy.interval());
-        if end > now {
-            let first = !self.throttled;
-            self.throttled = true;
-            return (Admit::Later { at: end }, first);
+        match self.bucket.take(policy.interval(), policy.depth(), now) {
+            Ok(()) => {
+                self.throttled = false;
+                (Admit::Serve, false)
+            }
+            Err(at) => {
+                let first = !self.throttled;
+                self.throttled = true;
+                (Admit::Later { at }, first)
+            }
         }
-        self.paid_until = end;
-        self.throttled = false;
-        (Admit::Serve, false)
     }
 
     /// Counts an offence. Returns whether it was the one that led into quarantine.
@@ -307,6 +356,17 @@ mod tests {
             .filter(|_| s.admit(&POLICY, now).0 == Admit::Serve)
             .count();
         assert_eq!(served, 3);
+    }
+
+    #[test]
+    fn wake_ups_are_limited() {
+        let mut wake_ups = WakeUps::new();
+        let now = 3600 * NSEC_PER_SEC;
+        let burst = (0..1000).filter(|_| wake_ups.allow(now)).count();
+        assert_eq!(burst, 256);
+        // Tried a thousand times a second, for ten seconds.
+        let more = (1..=10_000).filter(|ms| wake_ups.allow(now + ms * MS));
+        assert_eq!(more.count(), 2000);
     }
 
     #[test]
