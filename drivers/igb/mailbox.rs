@@ -62,6 +62,7 @@ pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
         Next::Now => handle.schedule(),
         Next::After(delay) => handle.schedule_after(delay),
     }
+    port.tell_quarantines();
 }
 
 /// When to serve again.

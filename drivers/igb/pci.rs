@@ -37,7 +37,10 @@ use igb_core::{
         MacAddr,
         UnicastAddr, //
     },
-    function::MAX_VFS,
+    function::{
+        VfSet,
+        MAX_VFS, //
+    },
     mailbox::WakeUps,
     nvm as contents,
     regs::{
@@ -70,7 +73,7 @@ use net::{
         Registration,
         Unregistered, //
     },
-    dma,
+    devlink, dma,
     pci::{
         self,
         ChannelState,
@@ -103,6 +106,7 @@ kernel::pci_device_table!(
 pub(crate) struct Adapter {
     // First: ends all work and brings the net device down.
     netdev: Registration<Port>,
+    _devlink: devlink::Registration<Port>,
     // Frees the vectors with it, when the net device's queues are gone.
     port: Arc<Port>,
 }
@@ -305,6 +309,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
     port.serve_misc()?;
     port.hw.lock().restart(&port.io, &port.plan)?;
+    let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(port.clone(), &netdev::config(mac.get(), pairs))?;
     netdev.bind_work(mailbox_work, mailbox::serve)?;
     netdev.bind_work(service_work, service::run)?;
@@ -324,7 +329,11 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
             "one interrupt"
         }
     );
-    Ok(Adapter { netdev, port })
+    Ok(Adapter {
+        netdev,
+        _devlink: devlink,
+        port,
+    })
 }
 
 fn new_port(
@@ -337,6 +346,7 @@ fn new_port(
     pairs: u32,
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;
+    let reporters = devlink::Reporters::new()?;
     let promiscuity = promiscuity(&io);
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
@@ -348,6 +358,7 @@ fn new_port(
             plan,
             epoch: Instant::now(),
             works,
+            reporters,
             ethtool: ethtool::State::new(),
             stats,
             bridge_mode: kernel::sync::atomic::Atomic::new(0),
@@ -373,6 +384,7 @@ fn new_port(
                 recall_refuses: false,
                 folded_rx: 0,
                 folded_at: 0,
+                told: VfSet::EMPTY,
                 log: [log::Budget::NEW; MAX_VFS],
                 up: false,
                 live: false,

@@ -36,7 +36,10 @@ use crate::{
     }, //
 };
 use igb_core::{
-    function::MAX_VFS,
+    function::{
+        VfSet,
+        MAX_VFS, //
+    },
     mailbox::WakeUps,
     regs::{
         self,
@@ -69,6 +72,7 @@ use kernel::{
     },
 };
 use net::{
+    devlink::Reporters,
     irq::{
         self,
         Kind,
@@ -104,6 +108,8 @@ pub(crate) struct Port {
     pub(crate) plan: Plan,
     pub(crate) epoch: Instant<Monotonic>,
     pub(crate) works: Works,
+    /// To be told which VFs are cut off.
+    pub(crate) reporters: Reporters,
     /// Settings of `ethtool` that concern nothing else.
     pub(crate) ethtool: ethtool::State,
     pub(crate) stats: [Arc<PairStats>; MAX_PAIRS],
@@ -212,6 +218,8 @@ pub(crate) struct Hw {
     pub(crate) folded_rx: u64,
     /// When the counters were read last.
     pub(crate) folded_at: u64,
+    /// VFs the administrator knows to be cut off.
+    pub(crate) told: VfSet,
     /// Log lines each VF may still cause.
     pub(crate) log: [log::Budget; MAX_VFS],
     /// The net device is up.

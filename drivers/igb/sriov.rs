@@ -130,14 +130,17 @@ fn settled_occupant(pdev: &pci::Device<Core<'_>>, vf: &pci::Device) -> Occupant 
 
 /// Restarts the controller with room for `nr_vfs` VFs.
 fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
-    let _rtnl = rtnl::lock();
-    recover::restart_with(dev, |hw| {
+    let rtnl = rtnl::lock();
+    let done = recover::restart_with(dev, |hw| {
         hw.switch.set_nr_vfs(nr_vfs).map_err(recover::errno)?;
         dev.data().note_switch(hw);
         hw.vf_stats = Default::default();
         hw.log = Default::default();
         Ok(())
-    })
+    });
+    drop(rtnl);
+    dev.data().tell_quarantines();
+    done
 }
 
 /// Takes over VFs that were enabled before the driver came: their number is the controller's, and

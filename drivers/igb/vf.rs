@@ -202,6 +202,8 @@ impl Admin<Port> for Ops {
             one.insert(index(&hw, vf)?);
             mailbox::ping(&port.io, &mut hw, one);
         }
+        drop(hw);
+        port.tell_quarantines();
         Ok(())
     }
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What concerns all VFs alike: how much they may ask, offend and hold (`devlink dev param`), and
+//! which of them were cut off (`devlink health`).
+
+use crate::port::Port;
+use igb_core::{
+    function::{
+        VfIndex,
+        VfSet, //
+    },
+    mailbox::Policy,
+    switch::Quotas, //
+};
+use kernel::prelude::*;
+use net::devlink::{
+    Diagnosis,
+    Driver,
+    Param, //
+};
+
+impl Driver for Port {
+    const PARAMS: &'static [Param<Self>] = &[
+        Param {
+            name: c"vf_request_rate",
+            range: (1, 10_000),
+            range_text: c"vf_request_rate is 1 to 10000 requests a second",
+            get: |port| port.policy().requests_per_sec,
+            set: |port, value| port.set_policy(|policy| policy.requests_per_sec = value),
+        },
+        Param {
+            name: c"vf_request_burst",
+            range: (16, 10_000),
+            range_text: c"vf_request_burst is 16 to 10000 requests: a client needs some to start",
+            get: |port| port.policy().burst,
+            set: |port, value| port.set_policy(|policy| policy.burst = value),
+        },
+        Param {
+            name: c"vf_offence_limit",
+            range: (0, 1_000_000),
+            range_text: c"vf_offence_limit is 1 to 1000000 offences, or 0 for no quarantine",
+            get: |port| port.policy().offence_limit,
+            set: |port, value| port.set_policy(|policy| policy.offence_limit = value),
+        },
+        Param {
+            name: c"vf_offence_decay",
+            range: (0, 10_000),
+            range_text: c"vf_offence_decay is 0 to 10000 offences forgiven a second",
+            get: |port| port.policy().offence_decay,
+            set: |port, value| port.set_policy(|policy| policy.offence_decay = value),
+        },
+        Param {
+            name: c"vf_extra_macs",
+            range: (0, 22),
+            range_text: c"vf_extra_macs is 0 to 22 addresses",
+            get: |port| port.quotas().untrusted.macs.into(),
+            set: |port, value| port.set_quotas(|quotas| &mut quotas.untrusted.macs, value),
+        },
+        Param {
+            name: c"vf_vlans",
+            range: (0, 31),
+            range_text: c"vf_vlans is 0 to 31 VLANs",
+            get: |port| port.quotas().untrusted.vlans.into(),
+            set: |port, value| port.set_quotas(|quotas| &mut quotas.untrusted.vlans, value),
+        },
+        Param {
+            name: c"trusted_vf_extra_macs",
+            range: (0, 22),
+            range_text: c"trusted_vf_extra_macs is 0 to 22 addresses",
+            get: |port| port.quotas().trusted.macs.into(),
+            set: |port, value| port.set_quotas(|quotas| &mut quotas.trusted.macs, value),
+        },
+        Param {
+            name: c"trusted_vf_vlans",
+            range: (0, 31),
+            range_text: c"trusted_vf_vlans is 0 to 31 VLANs",
+            get: |port| port.quotas().trusted.vlans.into(),
+            set: |port, value| port.set_quotas(|quotas| &mut quotas.trusted.vlans, value),
+        },
+    ];
+
+    const REPORTERS: &'static [&'static CStr] =
+        &[c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6"];
+
+    fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result {
+        let hw = self.hw.lock();
+        let vf = hw.switch.vfs().iter().find(|vf| vf.index() == reporter);
+        out.put_bool(c"enabled", vf.is_some());
+        let Some(vf) = vf else {
+            return Ok(());
+        };
+        let status = hw.switch.status(vf);
+        out.put_bool(c"open", status.open);
+        out.put_bool(c"quarantined", status.quarantined);
+        out.put_u64(c"offences", status.offences.into());
+        out.put_u64(c"extra macs", count(status.macs));
+        out.put_u64(c"vlans", count(status.vlans));
+        out.put_u64(c"max frame", status.max_frame.into());
+        out.put_bool(c"all multicast", status.all_multicast);
+        Ok(())
+    }
+}
+
+fn count(n: usize) -> u64 {
+    u64::try_from(n).unwrap_or(u64::MAX)
+}
+
+impl Port {
+    fn policy(&self) -> Policy {
+        *self.hw.lock().switch.policy()
+    }
+
+    fn set_policy(&self, change: impl FnOnce(&mut Policy)) -> Result {
+        let mut hw = self.hw.lock();
+        let mut policy = *hw.switch.policy();
+        change(&mut policy);
+        hw.switch.set_policy(policy);
+        Ok(())
+    }
+
+    fn quotas(&self) -> Quotas {
+        *self.hw.lock().switch.quotas()
+    }
+
+    fn set_quotas(&self, which: impl FnOnce(&mut Quotas) -> &mut u8, value: u32) -> Result {
+        let mut hw = self.hw.lock();
+        let mut quotas = *hw.switch.quotas();
+        *which(&mut quotas) = u8::try_from(value)?;
+        hw.switch.set_quotas(quotas);
+        hw.apply(&self.io);
+        Ok(())
+    }
+
+    /// Tells the administrator which VFs were cut off, and which are not any more. To be called when
+    /// that may have changed. Process context, without [`Port::hw`].
+    pub(crate) fn tell_quarantines(&self) {
+        // Taken first, so that what is told last is what is true.
+        let reporters = self.reporters.lock();
+        let (before, now) = {
+            let mut hw = self.hw.lock();
+            let now = hw.switch.quarantined();
+            (core::mem::replace(&mut hw.told, now), now)
+        };
+        each(now.without(before), |vf| {
+            reporters.error(vf.index(), c"misbehaves and was cut off");
+        });
+        each(before.without(now), |vf| reporters.healthy(vf.index()));
+    }
+}
+
+fn each(vfs: VfSet, tell: impl Fn(VfIndex)) {
+    vfs.iter().for_each(tell);
+}

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the administrator sets for all VFs alike, and is told of them: `devlink`."""
+
+import json
+
+import pytest
+
+from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.traffic import ping
+from support import STANDARD
+from support.mailbox import (
+    ACK, CTS, MAC_FILTER_ADD, NACK, SET_MAC_ADDR, SET_MULTICAST, SET_VLAN, VF_RESET, address,
+    granted, message, raw_vfs, refused)
+from support.registers import Filters
+
+# C igb has no devlink instance.
+pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
+
+DEVICE = f"pci/{PF_PCI}"
+DEFAULTS = {
+    "vf_request_rate": 200, "vf_request_burst": 128,
+    "vf_offence_limit": 10_000, "vf_offence_decay": 10,
+    "vf_extra_macs": 3, "vf_vlans": 8,
+    "trusted_vf_extra_macs": 8, "trusted_vf_vlans": 16,
+}
+OUT_OF_RANGE = {
+    "vf_request_rate": (0, 10_001, 2**32 - 1), "vf_request_burst": (0, 15, 10_001),
+    "vf_offence_limit": (1_000_001,), "vf_offence_decay": (10_001,),
+    "vf_extra_macs": (23, 256), "vf_vlans": (32, 264),
+    "trusted_vf_extra_macs": (23,), "trusted_vf_vlans": (32,),
+}
+# No message of the protocol.
+MALFORMED = message(0x77)
+
+
+def shown(guest) -> dict[str, int]:
+    """All parameters."""
+    params = json.loads(guest.run(f"devlink -j dev param show {DEVICE}").out)["param"][DEVICE]
+    return {param["name"]: param["values"][0]["value"] for param in params}
+
+
+def set_param(guest, name: str, value: int):
+    return guest.run(f"devlink dev param set {DEVICE} name {name} value {value} cmode runtime",
+                     check=False)
+
+
+def put(guest, **values: int):
+    for name, value in values.items():
+        result = set_param(guest, name, value)
+        assert result.rc == 0, result
+
+
+def health(guest, index: int) -> dict:
+    reporters = json.loads(guest.run(f"devlink -j health show {DEVICE}").out)["health"][DEVICE]
+    return next(entry for entry in reporters if entry["reporter"] == f"vf{index}")
+
+
+def diagnosis(guest, index: int) -> dict:
+    return json.loads(guest.run(f"devlink -j health diagnose {DEVICE} reporter vf{index}").out)
+
+
+def add_filter(number: int) -> list[int]:
+    return message(SET_MAC_ADDR, MAC_FILTER_ADD, *address(f"02:00:00:00:01:{number:02x}"))
+
+
+def test_parameters(lan):
+    """Defaults, every value that is out of range, and no reset that forgets what was set."""
+    guest = lan.guest
+    assert shown(guest) == DEFAULTS
+    for name, values in OUT_OF_RANGE.items():
+        for value in values:
+            result = set_param(guest, name, value)
+            assert result.rc != 0 and name in result.err, (name, value, result)
+    assert shown(guest) == DEFAULTS
+    other = {name: value + 1 for name, value in DEFAULTS.items()}
+    put(guest, **other)
+    lan.set_numvfs(2)
+    guest.run(f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset")
+    lan.set_numvfs(0)
+    guest.run("ip link set dut down && ip link set dut up")
+    assert shown(guest) == other
+    lan.wait_carrier(PF_HOST)
+
+
+def test_quotas(lan):
+    """The limit on what VFs share, raised and lowered while they work."""
+    vf, other = raw_vfs(lan, 2)
+    for each in (vf, other):
+        each.handshake()
+    put(lan.guest, vf_extra_macs=5, vf_vlans=3)
+    filters = [add_filter(number) for number in range(6)]
+    assert vf.ask(*filters) == [granted(words) for words in filters[:5]] + [refused(filters[5])]
+    vlans = [message(SET_VLAN, 1, 100 + number) for number in range(4)]
+    assert vf.ask(*vlans) == [granted(words) for words in vlans[:3]] + [refused(vlans[3])]
+    put(lan.guest, vf_extra_macs=1, vf_vlans=2)
+    held = Filters.read(lan.guest)
+    assert sum(pools == 0b01 for pools in held.addresses.values()) == 1
+    assert sum(pools & 0b01 for vid, pools in held.vlans.items() if vid) == 2
+    lan.link_set("vf 0 trust on")
+    assert vf.ask(filters[5]) == [granted(filters[5])], "the quota of the trusted is another"
+    # The guaranteed share of the other VF was nobody else's all the while.
+    assert other.ask(add_filter(99), message(SET_VLAN, 1, 300)) == [
+        granted(add_filter(99)), message(SET_VLAN, 1, 300)[0] | ACK | CTS]
+
+
+def test_request_rate(lan):
+    """A VF that asks faster is made to wait, and is served all the same."""
+    vf, _ = raw_vfs(lan, 2)
+    vf.handshake()
+    put(lan.guest, vf_request_rate=5, vf_request_burst=16)
+    words = message(SET_MULTICAST)
+    answers = vf.script(*[("send", words, 5)] * 40)
+    assert all(answer["reply"][0] == granted(words) for answer in answers)
+    # Beyond the burst one request takes 200 ms.
+    assert sum(answer["us"] > 100_000 for answer in answers) >= 10
+    assert "vf0_throttled: 0" not in lan.guest.run("ethtool -S dut").out
+
+
+def test_quarantine(lan):
+    """One line, one event, seen and lifted by the administrator and by nobody else."""
+    guest = lan.guest
+    vf, other = raw_vfs(lan, 2)
+    for each in (vf, other):
+        each.handshake()
+    put(guest, vf_offence_limit=20, vf_offence_decay=0)
+    assert health(guest, 0)["state"] == "healthy"
+    monitor = guest.start("exec timeout 120 stdbuf -oL devlink monitor health >/tmp/events")
+    guest.wait_until("pgrep -x devlink", 10)
+    guest.run("sleep 1")
+    lines = "dmesg | grep -c 'VF 0 misbehaves and was cut off' || true"
+    before = int(guest.run(lines).text)
+
+    answers = vf.script(*[("send", MALFORMED, 0.5)] * 25)
+    assert [answer["reply"] is not None for answer in answers] == [True] * 19 + [False] * 6
+    assert int(guest.run(lines).text) == before + 1
+    guest.wait_until("grep -q vf0 /tmp/events", 10)
+    assert health(guest, 0)["state"] == "error" and health(guest, 0)["error"] == 1
+    assert health(guest, 1)["state"] == "healthy"
+    assert diagnosis(guest, 0)["quarantined"] and not diagnosis(guest, 1)["quarantined"]
+    assert not diagnosis(guest, 6)["enabled"]
+    filters = Filters.read(guest)
+    assert not (filters.vfre | filters.vfte) & 0b01 and filters.vfre & filters.vfte & 0b10
+
+    # Neither its own reset nor the PF's helps it.
+    for reset in (f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002",
+                  f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset"):
+        guest.run(reset)
+        vf.script(("ready", 5))
+        assert vf.ask(message(VF_RESET)) == [None]
+        assert not Filters.read(guest).vfre & 0b01
+    assert health(guest, 0)["state"] == "error"
+
+    lan.wait_carrier(PF_HOST)
+    assert lan.link_set("vf 0 state auto").rc == 0
+    assert health(guest, 0)["state"] == "healthy"
+    guest.wait_until("grep -c vf0 /tmp/events | grep -qx 2", 10)
+    monitor.kill()
+    assert vf.handshake() == [VF_RESET | NACK, 0, 0]
+    assert Filters.read(guest).vfre & 0b01
+    assert ping(guest, PF_HOST, PEER.ipv4, count=2).complete
+
+
+def test_quarantine_can_be_turned_off(lan):
+    vf, _ = raw_vfs(lan, 2)
+    vf.handshake()
+    put(lan.guest, vf_offence_limit=0, vf_offence_decay=0)
+    answers = vf.script(*[("send", MALFORMED, 0.5)] * 30)
+    assert all(answer["reply"][0] == refused(MALFORMED) for answer in answers)
+    assert diagnosis(lan.guest, 0)["offences"] == 30
+    put(lan.guest, vf_offence_limit=10)
+    assert vf.ask(MALFORMED) == [None], "the next offence is one too many"
