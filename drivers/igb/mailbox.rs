@@ -154,6 +154,7 @@ impl Round {
     /// Serves the round. Returns when to come back, if a VF has to wait.
     fn serve(&self, port: &Port, hw: &mut Hw) -> Option<Delta> {
         let mut wake_at: Option<u64> = None;
+        let cut_off = hw.switch.quarantined();
         let pending = self.resets.union(self.requests);
         for vf in pending.iter() {
             let (admit, event) = hw.switch.admit(vf, self.now);
@@ -180,7 +181,10 @@ impl Round {
                 Admit::Ignore => {}
             }
         }
-        hw.apply(&port.io);
+        // What messages have changed is in force already.
+        if !self.resets.is_empty() || hw.switch.quarantined() != cut_off {
+            hw.apply(&port.io);
+        }
         ping(&port.io, hw, hw.pending.pings);
         let delay = wake_at?.saturating_sub(self.now);
         let delay = i64::try_from(delay).map_or(POLL, Delta::from_nanos);

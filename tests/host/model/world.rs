@@ -432,7 +432,9 @@ impl World {
         assert_eq!(admit, Admit::Serve);
         let open = self.intent.vfs[n].open;
         let verdict = self.intent.predict(n, words);
+        let before = self.switch.image();
         let outcome = self.switch.on_message(vf_index(v), words, self.now);
+        assert!(outcome.changed || self.switch.image() == before);
         let reply = outcome.reply.expect("three seconds since the last");
         let reply = reply.words();
         if words[0] == 1 {

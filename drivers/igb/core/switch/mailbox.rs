@@ -187,8 +187,7 @@ impl Switch {
                 .then(|| Reply::verdict(word0, false, cts)),
             // NACK without CTS would make the VF start over; the ping takes its place.
             ping: quarantined.is_none() && !cts,
-            // Some refusals still shorten a list.
-            changed: true,
+            changed: quarantined.is_some() || shortens_a_list(event),
             event: Some(quarantined.unwrap_or(event)),
         }
     }
@@ -291,6 +290,14 @@ impl Switch {
         }
         self.vlvf.join(f, vid).map_err(|_| Refusal::VlanQuota)
     }
+}
+
+/// Whether a refusal changes something all the same.
+fn shortens_a_list(event: Event) -> bool {
+    matches!(
+        event,
+        Event::Refused(Refusal::MulticastOverflow | Refusal::Promisc)
+    )
 }
 
 impl Vf {
