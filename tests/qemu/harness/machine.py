@@ -20,11 +20,12 @@ class MachineDied(Exception):
     """QEMU ended by itself, or never got as far as its monitor."""
 
 
-def accelerator(accel: str, smp: int) -> list[str]:
+def accelerator(accel: str, smp: int, counted: bool = False) -> list[str]:
+    """`counted`: time is the number of instructions, which takes one thread for all CPUs."""
     if accel == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
     if accel == "tcg":
-        thread = "multi" if smp > 1 else "single"
+        thread = "multi" if smp > 1 and not counted else "single"
         return ["-accel", f"tcg,thread={thread}", "-cpu", "max"]
     return ["-accel", accel, "-cpu", "max"]
 
@@ -85,7 +86,8 @@ class Machine:
         cmdline = (f"console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed "
                    f"modprobe.blacklist=igb {config.boots.cmdline} {config.cmdline}")
         arguments = [
-            "qemu-system-x86_64", *accelerator(self.accel, config.smp),
+            "qemu-system-x86_64",
+            *accelerator(self.accel, config.smp, "-icount" in config.arguments),
             "-M", config.machine, "-smp", str(config.smp), "-m", config.total_memory,
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
             "-run-with", "exit-with-parent=on", "-boot", "menu=off",
