@@ -46,6 +46,8 @@ def pytest_addoption(parser):
     group.addoption("--long", action="store_true", help="also run the tests marked `long`")
     group.addoption("--share", action="store_true",
                     help="of the tests, only those about this kernel and those marked `watched`")
+    group.addoption("--any-driver", action="store_true",
+                    help="also run the tests about another driver than --driver")
     group.addoption("--accel", choices=("kvm", "tcg"), default=None,
                     help="accelerator (default: KVM when it boots the stock kernel)")
 
@@ -78,6 +80,8 @@ def pytest_collection_modifyitems(config, items):
 def _is_wanted(config, item) -> bool:
     """Whether the test is about the driver and the kernel of this run, and was asked for."""
     for option in ("driver", "kernel"):
+        if option == "driver" and config.getoption("--any-driver"):
+            continue
         only = item.get_closest_marker(option)
         if only is not None and config.getoption(f"--{option}") not in only.args:
             return False

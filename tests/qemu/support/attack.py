@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A VF that attacks (tests/guest/attack.py), and what that costs everybody else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import time
+
+from harness import Guest
+from harness.topology import PF_PCI
+
+from .mailbox import RawVf
+from .registers import Registers
+
+# Kinds of attack that go on without pause.
+STORMS = ("ring", "hold", "ack", "reset", "flr", "garbage")
+
+
+@contextlib.contextmanager
+def confined(guest: Guest):
+    """Interrupts and kernel threads of the PF on CPU 0, where they are seen. No VF may be bound to
+    igbvf, which waits for them in a loop, perhaps on this very CPU."""
+    cpus = "/sys/devices/virtual/workqueue/cpumask"
+    every = guest.read(cpus)
+    guest.run(f"""
+        echo 1 >{cpus}
+        for irq in /proc/irq/[0-9]*; do echo 1 >$irq/smp_affinity; done 2>/dev/null; true""")
+    try:
+        yield
+    finally:
+        guest.run(f"echo {every} >{cpus}")
+
+
+class Attack:
+    """An attack that runs in the background, on the last CPU."""
+
+    def __init__(self, vf: RawVf, kind: str, seconds: float, seed: int = 0):
+        cpu = vf.guest.config.smp - 1
+        self.job = vf.guest.start(
+            f"exec taskset -c {cpu} python3 -I -S /payload/attack.py {vf.pci} {kind} "
+            f"{seconds} {seed}", timeout=20 * seconds + 60)
+
+    def wait(self) -> float:
+        """Number of operations per second."""
+        told = json.loads(self.job.wait().out)
+        return told["operations"] / told["seconds"]
+
+
+@contextlib.contextmanager
+def under(vf: RawVf, kind: str):
+    """An attack for as long as the block takes."""
+    attack = Attack(vf, kind, 300)
+    # Started, and past the burst that is everybody's due.
+    vf.guest.run("sleep 1.5")
+    try:
+        yield
+    finally:
+        attack.job.kill()
+
+
+def busy(guest: Guest, seconds: float = 1.0, cpu: int = 0) -> float:
+    """Share of a stretch of time in which a CPU was not idle."""
+    sample = f"head -n1 /proc/uptime; grep '^cpu{cpu} ' /proc/stat"
+    first, second = (_idle(text) for text in guest.run(
+        f"{sample}; echo; sleep {seconds}; {sample}", timeout=60).out.split("\n\n"))
+    (then, idle_then), (now, idle_now) = first, second
+    return max(0.0, 1 - (idle_now - idle_then) / (now - then))
+
+
+def _idle(text: str) -> tuple[float, float]:
+    """Uptime and idle time in seconds."""
+    uptime, stat = text.strip().splitlines()
+    fields = stat.split()
+    return float(uptime.split()[0]), (int(fields[4]) + int(fields[5])) / 100
+
+
+# A guest with one CPU whose time is the number of instructions it has executed (2 ns each), so
+# that what a program and the kernel do takes as long on a busy machine as on an idle one.
+COUNTED = {"smp": 1, "accel": "tcg", "arguments": ("-icount", "shift=1")}
+
+IMS, IMC = 0x00D0, 0x00D8
+ICR_VMMB = 1 << 8
+
+
+def cost(vf: RawVf, kind: str) -> float:
+    """Share of the CPU an attack takes from its own author in a guest made of COUNTED: the loop it
+    runs is slower by all that interrupts and kernel threads do. To compare, the same loop with the
+    mailbox interrupt of the PF masked."""
+    pf = Registers(vf.guest)
+    pf.write(IMC, ICR_VMMB)
+    undisturbed = Attack(vf, kind, 1).wait()
+    pf.write(IMS, ICR_VMMB)
+    # Past the burst that is everybody's due.
+    Attack(vf, kind, 1.5).wait()
+    return 1 - Attack(vf, kind, 2).wait() / undisturbed
+
+
+def log_times(guest: Guest) -> list[float]:
+    """When the kernel said something about the PF and its VFs, in seconds of the guest's clock."""
+    lines = guest.run(f"dmesg | grep -E '{re.escape(PF_PCI[:-2])}|igb' || true").out
+    return [float(found) for found in re.findall(r"^\[ *([\d.]+)\]", lines, re.MULTILINE)]
+
+
+def lines_a_minute(guest: Guest, since: list[float]) -> int:
+    """Most lines within a minute, of those after the ones of an earlier `log_times`."""
+    times = log_times(guest)[len(since):]
+    return max((sum(begin <= time < begin + 60 for time in times) for begin in times), default=0)
+
+
+def recovered(vf: RawVf, seconds: float = 20) -> bool:
+    """Whether the VF gets through its handshake, as its driver would try: again and again."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ready, answer = vf.script(("write", 0xC40, 0), ("ready", 5), ("send", [1], 2))[1:]
+        if ready and answer["reply"] and answer["reply"][0] & 0xFF == 1:
+            return True
+    return False
+
