@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A VF in the hands of DPDK: its VF driver speaks the mailbox protocol in its own way."""
+
+import re
+
+import pytest
+
+from harness.topology import PEER, PF_HOST
+from harness.traffic import ping
+from support.mailbox import raw_vfs
+from support.registers import VMOLR_MPME, Filters
+
+# VFIO wants an IOMMU, and testpmd large pages.
+pytestmark = pytest.mark.guest(
+    machine="q35,kernel-irqchip=split", first_devices=("intel-iommu,intremap=on",),
+    cmdline="iomem=relaxed intel_iommu=on", memory="2G")
+
+PAGES = 128
+MAC = "02:00:00:00:00:10"
+# Any address will do: testpmd answers for all of them.
+ECHO = "192.0.2.50"
+
+
+class TestPmd:
+    """A running dpdk-testpmd that echoes pings. Commands are those of its prompt."""
+
+    __test__ = False
+    OUTPUT, COMMANDS = "/tmp/testpmd.out", "/tmp/testpmd.in"
+
+    def __init__(self, guest, pci: str):
+        self.guest = guest
+        guest.run(f"""
+            rm -f {self.OUTPUT} {self.COMMANDS}; mkfifo {self.COMMANDS}
+            echo {PAGES} >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages
+            mkdir -p /dev/hugepages; mountpoint -q /dev/hugepages ||
+                mount -t hugetlbfs hugetlbfs /dev/hugepages
+            modprobe vfio-pci
+            # An open device is told by its being enabled, which is what mapping its registers took.
+            echo 0 >/sys/bus/pci/devices/{pci}/enable
+            echo vfio-pci >/sys/bus/pci/devices/{pci}/driver_override
+            echo {pci} >/sys/bus/pci/drivers_probe""")
+        # Keeps the pipe open between commands.
+        self.feeder = guest.start(f"exec sleep 600 >{self.COMMANDS}", timeout=600)
+        self.job = guest.start(
+            f"exec stdbuf -oL dpdk-testpmd -l 0-1 -n 1 -m {2 * PAGES} -a {pci} --no-telemetry -- -i "
+            "--forward-mode=icmpecho --nb-cores=1 --total-num-mbufs=4096 --no-lsc-interrupt "
+            f"<{self.COMMANDS} >{self.OUTPUT} 2>&1", timeout=600)
+        self.wait_for("testpmd> ?$|Done", 90)
+
+    def output(self) -> str:
+        return self.guest.read(self.OUTPUT)
+
+    def wait_for(self, pattern: str, seconds: float):
+        try:
+            self.guest.wait_until(f"grep -qE '{pattern}' {self.OUTPUT}", seconds)
+        except Exception as error:
+            raise AssertionError(f"no {pattern!r} in:\n{self.output()}") from error
+
+    def run(self, *commands: str) -> str:
+        """What testpmd says to some commands."""
+        before = len(self.output())
+        # The last is no command, which it says.
+        for command in (*commands, "endmark"):
+            self.guest.run(f"echo '{command}' >{self.COMMANDS}")
+        self.guest.wait_until(
+            f"tail -c +{before + 1} {self.OUTPUT} | grep -A1 endmark | grep -q 'not found\\|Bad'", 30)
+        return self.output()[before:]
+
+    def quit(self):
+        self.guest.run(f"echo quit >{self.COMMANDS}")
+        self.job.wait(timeout=30)
+        self.feeder.kill()
+
+
+@pytest.fixture
+def testpmd(lan):
+    """Forwarding on VF 0 of two."""
+    vf, _ = raw_vfs(lan, 2)
+    pmd = TestPmd(lan.guest, vf.pci)
+    pmd.run("start")
+    yield pmd
+    pmd.quit()
+    lan.guest.run("echo 0 >/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+    assert lan.set_numvfs(0).rc == 0
+    lan.guest.run("rmmod vfio_pci")
+
+
+def address(testpmd) -> str:
+    return re.search(r"MAC address: (\S+)", testpmd.run("show port info 0"))[1].lower()
+
+
+def test_testpmd(lan, testpmd):
+    """Traffic, and another address."""
+    guest = lan.guest
+    own = address(testpmd)
+    assert Filters.read(guest).pools_of(own) == 0b01, "the address it gave itself"
+    assert ping(guest, PEER, ECHO, count=10).complete
+
+    testpmd.run(f"mac_addr set 0 {MAC}")
+    filters = Filters.read(guest)
+    assert filters.pools_of(MAC) == 0b01 and not filters.pools_of(own)
+    # testpmd goes on telling the old address in answers to ARP.
+    guest.run(f"ip neigh replace {ECHO} lladdr {MAC} dev peer nud permanent", netns=PEER.netns)
+    assert ping(guest, PEER, ECHO, count=5).complete
+    assert ping(guest, PF_HOST, PEER.ipv4, count=3).complete
+
+
+@pytest.mark.driver("igb_rs")   # C igb gives all multicast to any VF that asks
+def test_testpmd_promiscuous(lan, testpmd):
+    """SET_PROMISC, which no other client sends: granted to the trusted, as far as it goes."""
+    guest = lan.guest
+    for command in ("set promisc 0 on", "set allmulti 0 on"):
+        testpmd.run("set promisc 0 off", "set allmulti 0 off", command)
+        assert not Filters.read(guest).vmolr[0] & VMOLR_MPME, command
+    testpmd.run("set promisc 0 off", "set allmulti 0 off")
+    assert lan.link_set("vf 0 trust on").rc == 0
+    testpmd.run("set allmulti 0 on")
+    assert Filters.read(guest).vmolr[0] & VMOLR_MPME
+    testpmd.run("set allmulti 0 off")
+    assert not Filters.read(guest).vmolr[0] & VMOLR_MPME
+    counters = guest.run("ethtool -S dut").out
+    assert "vf0_msg_set_promisc: 0" not in counters and "vf0_malformed: 0" in counters
+    assert ping(guest, PEER, ECHO, count=5).complete
