@@ -201,11 +201,12 @@ def test_f11_filters_are_freed(lan, pair):
     """F11: C igb loses the filters a VF had at each reset of the PF or the VF."""
     vf, _ = pair
     resets = ("ip link set dut down && ip link set dut up",
-              f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002",
-              f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset")
-    for number in range(9):
+              f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002")
+    # C igb does not survive the last one.
+    resets = (*resets * 4, f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset", "true")
+    for number, reset in enumerate(resets):
         assert all(map(is_granted, vf.ask(*(add(3 * number + n) for n in range(3))))), number
-        lan.guest.run(resets[number % 3])
+        lan.guest.run(reset)
         lan.wait_carrier(PF_HOST)
         vf.handshake()
 
