@@ -9,8 +9,8 @@
         guest.run("ethtool dut", timeout=10, netns=None, check=False).rc
 
 The modules, lowest first: `cpio` and `images` prepare what is booted, `accel` picks the
-accelerator, `machine` is the QEMU process, `agent` runs commands in it, `guest` joins them,
-`topology` names the interfaces and builds namespaces, `traffic` sends and measures, `health`
+accelerator, `machine` is the QEMU process, `agent` and `shell` run commands in it, `guest` joins
+them, `nested` gives it guests of its own, `topology` names the interfaces and builds namespaces, `traffic` sends and measures, `health`
 judges kernel log and device model traces.
 """
 

@@ -135,6 +135,11 @@ class Agent:
         """Guest's uptime in seconds when the agent came up."""
         return self.reply(0, timeout)["ready"]
 
+    @property
+    def ready(self) -> queue.Queue:
+        """Where the messages arrive by which an agent says that it came up."""
+        return self._replies[0]
+
     def is_ready(self, timeout: float) -> bool:
         """Whether the agent came up within `timeout` seconds."""
         try:

@@ -24,6 +24,8 @@ class Config:
 
     driver: str = "igb_rs"          # module under test: igb_rs, or the stock C igb to compare
     kernel: str = "stock"           # see kernels.py
+    image: str = "guest"            # file system it runs on, see images.py
+    nested: int = 0                 # guests of its own that can be talked to at the same time
     smp: int = 2
     memory: str = "1G"
     cmdline: str = ""               # added to the kernel command line, e.g. "pci=nomsi"

@@ -6,15 +6,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import shlex
 import tempfile
 import time
 from pathlib import Path
 
 from . import accel
-from .agent import Agent, AgentGone, CommandFailed, Job, Result
+from .agent import Agent, AgentGone, Result
 from .config import Config
 from .machine import Machine, MachineDied
+from .shell import Shell
 
 BOOT_SECONDS = 180      # limit, not expectation: about 10 s under TCG on an idle host
 
@@ -30,7 +30,7 @@ def run_directory() -> Path:
             return directory
 
 
-class Guest:
+class Guest(Shell):
     """Boots on construction; usable as a context manager, which powers it off."""
 
     def __init__(self, config: Config, directory: Path | None = None):
@@ -39,6 +39,7 @@ class Guest:
         if module is not None and not module.exists():
             raise FileNotFoundError(f"{module}: build it with 'make modules KERNEL={config.kernel}'")
         self._slept = False
+        self.nested_agents: list[Agent] | None = None   # see nested.py
         begin = time.monotonic()
         self.machine = Machine(config, config.accel or accel.choose(),
                                directory or run_directory(), module)
@@ -58,50 +59,12 @@ class Guest:
     def __exit__(self, *_):
         self.power_off()
 
-    # ---- commands ----------------------------------------------------------------------------
+    @property
+    def slowness(self) -> int:
+        return self.config.boots.slowness
 
-    def start(self, command: str, timeout: float | None = 60, netns: str | None = None,
-              stdin: str = "") -> Job:
-        """Starts a bash command; several may run at once. `netns`: in that namespace. `timeout`
-        is for the stock kernel; slower ones get more."""
-        if netns is not None:
-            command = f"exec ip netns exec {netns} bash -c {shlex.quote(command)}"
-        if timeout is not None:
-            timeout *= self.config.boots.slowness
-        return self.agent.start(command, timeout, stdin)
-
-    def run(self, command: str, timeout: float = 60, check: bool = True,
-            netns: str | None = None, stdin: str = "") -> Result:
-        """Runs a bash command to its end. Raises CommandFailed unless `check` is False."""
-        try:
-            return self.start(command, timeout, netns, stdin).wait(check)
-        except AgentGone as error:
-            raise AgentGone(self.machine.explain(f"{error}, running {command!r}")) from error
-
-    def succeeds(self, command: str, timeout: float = 60, netns: str | None = None) -> bool:
-        return self.run(command, timeout, check=False, netns=netns).rc == 0
-
-    def read(self, path: str) -> str:
-        return self.run(f"cat {shlex.quote(path)}").text
-
-    def write(self, path: str, text: str) -> Result:
-        """Writes to a sysfs or procfs file; the result's `err` names the errno on failure."""
-        command = f"printf %s {shlex.quote(text)} >{shlex.quote(path)}"
-        return self.run(command, check=False)
-
-    def put(self, path: str, data: bytes, mode: int = 0o644):
-        """Creates a file in the guest."""
-        self.agent.put(path, data, mode)
-
-    def wait_until(self, command: str, timeout: float, netns: str | None = None,
-                   interval: float = 0.1):
-        """Waits until `command` succeeds in the guest."""
-        loop = f"until {command}; do sleep {interval}; done"
-        try:
-            self.run(loop, timeout, netns=netns)
-        except CommandFailed as error:
-            raise TimeoutError(f"{command!r} did not come true in {timeout} s\n"
-                               f"{error.result}") from error
+    def explain(self, what: str) -> str:
+        return self.machine.explain(what)
 
     # ---- the driver under test ---------------------------------------------------------------
 

@@ -20,11 +20,25 @@ def _from_environment(name: str, default: str) -> Path:
 
 
 KERNEL = KERNELS["stock"].directory
-IMAGES = _from_environment("IGB_RS_GUEST", "/guest")
+# A small image for the card alone, and one for a host of guests, made when asked for.
+IMAGES = {
+    "guest": _from_environment("IGB_RS_GUEST", "/guest"),
+    "vm": _from_environment("IGB_RS_VM", "/vm"),
+}
 CACHE = _from_environment("IGB_RS_STATE", "/cache/state")
 
 RELEASE = KERNELS["stock"].release
-ROOTFS = IMAGES / "rootfs.erofs"
+
+
+def rootfs(image: str) -> Path:
+    return IMAGES[image] / "rootfs.erofs"
+
+
+def missing(image: str) -> str | None:
+    """What to do about an image that is not there."""
+    if rootfs(image).exists():
+        return None
+    return f"the image {image!r} is missing: run 'make prepare-{image}' first"
 
 
 def stripped(module: Path) -> bytes:
@@ -53,11 +67,15 @@ def _own_modules(kernel: Kernel):
             yield f"payload/modules/{kernel.release}/{name}", 0o644, path.read_bytes()
 
 
-def initramfs(kernel: Kernel, module: Path | None) -> bytes:
-    """Base archive plus /init, everything of tests/guest and the module in /payload."""
+def initramfs(kernel: Kernel, module: Path | None, image: str = "guest",
+              nested: bool = False) -> bytes:
+    """Base archive plus /init, everything of tests/guest and the module in /payload; `nested`:
+    with the archive a guest's own guests boot."""
     files = [("init", 0o755, (GUEST_FILES / "init").read_bytes()), *_payload(GUEST_FILES)]
     if module is not None:
         files.append((f"payload/{module.name}", 0o644, stripped(module)))
     if kernel.modules is not None:
         files += _own_modules(kernel)
-    return (IMAGES / "initrd.cpio").read_bytes() + cpio.archive(files)
+    if nested:
+        files.append(("payload/nested.cpio", 0o644, initramfs(KERNELS["stock"], None, image)))
+    return (IMAGES[image] / "initrd.cpio").read_bytes() + cpio.archive(files)

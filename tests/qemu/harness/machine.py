@@ -58,12 +58,18 @@ class Machine:
         self.console_log = directory / "console.log"
         self.trace_log = directory / "trace.log"
         self.initrd = directory / "initrd.cpio"
-        self.initrd.write_bytes(images.initramfs(config.boots, module))
+        self.initrd.write_bytes(
+            images.initramfs(config.boots, module, config.image, config.nested > 0))
         self.trace_log.touch()
         self.agent_socket, agent = socket.socketpair()
         self.terminal_socket, terminal = socket.socketpair()
         monitor_socket, monitor = socket.socketpair()
         passed = {"agent": agent, "terminal": terminal, "monitor": monitor}
+        # Each carries the connection to the agent of one guest in this guest.
+        self.nested_sockets = []
+        for number in range(config.nested):
+            ours, passed[f"nested{number}"] = socket.socketpair()
+            self.nested_sockets.append(ours)
         self.command = self._command({name: end.fileno() for name, end in passed.items()})
         with open(directory / "qemu.log", "wb") as log:
             log.write((" ".join(self.command) + "\n\n").encode())
@@ -100,7 +106,7 @@ class Machine:
             arguments += ["-device", device]
         arguments += network(config)
         arguments += [
-            "-drive", f"if=none,id=root,format=raw,readonly=on,file={images.ROOTFS}",
+            "-drive", f"if=none,id=root,format=raw,readonly=on,file={images.rootfs(config.image)}",
             "-device", "virtio-blk-pci,drive=root,addr=0x10",
             "-device", "virtio-serial-pci,addr=0x11",
             "-chardev", f"socket,id=agent,fd={fds['agent']}",
@@ -108,6 +114,10 @@ class Machine:
             "-chardev", f"socket,id=terminal,fd={fds['terminal']}",
             "-device", "virtconsole,chardev=terminal",
             "-device", "virtio-rng-pci,addr=0x12"]
+        for number in range(config.nested):
+            name = f"nested{number}"
+            arguments += ["-chardev", f"socket,id={name},fd={fds[name]}",
+                          "-device", f"virtserialport,chardev={name},name=org.igb-rs.{name}"]
         for device in config.devices:
             arguments += ["-device", device]
         if config.capture:
@@ -140,7 +150,7 @@ class Machine:
         if self.alive():
             self.process.kill()
         self.process.wait()
-        for end in (self.agent_socket, self.terminal_socket):
+        for end in (self.agent_socket, self.terminal_socket, *self.nested_sockets):
             end.close()
 
     def close(self):

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 
 from .agent import CommandFailed
-from .guest import Guest
+from .shell import Shell
 from .topology import Host
 
 
@@ -27,7 +27,7 @@ class Ping:
         return self.received == self.sent
 
 
-def ping(guest: Guest, source: Host, target: str, count: int = 5, size: int = 56,
+def ping(guest: Shell, source: Host, target: str, count: int = 5, size: int = 56,
          interval: float = 0.05, options: str = "") -> Ping:
     """Echo requests from `source` to the address `target`. Losses are reported, not raised."""
     command = f"ping -n -q -c {count} -i {interval} -s {size} -W 2 {options} {target}"
@@ -48,13 +48,15 @@ class Stream:
     retransmits: int
 
 
-def tcp_stream(guest: Guest, source: Host, target: Host, seconds: float = 2,
-               options: str = "") -> Stream:
-    """iperf3 from `source` to `target`; under a slow kernel, some MB in whatever time they take."""
-    amount = f"--time {seconds}" if guest.config.boots.slowness == 1 else "--bytes 4M"
-    server = guest.start("iperf3 --server --one-off --forceflush", timeout=seconds + 60,
+def tcp_stream(guest: Shell, source: Host, target: Host, seconds: float = 2,
+               options: str = "", at: Shell | None = None) -> Stream:
+    """iperf3 from `source` to `target`, which is in the guest `at` if that is another. Under a slow
+    kernel, some MB in whatever time they take."""
+    other = at or guest
+    amount = f"--time {seconds}" if guest.slowness == 1 else "--bytes 4M"
+    server = other.start("iperf3 --server --one-off --forceflush", timeout=seconds + 60,
                          netns=target.netns)
-    guest.wait_until("ss -Hltn sport = :5201 | grep -q .", 20, netns=target.netns)
+    other.wait_until("ss -Hltn sport = :5201 | grep -q .", 30, netns=target.netns)
     client = guest.run(f"iperf3 --json --client {target.ipv4} {amount} {options}",
                        timeout=seconds + 40, check=False, netns=source.netns)
     if client.rc:
@@ -83,11 +85,11 @@ class Delivery:
         return self.intact == self.sent and not self.repeated and not self.reordered
 
 
-def mac_of(guest: Guest, host: Host) -> str:
+def mac_of(guest: Shell, host: Host) -> str:
     return guest.run(f"cat /sys/class/net/{host.name}/address", netns=host.netns).text
 
 
-def frames(guest: Guest, source: Host, target: Host, sizes: Iterable[int], seed: int = 1,
+def frames(guest: Shell, source: Host, target: Host, sizes: Iterable[int], seed: int = 1,
            destination: str | None = None, timeout: float = 60) -> Delivery:
     """One Ethernet frame of each size (with header, without FCS) from `source` to `target`,
     compared byte for byte (tests/guest/frames.py)."""

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests of the test guest: virtual machines that own a VF, as on a real host.
+
+The test guest (L1) runs QEMU with KVM, an emulated IOMMU and the driver under test; its guests
+(L2) boot the same kernel, file system and command agent, so whatever can be run in one can be run
+in the other. An L2's agent is reached through a port of L1 that is relayed to it.
+
+    @pytest.mark.guest(**HOST_OF_GUESTS)
+    def test_something(lan):
+        host = VmHost(lan)
+        vf, = host.create_vfs(1)
+        with host.boot(passed_through(vf)) as vm:
+            vm.join(vm_host(0))
+            vm.run("ping -c 1 192.0.2.2")
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import shlex
+import time
+
+from .agent import Agent, AgentGone
+from .machine import AGENT_PORT
+from .shell import Shell
+from .topology import CARRIER_SECONDS, PF_PCI, Host, Lan
+
+# Fields of Config for a guest that can have guests. With `iommu=pt` the IOMMU translates only for
+# devices that are handed to a guest.
+HOST_OF_GUESTS = {
+    "image": "vm",
+    "nested": 4,
+    "memory": "3G",
+    "machine": "q35,kernel-irqchip=split",
+    "first_devices": ("intel-iommu,intremap=on",),
+    "cmdline": "intel_iommu=on iommu=pt",
+}
+
+BOOT_SECONDS = 240      # limit, not expectation: 15 s under TCG on an idle host
+MEMORY = "256M"
+
+
+def vm_host(index: int) -> Host:
+    """Name and address of the NIC in the guest that is number `index` on the network."""
+    return Host(f"vm{index}", None, 10 + index)
+
+
+class CannotNest(Exception):
+    """What the guest lacks to have guests of its own."""
+
+
+def passed_through(pci: str) -> list[str]:
+    """QEMU arguments that hand a function, bound to vfio-pci, to a guest."""
+    return ["-device", f"vfio-pci,host={pci},rombar=0"]
+
+
+def on_tap(model: str, tap: str, mac: str, vhost: bool = False) -> list[str]:
+    """QEMU arguments for an emulated NIC whose other end is the interface `tap` of the host."""
+    return ["-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no,"
+                       f"vhost={'on' if vhost else 'off'}",
+            "-device", f"{model},netdev=net,mac={mac},romfile="]
+
+
+class Vm(Shell):
+    """A guest of the guest; as a context manager it is killed at the end."""
+
+    def __init__(self, host: VmHost, slot: int, nic: list[str]):
+        self.host = host
+        self.slot = slot
+        self.directory = f"/tmp/vm{slot}"
+        self.agent = host.agents[slot]
+        self._forget_earlier()
+        self._begin = time.monotonic()
+        l1 = host.guest
+        l1.run(f"rm -rf {self.directory} && mkdir {self.directory}")
+        self.qemu = l1.start(shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log",
+                             timeout=None)
+        self._relay = l1.start(self._relay_command(), timeout=None)
+        self.nic: str | None = None
+
+    def _command(self, nic: list[str]) -> list[str]:
+        cmdline = ("console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed "
+                   "modprobe.blacklist=igb")
+        return ["exec", "qemu-system-x86_64", "-name", f"vm{self.slot}",
+                "-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", MEMORY, "-smp", "1",
+                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+                "-kernel", "/boot/vmlinux", "-initrd", "/payload/nested.cpio",
+                "-append", cmdline, "-serial", f"file:{self.directory}/console.log",
+                "-drive", "if=none,id=root,format=raw,readonly=on,file=/dev/vda",
+                "-device", "virtio-blk-pci,drive=root,addr=0x10",
+                "-device", "virtio-serial-pci,addr=0x11",
+                "-chardev", f"socket,id=agent,path={self.directory}/agent,server=on,wait=off",
+                "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
+                "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off", *nic]
+
+    def _relay_command(self) -> str:
+        """Connects the agent's end of this guest with the port of its host."""
+        return (f"port=$(grep -l '^org.igb-rs.nested{self.slot}$'"
+                " /sys/class/virtio-ports/*/name | cut -d/ -f5);"
+                f"until [ -S {self.directory}/agent ]; do sleep 0.1; done;"
+                f"exec socat UNIX-CONNECT:{self.directory}/agent /dev/$port")
+
+    def _forget_earlier(self):
+        """What an earlier guest at this port still had to say."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.agent.ready.get_nowait()
+
+    def wait_ready(self) -> Vm:
+        """Until the agent runs; says what the guest said if it does not come to that."""
+        try:
+            self.agent.wait_ready(BOOT_SECONDS)
+        except AgentGone as error:
+            raise AgentGone(self.explain("a nested guest did not boot")) from error
+        self.boot_seconds = time.monotonic() - self._begin
+        return self
+
+    def explain(self, what: str) -> str:
+        logs = self.host.guest.run(
+            f"for f in qemu.log console.log; do echo \"--- end of $f\";"
+            f"tail -n 25 {self.directory}/$f; done", check=False)
+        return f"vm{self.slot}: {what}\n{logs.out}"
+
+    def __enter__(self) -> Vm:
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    # ---- the network as this guest sees it ---------------------------------------------------
+
+    def join(self, host: Host, driver: str = "igbvf", carrier: bool = True):
+        """Loads the NIC's driver, names the interface after `host` and gives it its addresses."""
+        self.run(f"modprobe {driver}")
+        self.wait_until("[ -n \"$(ls /sys/class/net | grep -v '^lo$')\" ]", 60)
+        self.run(f"i=$(ls /sys/class/net | grep -v '^lo$'); ip link set $i down;"
+                 f"[ $i = {host.name} ] || ip link set $i name {host.name}")
+        self.run(f"ip addr add {host.ipv4}/24 dev {host.name} &&"
+                 f"ip addr add {host.ipv6}/64 dev {host.name} nodad &&"
+                 f"ip link set {host.name} up")
+        self.nic = host.name
+        if carrier:
+            self.wait_carrier()
+
+    def wait_carrier(self, state: int = 1, seconds: float = CARRIER_SECONDS * 2):
+        self.wait_until(f"grep -q {state} /sys/class/net/{self.nic}/carrier", seconds)
+
+    def mac(self) -> str:
+        return self.read(f"/sys/class/net/{self.nic}/address")
+
+    # ---- the end -----------------------------------------------------------------------------
+
+    def _gone(self, seconds: float) -> bool:
+        try:
+            self.qemu.wait(check=False, timeout=seconds)
+        except AgentGone:
+            return False
+        return True
+
+    def power_off(self, seconds: float = 60):
+        """Ordinary shutdown, with the drivers' shutdown methods."""
+        self.agent.start("busybox poweroff -f")
+        if not self._gone(seconds):
+            raise AgentGone(self.explain(f"no power off within {seconds} s"))
+        self._clean_up()
+
+    def kill(self):
+        """SIGKILL to QEMU; nothing happens if it has ended already."""
+        if self in self.host.running:
+            self.qemu.kill(9)
+            if not self._gone(60):
+                raise AgentGone(f"vm{self.slot}: QEMU is not gone 60 s after SIGKILL")
+            self._clean_up()
+
+    def _clean_up(self):
+        self._relay.kill(9)
+        self.host.running.remove(self)
+
+
+class VmHost:
+    """The test guest in its role as a host: its VFs and its guests."""
+
+    def __init__(self, lan: Lan):
+        self.lan = lan
+        self.guest = lan.guest
+        self.running: list[Vm] = []
+        self.agents = nested_agents(lan.guest)
+        self._prepare()
+
+    def _prepare(self):
+        self.guest.run("modprobe -a vfio-pci tun vhost_net;"
+                       "modprobe -q kvm_amd || modprobe -q kvm_intel || true")
+        if not self.guest.succeeds("test -c /dev/kvm"):
+            raise CannotNest("the guest has no /dev/kvm: this host's KVM does not offer nested "
+                             "virtualization (parameter nested=1 of kvm_intel or kvm_amd); "
+                             "--accel tcg does")
+        if not self.guest.succeeds("ls -d /sys/kernel/iommu_groups/*"):
+            raise CannotNest("the guest has no IOMMU")
+
+    # ---- functions ---------------------------------------------------------------------------
+
+    def create_vfs(self, count: int) -> list[str]:
+        """VFs bound to vfio-pci, by PCI address."""
+        device = f"/sys/bus/pci/devices/{PF_PCI}"
+        self.guest.run(f"echo 0 >{device}/sriov_drivers_autoprobe")
+        result = self.lan.set_numvfs(count)
+        if result.rc:
+            raise AssertionError(f"sriov_numvfs={count}: {result.err}")
+        vfs = [self.lan.vf_pci(index) for index in range(count)]
+        for vf in vfs:
+            self.guest.run(f"echo vfio-pci >/sys/bus/pci/devices/{vf}/driver_override &&"
+                           f"echo {vf} >/sys/bus/pci/drivers_probe &&"
+                           f"test -e /sys/bus/pci/drivers/vfio-pci/{vf}")
+        return vfs
+
+    def remove_vfs(self):
+        result = self.lan.set_numvfs(0)
+        if result.rc:
+            raise AssertionError(f"sriov_numvfs=0: {result.err}")
+        self.guest.run(f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/sriov_drivers_autoprobe")
+
+    # ---- guests ------------------------------------------------------------------------------
+
+    def start(self, nic: list[str]) -> Vm:
+        """Starts a guest and does not wait for it."""
+        free = set(range(len(self.agents))) - {vm.slot for vm in self.running}
+        vm = Vm(self, min(free), nic)
+        self.running.append(vm)
+        return vm
+
+    def boot(self, nic: list[str]) -> Vm:
+        return self.start(nic).wait_ready()
+
+    def boot_all(self, *nics: list[str]) -> list[Vm]:
+        """Several guests at the same time."""
+        return [vm.wait_ready() for vm in [self.start(nic) for nic in nics]]
+
+    def close(self):
+        for vm in list(self.running):
+            vm.kill()
+
+
+def nested_agents(guest) -> list[Agent]:
+    """One connection per port for the life of the guest, whichever nested guest is behind it."""
+    if guest.nested_agents is None:
+        guest.nested_agents = [Agent(connection)
+                               for connection in guest.machine.nested_sockets]
+    return guest.nested_agents
