@@ -33,10 +33,12 @@ help:
 	@echo 'make test KERNEL=debug   under the kernel with detectors (or kcsan: with race detection)'
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan the other'
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
+	@echo 'make demo-vm             two virtual machines with a VF each, step by step'
 	@echo 'make check               formatting, lints, documentation, the unsafe gate'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
 	@echo 'make prepare             only fill the cache (toolchain root, kernel, guest)'
+	@echo 'make prepare-vm          and the image of a guest that has virtual machines'
 	@echo 'make enter               a shell in the toolchain root'
 	@echo 'make clean               remove build/'
 	@echo 'make clean-cache         remove the cache'
@@ -68,6 +70,11 @@ test-all:
 	$(ENTER) $(call with,$(all_kernels)) tests/run-all --table --driver $(DRIVER) \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
+# A guest that has guests of its own: a bigger image, made when it is first needed.
+.PHONY: demo-vm
+demo-vm:
+	$(ENTER) --with vm tests/qemu/$@ --driver $(DRIVER)
+
 .PHONY: check
 check:
 	$(ENTER) tests/check
@@ -79,6 +86,10 @@ fuzz:
 .PHONY: prepare
 prepare:
 	tests/env/env prepare
+
+.PHONY: prepare-vm
+prepare-vm:
+	tests/env/env vm
 
 .PHONY: debug-kernel
 debug-kernel:
