@@ -62,12 +62,12 @@ run shell:
 
 .PHONY: test
 test:
-	$(ENTER) $(call with,$(or $(tested),debug)) tests/run-all --driver $(DRIVER) \
+	$(ENTER) --with vm $(call with,$(or $(tested),debug)) tests/run-all --driver $(DRIVER) \
 		$(tested:%=--kernel %) $(TESTS)
 
 .PHONY: test-all
 test-all:
-	$(ENTER) $(call with,$(all_kernels)) tests/run-all --table --driver $(DRIVER) \
+	$(ENTER) --with vm $(call with,$(all_kernels)) tests/run-all --table --driver $(DRIVER) \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.

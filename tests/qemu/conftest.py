@@ -31,6 +31,7 @@ from harness.config import DRIVERS
 from harness.health import KernelLog, Leaks, ModelTrace, watches_locks
 from harness.kernels import KERNELS
 from harness.machine import MachineDied
+from harness.nested import CannotNest, VmHost
 from harness.topology import Lan
 
 # Guests alive at the same time: each costs memory, and idle ones some CPU.
@@ -182,6 +183,9 @@ def _is_last_of_its_file(item, config: Config) -> bool:
 def guest(request, guests):
     """A healthy guest of the configuration the test asks for, judged when the test is over."""
     config = guest_config(request.config, request.node)
+    missing = images.missing(config.image)
+    if missing:
+        pytest.skip(missing)
     machine = guests.get(config)
     log = KernelLog(machine, request.node.name)
     trace = ModelTrace(machine)
@@ -238,3 +242,17 @@ def lan(guest):
 def vfs(request, lan):
     """`@pytest.mark.parametrize("vfs", [7], indirect=True)`, default 2: that many VFs, up."""
     return lan.vfs_up(getattr(request, "param", 2))
+
+
+@pytest.fixture
+def vmhost(lan):
+    """The guest as a host of guests, `@pytest.mark.guest(**HOST_OF_GUESTS)`."""
+    try:
+        host = VmHost(lan)
+    except CannotNest as lack:
+        pytest.skip(str(lack))
+    yield host
+    try:
+        host.close()
+    except AgentGone as error:
+        pytest.fail(f"cannot end the nested guests: {error}")

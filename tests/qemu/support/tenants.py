@@ -258,3 +258,24 @@ def heard(tenants: Tenants, index: int) -> dict[str, int]:
     tenants.guest.run(f"python3 -I -S /payload/stray.py send {PEER.name} {OLD_MAC} {OLD_VLAN}",
                       netns=PEER.netns)
     return json.loads(counter.wait().out)
+
+
+def kill_mid_traffic(tenants: Tenants, index: int):
+    """SIGKILL to a guest's hypervisor while frames go both ways; nothing of it stays open."""
+    vm, place = tenants.vms[index], tenants.place(f"vm{index}")
+    if vm.nic is None:
+        vm.join(place.host)
+    server = tenants.guest.start("iperf3 --server --one-off", timeout=120, netns=PEER.netns)
+    tenants.guest.wait_until("ss -Hltn sport = :5201 | grep -q .", 30, netns=PEER.netns)
+    vm.start(f"iperf3 --client {PEER.ipv4} --bidir --time 60")
+    counter = f"/sys/class/net/{PEER.name}/statistics/rx_bytes"
+    before = int(tenants.guest.run(f"cat {counter}", netns=PEER.netns).text)
+    tenants.guest.wait_until(f"[ $(cat {counter}) -gt {before + ENOUGH_BYTES} ]", 60,
+                             netns=PEER.netns)
+    vm.kill()
+    server.kill()
+    pool = 1 << index
+    held = Filters.read(tenants.guest)
+    expect(not held.vfre & pool and not held.vfte & pool, "the VF of a dead guest is still open")
+    expect(not any(pools & pool for pools in held.addresses.values()),
+           f"addresses of a dead guest: {held.addresses}")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Virtual machines that own a VF: the short form, all of it in one boot of two guests."""
+
+import pytest
+
+from harness.nested import HOST_OF_GUESTS, passed_through
+from support import tenants
+
+# C igb waits for the guest in sriov_numvfs with the PF's lock held, has no link state, and leaves
+# a tenant's filters to the next one.
+pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
+              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900)]
+
+EBUSY = "Device or resource busy"
+
+
+def test_two_tenants(vmhost):
+    """What `make demo-vm` shows, asserted."""
+    scene = tenants.move_in(vmhost)
+    tenants.pci_device(scene)
+    for one, other in (("vm0", "pf"), ("vm0", "peer"), ("vm0", "vm1")):
+        tenants.talk(scene, one, other)
+    tenants.traffic_stays_inside(scene)
+    for change in (tenants.vlan, tenants.link_state, tenants.rate, tenants.mac_after_reset):
+        change(scene)
+    refused = vmhost.lan.set_numvfs(0)
+    assert refused.rc != 0 and EBUSY in refused.err
+    tenants.take_liberties(scene)
+    scene.vms[1].power_off()
+    tenants.nothing_left(scene)
+    tenants.new_tenant(scene)
+    for vm in scene.vms:
+        vm.power_off()
+    vmhost.remove_vfs()
+
+
+def test_killed_guest(vmhost):
+    """SIGKILL to the hypervisor in the middle of traffic: the VF is free and clean at once."""
+    vf, = vmhost.create_vfs(1)
+    scene = tenants.Tenants(vmhost, [vf], [vmhost.boot(passed_through(vf))])
+    tenants.kill_mid_traffic(scene, 0)
+    vmhost.remove_vfs()
+    assert tenants.ping(scene.guest, tenants.PF_HOST, tenants.PEER.ipv4, count=3).complete

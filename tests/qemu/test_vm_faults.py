@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What happens to virtual machines with a VF, and what they do, while their neighbours run."""
+
+import pytest
+
+from harness.nested import HOST_OF_GUESTS, passed_through, vm_host
+from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.traffic import ping
+from support import tenants
+from support.registers import Filters
+from support.tenants import Place, Tenants
+from support.watch import Watch, watch_for
+
+pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
+              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
+
+EBUSY = "Device or resource busy"
+FLR = "echo 1 >/sys/bus/pci/devices/$(basename $(ls -d /sys/bus/pci/drivers/igbvf/0000:*))/reset"
+
+
+@pytest.fixture
+def scene(vmhost):
+    """Two guests with a VF each, on the network."""
+    return tenants.move_in(vmhost)
+
+
+def vf_in(vm) -> str:
+    """PCI address of the VF as the guest has it."""
+    return "0000:" + vm.run("lspci -d 8086:10ca").text.split()[0]
+
+
+# ---- guests that end, or reset their VF ------------------------------------------------------
+
+def test_neighbour_of_a_killed_guest(scene):
+    """The neighbour loses nothing, and the VF serves the next guest."""
+    watch = Watch(scene.place("vm1"), PEER.ipv4)
+    tenants.kill_mid_traffic(scene, 0)
+    seen = watch.end()
+    assert seen.lost == 0, seen
+    scene.vms[0] = scene.host.boot(passed_through(scene.vfs[0]))
+    scene.vms[0].join(vm_host(0))
+    tenants.talk(scene, "vm0", "peer")
+    tenants.talk(scene, "vm0", "vm1")
+
+
+def test_flr_under_a_bound_driver(scene):
+    """The guest resets the function beneath its own driver: only this VF is closed, until the
+    driver makes its handshake again."""
+    vm0 = scene.vms[0]
+    watch = Watch(scene.place("vm1"), PEER.ipv4)
+    vm0.run(FLR)
+    held = Filters.read(scene.guest)
+    assert not held.vfre & 0b01 and held.vfre & 0b10
+    vm0.run(f"ip link set {vm0.nic} down; ip link set {vm0.nic} up")
+    vm0.wait_carrier()
+    tenants.reaches(scene.place("vm0"), PEER.ipv4)
+    tenants.answered(scene.place("vm0"), PEER.ipv4)
+    seen = watch.end()
+    assert seen.lost == 0, seen
+
+
+def test_many_flrs_and_rebinds(scene):
+    vm0 = scene.vms[0]
+    vf = vf_in(vm0)
+    watch = Watch(scene.place("vm1"), PEER.ipv4)
+    vm0.run(f"echo {vf} >/sys/bus/pci/drivers/igbvf/unbind")
+    vm0.run(f"for i in $(seq 20); do echo 1 >/sys/bus/pci/devices/{vf}/reset; done", timeout=120)
+    vm0.run(f"echo {vf} >/sys/bus/pci/drivers/igbvf/bind")
+    vm0.join(vm_host(0))
+    tenants.reaches(scene.place("vm0"), PEER.ipv4)
+    tenants.talk(scene, "vm0", "vm1")
+    seen = watch.end()
+    assert seen.lost == 0, seen
+
+
+# ---- the PF while guests run -----------------------------------------------------------------
+
+@pytest.mark.parametrize("change", [
+    "ip link set dut down; sleep 1; ip link set dut up",
+    "ip link set dut mtu 4000; sleep 1; ip link set dut mtu 1500",
+    "ethtool -G dut rx 512; ethtool -G dut rx 256",
+])
+def test_guests_do_not_notice(scene, change):
+    """They lose no frame, neither to the outside nor to each other."""
+    outside = Watch(scene.place("vm0"), PEER.ipv4)
+    inside = Watch(scene.place("vm0"), vm_host(1).ipv4)
+    scene.guest.run(change)
+    scene.host.lan.wait_carrier(PF_HOST)
+    tenants.reaches(scene.place("vm1"), PF_HOST.ipv4)
+    for seen in (outside.end(), inside.end()):
+        assert seen.sent > 10 and seen.lost == 0, seen
+
+
+def test_function_reset_of_the_pf(scene):
+    """It takes the VFs' registers with it. The host is well; a guest has its VF back when it
+    resets it, as at its next start."""
+    scene.guest.run(f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset")
+    scene.host.lan.wait_carrier(PF_HOST)
+    assert ping(scene.guest, PF_HOST, PEER.ipv4, count=3).complete
+    for index, vm in enumerate(scene.vms):
+        vm.power_off()
+        scene.vms[index] = scene.host.boot(passed_through(scene.vfs[index]))
+        scene.vms[index].join(vm_host(index))
+    tenants.talk(scene, "vm0", "vm1")
+    tenants.talk(scene, "vm1", "peer")
+
+
+def test_numvfs_while_a_guest_has_a_vf(scene):
+    """Refused, by name, without touching anything; accepted when the last guest has gone."""
+    lan = scene.host.lan
+    watch = Watch(scene.place("vm0"), PEER.ipv4)
+    scene.vms[1].power_off()
+    for _ in range(3):
+        refused = lan.set_numvfs(0)
+        assert refused.rc != 0 and EBUSY in refused.err, refused
+    assert "VF 0 is in use through vfio-pci" in scene.guest.run("dmesg | tail -n 5").out
+    assert scene.guest.read(f"/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs") == "2"
+    seen = watch.end()
+    assert seen.lost == 0, seen
+    scene.vms[0].power_off()
+    assert lan.set_numvfs(0).rc == 0
+    vfs = scene.host.create_vfs(3)
+    again = Tenants(scene.host, vfs, [scene.host.boot(passed_through(vfs[2]))])
+    again.vms[0].join(vm_host(2))
+    place = Place(again.vms[0], vm_host(2))
+    tenants.reaches(place, PEER.ipv4)
+    tenants.answered(place, PEER.ipv4)
+
+
+def test_module_reload_while_guests_run(scene):
+    """rmmod waits for the guests, which keep their VFs meanwhile; then the module can come back."""
+    guest = scene.guest
+    removal = guest.start("rmmod igb_rs", timeout=300)
+    guest.wait_until("dmesg | grep -q 'blocked until device is released' ||"
+                     " pgrep -x rmmod", 30)
+    for name in ("vm0", "vm1"):
+        tenants.answered(scene.place(name), PEER.ipv4)
+    for vm in scene.vms:
+        vm.power_off()
+    removal.wait(timeout=120)
+    assert not guest.loaded()
+    scene.host.lan.detach(PF_HOST)
+    guest.load()
+    scene.host.lan.attach(PF_HOST, PF_PCI)
+    scene.host.lan.wait_carrier(PF_HOST)
+    fresh = tenants.move_in(scene.host)
+    tenants.talk(fresh, "vm0", "vm1")
+
+
+# ---- a hostile guest -------------------------------------------------------------------------
+
+ATTACKS = ("flood", "hold", "reset", "registers", "rings")
+SECONDS = 12
+
+
+@pytest.mark.allow_trace("igbvf_|e1000e_")
+@pytest.mark.allow_log("DMAR")
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_victim_beside_a_hostile_guest(scene, attack, record_property):
+    """Loss and latency of the victim before, during and after; and beside a guest that only uses
+    its CPU, which is all that an attack may cost."""
+    hostile, victim = scene.vms[0], scene.place("vm1")
+    vf = vf_in(hostile)
+    hostile.run(f"echo {vf} >/sys/bus/pci/drivers/igbvf/unbind")
+    seen = {"before": watch_for(victim, PEER.ipv4, SECONDS)}
+    for phase, what in (("busy", "spin"), ("during", attack)):
+        strike = hostile.start(f"python3 -I -S /payload/hostile.py {vf} {what} {SECONDS + 5}",
+                               timeout=180)
+        seen[phase] = watch_for(victim, PEER.ipv4, SECONDS)
+        assert '"rounds"' in strike.wait().out
+    seen["after"] = watch_for(victim, PEER.ipv4, SECONDS)
+    for phase, figures in seen.items():
+        print(f"{attack}, {phase}: {figures}")
+        record_property(phase, str(figures))
+    assert all(figures.lost == 0 for figures in seen.values()), seen
+    assert seen["during"].median < 5 * seen["busy"].median + 5, seen
+    assert seen["after"].median < 3 * seen["before"].median + 5, seen
+    assert ping(scene.guest, PF_HOST, PEER.ipv4, count=3).complete
+    own = Filters.read(scene.guest)
+    assert own.pools_of(scene.vms[1].mac()) == 0b10, "the victim's address is the victim's"
