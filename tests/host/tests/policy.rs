@@ -212,8 +212,15 @@ fn disabled_link_stops_traffic_and_shows_no_cts() {
 fn rate_is_kept_and_rescaled() {
     let mut w = ready(2);
     let vf = vf_index(0);
-    assert_eq!(w.switch.set_vf_rate(vf, 0, 100).unwrap_err().errno(), -22);
+    // Enabling VFs takes the link away for a while, which must not keep a program from setting them
+    // up.
+    assert_eq!(w.switch.set_vf_rate(vf, 0, 1001).unwrap_err().errno(), -22);
+    w.switch.set_vf_rate(vf, 0, 100).unwrap();
+    w.sync();
+    assert_eq!(w.regs.rate(0), 0);
     w.switch.set_link_speed(1000);
+    w.sync();
+    assert_eq!(w.regs.rate(0), 0x8000_0000 | 10 << 14);
     assert_eq!(w.switch.set_vf_rate(vf, 1, 100).unwrap_err().errno(), -22);
     assert_eq!(w.switch.set_vf_rate(vf, 0, 1001).unwrap_err().errno(), -22);
     w.switch.set_vf_rate(vf, 0, 50).unwrap();

@@ -21,6 +21,7 @@ use crate::{
         Function,
         VfIndex, //
     },
+    link::Speed,
     vlan::{
         PortVlan,
         VlanId, //
@@ -211,16 +212,23 @@ impl Switch {
 
     /// Limits what `vf` sends to `max` Mb/s; 0 lifts the limit. It is kept when the link changes.
     ///
+    /// Without a link, any speed the port can have is accepted: programs that enable VFs and set
+    /// them up at once meet the link that is just coming back.
+    ///
     /// The limit is for the VF's first queue, the only one in-tree clients use. The second gets next
     /// to nothing while there is a limit, so that using both does not double it.
     ///
     /// # Errors
     ///
-    /// [`AdminError::InvalidRate`] if `min` is not 0, or if `max` is above the link speed or set while
-    /// there is no link.
+    /// [`AdminError::InvalidRate`] if `min` is not 0, or if `max` is above the link speed, or without
+    /// a link above the fastest.
     pub fn set_vf_rate(&mut self, vf: VfIndex, min: u32, max: u32) -> Result<(), AdminError> {
         let unchanged = max == self.vf(vf).admin.max_tx_rate;
-        if min != 0 || (max > self.link_mbps && !unchanged) {
+        let fastest = match self.link_mbps {
+            0 => Speed::Mbps1000.mbps(),
+            mbps => mbps,
+        };
+        if min != 0 || (max > fastest && !unchanged) {
             return Err(AdminError::InvalidRate);
         }
         self.vf_mut(vf).admin.max_tx_rate = max;
