@@ -10,8 +10,9 @@
 
 The modules, lowest first: `cpio` and `images` prepare what is booted, `accel` picks the
 accelerator, `machine` is the QEMU process, `agent` and `shell` run commands in it, `guest` joins
-them, `nested` gives it guests of its own, `topology` names the interfaces and builds namespaces, `traffic` sends and measures, `health`
-judges kernel log and device model traces.
+them, `nested` gives it guests of its own, `topology` names the interfaces and builds namespaces,
+`traffic` sends and measures, `health` judges kernel log and device model traces, `report` shows
+the steps of a demonstration.
 """
 
 from .agent import AgentGone, CommandFailed, Result

@@ -51,9 +51,16 @@ def _verdict_file() -> Path:
     return images.CACHE / f"accel-{boot}-{images.RELEASE}"
 
 
-def choose() -> str:
-    """"kvm" or "tcg"; the answer of the probe is kept for this boot of the host."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK):
+def _kvm_nests() -> bool:
+    """Whether the host lets its guests have guests with KVM."""
+    settings = Path("/sys/module").glob("kvm_*/parameters/nested")
+    return any(path.read_text(encoding="ascii").strip() in "1Y" for path in settings)
+
+
+def choose(nested: bool = False) -> str:
+    """"kvm" or "tcg"; the answer of the probe is kept for this boot of the host. `nested`: for a
+    guest that has guests of its own. TCG emulates a processor that can do that."""
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK) or nested and not _kvm_nests():
         return "tcg"
     verdict = _verdict_file()
     if not verdict.exists():

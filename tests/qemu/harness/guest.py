@@ -41,7 +41,7 @@ class Guest(Shell):
         self._slept = False
         self.nested_agents: list[Agent] | None = None   # see nested.py
         begin = time.monotonic()
-        self.machine = Machine(config, config.accel or accel.choose(),
+        self.machine = Machine(config, config.accel or accel.choose(config.nested > 0),
                                directory or run_directory(), module)
         self.directory = self.machine.directory
         self.agent = Agent(self.machine.agent_socket, config.boots.slowness)

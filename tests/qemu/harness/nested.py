@@ -20,7 +20,9 @@ import contextlib
 import queue
 import shlex
 import time
+from pathlib import Path
 
+from . import kmod
 from .agent import Agent, AgentGone
 from .machine import AGENT_PORT
 from .shell import Shell
@@ -37,7 +39,7 @@ HOST_OF_GUESTS = {
     "cmdline": "intel_iommu=on iommu=pt",
 }
 
-BOOT_SECONDS = 240      # limit, not expectation: 15 s under TCG on an idle host
+BOOT_SECONDS = 600      # limit, not expectation: 15 s under TCG on an idle host
 MEMORY = "256M"
 
 
@@ -62,44 +64,31 @@ def on_tap(model: str, tap: str, mac: str, vhost: bool = False) -> list[str]:
             "-device", f"{model},netdev=net,mac={mac},romfile="]
 
 
-class Vm(Shell):
-    """A guest of the guest; as a context manager it is killed at the end."""
+CMDLINE = ("console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed modprobe.blacklist=igb")
+VMLINUX = "/boot/vmlinux"
+INITRD = "/payload/nested.cpio"
 
-    def __init__(self, host: VmHost, slot: int, nic: list[str]):
+
+class Nested(Shell):
+    """A guest of the guest, whoever starts it: the way to its agent, and its network."""
+
+    def __init__(self, host: VmHost, slot: int):
         self.host = host
         self.slot = slot
         self.directory = f"/tmp/vm{slot}"
         self.agent = host.agents[slot]
+        self.nic: str | None = None
         self._forget_earlier()
         self._begin = time.monotonic()
-        l1 = host.guest
-        l1.run(f"rm -rf {self.directory} && mkdir {self.directory}")
-        self.qemu = l1.start(shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log",
-                             timeout=None)
-        self._relay = l1.start(self._relay_command(), timeout=None)
-        self.nic: str | None = None
-
-    def _command(self, nic: list[str]) -> list[str]:
-        cmdline = ("console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed "
-                   "modprobe.blacklist=igb")
-        return ["exec", "qemu-system-x86_64", "-name", f"vm{self.slot}",
-                "-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", MEMORY, "-smp", "1",
-                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                "-kernel", "/boot/vmlinux", "-initrd", "/payload/nested.cpio",
-                "-append", cmdline, "-serial", f"file:{self.directory}/console.log",
-                "-drive", "if=none,id=root,format=raw,readonly=on,file=/dev/vda",
-                "-device", "virtio-blk-pci,drive=root,addr=0x10",
-                "-device", "virtio-serial-pci,addr=0x11",
-                "-chardev", f"socket,id=agent,path={self.directory}/agent,server=on,wait=off",
-                "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
-                "-qmp", f"unix:{self.directory}/qmp,server=on,wait=off", *nic]
+        host.guest.run(f"rm -rf {self.directory} && mkdir {self.directory}")
+        self._relay = host.guest.start(self._relay_command(), timeout=None)
 
     def _relay_command(self) -> str:
         """Connects the agent's end of this guest with the port of its host."""
         return (f"port=$(grep -l '^org.igb-rs.nested{self.slot}$'"
                 " /sys/class/virtio-ports/*/name | cut -d/ -f5);"
-                f"until [ -S {self.directory}/agent ]; do sleep 0.1; done;"
-                f"exec socat UNIX-CONNECT:{self.directory}/agent /dev/$port")
+                f"until socat UNIX-CONNECT:{self.directory}/agent /dev/$port 2>/dev/null;"
+                " do sleep 0.1; done")
 
     def _forget_earlier(self):
         """What an earlier guest at this port still had to say."""
@@ -107,7 +96,7 @@ class Vm(Shell):
             while True:
                 self.agent.ready.get_nowait()
 
-    def wait_ready(self) -> Vm:
+    def wait_ready(self):
         """Until the agent runs; says what the guest said if it does not come to that."""
         try:
             self.agent.wait_ready(BOOT_SECONDS)
@@ -116,17 +105,15 @@ class Vm(Shell):
         self.boot_seconds = time.monotonic() - self._begin
         return self
 
+    def disconnect(self):
+        """After its end."""
+        self._relay.kill(9)
+
     def explain(self, what: str) -> str:
         logs = self.host.guest.run(
             f"for f in qemu.log console.log; do echo \"--- end of $f\";"
-            f"tail -n 25 {self.directory}/$f; done", check=False)
+            f"tail -n 45 {self.directory}/$f; done", check=False)
         return f"vm{self.slot}: {what}\n{logs.out}"
-
-    def __enter__(self) -> Vm:
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
 
     # ---- the network as this guest sees it ---------------------------------------------------
 
@@ -148,6 +135,39 @@ class Vm(Shell):
 
     def mac(self) -> str:
         return self.read(f"/sys/class/net/{self.nic}/address")
+
+
+class Vm(Nested):
+    """A guest in a QEMU of its own; as a context manager it is killed at the end."""
+
+    def __init__(self, host: VmHost, slot: int, nic: list[str]):
+        super().__init__(host, slot)
+        self.qemu = host.guest.start(
+            shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log", timeout=None)
+
+    def _command(self, nic: list[str]) -> list[str]:
+        return ["exec", "qemu-system-x86_64", "-name", f"vm{self.slot},debug-threads=on",
+                "-accel", "kvm", "-cpu", "host", "-M", "q35", "-m", MEMORY, "-smp", "1",
+                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
+                "-kernel", VMLINUX, "-initrd", INITRD, "-append", CMDLINE,
+                "-serial", f"file:{self.directory}/console.log",
+                "-drive", "if=none,id=root,format=raw,readonly=on,file=/dev/vda",
+                "-device", "virtio-blk-pci,drive=root,addr=0x10",
+                "-device", "virtio-serial-pci,addr=0x11",
+                "-chardev", f"socket,id=agent,path={self.directory}/agent,server=on,wait=off",
+                "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
+                "-pidfile", f"{self.directory}/pid", *nic]
+
+    @property
+    def pid(self) -> int:
+        """QEMU's, in the guest that runs it."""
+        return int(self.host.guest.read(f"{self.directory}/pid"))
+
+    def __enter__(self) -> Vm:
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
 
     # ---- the end -----------------------------------------------------------------------------
 
@@ -174,7 +194,7 @@ class Vm(Shell):
             self._clean_up()
 
     def _clean_up(self):
-        self._relay.kill(9)
+        self.disconnect()
         self.host.running.remove(self)
 
 
@@ -197,6 +217,10 @@ class VmHost:
                              "--accel tcg does")
         if not self.guest.succeeds("ls -d /sys/kernel/iommu_groups/*"):
             raise CannotNest("the guest has no IOMMU")
+        if self.guest.machine.accel == "tcg" and not self.guest.succeeds(
+                "test -d /sys/module/tcg_svm"):
+            self.guest.put("/tmp/tcg_svm.ko", kmod.build(Path(__file__).with_name("tcg_svm")))
+            self.guest.run("insmod /tmp/tcg_svm.ko")
 
     # ---- functions ---------------------------------------------------------------------------
 

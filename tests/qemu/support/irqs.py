@@ -4,29 +4,18 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from pathlib import Path
 
-from harness import Guest, images
-from harness.kernels import Kernel
+from harness import Guest, kmod
 from harness.topology import PF_PCI
 
 _SOURCE = Path(__file__).with_name("limit_irqs")
 
 
-def _module(kernel: Kernel) -> Path:
-    """The test module, built for that kernel."""
-    output = images.CLONE / "build/limit_irqs" / kernel.name
-    output.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["make", "-s", f"M={_SOURCE}", f"MO={output}", *kernel.module_build],
-                   check=True)
-    return output / "limit_irqs.ko"
-
-
 @contextlib.contextmanager
 def limited(guest: Guest, *kinds: str):
     """The PF has only these kinds of interrupt, of "msi" and "intx". Drivers are loaded inside."""
-    guest.put("/tmp/limit_irqs.ko", images.stripped(_module(guest.config.boots)))
+    guest.put("/tmp/limit_irqs.ko", kmod.build(_SOURCE, guest.config.boots))
     parameters = " ".join(f"{kind}=1" for kind in kinds)
     guest.run(f"insmod /tmp/limit_irqs.ko device={PF_PCI} {parameters}")
     try:
