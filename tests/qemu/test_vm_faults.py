@@ -79,12 +79,12 @@ def test_many_flrs_and_rebinds(scene):
     "ip link set dut down; sleep 1; ip link set dut up",
     "ip link set dut mtu 4000; sleep 1; ip link set dut mtu 1500",
     "ethtool -G dut rx 512; ethtool -G dut rx 256",
-])
+], ids=["down and up", "MTU", "ring size"])
 def test_guests_do_not_notice(scene, change):
     """They lose no frame, neither to the outside nor to each other."""
     outside = Watch(scene.place("vm0"), PEER.ipv4)
     inside = Watch(scene.place("vm0"), vm_host(1).ipv4)
-    scene.guest.run(change)
+    scene.guest.run(f"sleep 2; {change}; sleep 2")
     scene.host.lan.wait_carrier(PF_HOST)
     tenants.reaches(scene.place("vm1"), PF_HOST.ipv4)
     for seen in (outside.end(), inside.end()):
