@@ -8,6 +8,8 @@ TESTS ?=
 # The kernel the module is for, and that is booted: stock, debug or kcsan.
 KERNEL ?= stock
 FLAVOUR ?= debug
+# Of make compare.
+ROUNDS ?= 5
 
 # Kernels `make test` is about: the one asked for; else, for a selection of tests, the stock one;
 # else that one, and the one with detectors for a share of the tests.
@@ -34,6 +36,7 @@ help:
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan the other'
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
 	@echo 'make demo-vm             two virtual machines with a VF each, step by step'
+	@echo 'make compare             what a VF is worth to one: figures and plots in build/compare'
 	@echo 'make check               formatting, lints, documentation, the unsafe gate'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
@@ -71,9 +74,12 @@ test-all:
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.
-.PHONY: demo-vm
+.PHONY: demo-vm compare
 demo-vm:
 	$(ENTER) --with vm tests/qemu/$@ --driver $(DRIVER)
+
+compare:
+	$(ENTER) --with vm tests/qemu/$@ --driver $(DRIVER) --rounds $(ROUNDS)
 
 .PHONY: check
 check:
