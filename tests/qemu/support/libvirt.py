@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0
+"""libvirtd in the test guest, and its domains."""
+
+from __future__ import annotations
+
+from harness.agent import AgentGone
+from harness.machine import AGENT_PORT
+from harness.nested import CMDLINE, INITRD, VMLINUX, Nested, VmHost
+
+# There is neither systemd nor a user for QEMU here.
+_QEMU_CONF = b"""
+user = "root"
+group = "root"
+stdio_handler = "file"
+security_driver = "none"
+dynamic_ownership = 0
+remember_owner = 0
+namespaces = []
+cgroup_controllers = []
+"""
+
+# VFs of the PF, for whichever domain asks.
+_NETWORK = """
+<network>
+  <name>card</name>
+  <forward mode='hostdev' managed='yes'><pf dev='dut'/></forward>
+</network>
+"""
+
+_DOMAIN = """
+<domain type='kvm'>
+  <name>{name}</name>
+  <memory unit='MiB'>256</memory>
+  <vcpu>1</vcpu>
+  <os>
+    <type arch='x86_64' machine='q35'>hvm</type>
+    <kernel>{kernel}</kernel>
+    <initrd>{initrd}</initrd>
+    <cmdline>{cmdline}</cmdline>
+  </os>
+  <features><acpi/><apic/></features>
+  <cpu mode='host-passthrough'/>
+  <on_reboot>destroy</on_reboot>
+  <devices>
+    <emulator>/usr/bin/qemu-system-x86_64</emulator>
+    <disk type='block' device='disk'>
+      <driver name='qemu' type='raw'/><source dev='/dev/vda'/><target dev='vda' bus='virtio'/>
+      <readonly/>
+    </disk>
+    <interface type='network'>
+      <source network='card'/>
+      <mac address='{mac}'/>
+      {vlan}
+      <rom enabled='no'/>
+    </interface>
+    <serial type='file'><source path='{directory}/console.log'/></serial>
+    <channel type='unix'>
+      <source mode='bind' path='{directory}/agent'/>
+      <target type='virtio' name='{agent}'/>
+    </channel>
+    <memballoon model='none'/>
+  </devices>
+</domain>
+"""
+
+
+class Libvirt:
+    """The daemon with a network whose interfaces are VFs of `dut`."""
+
+    def __init__(self, host: VmHost):
+        self.host = host
+        guest = host.guest
+        guest.run("mkdir -p /run/libvirt /var/log/libvirt/qemu")
+        guest.put("/etc/libvirt/qemu.conf", _QEMU_CONF)
+        guest.run("libvirtd --daemon")
+        guest.wait_until("virsh --quiet uri >/dev/null 2>&1", 60)
+        guest.put("/tmp/card.xml", _NETWORK.encode())
+        self.virsh("net-define /tmp/card.xml")
+        self.virsh("net-start card")
+
+    def virsh(self, command: str, timeout: float = 120):
+        return self.host.guest.run(f"virsh --quiet --connect qemu:///system {command}", timeout)
+
+    def close(self):
+        """Ends what it manages, and itself."""
+        self.host.guest.run(
+            "for d in $(virsh list --name); do virsh destroy $d; done;"
+            "virsh net-destroy card; virsh net-undefine card; kill $(cat /run/libvirtd.pid);"
+            "while [ -e /run/libvirtd.pid ]; do sleep 0.1; done", timeout=120, check=False)
+
+
+class Domain(Nested):
+    """A domain of libvirt, with the agent the other nested guests have."""
+
+    def __init__(self, libvirt: Libvirt, mac: str, vlan: int | None = None, slot: int = 0):
+        super().__init__(libvirt.host, slot)
+        self.libvirt = libvirt
+        tag = f"<vlan><tag id='{vlan}'/></vlan>" if vlan else ""
+        xml = _DOMAIN.format(name=self.name, kernel=VMLINUX, initrd=INITRD, cmdline=CMDLINE,
+                             mac=mac, vlan=tag, directory=self.directory, agent=AGENT_PORT)
+        self.host.guest.put(f"/tmp/{self.name}.xml", xml.encode())
+        libvirt.virsh(f"create /tmp/{self.name}.xml", timeout=180)
+
+    @property
+    def name(self) -> str:
+        return f"domain{self.slot}"
+
+    def explain(self, what: str) -> str:
+        log = self.host.guest.run(f"tail -n 25 /var/log/libvirt/qemu/{self.name}.log", check=False)
+        return super().explain(what) + log.out
+
+    def _wait_gone(self):
+        self.host.guest.wait_until(f"! virsh --quiet domid {self.name} >/dev/null 2>&1", 60)
+        self.disconnect()
+
+    def destroy(self):
+        """As when the plug is pulled."""
+        self.libvirt.virsh(f"destroy {self.name}")
+        self._wait_gone()
+
+    def power_off(self):
+        """The guest shuts itself down."""
+        try:
+            self.agent.start("busybox poweroff -f")
+        except AgentGone:
+            pass
+        self._wait_gone()

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Other people's programs that manage VFs, as Debian packages them: udev, systemd-networkd,
+NetworkManager, libvirt."""
+
+import json
+
+import pytest
+
+from harness.nested import HOST_OF_GUESTS, VmHost
+from harness.topology import PEER, PF_HOST, PF_PCI, Lan
+from harness.traffic import ping
+from support import tenants
+from support.daemons import UNITS, dbus, network_manager, networkd, udev
+from support.libvirt import Domain, Libvirt
+
+pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
+              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
+
+DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
+MACS = ("02:00:00:00:00:b0", "02:00:00:00:00:b1")
+NO_MAC = "00:00:00:00:00:00"
+
+
+def vfs(guest) -> list[dict]:
+    """The VF entries of `ip link show`."""
+    link, = json.loads(guest.run("ip -j -d link show dut").out)
+    return link.get("vfinfo_list", [])
+
+
+def create_vfs(lan, count: int):
+    """VFs without a driver, as a host that hands them to guests has them."""
+    lan.guest.run(f"echo 0 >{DEVICE}/sriov_drivers_autoprobe")
+    assert lan.set_numvfs(count).rc == 0
+
+
+SECTION_0 = f"""
+[SR-IOV]
+VirtualFunction=0
+MACAddress={MACS[0]}
+VLANId=100
+QualityOfService=3
+MACSpoofCheck=no
+Trust=yes
+LinkState=auto
+QueryReceiveSideScaling=no
+"""
+SECTION_1 = f"""
+[SR-IOV]
+VirtualFunction=1
+MACAddress={MACS[1]}
+LinkState=no
+"""
+# What the 82576 cannot do.
+UNSUPPORTED = """
+[SR-IOV]
+VirtualFunction=0
+LinkState=yes
+QueryReceiveSideScaling=yes
+Trust=yes
+"""
+
+
+def check_sections(guest):
+    """What SECTION_0 and SECTION_1 ask for."""
+    first, second = vfs(guest)[:2]
+    assert first["address"] == MACS[0] and second["address"] == MACS[1]
+    assert first["vlan_list"][0]["vlan"] == 100 and first["vlan_list"][0]["qos"] == 3
+    assert not first["spoofchk"] and first["trust"]
+    assert first["link_state"] == "auto" and second["link_state"] == "disable"
+    assert second["spoofchk"] and not second["trust"]
+
+
+@pytest.fixture
+def unloaded(guest):
+    """The guest before the driver under test is loaded."""
+    yield guest
+    Lan(guest).down()
+
+
+@pytest.mark.parametrize("more", ["", UNSUPPORTED.replace("=0", "=2")],
+                         ids=["", "with what the card cannot do"])
+def test_udev_link_file(unloaded, more):
+    """SR-IOVVirtualFunctions= and [SR-IOV] in a .link file: VFs exist, configured, as soon as the
+    driver is loaded. What the card cannot do is left out, and the rest is done."""
+    guest = unloaded
+    with udev(guest):
+        guest.put(f"{UNITS}/10-dut.link",
+                  f"[Match]\nDriver=igb_rs\n[Link]\nName=dut\nSR-IOVVirtualFunctions=3\n"
+                  f"{SECTION_0}{SECTION_1}{more}".encode())
+        guest.run("udevadm control --reload")
+        guest.load()
+        guest.wait_until("[ -e /sys/class/net/dut ] && udevadm settle --timeout=30", 60)
+        guest.wait_until(f"grep -qx 3 {DEVICE}/sriov_numvfs", 60)
+        assert len(vfs(guest)) == 3
+        check_sections(guest)
+
+
+def run_networkd(lan, text: str) -> tuple[str, str]:
+    """Runs systemd-networkd with these settings of `dut` until it has come to a result: what it
+    says of the link, and its log."""
+    guest = lan.guest
+    guest.put(f"{UNITS}/10-dut.network", text.encode())
+    state = f"/run/systemd/netif/links/{guest.read('/sys/class/net/dut/ifindex')}"
+    guest.run(f"rm -f {state} /tmp/networkd.log")
+    with networkd(guest):
+        guest.wait_until(f"grep -q ADMIN_STATE=configured {state} ||"
+                         " grep -q 'dut: Failed' /tmp/networkd.log", 60)
+        shown = guest.read(state)
+    return shown, guest.run("grep -i -e sr-iov -e dut /tmp/networkd.log | tail -n 40").out
+
+
+NETWORK = f"""
+[Match]
+Name=dut
+[Network]
+Address={PF_HOST.ipv4}/24
+LinkLocalAddressing=no
+"""
+
+
+def test_networkd(lan):
+    """[SR-IOV] sections in a .network file."""
+    create_vfs(lan, 2)
+    with udev(lan.guest):
+        state, log = run_networkd(lan, NETWORK + SECTION_0 + SECTION_1)
+    assert "ADMIN_STATE=configured" in state, log
+    check_sections(lan.guest)
+    lan.wait_carrier(PF_HOST)
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
+
+
+def test_networkd_asks_for_what_the_card_cannot_do(lan):
+    """EOPNOTSUPP, as from every driver without the operation. systemd-networkd 257 forgives no
+    errno but EEXIST, so it says why and gives the link up; what the PF does for its VFs stays."""
+    create_vfs(lan, 2)
+    assert lan.link_set(f"vf 1 mac {MACS[1]}").rc == 0
+    with udev(lan.guest):
+        state, log = run_networkd(lan, NETWORK + UNSUPPORTED)
+    assert "ADMIN_STATE=configured" not in state
+    assert "Could not set up SR-IOV: Operation not supported" in log, log
+    first, second = vfs(lan.guest)
+    assert first["link_state"] == "auto" and second["address"] == MACS[1]
+
+
+def test_network_manager(lan):
+    """The sriov settings of a connection: applied when it is activated, gone with it."""
+    guest = lan.guest
+    with udev(guest), dbus(guest), network_manager(guest):
+        guest.run(
+            "nmcli connection add type ethernet ifname dut con-name card autoconnect no"
+            f" ipv4.method manual ipv4.addresses {PF_HOST.ipv4}/24 ipv6.method disabled"
+            " sriov.total-vfs 3 sriov.autoprobe-drivers false"
+            f" sriov.vfs '0 mac={MACS[0]} spoof-check=false trust=true max-tx-rate=100"
+            f" vlans=100.3, 1 mac={MACS[1]}'")
+        up = guest.run("nmcli --wait 60 connection up card", timeout=90, check=False)
+        log = guest.run("grep -i -e sriov -e ' dut' /tmp/nm.log | tail -n 30").out
+        assert up.rc == 0, f"{up}\n{log}"
+        shown = vfs(guest)
+        assert len(shown) == 3
+        assert shown[0]["address"] == MACS[0] and shown[1]["address"] == MACS[1]
+        assert shown[0]["vlan_list"][0]["vlan"] == 100 and shown[0]["vlan_list"][0]["qos"] == 3
+        assert not shown[0]["spoofchk"] and shown[0]["trust"]
+        assert shown[0]["rate"]["max_tx"] == 100
+        lan.wait_carrier(PF_HOST)
+        guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30)
+        guest.run("nmcli --wait 60 connection down card && nmcli connection delete card")
+        guest.wait_until(f"grep -qx 0 {DEVICE}/sriov_numvfs", 30)
+
+
+@pytest.fixture
+def libvirt(vmhost: VmHost):
+    create_vfs(vmhost.lan, 2)
+    daemon = Libvirt(vmhost)
+    yield daemon
+    daemon.close()
+    vmhost.remove_vfs()
+
+
+def administrative(guest) -> tuple[str, int]:
+    """What the administrator has set for VF 0: address and VLAN."""
+    first = vfs(guest)[0]
+    return first["address"], first.get("vlan_list", [{}])[0].get("vlan", 0)
+
+
+@pytest.mark.parametrize("before", [NO_MAC, MACS[1]], ids=["no address", "own address"])
+def test_libvirt_network_of_vfs(libvirt, before):
+    """A pool of the PF's VFs. libvirt gives address and VLAN to the VF of a domain through the PF,
+    and gives back what the administrator had set; start, stop, start."""
+    guest, lan = libvirt.host.guest, libvirt.host.lan
+    if before != NO_MAC:
+        assert lan.link_set(f"vf 0 mac {before}").rc == 0
+    assert libvirt.virsh("net-dumpxml card").out.count("<address type='pci'") == 2
+    for stop in (Domain.power_off, Domain.destroy):
+        domain = Domain(libvirt, MACS[0])
+        domain.wait_ready()
+        assert administrative(guest) == (MACS[0], 0)
+        domain.join(tenants.vm_host(0))
+        assert domain.mac() == MACS[0]
+        place = tenants.Place(domain, tenants.vm_host(0))
+        tenants.reaches(place, PEER.ipv4)
+        tenants.answered(place, PF_HOST.ipv4)
+        stop(domain)
+        assert administrative(guest) == (before, 0)
+
+
+def test_libvirt_vlan(libvirt):
+    """A domain in a VLAN reaches that VLAN and nothing else; afterwards the VF is in none."""
+    guest = libvirt.host.guest
+    guest.run(f"ip link add link peer name peer.100 type vlan id {tenants.VLAN} &&"
+              f"ip addr add {tenants.PEER_IN_VLAN.ipv4}/24 dev peer.100 &&"
+              "ip link set peer.100 up &&"
+              f"ip route add {tenants.vm_host(0).ipv4}/32 dev peer.100", netns=PEER.netns)
+    domain = Domain(libvirt, MACS[0], vlan=tenants.VLAN)
+    domain.wait_ready()
+    assert administrative(guest) == (MACS[0], tenants.VLAN)
+    domain.join(tenants.vm_host(0))
+    place = tenants.Place(domain, tenants.vm_host(0))
+    tenants.reaches(place, tenants.PEER_IN_VLAN.ipv4)
+    tenants.silent(place, PF_HOST.ipv4)
+    domain.destroy()
+    assert administrative(guest) == (NO_MAC, 0)
