@@ -50,7 +50,7 @@ def _distribution(axes, samples: dict[str, list[float]], title: str):
     everything = sorted(value for values in samples.values() for value in values)
     axes.set_xscale("log")
     # Room for the legend to the left, where no answer is.
-    axes.set_xlim(0.25 * everything[0], everything[round(0.995 * len(everything)) - 1])
+    axes.set_xlim(0.12 * everything[0], everything[round(0.995 * len(everything)) - 1])
     axes.xaxis.set_major_formatter(FuncFormatter(lambda us, _: f"{us / 1000:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(title=title, xlabel="milliseconds until the answer (logarithmic)",
@@ -86,7 +86,7 @@ def _bars(axes, metric, summary: dict, rounds: list[dict]):
     axes.set_xlim(0, 1.45 * max(metric.of(one[nic.key]) for one in rounds for nic in NICS))
     arrow = "shorter" if metric.better == "less" else "longer"
     unit = f", {metric.unit}" if metric.unit else ""
-    axes.set_title(f"{metric.title}{unit} ({arrow} is better)", fontsize=9)
+    axes.set_title(f"{metric.title}{unit} ({arrow} is better)", fontsize=8.5)
 
 
 def _grid(keys: list[str], title: str, name: str, summary: dict, rounds: list[dict],

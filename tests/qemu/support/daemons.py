@@ -15,7 +15,8 @@ def udev(guest: Guest):
     """udevd, with all network devices announced to it."""
     guest.run("systemd-machine-id-setup; mkdir -p /run/udev; mkdir -p " + UNITS)
     guest.run("/usr/lib/systemd/systemd-udevd --daemon")
-    guest.run("udevadm trigger --action=add --subsystem-match=net && udevadm settle --timeout=60", timeout=90)
+    guest.run("udevadm trigger --action=add --subsystem-match=net &&"
+              "udevadm settle --timeout=60", timeout=90)
     try:
         yield
     finally:
