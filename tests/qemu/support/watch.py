@@ -10,6 +10,8 @@ import statistics
 from .tenants import Place
 
 INTERVAL = 0.1      # seconds
+# Requests that may be on their way when a watch ends: two seconds of them.
+ON_THE_WAY = 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +46,15 @@ class Watch:
                                        netns=source.host.netns)
 
     def end(self) -> Watched:
-        """Stops sending; what is still on its way has been waited for or is lost."""
+        """Stops sending. The last requests, still on their way, count neither as sent nor as
+        lost."""
         self._job.kill(2)
         out = self._job.wait(check=False).out
-        counts = re.search(r"(\d+) packets transmitted", out)
-        return Watched(int(counts[1]), tuple(map(float, re.findall(r"time=([\d.]+)", out))))
+        sent = int(re.search(r"(\d+) packets transmitted", out)[1])
+        answers = {int(number): float(rtt)
+                   for number, rtt in re.findall(r"icmp_seq=(\d+) .*time=([\d.]+)", out)}
+        last = max(answers, default=0)
+        return Watched(last if sent - last <= ON_THE_WAY else sent, tuple(answers.values()))
 
 
 def watch_for(source: Place, target: str, seconds: float) -> Watched:
