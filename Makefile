@@ -37,6 +37,8 @@ help:
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
 	@echo 'make demo-vm             two virtual machines with a VF each, step by step'
 	@echo 'make compare             what a VF is worth to one: figures and plots in build/compare'
+	@echo 'make bench               what a packet costs next to the C driver: one table, a plot'
+	@echo 'make bench-quick         the data path of it'
 	@echo 'make check               formatting, lints, documentation, the unsafe gate'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
@@ -88,6 +90,15 @@ check:
 .PHONY: fuzz
 fuzz:
 	$(ENTER) tests/fuzz $(SECONDS)
+
+# BENCH="--profile tx60" also prints instructions per function.
+BENCH ?=
+
+.PHONY: bench bench-quick
+bench: modules
+	$(ENTER) tests/bench/run $(BENCH)
+bench-quick: modules
+	$(ENTER) tests/bench/run --quick $(BENCH)
 
 .PHONY: prepare
 prepare:

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One measured boot: a guest with the plugin, and what came of a script in it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shlex
+from pathlib import Path
+
+from harness.config import Config
+from harness.guest import Guest
+from harness.topology import PF_PCI, Lan
+
+from . import BENCH, BUILD
+from .build import PLUGIN, PROBE
+from .phase import KINDS, Invalid, Phase, parse
+
+# By what the kernel calls the driver: one function of the module each.
+ROOTS = {
+    "igb": {"xmit": "igb_xmit_frame", "poll": "igb_poll", "irq": "igb_msix_ring"},
+    "igb_rs": {"xmit": ".*net6device3ops.*10start_xmit.*",
+               "poll": ".*net4napi.*4poll4PairE13poll_callback.*",
+               "irq": ".*net3irq5serve.*11PairHandler.*"},
+}
+IN_GUEST = "/tmp/bench"
+SCRIPT_SECONDS = 900        # of virtual time: some 20 are used
+
+
+@dataclasses.dataclass
+class Outcome:
+    """What a script in one guest measured."""
+
+    driver: str
+    phases: dict[str, Phase]
+    values: dict[str, float]
+    functions: dict[str, list[int]]         # by kind, "upcall" included: addresses
+    names: dict[int, tuple[str, str]]       # function and module of an address
+    upcalls: dict[int, str]
+
+    def calls(self, phase: str, kind: str) -> int:
+        return sum(self.phases[phase].calls[address] for address in self.functions[kind])
+
+    def delivered(self, phase: str) -> int:
+        """Packets handed up the stack."""
+        return sum(self.phases[phase].calls[address] for address, name in self.upcalls.items()
+                   if name == "gro_receive_skb")
+
+
+def config(driver: str, cost: Path, smp: int) -> Config:
+    """Virtual time is the number of instructions executed; idle time is skipped."""
+    return Config(driver=driver, smp=smp, peer="e1000e", events=(), accel="tcg", icount=True,
+                  cmdline="nokaslr",
+                  arguments=("-icount", "shift=0,sleep=off", "-plugin", f"{PLUGIN},out={cost}"))
+
+
+class Measurement:
+    """A booted guest with the driver loaded, the peer up and the plugin told what to count."""
+
+    def __init__(self, driver: str, label: str, smp: int = 1):
+        self.driver = driver
+        self.directory = BUILD / f"{label}-{driver}"
+        self.cost = self.directory / "cost.txt"
+        self.guest = Guest(config(driver, self.cost, smp), self.directory)
+        try:
+            Lan(self.guest).up()
+            self._install()
+            self.functions = self._survey()
+        except BaseException:
+            self.guest.machine.close()
+            raise
+
+    def __enter__(self) -> Measurement:
+        return self
+
+    def __exit__(self, *_):
+        self.guest.power_off()
+
+    def _install(self):
+        for path in [PROBE, *(BENCH / "guest").iterdir()]:
+            if path.suffix != ".c":
+                self.guest.put(f"{IN_GUEST}/{path.name}", path.read_bytes(), 0o755)
+
+    def _survey(self) -> dict[str, list[int]]:
+        roots = [shlex.quote(f"{kind}={pattern}") for kind, pattern in ROOTS[self.driver].items()]
+        found = json.loads(self.guest.run(f"python3 {IN_GUEST}/symbols.py survey {self.driver} "
+                                          f"{PF_PCI} {' '.join(roots)}", timeout=300).out)
+        for kind in KINDS:
+            if len(found["functions"][kind]) != 1:
+                raise Invalid(f"{self.driver}: {len(found['functions'][kind])} functions match "
+                              f"{ROOTS[self.driver][kind]!r}, the {kind} function; see boot.py")
+        marks = [f"function {[*KINDS, 'upcall'].index(kind)} {address:#x}"
+                 for kind, addresses in found["functions"].items() for address in addresses]
+        marks += [f"text {start:#x} {end:#x}" for start, end in found["text"]]
+        marks += ["bar {:#x} {:#x}".format(*found["bar"]), "arm"]
+        self.guest.run(" && ".join(f"{IN_GUEST}/probe mark {mark}" for mark in marks))
+        return found["functions"]
+
+    def run(self, script: str) -> Outcome:
+        """Runs a script of the directory `guest` and reads what it and the plugin say."""
+        result = self.guest.run(f"bash {IN_GUEST}/{script}", timeout=SCRIPT_SECONDS)
+        (self.directory / "script.log").write_text(result.out + result.err, encoding="utf-8")
+        labels, values = {}, {}
+        for line in result.out.splitlines():
+            word, *rest = line.split()
+            if word == "phase":
+                labels[int(rest[0])] = rest[1]
+            elif word == "value":
+                if len(rest) != 2:
+                    raise Invalid(f"{self.driver}: no value for {rest[0]}; see script.log and "
+                                  f"console.log in {self.directory}")
+                values[rest[0]] = float(rest[1])
+        phases = parse(self.cost)
+        if phases.keys() != labels.keys():
+            raise Invalid(f"{self.driver}: phases {sorted(labels)} ran, {sorted(phases)} were "
+                          "counted")
+        named = {labels[number]: phase for number, phase in phases.items()}
+        addresses = {address for phase in named.values() for address in phase.insns}
+        names = self._names(sorted(addresses | set(self.functions["upcall"])))
+        return Outcome(self.driver, named, values, self.functions, names,
+                       {address: names[address][0] for address in self.functions["upcall"]})
+
+    def _names(self, addresses: list[int]) -> dict[int, tuple[str, str]]:
+        lines = "".join(f"{address:x}\n" for address in addresses)
+        found = self.guest.run(f"python3 {IN_GUEST}/symbols.py names", timeout=300, stdin=lines)
+        return {address: tuple(name)
+                for address, name in zip(addresses, json.loads(found.out), strict=True)}
+
+
+def measure(driver: str, script: str, smp: int = 1) -> Outcome:
+    """Boots a guest with `driver` and runs a script in it."""
+    print(f"{script.removesuffix('.sh')} with {driver} ...", flush=True)
+    with Measurement(driver, script.removesuffix(".sh"), smp) as measurement:
+        return measurement.run(script)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The rows of the table: what is measured, what is aimed at, and what the C driver is known to
+need, by which a run is recognised that measured something else."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable
+
+from .boot import Outcome
+
+SENT, BURSTS, TRANSACTIONS, KILOBYTES = 2000, 2016, 200, 1024
+STREAMS = 5
+LARGE, SMALL = 4096, 256        # receive descriptors
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A limit for igb_rs: a number, or a multiple of what igb has."""
+
+    limit: float
+    relative: bool = True
+    least: bool = False         # the limit is a lower one
+
+    def met(self, igb: float, igb_rs: float) -> bool:
+        limit = self.limit * igb if self.relative else self.limit
+        # What was counted exactly is compared as exactly as it is printed.
+        return igb_rs >= limit - 5e-4 if self.least else igb_rs <= limit + 5e-4
+
+    def __str__(self) -> str:
+        sign = "≥" if self.least else "≤"
+        return f"{sign} {self.limit:.2f}×" if self.relative else f"{sign} {self.limit:g}"
+
+
+def at_most(limit: float) -> Target:
+    return Target(limit, relative=False)
+
+
+def at_least(limit: float) -> Target:
+    return Target(limit, relative=False, least=True)
+
+
+def factor(limit: float) -> Target:
+    return Target(limit)
+
+
+def at_least_factor(limit: float) -> Target:
+    return Target(limit, least=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """`value` of an outcome; `known` are the bounds between which igb's has to be. `gate`: equal in
+    every run, so that a rise is a regression."""
+
+    key: str
+    title: str
+    value: Callable[[Outcome], float]
+    least: Target | None
+    aim: Target | None
+    known: tuple[float, float] | None = None
+    gate: bool = False
+
+
+def _insns(phase: str, count: int) -> Callable[[Outcome], float]:
+    return lambda outcome: outcome.phases[phase].total / count
+
+
+def _writes(phase: str, count: int, per: int = 1) -> Callable[[Outcome], float]:
+    """Register writes; the reads of a statistics update may fall into any phase."""
+    return lambda outcome: outcome.phases[phase].writes.total() * per / count
+
+
+def _interrupts(phase: str, count: int) -> Callable[[Outcome], float]:
+    return lambda outcome: outcome.calls(phase, "irq") / count
+
+
+def _value(name: str, scale: float = 1) -> Callable[[Outcome], float]:
+    return lambda outcome: outcome.values[name] * scale
+
+
+def _stream(outcome: Outcome) -> float:
+    return statistics.median(outcome.phases[f"tcp-tx.{number}"].total / KILOBYTES
+                             for number in range(1, STREAMS + 1))
+
+
+# Of what a phase does at its edges (a frame of the stack's own, a watchdog) some is in it or not.
+DATA_PATH = (
+    Row("tx60", "Tx 60 B: instructions", _insns("tx60", SENT), factor(0.85), factor(0.70),
+        (559, 571), gate=True),
+    Row("tx1500", "Tx 1500 B: instructions", _insns("tx1500", SENT), factor(1.0), factor(0.85),
+        (559, 571), gate=True),
+    Row("rx60", "Rx 60 B, burst 32: instructions", _insns("rx60-burst32", BURSTS),
+        factor(0.85), factor(0.70), (440, 460), gate=True),
+    Row("rx1500", "Rx 1500 B, burst 32: instructions per delivered",
+        lambda outcome: outcome.phases["rx1500-burst32"].total / outcome.delivered("rx1500-burst32"),
+        factor(1.0), factor(0.85), (435, 480), gate=True),
+    Row("rr18", "UDP request/response 18 B: instructions", _insns("rr18", TRANSACTIONS),
+        factor(0.80), factor(0.60), (2060, 2150), gate=True),
+    Row("rr18-mmio", "UDP request/response 18 B: register writes", _writes("rr18", TRANSACTIONS),
+        at_most(2.10), at_most(1.15), (3.98, 4.05), gate=True),
+    Row("rr18-irq", "UDP request/response 18 B: interrupts", _interrupts("rr18", TRANSACTIONS),
+        at_most(1.10), at_most(1.00), (1.98, 2.03), gate=True),
+    Row("rr1400", "UDP request/response 1400 B: instructions", _insns("rr1400", TRANSACTIONS),
+        factor(1.0), factor(0.85), (2150, 2300), gate=True),
+    Row("tx-irq", "Tx 60 B: interrupts per packet", _interrupts("tx60", SENT), at_most(0.01),
+        at_most(0.01), (0.008, 0.011), gate=True),
+    Row("rx-irq", "Rx 60 B, burst 32: interrupts per packet", _interrupts("rx60-burst32", BURSTS),
+        at_most(0.02), at_most(0.02), (0.008, 0.022), gate=True),
+    Row("tx32-mmio", "Tx 60 B, burst 32: register writes per 1000",
+        _writes("tx60-burst32", BURSTS, 1000), at_most(42), at_most(34), (38, 46), gate=True),
+    Row("tx32-4096-mmio", "… ring 4096", _writes("tx60-burst32-ring4096", BURSTS, 1000),
+        at_most(42), at_most(34), (200, 420), gate=True),
+    Row("tx32-1500-mmio", "… ring 4096, 1500 B", _writes("tx1500-burst32-ring4096", BURSTS, 1000),
+        at_most(42), at_most(34), (700, 950), gate=True),
+    Row("rx-mmio", "Rx 60 B, burst 32: register writes per 1000",
+        _writes("rx60-burst32", BURSTS, 1000), at_most(40), at_most(20), (65, 80), gate=True),
+    Row("latency18", "UDP latency 18 B, µs", _value("rr18", 1e-3), at_most(100), at_most(83),
+        (115, 124)),
+    Row("latency1400", "UDP latency 1400 B, µs", _value("rr1400", 1e-3), at_most(150),
+        at_most(90), (390, 405)),
+    Row("tx1500-pps", "Tx 1500 B, ring 256: 1000 packets/s", _value("pps.tx1500", 1e-3),
+        at_least_factor(2), at_least_factor(3), (285, 315)),
+    Row("rx-delivered", "Rx 60 B, burst 1: delivered of 2000",
+        lambda outcome: outcome.delivered("rx60"), at_least(1900), at_least(2000), (1400, 2000)),
+    Row("tcp-tx", "TCP Tx with TSO: instructions per KB (median of 5)", _stream, factor(0.90),
+        factor(0.75), (75, 130)),
+    Row("up-mmio", "PF up: register accesses", lambda outcome: outcome.phases["up"].registers,
+        factor(0.6), factor(0.4), (1300, 1600)),
+    Row("up-ms", "PF up, ms", _value("ms.up"), factor(0.8), factor(0.5), (450, 650)),
+    Row("carrier-ms", "PF up until the carrier, ms", _value("ms.carrier"), factor(1.0), factor(0.8),
+        (850, 1200)),
+    Row("idle", "idle 10 s: register reads", lambda outcome: outcome.phases["idle"].reads.total(),
+        at_most(70), at_most(34), (272, 408)),
+    Row("link-statistics", "ip -s link: register reads",
+        lambda outcome: outcome.phases["link-statistics"].reads.total(), at_most(68), at_most(0),
+        (64, 140)),
+    Row("rx-memory", "Rx memory per descriptor, KiB",
+        lambda outcome: outcome.values["rx-memory"] / (LARGE - SMALL), factor(1.0), factor(0.5),
+        (3.5, 4.6)),
+)

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Two CPUs: igbvf spins with bottom halves off until the PF has answered, and a PF that does not
+# answer in its interrupt needs another CPU for that.
+
+# shellcheck source-path=SCRIPTDIR
+. /tmp/bench/lib.sh
+
+SETTINGS=50
+
+vf() { ls "$PF/virtfn$1/net" 2>/dev/null; }
+
+create() {
+	echo 7 >$PF/sriov_numvfs
+	local i
+	for i in 0 1 2 3 4 5 6; do
+		until [[ -n $(vf $i) ]]; do sleep 0.01; done
+	done
+}
+
+destroy() { echo 0 >$PF/sriov_numvfs; }
+
+# addresses VF BYTE: sets its address again and again; prints the longest time in nanoseconds.
+addresses() { $BENCH/probe addresses "$(vf "$1")" $SETTINGS "$2"; }
+
+all_at_once() {
+	local i
+	for i in 0 1 2 3 4 5 6; do
+		addresses $i $((64 + i)) >$BENCH/worst.$i &
+	done
+	wait
+}
+
+# both NAME: each CPU transmits on a queue of its own.
+both() {
+	local control=/proc/net/pktgen cpu setting
+	for cpu in 0 1; do
+		echo rem_device_all >$control/kpktgend_$cpu
+		echo "add_device dut@$cpu" >$control/kpktgend_$cpu
+		for setting in "count 2000" "clone_skb 1000000" "pkt_size 60" "burst 1" "delay 0" \
+			"dst 198.51.100.1" "dst_mac $NOBODY" "queue_map_min $cpu" \
+			"queue_map_max $cpu"; do
+			echo "$setting" >"$control/dut@$cpu"
+		done
+	done
+	echo start >$control/pgctrl
+}
+
+modprobe pktgen
+# What is measured is run once before.
+both
+create
+addresses 0 32 >/dev/null
+destroy
+sleep 5
+
+phase two-cpus both
+phase numvfs7 timed numvfs7 create
+sleep 5
+phase vf-address addresses 0 33
+all_at_once
+value worst-reply "$(sort -n $BENCH/worst.? | tail -1)"
+sleep 3
+phase numvfs0 timed numvfs0 destroy
