@@ -177,7 +177,8 @@ fn open_pair(
         stats.clone(),
     )?;
     let rx_config = rx::Config {
-        index,
+        // CAST: at most MAX_PAIRS.
+        index: index as u16,
         queue,
         descs: settings.rx_descs,
         max_frame: u32::from(settings.max_frame).wrapping_add(4),

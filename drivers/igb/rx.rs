@@ -43,7 +43,9 @@ use net::{
     page_pool::{
         self,
         PagePool,
-        RxPage, //
+        RxBatch,
+        RxPage,
+        RxPages, //
     },
     skb::{
         RxMeta,
@@ -57,7 +59,7 @@ pub(crate) mod xdp;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
     /// Queue of the net device.
-    pub(crate) index: u32,
+    pub(crate) index: u16,
     /// Queue of the controller.
     pub(crate) queue: usize,
     /// Descriptors; a power of two.
@@ -90,13 +92,10 @@ const _: () = assert!(page_pool::ROOM >= LARGE_BUFFER);
 pub(crate) struct RxRing {
     config: Config,
     desc: Coherent<Words>,
-    pages: KVVec<Option<RxPage>>,
+    /// Those offered to the controller.
+    pages: RxPages,
     pool: PagePool,
     tail: Doorbell,
-    /// Position (counting freely) of the next descriptor to look at.
-    clean: u32,
-    /// Position of the next descriptor to offer. `fill - clean` is at most `descs - 1`.
-    fill: u32,
     /// Buffers to collect before telling the controller.
     batch: u32,
     /// A frame whose last buffer has not arrived yet.
@@ -133,23 +132,16 @@ impl RxRing {
             page_pool::Config {
                 pages: config.descs,
                 buffer_len: config.buffer_len(),
-                queue: config.index,
+                queue: config.index.into(),
             },
         )?;
-        let xdp = Xdp::new(napi, &pool, config.index, programs.tx)?;
-        let descs = config.descs as usize;
-        let mut pages = KVVec::with_capacity(descs, GFP_KERNEL)?;
-        for _ in 0..descs {
-            pages.push(None, GFP_KERNEL)?;
-        }
+        let xdp = Xdp::new(napi, &pool, config.index.into(), programs.tx)?;
         let mut ring = Self {
             config,
-            desc: Coherent::zeroed(dev, descs)?,
-            pages,
+            desc: Coherent::zeroed(dev, config.descs as usize)?,
+            pages: RxPages::new(config.descs)?,
             pool,
             tail: io.doorbell(regs::rdt(config.queue))?,
-            clean: 0,
-            fill: 0,
             batch: ring::refill_batch(config.descs),
             partial: Partial::None,
             program: programs.program,
@@ -176,84 +168,66 @@ impl RxRing {
     /// enabled.
     pub(crate) fn publish(&self) {
         dma::wmb();
-        self.tail.ring(self.slot(self.fill));
-    }
-
-    #[inline]
-    fn slot(&self, position: u32) -> u32 {
-        position & self.config.descs.wrapping_sub(1)
-    }
-
-    /// Descriptors that could be offered to the controller and are not.
-    #[inline]
-    fn vacant(&self) -> u32 {
-        let offered = self.fill.wrapping_sub(self.clean);
-        self.config.descs.wrapping_sub(1).wrapping_sub(offered)
+        self.tail.ring(self.pages.next());
     }
 
     /// Offers a page with every vacant descriptor. Returns whether there were enough pages.
     fn fill(&mut self) -> bool {
-        for _ in 0..self.vacant() {
-            let Some(page) = self.pool.alloc() else {
-                self.stats.rx_alloc_failed.add(1);
-                return false;
-            };
-            let slot = self.slot(self.fill) as usize;
-            self.desc.write(slot, rx::offer(page.dma_addr()));
-            if let Some(place) = self.pages.get_mut(slot) {
-                *place = Some(page);
-            }
-            self.fill = self.fill.wrapping_add(1);
+        let desc = &self.desc;
+        let filled = self.pages.fill(&mut self.pool, |index, addr| {
+            desc.write(index as usize, rx::offer(addr));
+        });
+        if !filled {
+            self.stats.rx_alloc_failed.add(1);
         }
-        true
+        filled
     }
 
     /// Refills the ring and tells the controller.
     fn refill(&mut self) {
-        let before = self.fill;
+        let before = self.pages.next();
         self.fill();
-        if self.fill != before {
+        if self.pages.next() != before {
             self.publish();
         }
-    }
-
-    /// The controller has no buffer left: memory was short when the ring was to be refilled.
-    pub(crate) fn is_starved(&self) -> bool {
-        self.vacant() >= self.config.descs.wrapping_sub(1)
     }
 
     /// Hands at most `budget` frames to the stack; returns how many. Softirq context.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
+        let mut batch = RxBatch::new();
         while tally.frames < budget {
-            let slot = self.slot(self.clean) as usize;
-            let status = RxStatus::from_le(self.desc.read_word(slot, 1));
+            let index = self.pages.oldest() as usize;
+            let status = RxStatus::from_le(self.desc.read_word(index, 1));
             if !status.is_done() {
                 break;
             }
             // The other fields are read after DD.
             dma::rmb();
-            let Some(page) = self.pages.get_mut(slot).and_then(Option::take) else {
+            let Some(page) = self.pages.take() else {
                 // The descriptor was never offered; the controller is at fault.
                 break;
             };
             // Read before the descriptor is used again.
-            let info = RxInfo::from_le(self.desc.read_word(slot, 0));
-            self.clean = self.clean.wrapping_add(1);
-            let frame = if self.program.is_none() {
-                self.collect(page, status)
+            let info = RxInfo::from_le(self.desc.read_word(index, 0));
+            if self.is_plain(status) {
+                let meta = self.meta(status, info, &mut tally);
+                tally.bytes = tally.bytes.wrapping_add(status.len());
+                if batch.push(page, status.len(), self.config.index, meta) {
+                    self.deliver(cx, &mut batch);
+                }
             } else {
-                self.filter(cx, page, status, &mut tally)
-            };
-            if let Some(skb) = frame {
-                self.deliver(cx, skb, status, info, &mut tally);
+                self.deliver(cx, &mut batch);
+                tally.add(self.receive(cx, page, status, info));
             }
-            if self.vacant() >= self.batch {
+            if self.pages.vacant() >= self.batch {
                 self.refill();
             }
         }
-        if self.is_starved() {
+        self.deliver(cx, &mut batch);
+        if self.pages.is_empty() {
+            // Memory was short when the ring was to be refilled.
             self.refill();
         }
         self.finish_xdp();
@@ -263,8 +237,49 @@ impl RxRing {
         tally.frames
     }
 
-    /// Adds a buffer to the frame it belongs to. Returns the frame when it is complete.
+    /// The buffer is a good frame, and no program wants to see it: most are.
     #[inline]
+    fn is_plain(&self, status: RxStatus) -> bool {
+        status.is_whole_frame()
+            && matches!(self.partial, Partial::None)
+            && self.program.is_none()
+    }
+
+    /// Takes any other buffer.
+    #[inline(never)]
+    fn receive(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        page: RxPage,
+        status: RxStatus,
+        info: RxInfo,
+    ) -> Tally {
+        let mut tally = Tally::default();
+        let frame = if self.program.is_none() {
+            self.collect(page, status)
+        } else {
+            self.filter(cx, page, status, &mut tally)
+        };
+        if let Some(skb) = frame {
+            let meta = self.meta(status, info, &mut tally);
+            tally.bytes = skb.len();
+            cx.receive(skb, self.config.index, meta);
+        }
+        tally
+    }
+
+    /// Passes on the frames so far.
+    #[inline]
+    fn deliver(&self, cx: &mut napi::Context<'_>, batch: &mut RxBatch) {
+        if !batch.is_empty() {
+            let lost = cx.receive_batch(batch);
+            if lost != 0 {
+                self.stats.rx_alloc_failed.add(lost.into());
+            }
+        }
+    }
+
+    /// Adds a buffer to the frame it belongs to. Returns the frame when it is complete.
     fn collect(&mut self, page: RxPage, status: RxStatus) -> Option<RxSkb> {
         let end = status.is_end_of_packet();
         let frame = match core::mem::replace(&mut self.partial, Partial::None) {
@@ -283,7 +298,6 @@ impl RxRing {
         }
     }
 
-    #[inline]
     fn begin(&self, page: RxPage, status: RxStatus) -> Partial {
         if status.has_frame_error() || status.is_empty() {
             self.stats.rx_errors.add(1);
@@ -306,16 +320,10 @@ impl RxRing {
         Partial::Frame(skb)
     }
 
-    /// Passes a complete frame on, with what the controller says of it in its last descriptor.
+    /// Counts a frame that is complete, and puts what the controller says of it in its last
+    /// descriptor into words the stack understands.
     #[inline]
-    fn deliver(
-        &self,
-        cx: &mut napi::Context<'_>,
-        skb: RxSkb,
-        status: RxStatus,
-        info: RxInfo,
-        tally: &mut Tally,
-    ) {
+    fn meta(&self, status: RxStatus, info: RxInfo, tally: &mut Tally) -> RxMeta {
         let mut meta = RxMeta::default();
         match status.checksum() {
             Checksum::Good => {
@@ -336,8 +344,7 @@ impl RxRing {
             meta = meta.vlan(tci);
         }
         tally.frames = tally.frames.wrapping_add(1);
-        tally.bytes = tally.bytes.wrapping_add(skb.len());
-        cx.receive(skb, self.config.index, meta);
+        meta
     }
 }
 
@@ -350,6 +357,12 @@ struct Tally {
 }
 
 impl Tally {
+    fn add(&mut self, other: Self) {
+        self.frames = self.frames.wrapping_add(other.frames);
+        self.bytes = self.bytes.wrapping_add(other.bytes);
+        self.csum_good = self.csum_good.wrapping_add(other.csum_good);
+    }
+
     #[inline]
     fn publish(&self, stats: &PairStats) {
         if self.frames != 0 {

@@ -199,6 +199,24 @@ struct page *nbh_page_pool_alloc(struct page_pool *pool, dma_addr_t *dma)
 	return page;
 }
 
+/* Puts a page into each of @count places; returns how many there were. */
+u32 nbh_page_pool_fill(struct page_pool *pool, struct nbh_rx_place *places, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		netmem_ref netmem = page_pool_dev_alloc_netmems(pool);
+		struct page *page;
+
+		if (unlikely(!netmem))
+			break;
+		page = netmem_to_page(netmem);
+		places[i].page = page;
+		places[i].dma = page_pool_get_dma_addr(page) + pool->p.offset;
+	}
+	return i;
+}
+
 /* Gives a page back to its pool from any context. */
 void nbh_page_pool_put(struct page *page)
 {
@@ -213,23 +231,31 @@ void nbh_page_pool_put_direct(struct page *page, unsigned int dma_sync_size)
 
 /* Receive */
 
-/* Turns the first buffer of a frame into an skb: @headroom bytes, then @len
- * bytes of data, in a page of @truesize bytes. The page stays the caller's if
- * this fails.
- */
-struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len, u32 truesize)
+static __always_inline void *rx_data(struct page *page, u32 headroom, u32 len)
 {
 	void *va = page_address(page);
-	struct sk_buff *skb;
 
-	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
 	net_prefetch(va + headroom);
-	skb = napi_build_skb(va, truesize);
-	if (unlikely(!skb))
-		return NULL;
+	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	return va;
+}
+
+static __always_inline void rx_frame(struct sk_buff *skb, u32 headroom, u32 len)
+{
 	skb_mark_for_recycle(skb);
 	skb_reserve(skb, headroom);
 	__skb_put(skb, len);
+}
+
+/* Turns the first buffer of a frame into an skb: @headroom bytes, then @len
+ * bytes of data, in a page. The page stays the caller's if this fails.
+ */
+struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len)
+{
+	struct sk_buff *skb = napi_build_skb(rx_data(page, headroom, len), PAGE_SIZE);
+
+	if (likely(skb))
+		rx_frame(skb, headroom, len);
 	return skb;
 }
 
@@ -247,19 +273,46 @@ void nbh_rx_add_frag(struct sk_buff *skb, struct page *page, u32 headroom, u32 l
 #define NBH_RX_VLAN		BIT(3)
 
 /* Completes the metadata of a received frame and hands it to GRO. */
-void nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, u32 queue, u32 flags,
-		    u32 hash, u16 vlan_tci)
+static __always_inline void rx_deliver(struct napi_struct *napi, struct sk_buff *skb,
+				       struct nbh_rx_meta meta)
 {
-	if (flags & NBH_RX_CSUM_GOOD)
+	if (meta.flags & NBH_RX_CSUM_GOOD)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
-	if (flags & (NBH_RX_HASH_L3 | NBH_RX_HASH_L4))
-		skb_set_hash(skb, hash, flags & NBH_RX_HASH_L4 ? PKT_HASH_TYPE_L4 :
-								PKT_HASH_TYPE_L3);
-	if (flags & NBH_RX_VLAN)
-		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), vlan_tci);
-	skb_record_rx_queue(skb, queue);
+	if (meta.flags & (NBH_RX_HASH_L3 | NBH_RX_HASH_L4))
+		skb_set_hash(skb, meta.hash, meta.flags & NBH_RX_HASH_L4 ? PKT_HASH_TYPE_L4 :
+									   PKT_HASH_TYPE_L3);
+	if (meta.flags & NBH_RX_VLAN)
+		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), meta.vlan_tci);
+	skb_record_rx_queue(skb, meta.queue);
 	skb->protocol = eth_type_trans(skb, napi->dev);
 	napi_gro_receive(napi, skb);
+}
+
+void nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, struct nbh_rx_meta meta)
+{
+	rx_deliver(napi, skb, meta);
+}
+
+/* Both for up to NBH_RX_BATCH frames of one buffer each, in order. Returns for how many of
+ * the latest there was no memory: their pages are back in their pool.
+ */
+u32 nbh_rx_receive(struct napi_struct *napi, const struct nbh_rx_frame *frames, u32 count,
+		   u32 headroom)
+{
+	void *skbs[NBH_RX_BATCH];
+	u32 have = napi_skb_cache_get_bulk(skbs, count);
+	u32 i;
+
+	for (i = 0; i < have; i++) {
+		void *va = rx_data(frames[i].page, headroom, frames[i].len);
+		struct sk_buff *skb = build_skb_around(skbs[i], va, PAGE_SIZE);
+
+		rx_frame(skb, headroom, frames[i].len);
+		rx_deliver(napi, skb, frames[i].meta);
+	}
+	for (; unlikely(i < count); i++)
+		nbh_page_pool_put(frames[i].page);
+	return count - have;
 }
 
 /* Transmit */

@@ -16,4 +16,28 @@ struct nbh_tx_offload {
 	bool ipv4;
 };
 
+/* A page offered to the device: where the device sees its buffer. */
+struct nbh_rx_place {
+	struct page *page;
+	dma_addr_t dma;
+};
+
+/* What the device said of a received frame. */
+struct nbh_rx_meta {
+	/* NBH_RX_* */
+	u32 flags;
+	u32 hash;
+	u16 vlan_tci;
+	u16 queue;
+};
+
+/* A received frame that is one buffer. */
+struct nbh_rx_frame {
+	struct page *page;
+	u32 len;
+	struct nbh_rx_meta meta;
+};
+
+#define NBH_RX_BATCH	16
+
 #endif

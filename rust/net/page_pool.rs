@@ -12,7 +12,10 @@ use crate::{
     },
 };
 use core::{
-    mem::ManuallyDrop,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ptr::NonNull, //
 };
 use kernel::{
@@ -155,12 +158,9 @@ impl RxPage {
     /// Softirq context. `None`: no memory; the page is back in its pool.
     #[inline]
     pub fn into_skb(self, len: u32) -> Option<RxSkb> {
-        // CAST: a page is far smaller than 4 GiB.
-        let truesize = PAGE_SIZE as u32;
         // SAFETY: the page is ours by the type invariants, the data fits by the `min`, and the
         // pool's buffers leave room for the shared info.
-        let skb =
-            unsafe { netbind::rx_build(self.page.as_ptr(), HEADROOM, len.min(ROOM), truesize) };
+        let skb = unsafe { netbind::rx_build(self.page.as_ptr(), HEADROOM, len.min(ROOM)) };
         let skb = NonNull::new(skb)?;
         // The skb owns the page now.
         let _ = ManuallyDrop::new(self);
@@ -187,7 +187,7 @@ impl RxPage {
                 page.page.as_ptr(),
                 HEADROOM,
                 len.min(ROOM),
-                // CAST: as above.
+                // CAST: a page is far smaller than 4 GiB.
                 PAGE_SIZE as u32,
             )
         };
@@ -203,11 +203,133 @@ impl Drop for RxPage {
     }
 }
 
+/// The pages a receive ring offers to the device, oldest first: one place for each descriptor.
+///
+/// Positions count freely and wrap at 2^32; a position's low bits are its place and descriptor.
+///
+/// # Invariants
+///
+/// - `places.len()` is a power of two and at most 2^31; `mask` is one less.
+/// - The places at positions in `oldest..next` hold a page each, as [`RxPage`] does; the others are
+///   empty. `next - oldest` is at most `mask`.
+pub struct RxPages {
+    places: KVVec<netbind::nbh_rx_place>,
+    mask: u32,
+    oldest: u32,
+    next: u32,
+}
+
+// SAFETY: as for `RxPage`.
+unsafe impl Send for RxPages {}
+
+impl RxPages {
+    /// Makes room for the pages of a ring with `descs` descriptors. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` unless `descs` is a power of two up to 2^16, `ENOMEM`.
+    pub fn new(descs: u32) -> Result<Self> {
+        if !descs.is_power_of_two() || descs > 1 << 16 {
+            return Err(EINVAL);
+        }
+        let mut places = KVVec::with_capacity(descs as usize, GFP_KERNEL)?;
+        for _ in 0..descs {
+            places.push(Default::default(), GFP_KERNEL)?;
+        }
+        // INVARIANT: by the check above; there are no pages.
+        Ok(Self {
+            places,
+            mask: descs.wrapping_sub(1),
+            oldest: 0,
+            next: 0,
+        })
+    }
+
+    /// Descriptor of the oldest page.
+    #[inline]
+    pub fn oldest(&self) -> u32 {
+        self.oldest & self.mask
+    }
+
+    /// The descriptor behind the latest page: what the device is told.
+    #[inline]
+    pub fn next(&self) -> u32 {
+        self.next & self.mask
+    }
+
+    /// Pages that can be added. One descriptor stays unused.
+    #[inline]
+    pub fn vacant(&self) -> u32 {
+        self.mask
+            .wrapping_sub(self.next.wrapping_sub(self.oldest))
+    }
+
+    /// There is no page left.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.next == self.oldest
+    }
+
+    /// Takes the oldest page.
+    #[inline]
+    pub fn take(&mut self) -> Option<RxPage> {
+        if self.is_empty() {
+            return None;
+        }
+        // SAFETY: a masked position is below the number of places, by the type invariants.
+        let place = unsafe { self.places.get_unchecked(self.oldest() as usize) };
+        // INVARIANT: the place had a page and is empty now, as `oldest` moves beyond it.
+        let page = RxPage {
+            // SAFETY: the place of a position in `oldest..next` has a page.
+            page: unsafe { NonNull::new_unchecked(place.page) },
+            dma: place.dma,
+        };
+        self.oldest = self.oldest.wrapping_add(1);
+        Some(page)
+    }
+
+    /// Adds pages of `pool` until no place is vacant; `offer` is called for each with its
+    /// descriptor and where the device finds the buffer. Softirq or process context; does not
+    /// sleep. Returns whether there were enough pages.
+    pub fn fill(&mut self, pool: &mut PagePool, mut offer: impl FnMut(u32, u64)) -> bool {
+        while self.vacant() != 0 {
+            let first = self.next();
+            // Up to where the places wrap around.
+            let count = self
+                .vacant()
+                .min(self.mask.wrapping_add(1).wrapping_sub(first));
+            // SAFETY: `first` is below the number of places.
+            let places = unsafe { self.places.as_mut_ptr().add(first as usize) };
+            // SAFETY: the pool is ours, and `&mut` is the exclusion its allocator wants. There are
+            // `count` places from `first` on, all of them vacant.
+            let filled = unsafe { netbind::page_pool_fill(pool.ptr.as_ptr(), places, count) };
+            for i in 0..filled {
+                // SAFETY: as above; the callee says it filled so many.
+                let dma = unsafe { (*places.add(i as usize)).dma };
+                offer(first.wrapping_add(i), dma);
+            }
+            // INVARIANT: these places have pages now.
+            self.next = self.next.wrapping_add(filled);
+            if filled < count {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Drop for RxPages {
+    fn drop(&mut self) {
+        while let Some(page) = self.take() {
+            drop(page);
+        }
+    }
+}
+
 impl napi::Context<'_> {
     /// Hands a complete packet to the stack (GRO).
     #[inline]
-    pub fn receive(&mut self, skb: RxSkb, queue: u32, meta: RxMeta) {
-        let (flags, hash, vlan_tci) = meta.parts();
+    pub fn receive(&mut self, skb: RxSkb, queue: u16, meta: RxMeta) {
         // SAFETY: the context exists only while its NAPI is being polled on this CPU; the skb is
         // ours and given up. An skb without a MAC header is padded by no one: the callee reads
         // 14 bytes, which the buffer has.
@@ -215,12 +337,78 @@ impl napi::Context<'_> {
             netbind::rx_deliver(
                 self.as_ptr(),
                 skb.into_raw().as_ptr(),
-                queue,
-                flags,
-                hash,
-                vlan_tci,
+                meta.on_queue(queue),
             )
         };
+    }
+
+    /// Hands the packets of a batch to the stack, in order, and leaves it empty.
+    ///
+    /// Returns how many of the latest were lost, as there was no memory.
+    #[inline]
+    pub fn receive_batch(&mut self, batch: &mut RxBatch) -> u32 {
+        let count = core::mem::take(&mut batch.count);
+        // SAFETY: as in `receive`. The first `count` frames are initialised, and own their pages,
+        // which the callee takes; the data fits, as in `RxPage::into_skb`.
+        unsafe {
+            netbind::rx_receive(self.as_ptr(), batch.frames.as_ptr().cast(), count, HEADROOM)
+        }
+    }
+}
+
+/// Received packets of one page each, that go to the stack together.
+///
+/// # Invariants
+///
+/// The first `count` frames are initialised; each owns its page, as [`RxPage`] does, and has at most
+/// [`ROOM`] bytes.
+pub struct RxBatch {
+    frames: [MaybeUninit<netbind::nbh_rx_frame>; netbind::NBH_RX_BATCH as usize],
+    count: u32,
+}
+
+impl RxBatch {
+    /// An empty batch.
+    #[inline]
+    pub const fn new() -> Self {
+        // INVARIANT: there are no frames.
+        Self {
+            frames: [const { MaybeUninit::uninit() }; netbind::NBH_RX_BATCH as usize],
+            count: 0,
+        }
+    }
+
+    /// There are no packets.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a packet: `len` bytes of a page (cut to [`ROOM`]).
+    ///
+    /// Returns whether the batch is full: a packet added then is lost.
+    #[inline]
+    pub fn push(&mut self, page: RxPage, len: u32, queue: u16, meta: RxMeta) -> bool {
+        if let Some(frame) = self.frames.get_mut(self.count as usize) {
+            // INVARIANT: the frame owns the page from here on.
+            frame.write(netbind::nbh_rx_frame {
+                page: ManuallyDrop::new(page).page.as_ptr(),
+                len: len.min(ROOM),
+                meta: meta.on_queue(queue),
+            });
+            self.count = self.count.wrapping_add(1);
+        }
+        self.count >= netbind::NBH_RX_BATCH
+    }
+}
+
+impl Drop for RxBatch {
+    #[inline]
+    fn drop(&mut self) {
+        for frame in self.frames.iter().take(self.count as usize) {
+            // SAFETY: the frame is initialised and owns its page, which belongs to a pool.
+            unsafe { netbind::page_pool_put((*frame.as_ptr()).page) };
+        }
     }
 }
 

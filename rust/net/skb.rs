@@ -351,8 +351,13 @@ impl RxMeta {
     }
 
     #[inline]
-    pub(crate) fn parts(self) -> (u32, u32, u16) {
-        (self.flags, self.hash, self.vlan_tci)
+    pub(crate) fn on_queue(self, queue: u16) -> netbind::nbh_rx_meta {
+        netbind::nbh_rx_meta {
+            flags: self.flags,
+            hash: self.hash,
+            vlan_tci: self.vlan_tci,
+            queue,
+        }
     }
 }
 

@@ -85,6 +85,13 @@ impl RxStatus {
         self.bits() & status::EOP != 0
     }
 
+    /// A buffer that ends a frame, has bytes, and of which the MAC reported no damage: all of a frame
+    /// unless it is the rest of one.
+    #[inline]
+    pub const fn is_whole_frame(self) -> bool {
+        self.bits() & (status::EOP | status::FRAME_ERRORS) == status::EOP && !self.is_empty()
+    }
+
     /// Bytes the controller wrote into the buffer.
     #[inline]
     pub const fn len(self) -> u32 {
@@ -159,13 +166,22 @@ impl RxInfo {
     /// and 9 UDP; 2, 4 and 5 cover the addresses alone.
     #[inline]
     pub const fn hash_kind(self) -> HashKind {
-        match self.0 & 0xf {
-            1 | 3 | 6 | 7 | 8 | 9 => HashKind::L4,
-            2 | 4 | 5 => HashKind::L3,
-            _ => HashKind::None,
-        }
+        // CAST: at most 15. PANIC: there are 16 kinds.
+        HASH_KINDS[(self.0 & 0xf) as usize]
     }
 }
+
+/// By RSS type.
+const HASH_KINDS: [HashKind; 16] = {
+    use HashKind::{
+        None,
+        L3,
+        L4, //
+    };
+    [
+        None, L4, L3, L4, L3, L3, L4, L4, L4, L4, None, None, None, None, None, None,
+    ]
+};
 
 #[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_desc_rx))]
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
@@ -192,6 +208,15 @@ mod tests {
         assert_eq!(done.vlan_tci(), Some(100));
         assert!(!done.has_frame_error());
         assert_eq!(done.checksum(), Checksum::NotChecked);
+    }
+
+    #[test]
+    fn whole_frames() {
+        let end = 0x0000_0040_0000_0003;
+        assert!(status(end).is_whole_frame());
+        assert!(!status(end & !2).is_whole_frame());
+        assert!(!status(end | 1 << 31).is_whole_frame());
+        assert!(!status(3).is_whole_frame());
     }
 
     #[test]
@@ -223,5 +248,8 @@ mod tests {
         assert_eq!(info.hash_kind(), HashKind::L4);
         assert_eq!(RxInfo::from_le(2u64.to_le()).hash_kind(), HashKind::L3);
         assert_eq!(RxInfo::from_le(0).hash_kind(), HashKind::None);
+        assert_eq!(RxInfo::from_le(9u64.to_le()).hash_kind(), HashKind::L4);
+        assert_eq!(RxInfo::from_le(10u64.to_le()).hash_kind(), HashKind::None);
+        assert_eq!(RxInfo::from_le(0xfu64.to_le()).hash_kind(), HashKind::None);
     }
 }
