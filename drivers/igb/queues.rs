@@ -47,11 +47,11 @@ use net::{
     xdp::Program, //
 };
 
-/// Descriptors the controller prefetches while at least `HOST` wait; and sent descriptors it
-/// collects before it writes them back (1: each packet is reported at once).
+/// Descriptors the controller prefetches while at least `HOST` wait; and descriptors it collects
+/// before it writes them back (0: those with RS, and each at once, datasheet 7.2.3.3).
 const PREFETCH: u32 = 8;
 const HOST: u32 = 8;
-const TX_WRITE_BACK: u32 = 1;
+const TX_WRITE_BACK: u32 = 0;
 const RX_WRITE_BACK: u32 = 4;
 
 /// How long a queue may take to stop: the largest frame at 10 Mb/s.

@@ -26,8 +26,8 @@ use net::{
 /// Counters of one queue pair. They live as long as the port: closing the device, or changing the
 /// number or size of its rings, loses nothing.
 ///
-/// `rx_*` is written by the poll, `tx_packets`, `tx_bytes` and `tx_wake` too; the other `tx_*` under
-/// the transmit queue's lock.
+/// `rx_*` and `tx_wake` are written by the poll, the other `tx_*` under the transmit queue's lock: a
+/// frame counts as sent when the controller has been given it, as not each is reported.
 #[derive(Default)]
 pub(crate) struct PairStats {
     pub(crate) rx_packets: Counter,

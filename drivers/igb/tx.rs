@@ -11,6 +11,7 @@ use igb_core::{
         tx::{
             self,
             Context,
+            End,
             Frame,
             Offload,
             Segment,
@@ -80,6 +81,15 @@ pub(crate) struct TxRing {
     stats: Arc<PairStats>,
 }
 
+/// What a frame is on the wire.
+#[derive(Clone, Copy, Debug)]
+struct Wire {
+    /// Packets the controller makes of it.
+    packets: u32,
+    /// Bytes of these, headers included.
+    bytes: u32,
+}
+
 /// The end of a ring that gives frames back. Used by the poll.
 pub(crate) struct TxDone {
     config: Config,
@@ -126,7 +136,7 @@ impl net::device::Transmit for TxRing {
             return Err(skb);
         }
         match self.send(skb) {
-            Some((tail, bytes)) => self.finish(tail, bytes, queue),
+            Some((tail, wire)) => self.finish(tail, wire, queue),
             None => {
                 self.stats.tx_dropped.add(1);
                 if !queue.more() {
@@ -151,33 +161,38 @@ impl net::device::Transmit for TxRing {
 }
 
 impl TxRing {
-    /// Writes the descriptors of a frame. Returns the new tail and the bytes on the wire, or
-    /// `None` if the frame had to be dropped.
+    /// Writes the descriptors of a frame. Returns the new tail, or `None` if the frame had to be
+    /// dropped.
     #[inline]
-    fn send(&mut self, skb: SkBuff) -> Option<(u32, u32)> {
+    fn send(&mut self, skb: SkBuff) -> Option<(u32, Wire)> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
         let meta = skb.begin_tx();
         let len = skb.len();
-        let mut layout = Layout {
-            lead: 0,
-            max_len: tx::MAX_DATA_PER_DESC,
+        let mut wire = Wire {
+            packets: 1,
             bytes: len,
-            segs: 1,
         };
+        let mut lead = 0;
         let frame = if meta == TxMeta::PLAIN {
             Frame::new(len, None, false)
         } else {
-            self.prepare(&mut skb, meta, &mut layout)?
+            self.prepare(&mut skb, meta, &mut wire, &mut lead)?
+        };
+        let layout = Layout {
+            lead,
+            max_len: tx::MAX_DATA_PER_DESC,
+            bytes: wire.bytes,
         };
         let desc = &self.desc;
         let pushed = self.frames.push(skb, layout, |buffer| {
+            let end = End::of(buffer.last, buffer.report);
             desc.write(
                 buffer.index as usize,
-                frame.data(buffer.addr, buffer.len, buffer.last),
+                frame.data(buffer.addr, buffer.len, end),
             );
         });
         match pushed {
-            Ok(tail) => Some((tail, layout.bytes)),
+            Ok(tail) => Some((tail, wire)),
             Err(_dropped) => {
                 // The context was written but will be overwritten.
                 self.context = Context::UNKNOWN;
@@ -188,7 +203,13 @@ impl TxRing {
 
     /// Works out the offloads of a frame, and programs them if the last frame had others.
     #[inline]
-    fn prepare(&mut self, skb: &mut SkBuff, meta: TxMeta, layout: &mut Layout) -> Option<Frame> {
+    fn prepare(
+        &mut self,
+        skb: &mut SkBuff,
+        meta: TxMeta,
+        wire: &mut Wire,
+        lead: &mut u32,
+    ) -> Option<Frame> {
         let offload = if meta.wants_offload() {
             skb.prepare_offload().ok()?
         } else {
@@ -204,8 +225,8 @@ impl TxRing {
                     .wrapping_add(u32::from(gso.l4_len));
                 payload = skb.len().checked_sub(headers)?;
                 let more = u32::from(gso.segs).saturating_sub(1);
-                layout.bytes = skb.len().wrapping_add(more.wrapping_mul(headers));
-                layout.segs = gso.segs;
+                wire.bytes = skb.len().wrapping_add(more.wrapping_mul(headers));
+                wire.packets = gso.segs.into();
                 self.stats.tx_gso.add(1);
             }
         }
@@ -216,23 +237,38 @@ impl TxRing {
                 self.context = context;
                 self.desc
                     .write(self.frames.index() as usize, context.words());
-                layout.lead = 1;
+                *lead = 1;
             }
         }
         Some(Frame::new(payload, offload.as_ref(), vlan.is_some()))
     }
 
     #[inline]
-    fn finish(&mut self, tail: u32, bytes: u32, queue: TxQueue<'_>) {
+    fn finish(&mut self, tail: u32, wire: Wire, queue: TxQueue<'_>) {
         if queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
             self.frames.free()
         }) {
             self.stats.tx_stop.add(1);
         }
-        if queue.sent(bytes) {
+        self.stats.tx_packets.add(wire.packets.into());
+        self.stats.tx_bytes.add(wire.bytes.into());
+        let sent = queue.sent(wire.bytes);
+        if sent.stopped() {
+            self.report();
+        }
+        if sent.ring() {
             self.ring(tail);
         } else {
             self.unrung = true;
+        }
+    }
+
+    /// Has the controller report the last frame, for which the doorbell is still to be rung.
+    fn report(&mut self) {
+        if let Some(index) = self.frames.report() {
+            let [address, command] = self.desc.read(index as usize);
+            self.desc
+                .write(index as usize, [address, tx::report(command)]);
         }
     }
 
@@ -299,8 +335,6 @@ impl TxDone {
         }
         load.tx_packets = reaped.skbs;
         load.bytes = load.bytes.wrapping_add(reaped.bytes);
-        self.stats.tx_packets.add(u64::from(reaped.packets));
-        self.stats.tx_bytes.add(u64::from(reaped.bytes));
         let woken = queue.completed(
             reaped.skbs,
             reaped.bytes,

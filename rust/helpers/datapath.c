@@ -96,10 +96,17 @@ void nbh_tx_reset_queue(struct netdev_queue *txq)
 	netdev_tx_reset_queue(txq);
 }
 
-/* Accounts @bytes to BQL; true when the doorbell is due. */
-bool nbh_tx_sent(struct netdev_queue *txq, unsigned int bytes)
+#define NBH_TX_RING		BIT(0)
+#define NBH_TX_STOPPED		BIT(1)
+
+/* Accounts @bytes to BQL. Says whether the doorbell is due, and if so, whether the stack sends
+ * nothing more until it has heard of completions.
+ */
+u32 nbh_tx_sent(struct netdev_queue *txq, unsigned int bytes)
 {
-	return __netdev_tx_sent_queue(txq, bytes, netdev_xmit_more());
+	if (!__netdev_tx_sent_queue(txq, bytes, netdev_xmit_more()))
+		return 0;
+	return netif_xmit_stopped(txq) ? NBH_TX_RING | NBH_TX_STOPPED : NBH_TX_RING;
 }
 
 bool nbh_xmit_more(void)
@@ -320,6 +327,14 @@ u32 nbh_rx_receive(struct napi_struct *napi, const struct nbh_rx_frame *frames, 
 void nbh_kfree_skb_any(struct sk_buff *skb)
 {
 	dev_kfree_skb_any(skb);
+}
+
+/* Frees an skb in ndo_start_xmit. Bottom halves are off there, as the NAPI cache
+ * wants it, but netpoll may have turned off interrupts as well, or be in one.
+ */
+void nbh_tx_consume(struct sk_buff *skb)
+{
+	napi_consume_skb(skb, in_hardirq() || irqs_disabled() ? 0 : 1);
 }
 
 #define NBH_TX_OFFLOAD		BIT(0)

@@ -41,13 +41,11 @@ impl<'a> TxQueue<'a> {
     /// Accounts `bytes` given to the hardware to the queue's byte limit. To be called once per
     /// packet, from `xmit`.
     ///
-    /// Returns whether the doorbell is to be rung now: no further packet is coming, or the queue
-    /// was stopped and nobody else would ring it.
+    /// Says what is to be done now.
     #[inline]
-    #[must_use]
-    pub fn sent(self, bytes: u32) -> bool {
+    pub fn sent(self, bytes: u32) -> Sent {
         // SAFETY: the queue is valid by the type invariants.
-        unsafe { netbind::tx_sent(self.as_ptr(), bytes) }
+        Sent(unsafe { netbind::tx_sent(self.as_ptr(), bytes) })
     }
 
     /// Accounts a frame without an skb ([`Transmit::xmit_frame`]) to the queue's byte limit: the
@@ -131,6 +129,27 @@ impl<'a> TxQueue<'a> {
     pub fn reset(self) {
         // SAFETY: the queue is valid by the type invariants.
         unsafe { netbind::tx_reset_queue(self.as_ptr()) };
+    }
+}
+
+/// What [`TxQueue::sent`] says.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Sent(u32);
+
+impl Sent {
+    /// The doorbell is to be rung: no further packet is coming, or the queue was stopped and nobody
+    /// else would ring it.
+    #[inline]
+    pub fn ring(self) -> bool {
+        self.0 & 1 != 0
+    }
+
+    /// The queue is stopped, by the driver or by its byte limit: the stack waits until packets are
+    /// reported as sent.
+    #[inline]
+    pub fn stopped(self) -> bool {
+        self.0 & 2 != 0
     }
 }
 

@@ -199,6 +199,16 @@ impl SkBuff {
     }
 }
 
+impl SkBuff {
+    /// Frees a packet whose bytes have been copied for the device. To be called from `xmit` alone:
+    /// bottom halves are off there, so that the CPU's cache of skbs is at hand.
+    #[inline]
+    pub(crate) fn consume_in_xmit(self) {
+        // SAFETY: we own the skb and give it up.
+        unsafe { netbind::tx_consume(self.into_raw().as_ptr()) };
+    }
+}
+
 impl Drop for SkBuff {
     #[inline]
     fn drop(&mut self) {

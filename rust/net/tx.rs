@@ -8,6 +8,12 @@
 //!
 //! Ring positions count freely and wrap at 2^32; the table's size is a power of two, so a
 //! position's low bits are its slot and its descriptor.
+//!
+//! Not every packet needs to be *reported* by the device. Short ones are copied and given back to
+//! the stack at once; what is left of them is a descriptor, and no one waits for that. So they form
+//! a group with what follows, up to a packet that holds memory, or until there are
+//! [`REPORT_EVERY`] descriptors: the last packet of a group is reported, and for all of it. A
+//! report is a write of the device to memory, and mostly an interrupt.
 
 use crate::{
     dma::Coherent,
@@ -37,6 +43,9 @@ use kernel::{
 /// copying four cache lines is cheaper than mapping and unmapping a buffer.
 pub const COPY_LIMIT: u32 = 256;
 
+/// Most descriptors in front of one that is reported.
+pub const REPORT_EVERY: u32 = 32;
+
 /// What a failed mapping returns: all ones, by the DMA API's definition.
 const DMA_MAPPING_ERROR: netbind::dma_addr_t = !0;
 
@@ -49,15 +58,39 @@ enum Mapping {
     Streaming,
 }
 
+/// A slot belongs to one descriptor. Which of the fields mean something depends on what that is:
+/// `addr` to `mapping` are those of its buffer, `skb` that of the packet that starts here, and
+/// `group` that of the group that starts here.
 struct Slot {
     addr: u64,
     len: u32,
     mapping: Mapping,
-    /// First slot of a packet only: the packet, its last position, and its size on the wire.
     skb: Option<SkBuff>,
+    group: Group,
+}
+
+/// Packets that are reported by one descriptor, their last.
+#[derive(Clone, Copy)]
+struct Group {
+    /// Position of that descriptor.
     last: u32,
+    skbs: u32,
+    /// Bytes on the wire.
     bytes: u32,
-    segs: u16,
+    /// One of the slots has memory to be given back.
+    holds: bool,
+    /// The last packet is a frame without an skb, in one slot.
+    frame: bool,
+}
+
+impl Group {
+    const EMPTY: Self = Self {
+        last: 0,
+        skbs: 0,
+        bytes: 0,
+        holds: false,
+        frame: false,
+    };
 }
 
 impl Slot {
@@ -66,9 +99,7 @@ impl Slot {
         len: 0,
         mapping: Mapping::None,
         skb: None,
-        last: 0,
-        bytes: 0,
-        segs: 0,
+        group: Group::EMPTY,
     };
 
     #[inline]
@@ -106,9 +137,10 @@ struct Position(AtomicU32);
 /// - `slots.len()` is a power of two and at most 2^31; `mask` is one less. `frames` is as long.
 /// - Slots at positions in `tail..head` belong to the consumer, all others to the producer;
 ///   `head - tail` never exceeds the number of slots.
+/// - Free slots have no mapping and no skb, nor have those of a packet that was copied.
 struct Table {
     slots: KVVec<UnsafeCell<Slot>>,
-    /// Frames without an skb, by their first slot; apart, as most packets have an skb.
+    /// Frames without an skb, by their slot; apart, as most packets have an skb.
     frames: KVVec<UnsafeCell<Option<Frame>>>,
     mask: u32,
     copies: CopyArea,
@@ -142,19 +174,6 @@ impl Table {
                 .get_unchecked((position & self.mask) as usize)
                 .get()
         }
-    }
-
-    /// Gives back the frame in a slot that has no skb.
-    ///
-    /// # Safety
-    ///
-    /// The slot at `position` is the caller's.
-    #[cold]
-    unsafe fn return_frame(&self, position: u32) {
-        // SAFETY: by the requirements of this function.
-        let (slot, frame) = unsafe { (&mut *self.slot(position), &mut *self.frame(position)) };
-        slot.unmap(&self.dev);
-        *frame = None;
     }
 }
 
@@ -209,6 +228,9 @@ pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consu
     let producer = Producer {
         table: table.clone(),
         head: 0,
+        first: 0,
+        group: Group::EMPTY,
+        report_every: REPORT_EVERY.min(slots / 4),
     };
     Ok((producer, Consumer { table, tail: 0 }))
 }
@@ -224,6 +246,8 @@ pub struct Buffer {
     pub len: u32,
     /// This is the packet's last buffer.
     pub last: bool,
+    /// The device is to report when it is done with it.
+    pub report: bool,
 }
 
 /// How a packet is laid out in the ring.
@@ -235,15 +259,17 @@ pub struct Layout {
     pub max_len: u32,
     /// Bytes the packet has on the wire, headers of all segments included.
     pub bytes: u32,
-    /// Packets it becomes on the wire.
-    pub segs: u16,
 }
 
 /// The end of the table that takes packets in.
 pub struct Producer {
     table: Arc<Table>,
-    /// The table's `head`, which only this end writes.
+    /// Where the next packet starts. The table's `head` is `first`: the consumer sees whole groups.
     head: u32,
+    /// Where the group starts that is not complete yet.
+    first: u32,
+    group: Group,
+    report_every: u32,
 }
 
 impl Producer {
@@ -263,7 +289,7 @@ impl Producer {
         self.head & self.table.mask
     }
 
-    /// Maps a packet for the device and takes it into the table. `write` is called once for each
+    /// Makes the device see a packet and takes it into the table. `write` is called once for each
     /// buffer, in ring order, to fill in its descriptor; the device must not look at any of them
     /// before its doorbell is rung.
     ///
@@ -280,34 +306,95 @@ impl Producer {
         layout: Layout,
         write: impl FnMut(Buffer),
     ) -> Result<u32, SkBuff> {
+        let start = self.head.wrapping_add(layout.lead);
+        let room = self.free().saturating_sub(layout.lead);
+        if skb.data_len() == 0 && skb.len() <= COPY_LIMIT && room != 0 {
+            let report = start.wrapping_sub(self.first) >= self.report_every;
+            let mut write = write;
+            write(self.copy(&skb, start, report));
+            skb.consume_in_xmit();
+            return Ok(self.advance(start.wrapping_add(1), layout.bytes, report));
+        }
         let mut cursor = Cursor {
             table: &self.table,
-            next: self.head.wrapping_add(layout.lead),
-            room: self.free().saturating_sub(layout.lead),
+            next: start,
+            room,
             max_len: layout.max_len.max(1),
             write,
         };
-        let placed = if skb.data_len() == 0 && skb.len() <= COPY_LIMIT {
-            cursor.copy(&skb)
-        } else {
-            cursor.map(&skb)
-        };
+        let placed = cursor.map(&skb);
         let next = cursor.next;
         if placed.is_err() {
             self.unwind(next);
             return Err(skb);
         }
-        // SAFETY: the slot is ours until `head` moves beyond it; `next` is beyond it, as a packet
-        // has at least one buffer.
-        let first = unsafe { &mut *self.table.slot(self.head) };
-        first.skb = Some(skb);
-        first.last = next.wrapping_sub(1);
-        first.bytes = layout.bytes;
-        first.segs = layout.segs;
+        // SAFETY: the slot is ours until the table's `head` moves beyond it.
+        unsafe { (*self.table.slot(self.head)).skb = Some(skb) };
+        self.group.holds = true;
+        Ok(self.advance(next, layout.bytes, true))
+    }
+
+    /// Copies a linear packet of at most [`COPY_LIMIT`] bytes into the memory that belongs to the
+    /// slot at `position`, which is free.
+    #[inline]
+    fn copy(&self, skb: &SkBuff, position: u32, report: bool) -> Buffer {
+        let index = position & self.table.mask;
+        let offset = index as usize * COPY_LIMIT as usize;
+        let len = skb.len();
+        // SAFETY: the slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
+        // part has `len` <= COPY_LIMIT. The device reads the area only while the slot is in use.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                (*skb.as_ptr()).data,
+                self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset),
+                len as usize,
+            )
+        };
+        Buffer {
+            index,
+            addr: self.table.copies.dma_handle().wrapping_add(offset as u64),
+            len,
+            last: true,
+            report,
+        }
+    }
+
+    /// Adds a packet to the group, of which `next` is the position behind it.
+    #[inline]
+    fn advance(&mut self, next: u32, bytes: u32, report: bool) -> u32 {
+        self.group.skbs = self.group.skbs.wrapping_add(1);
+        self.group.bytes = self.group.bytes.wrapping_add(bytes);
         self.head = next;
+        if report {
+            self.close();
+        }
+        next & self.table.mask
+    }
+
+    /// Ends the group with the last packet: to be called when nothing may follow for a while, such
+    /// as when the queue is stopped, and before the doorbell is rung for that packet.
+    ///
+    /// Returns the descriptor that has to be reported after all; `None` if the last one is.
+    #[inline]
+    pub fn report(&mut self) -> Option<u32> {
+        if self.head == self.first {
+            return None;
+        }
+        self.close();
+        Some(self.head.wrapping_sub(1) & self.table.mask)
+    }
+
+    /// Hands the group to the consumer.
+    #[inline]
+    fn close(&mut self) {
+        self.group.last = self.head.wrapping_sub(1);
+        // SAFETY: the slot is ours until the table's `head` moves beyond it; there is one, as a
+        // packet has at least one buffer.
+        unsafe { (*self.table.slot(self.first)).group = self.group };
+        self.group = Group::EMPTY;
+        self.first = self.head;
         // Release: the slots are complete before the consumer sees them.
-        self.table.head.0.store(next, Ordering::Release);
-        Ok(next & self.table.mask)
+        self.table.head.0.store(self.head, Ordering::Release);
     }
 
     /// Takes a frame without an skb into the table, padded with zeroes to `min_len` bytes (at most
@@ -330,22 +417,11 @@ impl Producer {
             return Err(frame);
         };
         let next = cursor.next;
-        // SAFETY: the slot is ours until `head` moves beyond it.
-        let (first, place) = unsafe {
-            (
-                &mut *self.table.slot(self.head),
-                &mut *self.table.frame(self.head),
-            )
-        };
-        *place = Some(frame);
-        first.skb = None;
-        first.last = next.wrapping_sub(1);
-        first.bytes = bytes;
-        first.segs = 1;
-        self.head = next;
-        // Release: the slot is complete before the consumer sees it.
-        self.table.head.0.store(next, Ordering::Release);
-        Ok(next & self.table.mask)
+        // SAFETY: the place is ours until the table's `head` moves beyond its slot.
+        unsafe { *self.table.frame(self.head) = Some(frame) };
+        self.group.holds = true;
+        self.group.frame = true;
+        Ok(self.advance(next, bytes, true))
     }
 
     /// Undoes the mappings made from `head` up to (not including) `end`.
@@ -360,7 +436,7 @@ impl Producer {
     }
 }
 
-/// Places the buffers of one packet.
+/// Places the buffers of a packet that is mapped.
 struct Cursor<'a, W> {
     table: &'a Table,
     next: u32,
@@ -370,29 +446,6 @@ struct Cursor<'a, W> {
 }
 
 impl<W: FnMut(Buffer)> Cursor<'_, W> {
-    /// Copies the linear packet into the memory that belongs to its slot.
-    #[inline]
-    fn copy(&mut self, skb: &SkBuff) -> Result<(), ()> {
-        if self.room == 0 {
-            return Err(());
-        }
-        let index = self.next & self.table.mask;
-        let offset = index as usize * COPY_LIMIT as usize;
-        let len = skb.len();
-        // SAFETY: the slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
-        // part has `len` <= COPY_LIMIT. The device reads the area only while the slot is in use.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                (*skb.as_ptr()).data,
-                self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset),
-                len as usize,
-            )
-        };
-        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
-        self.place(addr, len, Mapping::None, true);
-        Ok(())
-    }
-
     /// Copies or maps a frame. Returns its length with padding.
     fn place_frame(&mut self, frame: &Frame, min_len: u32) -> Result<u32, ()> {
         if self.room == 0 {
@@ -403,7 +456,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
             // SAFETY: frame and device are valid; the frame is kept until it is unmapped.
             let addr =
                 unsafe { netbind::xdp_frame_map(raw_device(&self.table.dev), frame.as_ptr()) };
-            self.split(addr, len, true)?;
+            self.mapped(addr, len, true)?;
             return Ok(len);
         }
         let padded = len.max(min_len).min(COPY_LIMIT);
@@ -417,7 +470,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
                 .write_bytes(0, padded.wrapping_sub(len) as usize);
         }
         let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
-        self.place(addr, padded, Mapping::None, true);
+        self.place(addr, padded, true);
         Ok(padded)
     }
 
@@ -434,23 +487,34 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         if head != 0 {
             // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
             let addr = unsafe { netbind::skb_map_head(dev, skb.as_ptr()) };
-            self.split(addr, head, frags == 0)?;
+            self.mapped(addr, head, frags == 0)?;
         }
         for i in 0..frags {
             let mut len = 0;
             // SAFETY: as above, and the skb has that fragment.
             let addr = unsafe { netbind::skb_map_frag(dev, skb.as_ptr(), u32::from(i), &mut len) };
-            self.split(addr, len, i.wrapping_add(1) == frags)?;
+            self.mapped(addr, len, i.wrapping_add(1) == frags)?;
         }
         Ok(())
     }
 
-    /// Records a mapping in its first slot, and hands it out in pieces of at most `max_len`.
+    /// Records a mapping and hands it out.
     #[inline]
-    fn split(&mut self, mut addr: u64, mut len: u32, last: bool) -> Result<(), ()> {
+    fn mapped(&mut self, addr: u64, len: u32, last: bool) -> Result<(), ()> {
         if addr == DMA_MAPPING_ERROR {
             return Err(());
         }
+        if len > self.max_len || self.room == 0 {
+            return self.split(addr, len, last);
+        }
+        self.record(self.next, addr, len);
+        self.place(addr, len, last);
+        Ok(())
+    }
+
+    /// The same for a buffer that has to be handed out in pieces of at most `max_len`.
+    #[cold]
+    fn split(&mut self, mut addr: u64, mut len: u32, last: bool) -> Result<(), ()> {
         let pieces = len.div_ceil(self.max_len);
         if pieces > self.room {
             // Not placed, so the unwinding does not know of it.
@@ -466,32 +530,33 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
             };
             return Err(());
         }
-        let (first, whole) = (self.next, len);
+        self.record(self.next, addr, len);
         while len > self.max_len {
-            self.place(addr, self.max_len, Mapping::None, false);
+            self.place(addr, self.max_len, false);
             addr = addr.wrapping_add(u64::from(self.max_len));
             len = len.wrapping_sub(self.max_len);
         }
-        self.place(addr, len, Mapping::None, last);
-        // SAFETY: the slot was free and has not been published yet: it is ours.
-        let slot = unsafe { &mut *self.table.slot(first) };
-        slot.mapping = Mapping::Streaming;
-        slot.len = whole;
+        self.place(addr, len, last);
         Ok(())
     }
 
     #[inline]
-    fn place(&mut self, addr: u64, len: u32, mapping: Mapping, last: bool) {
-        // SAFETY: the slot is free (`room`) and has not been published yet: it is ours.
-        let slot = unsafe { &mut *self.table.slot(self.next) };
+    fn record(&mut self, position: u32, addr: u64, len: u32) {
+        // SAFETY: the slot was free and has not been published yet: it is ours.
+        let slot = unsafe { &mut *self.table.slot(position) };
         slot.addr = addr;
         slot.len = len;
-        slot.mapping = mapping;
+        slot.mapping = Mapping::Streaming;
+    }
+
+    #[inline]
+    fn place(&mut self, addr: u64, len: u32, last: bool) {
         (self.write)(Buffer {
             index: self.next & self.table.mask,
             addr,
             len,
             last,
+            report: last,
         });
         self.next = self.next.wrapping_add(1);
         self.room = self.room.wrapping_sub(1);
@@ -503,8 +568,6 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
 pub struct Reaped {
     /// Packets and frames handed over, for the byte queue limits.
     pub skbs: u32,
-    /// Packets on the wire.
-    pub packets: u32,
     /// Bytes on the wire.
     pub bytes: u32,
 }
@@ -529,39 +592,35 @@ impl Consumer {
         self.table.mask.wrapping_add(1).wrapping_sub(used)
     }
 
-    /// The descriptor that closes the oldest packet in flight, if there is one.
-    #[inline]
-    pub fn oldest(&self) -> Option<u32> {
-        if self.table.head.0.load(Ordering::Acquire) == self.tail {
-            return None;
-        }
-        // SAFETY: the slot at `tail` belongs to the consumer, as `tail != head`.
-        Some(unsafe { (*self.table.slot(self.tail)).last } & self.table.mask)
-    }
-
-    /// Gives back packets for which `is_done(index of the last descriptor)` holds, oldest first,
-    /// at most `limit` of them. `budget` is the NAPI budget, or 0 outside a poll.
+    /// Gives back groups for which `is_done(index of the last descriptor)` holds, oldest first, until
+    /// there are `limit` packets. `budget` is the NAPI budget, or 0 outside a poll.
     #[inline]
     pub fn reap(&mut self, limit: u32, budget: u32, is_done: impl Fn(u32) -> bool) -> Reaped {
         let mut reaped = Reaped::default();
+        let mut mapped = None;
         // Acquire: the slots up to `head` are complete.
         let head = self.table.head.0.load(Ordering::Acquire);
         while self.tail != head && reaped.skbs < limit {
-            // SAFETY: positions in `tail..head` belong to the consumer.
-            let first = unsafe { &mut *self.table.slot(self.tail) };
-            let last = first.last;
-            if !is_done(last & self.table.mask) {
+            // SAFETY: positions in `tail..head` belong to the consumer, and groups start at `tail`.
+            let group = unsafe { (*self.table.slot(self.tail)).group };
+            if !is_done(group.last & self.table.mask) {
                 break;
             }
-            reaped.skbs = reaped.skbs.wrapping_add(1);
-            reaped.packets = reaped.packets.wrapping_add(u32::from(first.segs));
-            reaped.bytes = reaped.bytes.wrapping_add(first.bytes);
-            match first.skb.take() {
-                Some(skb) => skb.consume(budget),
-                // SAFETY: as above; `first` is not used any more.
-                None => unsafe { self.table.return_frame(self.tail) },
+            reaped.skbs = reaped.skbs.wrapping_add(group.skbs);
+            reaped.bytes = reaped.bytes.wrapping_add(group.bytes);
+            let end = group.last.wrapping_add(1);
+            if group.holds {
+                // The mappings in question have all been made.
+                // SAFETY: the device is valid.
+                let mapped = *mapped.get_or_insert_with(|| unsafe {
+                    netbind::dma_need_unmap(raw_device(&self.table.dev))
+                });
+                self.release(end, mapped, budget);
+                if group.frame {
+                    self.return_frame(group.last);
+                }
             }
-            self.release(last);
+            self.tail = end;
         }
         if reaped.skbs != 0 {
             // Release: we are done with the slots before the producer sees them free.
@@ -570,14 +629,29 @@ impl Consumer {
         reaped
     }
 
-    /// Unmaps all slots up to and including `last`.
+    /// Gives back the frame without an skb that ends a group.
+    #[cold]
+    fn return_frame(&self, last: u32) {
+        // SAFETY: positions in `tail..head` belong to the consumer.
+        unsafe { *self.table.frame(last) = None };
+    }
+
+    /// Gives back what the slots up to (not including) `end` hold; `mapped` if mappings have to be
+    /// undone.
     #[inline]
-    fn release(&mut self, last: u32) {
-        let end = last.wrapping_add(1);
-        while self.tail != end {
+    fn release(&self, end: u32, mapped: bool, budget: u32) {
+        let mut position = self.tail;
+        while position != end {
             // SAFETY: positions in `tail..head` belong to the consumer.
-            unsafe { (*self.table.slot(self.tail)).unmap(&self.table.dev) };
-            self.tail = self.tail.wrapping_add(1);
+            let slot = unsafe { &mut *self.table.slot(position) };
+            if mapped {
+                slot.unmap(&self.table.dev);
+            }
+            slot.mapping = Mapping::None;
+            if let Some(skb) = slot.skb.take() {
+                skb.consume(budget);
+            }
+            position = position.wrapping_add(1);
         }
     }
 }

@@ -12,6 +12,7 @@ use super::{
 use igb_core::{
     desc::tx::{
         self,
+        End,
         Frame, //
     },
     ring,
@@ -43,7 +44,7 @@ impl TxRing {
         let pushed = self.frames.push_frame(frame, MIN_FRAME, |buffer| {
             desc.write(
                 buffer.index as usize,
-                words.data(buffer.addr, buffer.len, buffer.last),
+                words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),
             );
         });
         if let Err(frame) = pushed {
@@ -51,6 +52,8 @@ impl TxRing {
             return Err(frame);
         }
         self.stats.tx_xdp.add(1);
+        self.stats.tx_packets.add(1);
+        self.stats.tx_bytes.add(bytes.into());
         if queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
             self.frames.free()
         }) {

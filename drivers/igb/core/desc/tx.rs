@@ -145,6 +145,38 @@ impl Context {
     }
 }
 
+/// How a data descriptor ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The frame goes on.
+    None,
+    /// It closes the frame.
+    Silent,
+    /// It closes the frame, and the controller reports when it has been sent, and thus all before it.
+    Reported,
+}
+
+impl End {
+    /// The end of a frame's buffer.
+    #[inline]
+    #[must_use]
+    pub const fn of(last: bool, report: bool) -> Self {
+        match (last, report) {
+            (false, _) => Self::None,
+            (true, false) => Self::Silent,
+            (true, true) => Self::Reported,
+        }
+    }
+}
+
+/// Makes [`End::Reported`] of [`End::Silent`] in the second word of a data descriptor the controller
+/// has not been told about yet.
+#[inline]
+#[must_use]
+pub const fn report(word: u64) -> u64 {
+    word | (cmd::RS as u64).to_le()
+}
+
 /// Command bits shared by all data descriptors of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -177,11 +209,13 @@ impl Frame {
     }
 
     /// The data descriptor for `len` bytes at DMA address `addr`.
-    ///
-    /// `last` closes the frame and asks for its completion to be reported.
     #[inline]
-    pub const fn data(self, addr: u64, len: u32, last: bool) -> Words {
-        let end = if last { cmd::EOP | cmd::RS } else { 0 };
+    pub const fn data(self, addr: u64, len: u32, end: End) -> Words {
+        let end = match end {
+            End::None => 0,
+            End::Silent => cmd::EOP,
+            End::Reported => cmd::EOP | cmd::RS,
+        };
         let command = self.command | end | (len & 0xffff);
         [
             addr.to_le(),
@@ -226,20 +260,20 @@ mod tests {
 
     #[test]
     fn plain_frame() {
-        let words = Frame::new(60, None, false).data(0x1000, 60, true);
+        let words = Frame::new(60, None, false).data(0x1000, 60, End::Reported);
         assert_eq!(u64::from_le(words[0]), 0x1000);
         assert_eq!(u64::from_le(words[1]), 0x000f_0000_2b30_003c);
     }
 
     #[test]
     fn only_the_last_descriptor_reports() {
-        let words = Frame::new(3000, None, false).data(0, 1500, false);
+        let words = Frame::new(3000, None, false).data(0, 1500, End::None);
         assert_eq!(u64::from_le(words[1]) as u32, 0x2230_0000 | 1500);
     }
 
     #[test]
     fn segmentation_sets_every_checksum() {
-        let words = Frame::new(10000, Some(&TSO4), true).data(0, 66, false);
+        let words = Frame::new(10000, Some(&TSO4), true).data(0, 66, End::None);
         let w = u64::from_le(words[1]);
         assert_eq!(w as u32, 0xe230_0042);
         assert_eq!((w >> 32) as u32, 10000 << 14 | 0x300);

@@ -19,7 +19,10 @@ use igb_core::{
             self,
             RxStatus, //
         },
-        tx::Frame,
+        tx::{
+            End,
+            Frame, //
+        },
         Words,
         DESC_SIZE, //
     },
@@ -146,7 +149,7 @@ impl Rings {
             }
             let address = buffer_address(&self.tx_buffers, n);
             self.tx
-                .write(n, Frame::new(len, None, false).data(address, len, true));
+                .write(n, Frame::new(len, None, false).data(address, len, End::Reported));
         }
         for n in 0..DESCS {
             let address = buffer_address(&self.rx_buffers, n);
