@@ -19,6 +19,10 @@ use igb_core::{
         eicr, //
     },
 };
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
+};
 use net::{
     mmio::Doorbell,
     napi::{
@@ -50,12 +54,16 @@ impl Pair {
 
 /// How the pair's interrupt is unmasked.
 pub(crate) enum Rearm {
-    /// A vector of its own.
+    /// A vector of its own. It is not masked while the pair is polled: its interval (EITR) keeps it
+    /// quiet, and mostly the poll is over by then. Only when it fires during a poll it is masked. That
+    /// saves a register write per interrupt, and costs one interrupt more if polls are long.
     Msix {
         /// Registers.
         io: Io,
         /// The vector.
         vector: u8,
+        /// It is masked.
+        masked: Atomic<bool>,
     },
     /// The only vector.
     Legacy(Io),
@@ -85,8 +93,21 @@ impl napi::Poll for Pair {
     #[inline]
     fn rearm(rearm: &Rearm) {
         match rearm {
-            Rearm::Msix { io, vector } => io.write(regs::EIMS, eicr::vector((*vector).into())),
+            Rearm::Msix { io, vector, masked } => {
+                if masked.load(Relaxed) {
+                    masked.store(false, Relaxed);
+                    io.write(regs::EIMS, eicr::vector((*vector).into()));
+                }
+            }
             Rearm::Legacy(io) => io.write(regs::IMS, PAIR_CAUSES),
+        }
+    }
+
+    /// The only vector is masked by its handler, as it has other causes.
+    fn hold(rearm: &Rearm) {
+        if let Rearm::Msix { io, vector, masked } = rearm {
+            masked.store(true, Relaxed);
+            io.write(regs::EIMC, eicr::vector((*vector).into()));
         }
     }
 }

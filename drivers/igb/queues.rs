@@ -37,7 +37,10 @@ use igb_core::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     time::Delta, //
 };
 use net::{
@@ -103,7 +106,10 @@ impl Queues {
             }
             pair.napi.enable();
         }
-        // What a poll that was not to be had has left behind.
+        // Interrupts that came meanwhile have scheduled no poll, and may have masked their vector.
+        if port.plan.is_msix() {
+            port.io.write(regs::EIMS, self.vectors());
+        }
         self.kick(&port.io, port.plan.is_msix());
     }
 
@@ -188,6 +194,7 @@ fn open_pair(
         Rearm::Msix {
             io: port.io.clone(),
             vector,
+            masked: Atomic::new(false),
         }
     } else {
         Rearm::Legacy(port.io.clone())
@@ -324,7 +331,6 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
         let bits = queues.vectors();
         let _hw = port.hw.lock();
         io.update(regs::EIAC, |value| value | bits);
-        io.update(regs::EIAM, |value| value | bits);
         io.write(regs::EIMS, bits);
     } else {
         io.write(regs::IMS, crate::vectors::PAIR_CAUSES);

@@ -129,8 +129,7 @@ impl Handler for MiscHandler {
     }
 }
 
-/// Handler of a queue pair's MSI-X vector. The controller masks the vector by itself (EIAM) until
-/// the poll is over. An emulation may not: scheduling a poll twice does no harm.
+/// Handler of a queue pair's MSI-X vector. See [`crate::poll::Rearm`] for when it is masked.
 pub(crate) struct PairHandler(pub(crate) Scheduler<Pair>);
 
 impl Handler for PairHandler {

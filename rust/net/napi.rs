@@ -39,8 +39,13 @@ pub trait Poll: Send + Sized + 'static {
     /// the poll is repeated. Anything less ends polling, and [`Poll::rearm`] follows.
     fn poll(&mut self, cx: &mut Context<'_>, budget: u32) -> u32;
 
-    /// Unmasks the interrupt after the last poll.
+    /// Lets the device interrupt again after the last poll.
     fn rearm(rearm: &Self::Rearm);
+
+    /// An interrupt has come although a poll is due or running: the device may be kept from
+    /// interrupting until [`Poll::rearm`], which follows. Hard interrupt context.
+    #[inline]
+    fn hold(_rearm: &Self::Rearm) {}
 }
 
 /// A running poll: proof of being in the NAPI's softirq context.
@@ -290,12 +295,26 @@ impl<P: Poll> Clone for Scheduler<P> {
 }
 
 impl<P: Poll> Scheduler<P> {
-    /// Asks for a poll. Hard interrupt context with interrupts off.
+    /// Asks for a poll, or has [`Poll::hold`] called if one is due. Hard interrupt context with
+    /// interrupts off.
     #[inline]
     pub fn schedule_irqoff(&self) {
+        // Before the poll is asked for: if the one that is due ends now, the next one rearms, and
+        // if it does not, it finds that it is asked for and goes on.
+        if self.is_due() {
+            P::hold(&self.0.rearm);
+        }
         // SAFETY: the instance was registered. If it has been disabled or deleted since, its
         // SCHED bit is still set, and the call does nothing.
         unsafe { netbind::napi_schedule_irqoff(self.0.napi.get()) };
+    }
+
+    #[inline]
+    fn is_due(&self) -> bool {
+        // SAFETY: the instance is valid; `state` is a word that others change atomically, hence the
+        // volatile read.
+        let state = unsafe { (&raw const (*self.0.napi.get()).state).read_volatile() };
+        state & 1 << netbind::NAPI_STATE_SCHED != 0
     }
 
     /// Asks for a poll. Any context.
