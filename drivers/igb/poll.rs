@@ -9,6 +9,10 @@ use crate::{
     tx::TxDone,
     vectors::PAIR_CAUSES, //
 };
+use core::sync::atomic::{
+    AtomicBool,
+    Ordering::Relaxed, //
+};
 use igb_core::{
     itr::{
         Itr,
@@ -18,10 +22,6 @@ use igb_core::{
         self,
         eicr, //
     },
-};
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
 };
 use net::{
     mmio::Doorbell,
@@ -63,7 +63,7 @@ pub(crate) enum Rearm {
         /// The vector.
         vector: u8,
         /// It is masked.
-        masked: Atomic<bool>,
+        masked: AtomicBool,
     },
     /// The only vector.
     Legacy(Io),

@@ -24,6 +24,7 @@ use crate::{
     tx,
     vectors::PairHandler, //
 };
+use core::sync::atomic::AtomicBool;
 use igb_core::{
     itr::Itr,
     layout::Layout,
@@ -37,10 +38,7 @@ use igb_core::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        atomic::Atomic,
-        Arc, //
-    },
+    sync::Arc,
     time::Delta, //
 };
 use net::{
@@ -194,7 +192,7 @@ fn open_pair(
         Rearm::Msix {
             io: port.io.clone(),
             vector,
-            masked: Atomic::new(false),
+            masked: AtomicBool::new(false),
         }
     } else {
         Rearm::Legacy(port.io.clone())

@@ -192,11 +192,20 @@ impl RxRing {
         }
     }
 
+    /// Does so when that is worth a register write, or when memory was short the last time.
+    #[inline]
+    fn refill_if_due(&mut self) {
+        if self.pages.vacant() >= self.batch || self.pages.is_empty() {
+            self.refill();
+        }
+    }
+
     /// Hands at most `budget` frames to the stack; returns how many. Softirq context.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
         let mut batch = RxBatch::new();
+        let mut plain = self.is_plain();
         while tally.frames < budget {
             let index = self.pages.oldest() as usize;
             let status = RxStatus::from_le(self.desc.read_word(index, 1));
@@ -211,25 +220,22 @@ impl RxRing {
             };
             // Read before the descriptor is used again.
             let info = RxInfo::from_le(self.desc.read_word(index, 0));
-            if self.is_plain(status) {
+            if plain && status.is_whole_frame() {
                 let meta = self.meta(status, info, &mut tally);
                 tally.bytes = tally.bytes.wrapping_add(status.len());
                 if batch.push(page, status.len(), self.config.index, meta) {
                     self.deliver(cx, &mut batch);
+                    self.refill_if_due();
                 }
             } else {
                 self.deliver(cx, &mut batch);
                 tally.add(self.receive(cx, page, status, info));
-            }
-            if self.pages.vacant() >= self.batch {
-                self.refill();
+                plain = self.is_plain();
+                self.refill_if_due();
             }
         }
         self.deliver(cx, &mut batch);
-        if self.pages.is_empty() {
-            // Memory was short when the ring was to be refilled.
-            self.refill();
-        }
+        self.refill_if_due();
         self.finish_xdp();
         tally.publish(&self.stats);
         load.rx_packets = tally.frames;
@@ -237,12 +243,10 @@ impl RxRing {
         tally.frames
     }
 
-    /// The buffer is a good frame, and no program wants to see it: most are.
+    /// The next buffer begins a frame, and no program wants to see it.
     #[inline]
-    fn is_plain(&self, status: RxStatus) -> bool {
-        status.is_whole_frame()
-            && matches!(self.partial, Partial::None)
-            && self.program.is_none()
+    fn is_plain(&self) -> bool {
+        matches!(self.partial, Partial::None) && self.program.is_none()
     }
 
     /// Takes any other buffer.
@@ -272,7 +276,7 @@ impl RxRing {
     #[inline]
     fn deliver(&self, cx: &mut napi::Context<'_>, batch: &mut RxBatch) {
         if !batch.is_empty() {
-            let lost = cx.receive_batch(batch);
+            let lost = cx.receive_batch(&self.pool, batch);
             if lost != 0 {
                 self.stats.rx_alloc_failed.add(lost.into());
             }

@@ -238,15 +238,6 @@ void nbh_page_pool_put_direct(struct page *page, unsigned int dma_sync_size)
 
 /* Receive */
 
-static __always_inline void *rx_data(struct page *page, u32 headroom, u32 len)
-{
-	void *va = page_address(page);
-
-	net_prefetch(va + headroom);
-	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
-	return va;
-}
-
 static __always_inline void rx_frame(struct sk_buff *skb, u32 headroom, u32 len)
 {
 	skb_mark_for_recycle(skb);
@@ -259,8 +250,12 @@ static __always_inline void rx_frame(struct sk_buff *skb, u32 headroom, u32 len)
  */
 struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len)
 {
-	struct sk_buff *skb = napi_build_skb(rx_data(page, headroom, len), PAGE_SIZE);
+	void *va = page_address(page);
+	struct sk_buff *skb;
 
+	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	net_prefetch(va + headroom);
+	skb = napi_build_skb(va, PAGE_SIZE);
 	if (likely(skb))
 		rx_frame(skb, headroom, len);
 	return skb;
@@ -303,17 +298,22 @@ void nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, struct nbh_rx
 /* Both for up to NBH_RX_BATCH frames of one buffer each, in order. Returns for how many of
  * the latest there was no memory: their pages are back in their pool.
  */
-u32 nbh_rx_receive(struct napi_struct *napi, const struct nbh_rx_frame *frames, u32 count,
-		   u32 headroom)
+u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
+		   const struct nbh_rx_frame *frames, u32 count, u32 headroom)
 {
 	void *skbs[NBH_RX_BATCH];
 	u32 have = napi_skb_cache_get_bulk(skbs, count);
+	bool sync = dma_dev_need_sync(pool->p.dev);
 	u32 i;
 
 	for (i = 0; i < have; i++) {
-		void *va = rx_data(frames[i].page, headroom, frames[i].len);
-		struct sk_buff *skb = build_skb_around(skbs[i], va, PAGE_SIZE);
+		void *va = page_address(frames[i].page);
+		struct sk_buff *skb;
 
+		if (sync)
+			page_pool_dma_sync_for_cpu(pool, frames[i].page, 0, frames[i].len);
+		net_prefetch(va + headroom);
+		skb = build_skb_around(skbs[i], va, PAGE_SIZE);
 		rx_frame(skb, headroom, frames[i].len);
 		rx_deliver(napi, skb, frames[i].meta);
 	}

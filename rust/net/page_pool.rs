@@ -260,8 +260,7 @@ impl RxPages {
     /// Pages that can be added. One descriptor stays unused.
     #[inline]
     pub fn vacant(&self) -> u32 {
-        self.mask
-            .wrapping_sub(self.next.wrapping_sub(self.oldest))
+        self.mask.wrapping_sub(self.next.wrapping_sub(self.oldest))
     }
 
     /// There is no page left.
@@ -334,24 +333,28 @@ impl napi::Context<'_> {
         // ours and given up. An skb without a MAC header is padded by no one: the callee reads
         // 14 bytes, which the buffer has.
         unsafe {
-            netbind::rx_deliver(
-                self.as_ptr(),
-                skb.into_raw().as_ptr(),
-                meta.on_queue(queue),
-            )
+            netbind::rx_deliver(self.as_ptr(), skb.into_raw().as_ptr(), meta.on_queue(queue))
         };
     }
 
-    /// Hands the packets of a batch to the stack, in order, and leaves it empty.
+    /// Hands the packets of a batch, whose pages are `pool`'s, to the stack, in order, and leaves it
+    /// empty.
     ///
     /// Returns how many of the latest were lost, as there was no memory.
     #[inline]
-    pub fn receive_batch(&mut self, batch: &mut RxBatch) -> u32 {
+    pub fn receive_batch(&mut self, pool: &PagePool, batch: &mut RxBatch) -> u32 {
         let count = core::mem::take(&mut batch.count);
         // SAFETY: as in `receive`. The first `count` frames are initialised, and own their pages,
-        // which the callee takes; the data fits, as in `RxPage::into_skb`.
+        // which the callee takes; the data fits, as in `RxPage::into_skb`. The pool is valid; were it
+        // another one, packets might be seen as they were before the device wrote them.
         unsafe {
-            netbind::rx_receive(self.as_ptr(), batch.frames.as_ptr().cast(), count, HEADROOM)
+            netbind::rx_receive(
+                self.as_ptr(),
+                pool.ptr.as_ptr(),
+                batch.frames.as_ptr().cast(),
+                count,
+                HEADROOM,
+            )
         }
     }
 }

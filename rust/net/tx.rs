@@ -315,6 +315,9 @@ impl Producer {
             skb.consume_in_xmit();
             return Ok(self.advance(start.wrapping_add(1), layout.bytes, report));
         }
+        if skb.data_len() == 0 && skb.len() <= layout.max_len && room != 0 {
+            return self.push_linear(skb, start, layout.bytes, write);
+        }
         let mut cursor = Cursor {
             table: &self.table,
             next: start,
@@ -332,6 +335,38 @@ impl Producer {
         unsafe { (*self.table.slot(self.head)).skb = Some(skb) };
         self.group.holds = true;
         Ok(self.advance(next, layout.bytes, true))
+    }
+
+    /// Maps a packet that is one buffer for one descriptor, that of the free slot at `start`.
+    #[inline]
+    fn push_linear(
+        &mut self,
+        skb: SkBuff,
+        start: u32,
+        bytes: u32,
+        mut write: impl FnMut(Buffer),
+    ) -> Result<u32, SkBuff> {
+        let len = skb.len();
+        // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
+        let addr = unsafe { netbind::skb_map_head(raw_device(&self.table.dev), skb.as_ptr()) };
+        if addr == DMA_MAPPING_ERROR {
+            return Err(skb);
+        }
+        // SAFETY: the slot is ours until the table's `head` moves beyond it.
+        let slot = unsafe { &mut *self.table.slot(start) };
+        slot.addr = addr;
+        slot.len = len;
+        slot.mapping = Mapping::Streaming;
+        slot.skb = Some(skb);
+        write(Buffer {
+            index: start & self.table.mask,
+            addr,
+            len,
+            last: true,
+            report: true,
+        });
+        self.group.holds = true;
+        Ok(self.advance(start.wrapping_add(1), bytes, true))
     }
 
     /// Copies a linear packet of at most [`COPY_LIMIT`] bytes into the memory that belongs to the

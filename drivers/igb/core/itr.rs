@@ -15,8 +15,9 @@ const STREAM_FACTOR: u32 = 3;
 const STREAM_PACKETS: u32 = 2;
 /// ...if it also has this many bytes...
 const STREAM_BYTES: u32 = 1500;
-/// ...and with this many packets in any case.
+/// ...and with this many packets, or bytes (of frames the controller segments), in any case.
 const MANY_PACKETS: u32 = 4;
+const MANY_BYTES: u32 = 8000;
 /// Polls in a row that make a stream, and that end it.
 const STREAM_POLLS: u32 = 4;
 const SINGLE_POLLS: u32 = 2;
@@ -93,6 +94,7 @@ impl Itr {
         }
         let one_way = self.is_one_way(load);
         let streaming = packets >= MANY_PACKETS
+            || load.bytes >= MANY_BYTES
             || packets >= STREAM_PACKETS && load.bytes >= STREAM_BYTES
             || one_way && !self.stream;
         if streaming == self.stream {

@@ -148,8 +148,10 @@ impl Rings {
                 self.tx_buffers.write_word(n, w, word);
             }
             let address = buffer_address(&self.tx_buffers, n);
-            self.tx
-                .write(n, Frame::new(len, None, false).data(address, len, End::Reported));
+            self.tx.write(
+                n,
+                Frame::new(len, None, false).data(address, len, End::Reported),
+            );
         }
         for n in 0..DESCS {
             let address = buffer_address(&self.rx_buffers, n);
