@@ -94,11 +94,14 @@ fuzz:
 # BENCH="--profile tx60" also prints instructions per function.
 BENCH ?=
 
-.PHONY: bench bench-quick
+.PHONY: bench bench-quick bench-record
 bench: modules
 	$(ENTER) tests/bench/run $(BENCH)
 bench-quick: modules
 	$(ENTER) tests/bench/run --quick $(BENCH)
+# What the gate in `make test` compares with.
+bench-record: modules
+	$(ENTER) tests/bench/run --record
 
 .PHONY: prepare
 prepare:

@@ -11,9 +11,9 @@ from .rows import BURSTS, SENT, TRANSACTIONS, Row
 # Calls there must have been, by phase, within EDGE of it: frames of the stack's own, and packets
 # that were refused and came again.
 TRANSMITTED = {"tx60": SENT, "tx1500": SENT, "tx60-burst32": BURSTS, "rr18": TRANSACTIONS,
-               "rr1400": TRANSACTIONS, "tx60-burst32-ring4096": BURSTS,
+               "rr1400": TRANSACTIONS, "tx60-vfs": SENT, "tx60-burst32-ring4096": BURSTS,
                "tx1500-burst32-ring4096": BURSTS}
-DELIVERED = {"rx60-burst32": BURSTS, "rr18": TRANSACTIONS, "rr1400": TRANSACTIONS}
+DELIVERED = {"rx60-burst32": BURSTS, "rx60-vfs": BURSTS, "rr18": TRANSACTIONS, "rr1400": TRANSACTIONS}
 EDGE = 0.02
 
 

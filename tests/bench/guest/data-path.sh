@@ -4,7 +4,8 @@
 # The data path, on one CPU: the PF "dut", and the peer in a namespace of that name. The rows of
 # costs/rows.py know these names and counts.
 
-# shellcheck source-path=SCRIPTDIR
+# shellcheck disable=SC2086 # none of these names has blanks
+# shellcheck source=lib.sh source-path=SCRIPTDIR
 . /tmp/bench/lib.sh
 
 warm_up
@@ -29,7 +30,9 @@ rings 4096 256
 value rx-memory $((small - $(free_memory)))
 
 phase idle sleep 10
-phase link-statistics ip -s link show dut
+for i in 1 2 3; do
+	phase "link-statistics.$i" ip -s link show dut
+done
 ip link set dut down
 sleep 2
 phase up timed up ip link set dut up
@@ -44,4 +47,5 @@ carrier
 sleep 5
 sent tx60-vfs 60 1 2000
 received rx60-vfs 60 32 2016
+timed numvfs0 disable_vfs
 kill %1 %2

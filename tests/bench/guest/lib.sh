@@ -5,6 +5,7 @@
 # waits for the host, virtual time runs on.
 
 BENCH=/tmp/bench
+# shellcheck disable=SC2034 # used by the scripts
 PF=/sys/bus/pci/devices/0000:01:00.0
 
 # value NAME VALUE: a result for the host.
@@ -58,7 +59,7 @@ pktgen() {
 		echo "$setting" >"$control/$device"
 	done
 	echo start >$control/pgctrl
-	grep -o '[0-9]*pps' "$control/$device" | tr -d a-z >$BENCH/pps
+	grep -o '[0-9]*pps' "$control/$device" | tr -d ps >$BENCH/pps
 }
 
 from_peer() { ip netns exec peer bash -c ". $BENCH/lib.sh; pktgen peer $*"; }
@@ -69,6 +70,8 @@ bring_up() {
 	ip link set dut up
 	carrier
 }
+
+disable_vfs() { echo 0 >"$PF/sriov_numvfs"; }
 
 # rings RX TX: other rings, and quiet afterwards.
 rings() {

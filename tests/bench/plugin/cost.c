@@ -12,6 +12,7 @@
  *
  * Argument: out=FILE, where one line is written for each thing found out (see dump()).
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,8 @@ static qemu_plugin_id_t self;
 static struct qemu_plugin_scoreboard *cpus;
 static qemu_plugin_u64 depth;
 
+/* CPUs translate at the same time; sites are never freed. */
+static pthread_mutex_t sites_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct site *sites[BUCKETS];
 static struct function functions[MAX_FUNCTIONS];
 static int nr_functions;
@@ -249,13 +252,17 @@ static struct site *site_at(uint64_t addr)
 	struct site **place = &sites[(addr ^ addr >> 16) & (BUCKETS - 1)];
 	struct site *site;
 
+	pthread_mutex_lock(&sites_lock);
 	for (site = *place; site; site = site->next)
 		if (site->addr == addr)
-			return site;
-	site = calloc(1, sizeof(*site));
-	site->addr = addr;
-	site->next = *place;
-	*place = site;
+			break;
+	if (!site) {
+		site = calloc(1, sizeof(*site));
+		site->addr = addr;
+		site->next = *place;
+		*place = site;
+	}
+	pthread_mutex_unlock(&sites_lock);
 	return site;
 }
 

@@ -41,7 +41,6 @@ class Config:
     events: tuple[str, ...] = UNKNOWN_REGISTER_EVENTS   # -trace, into trace.log
     s3: bool = False                # real suspend to RAM is possible
     capture: bool = False           # the wire into wire.pcap
-    icount: bool = False            # virtual time counts instructions: one thread for all CPUs
     accel: str | None = None        # None: KVM when it boots the stock kernel, else TCG
 
     def __post_init__(self):

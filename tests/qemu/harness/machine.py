@@ -93,8 +93,7 @@ class Machine:
                    f"modprobe.blacklist=igb {config.boots.cmdline} {config.cmdline}")
         arguments = [
             "qemu-system-x86_64",
-            *accelerator(self.accel, config.smp,
-                         config.icount or "-icount" in config.arguments),
+            *accelerator(self.accel, config.smp, "-icount" in config.arguments),
             "-M", config.machine, "-smp", str(config.smp), "-m", config.total_memory,
             "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
             "-run-with", "exit-with-parent=on", "-boot", "menu=off",

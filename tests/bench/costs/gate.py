@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Compares igb_rs with what it needed when tests/bench/ceilings.json was written."""
+
+from __future__ import annotations
+
+import json
+
+from . import BENCH
+from .boot import Outcome
+from .rows import GATE, Row
+
+CEILINGS = BENCH / "ceilings.json"
+# What counts a handful of events moves by one of them when the start of a phase does.
+SLACK = {"rr18-irq": 0.04, "rr18-mmio": 0.04, "tx-irq": 0.004, "rx-irq": 0.006, "tx32-mmio": 3,
+         "tx32-4096-mmio": 5, "tx32-1500-mmio": 5, "rx-mmio": 5, "rr18": 20, "rr1400": 40,
+         "rx60": 4, "rx1500": 4}
+
+
+def record(rows: tuple[Row, ...], outcome: Outcome):
+    """Writes the ceilings of rows that have one."""
+    ceilings = {row.key: round(row.value(outcome), 4) for row in rows if row.gate}
+    CEILINGS.write_text(json.dumps(ceilings, indent=1) + "\n", encoding="utf-8")
+
+
+def compare(rows: tuple[Row, ...], outcome: Outcome) -> list[str]:
+    """Prints one line for each row with a ceiling; returns those above it."""
+    ceilings = json.loads(CEILINGS.read_text(encoding="utf-8"))
+    worse = []
+    for row in rows:
+        if not row.gate:
+            continue
+        value = row.value(outcome)
+        limit = max(ceilings[row.key] * GATE, ceilings[row.key] + SLACK.get(row.key, 0))
+        line = f"{row.title}: {value:.4g}, recorded {ceilings[row.key]:.4g}, limit {limit:.4g}"
+        if value > limit:
+            worse.append(line)
+            line = f"FAILED  {line}"
+        else:
+            line = f"ok      {line}"
+        print(line)
+    return worse
