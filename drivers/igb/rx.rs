@@ -204,7 +204,7 @@ impl RxRing {
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
-        let mut batch = RxBatch::new();
+        let mut batch = RxBatch::default();
         let mut plain = self.is_plain();
         while tally.frames < budget {
             let index = self.pages.oldest() as usize;

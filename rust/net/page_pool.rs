@@ -370,17 +370,19 @@ pub struct RxBatch {
     count: u32,
 }
 
-impl RxBatch {
+impl Default for RxBatch {
     /// An empty batch.
     #[inline]
-    pub const fn new() -> Self {
+    fn default() -> Self {
         // INVARIANT: there are no frames.
         Self {
             frames: [const { MaybeUninit::uninit() }; netbind::NBH_RX_BATCH as usize],
             count: 0,
         }
     }
+}
 
+impl RxBatch {
     /// There are no packets.
     #[inline]
     pub fn is_empty(&self) -> bool {
