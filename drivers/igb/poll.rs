@@ -11,7 +11,11 @@ use crate::{
 };
 use core::sync::atomic::{
     AtomicBool,
-    Ordering::Relaxed, //
+    Ordering::{
+        Acquire,
+        Relaxed,
+        Release, //
+    }, //
 };
 use igb_core::{
     itr::{
@@ -94,7 +98,7 @@ impl napi::Poll for Pair {
     fn rearm(rearm: &Rearm) {
         match rearm {
             Rearm::Msix { io, vector, masked } => {
-                if masked.load(Relaxed) {
+                if masked.load(Acquire) {
                     masked.store(false, Relaxed);
                     io.write(regs::EIMS, eicr::vector((*vector).into()));
                 }
@@ -106,8 +110,11 @@ impl napi::Poll for Pair {
     /// The only vector is masked by its handler, as it has other causes.
     fn hold(rearm: &Rearm) {
         if let Rearm::Msix { io, vector, masked } = rearm {
-            masked.store(true, Relaxed);
             io.write(regs::EIMC, eicr::vector((*vector).into()));
+            // It is masked before anyone is told: a poll that ends now on another CPU must not
+            // unmask it first, and forget about it. The poll that is asked for next unmasks it.
+            io.flush();
+            masked.store(true, Release);
         }
     }
 }
