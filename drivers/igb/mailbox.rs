@@ -214,8 +214,14 @@ impl Round {
             }
         }
         let mut words = Words::default();
-        for (n, word) in words.iter_mut().enumerate() {
-            *word = io.read(regs::vmbmem(vf.index(), n));
+        let word0 = io.read(regs::vmbmem(vf.index(), 0));
+        // Reading stalls for each word: those the message does not have stay 0.
+        for (n, word) in words.iter_mut().enumerate().take(msg::words_of(word0)) {
+            *word = if n == 0 {
+                word0
+            } else {
+                io.read(regs::vmbmem(vf.index(), n))
+            };
         }
         io.write(
             regs::p2vmailbox(vf.index()),

@@ -149,6 +149,17 @@ pub enum Request {
     },
 }
 
+/// Words of a message whose first word is `word0`: what [`Request::parse`] looks at. The others need
+/// not be read.
+#[must_use]
+pub const fn words_of(word0: u32) -> usize {
+    if word0 & ID_MASK == SET_MULTICAST {
+        VMBMEM_WORDS
+    } else {
+        3
+    }
+}
+
 impl Request {
     /// Parses the sixteen words of a mailbox.
     ///
@@ -277,6 +288,20 @@ mod tests {
         let mut words = [0xffff_ffff; VMBMEM_WORDS];
         words[..head.len()].copy_from_slice(head);
         Request::parse(&words)
+    }
+
+    #[test]
+    fn only_the_words_of_a_message_matter() {
+        for id in 0..=ID_MASK {
+            for info in 0..4 {
+                let word0 = info << 16 | id;
+                let mut words = [0x0001_0002; VMBMEM_WORDS];
+                words[0] = word0;
+                let whole = Request::parse(&words);
+                words[words_of(word0)..].fill(0);
+                assert_eq!(Request::parse(&words), whole, "{word0:#x}");
+            }
+        }
     }
 
     #[test]
