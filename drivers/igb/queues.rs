@@ -83,24 +83,23 @@ impl Queues {
 
     /// Shows frames to another program, or to none. Not a frame is lost. Process context.
     pub(crate) fn set_program(&mut self, port: &Port, program: Option<&Program>) {
-        for pair in self.pairs.iter_mut() {
-            pair.napi.disable();
-            if let Some(state) = pair.napi.get_mut() {
-                state.rx.set_program(program.cloned());
-            }
-            pair.napi.enable();
-        }
-        // What a poll that was not to be had has left behind.
-        self.kick(&port.io, port.plan.is_msix());
+        self.change(port, |pair| pair.rx.set_program(program.cloned()));
     }
 
     /// Applies other moderation to queues that are open. Process context.
     pub(crate) fn set_coalesce(&mut self, port: &Port, coalesce: Coalesce) {
+        self.change(port, |pair| {
+            pair.itr = Itr::new(coalesce.usecs, coalesce.adaptive);
+            pair.write_interval();
+        });
+    }
+
+    /// Changes what the polls own, one pair after the other. Process context.
+    fn change(&mut self, port: &Port, mut change: impl FnMut(&mut Pair)) {
         for pair in self.pairs.iter_mut() {
             pair.napi.disable();
             if let Some(state) = pair.napi.get_mut() {
-                state.itr = Itr::new(coalesce.usecs, coalesce.adaptive);
-                state.write_interval();
+                change(state);
             }
             pair.napi.enable();
         }
