@@ -322,7 +322,10 @@ mod tests {
         assert!(!s.is_missing());
         s.lose();
         s.close();
-        assert!(s.is_missing(), "its driver may have asked while the PF slept");
+        assert!(
+            s.is_missing(),
+            "its driver may have asked while the PF slept"
+        );
         s.open();
         s.close();
         s.lose();
