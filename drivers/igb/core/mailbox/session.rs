@@ -322,14 +322,13 @@ mod tests {
         assert!(!s.is_missing());
         s.lose();
         s.close();
-        assert!(
-            s.is_missing(),
-            "its driver may have asked while the PF slept"
-        );
+        // Its driver may have asked while the PF slept.
+        assert!(s.is_missing());
         s.open();
         s.close();
         s.lose();
-        assert!(s.is_missing(), "it was about to make its handshake");
+        // It was about to make its handshake.
+        assert!(s.is_missing());
         s.open();
         assert!(!s.is_missing());
         s.lose();
