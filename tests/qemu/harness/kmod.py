@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Kernel modules that only tests need, built for the stock kernel."""
+"""Kernel modules that only tests need."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ import subprocess
 from pathlib import Path
 
 from . import images
+from .kernels import Kernel
 
-_COMPILER = ("CC=x86_64-linux-gnu-gcc-14", "CROSS_COMPILE=x86_64-linux-gnu-")
 
-
-def build(source: Path) -> bytes:
-    """The module of the directory `source`, which has the module's name."""
-    output = images.CLONE / "build" / source.name
+def build(source: Path, kernel: Kernel) -> bytes:
+    """The module of the directory `source`, which has the module's name, for a kernel."""
+    output = images.CLONE / "build" / source.name / kernel.name
     output.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["make", "-s", "-C", images.KERNEL / "kdir", f"M={source}", f"MO={output}",
-                    *_COMPILER, "modules"], check=True)
+    subprocess.run(["make", "-s", f"M={source}", f"MO={output}", *kernel.module_build], check=True)
     return images.stripped(output / f"{source.name}.ko")

@@ -219,7 +219,8 @@ class VmHost:
             raise CannotNest("the guest has no IOMMU")
         if self.guest.machine.accel == "tcg" and not self.guest.succeeds(
                 "test -d /sys/module/tcg_svm"):
-            self.guest.put("/tmp/tcg_svm.ko", kmod.build(Path(__file__).with_name("tcg_svm")))
+            self.guest.put("/tmp/tcg_svm.ko", kmod.build(
+                Path(__file__).with_name("tcg_svm"), self.guest.config.boots))
             self.guest.run("insmod /tmp/tcg_svm.ko")
 
     # ---- functions ---------------------------------------------------------------------------
