@@ -6,7 +6,7 @@ import re
 import pytest
 
 from harness.topology import PEER, PF_HOST
-from harness.traffic import ping
+from harness.traffic import mac_of, ping
 from support.mailbox import raw_vfs
 from support.registers import VMOLR_MPME, Filters
 
@@ -102,6 +102,10 @@ def test_testpmd(lan, testpmd):
     # testpmd goes on telling the old address in answers to ARP.
     guest.run(f"ip neigh replace {ECHO} lladdr {MAC} dev peer nud permanent", netns=PEER.netns)
     assert ping(guest, PEER, ECHO, count=5).complete
+    # testpmd would answer in the place of those who are asked.
+    for source, target in ((PF_HOST, PEER), (PEER, PF_HOST)):
+        guest.run(f"ip neigh replace {target.ipv4} lladdr {mac_of(guest, target)} "
+                  f"dev {source.name} nud permanent", netns=source.netns)
     assert ping(guest, PF_HOST, PEER.ipv4, count=3).complete
 
 
