@@ -9,7 +9,7 @@ from support import tenants
 # C igb waits for the guest in sriov_numvfs with the PF's lock held, has no link state, and leaves
 # a tenant's filters to the next one.
 pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
-              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900)]
+              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
 
 EBUSY = "Device or resource busy"
 
