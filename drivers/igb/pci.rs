@@ -370,28 +370,43 @@ fn new_port(
                 queues: None,
                 program: None,
             }),
-            hw <- new_mutex!(Hw {
-                switch: Switch::new(mac, promiscuity),
-                shadow: Shadow::new(),
-                image: Image::ZERO,
-                // CAST: at most MAX_PAIRS.
-                rss: Rss::new(settings.pairs as u8, key),
-                rx_csum: true,
-                link: Link::new(),
-                vf_stats: Default::default(),
-                pending: mailbox::Pending::default(),
-                wake_ups: WakeUps::new(),
-                recall_refuses: false,
-                folded_rx: 0,
-                folded_at: 0,
-                told: VfSet::EMPTY,
-                log: [log::Budget::NEW; MAX_VFS],
-                up: false,
-                live: false,
-            }),
+            hw <- new_mutex!(new_hw(mac, promiscuity, settings, key)),
         }),
         GFP_KERNEL,
     )
+}
+
+/// What the port knows about the controller before its first reset.
+///
+/// Written where it shall stay: several KiB, too large for a stack.
+fn new_hw(
+    mac: UnicastAddr,
+    promiscuity: Promiscuity,
+    settings: Settings,
+    key: [u8; rss::KEY_SIZE],
+) -> impl Init<Hw> {
+    init!(Hw {
+        switch: const { Switch::BLANK },
+        shadow: const { Shadow::new() },
+        image: Image::ZERO,
+        // CAST: at most MAX_PAIRS.
+        rss: Rss::new(settings.pairs as u8, key),
+        rx_csum: true,
+        link: Link::new(),
+        vf_stats: Default::default(),
+        pending: mailbox::Pending::default(),
+        wake_ups: WakeUps::new(),
+        recall_refuses: false,
+        folded_rx: 0,
+        folded_at: 0,
+        told: VfSet::EMPTY,
+        log: [log::Budget::NEW; MAX_VFS],
+        up: false,
+        live: false,
+        _: {
+            switch.identify(mac, promiscuity);
+        },
+    })
 }
 
 fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {

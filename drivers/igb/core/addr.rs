@@ -69,6 +69,9 @@ impl fmt::Display for MacAddr {
 pub struct UnicastAddr(MacAddr);
 
 impl UnicastAddr {
+    /// Locally administered, and no function's: stands where an address has to be known later.
+    pub(crate) const PLACEHOLDER: Self = Self(MacAddr([0x02, 0, 0, 0, 0, 0]));
+
     /// Accepts `addr` if it can be a station's address.
     #[must_use]
     pub fn new(addr: MacAddr) -> Option<Self> {

@@ -126,21 +126,36 @@ pub struct Switch {
 }
 
 impl Switch {
+    /// A device without VFs whose PF receives nothing yet, to be told by [`Switch::identify`] what
+    /// device it is.
+    ///
+    /// A constant, because a switch of several KiB has no place on a stack: a constant is copied to
+    /// where it shall stay.
+    pub const BLANK: Self = Self {
+        nr_vfs: 0,
+        promiscuity: Promiscuity::PerPool,
+        loopback: Loopback::Veb,
+        link_mbps: 0,
+        policy: Policy::DEFAULT,
+        quotas: Quotas::DEFAULT,
+        pf: Pf::new(UnicastAddr::PLACEHOLDER),
+        vfs: [const { Vf::new() }; MAX_VFS],
+        rar: RarTable::new(0),
+        vlvf: VlvfTable::new(0),
+    };
+
+    /// Sets what never changes: the device's `promiscuity`, and the PF's first address.
+    pub fn identify(&mut self, pf_mac: UnicastAddr, promiscuity: Promiscuity) {
+        self.pf.mac = pf_mac;
+        self.promiscuity = promiscuity;
+    }
+
     /// A device without VFs whose PF has address `pf_mac` and receives nothing yet.
     #[must_use]
     pub fn new(pf_mac: UnicastAddr, promiscuity: Promiscuity) -> Self {
-        Self {
-            nr_vfs: 0,
-            promiscuity,
-            loopback: Loopback::default(),
-            link_mbps: 0,
-            policy: Policy::DEFAULT,
-            quotas: Quotas::DEFAULT,
-            pf: Pf::new(pf_mac),
-            vfs: [const { Vf::new() }; MAX_VFS],
-            rar: RarTable::new(0),
-            vlvf: VlvfTable::new(0),
-        }
+        let mut switch = Self::BLANK;
+        switch.identify(pf_mac, promiscuity);
+        switch
     }
 
     /// Number of enabled VFs, 0..=7.

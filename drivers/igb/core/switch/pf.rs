@@ -62,10 +62,13 @@ pub(super) struct Pf {
 }
 
 impl Pf {
-    pub(super) fn new(mac: UnicastAddr) -> Self {
+    pub(super) const fn new(mac: UnicastAddr) -> Self {
         Self {
             mac,
-            mode: RxMode::default(),
+            mode: RxMode {
+                promisc: false,
+                allmulti: false,
+            },
             unicast_overflow: Bitmap4096::EMPTY,
             overflowed: false,
             multicast: Bitmap4096::EMPTY,
