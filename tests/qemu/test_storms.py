@@ -10,23 +10,16 @@ import pytest
 from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping
 from support import STANDARD
+from support.life import DEVICE, reattach, rebind_vf
 from support.load import mailbox_flood, traffic
 from support.mailbox import VF_RESET, raw_vfs
 from support.registers import Filters
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs"), pytest.mark.timeout(400)]
 
-DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 DRIVER = "/sys/bus/pci/drivers/igb_rs"
 SIZES = range(60, 1515, 97)
 FEW, MANY = 3, 10
-
-
-def reattach(lan: Lan):
-    """Name, addresses and link of a PF that has a new interface."""
-    lan.guest.wait_until(f"[ -n \"$(ls {DEVICE}/net 2>/dev/null)\" ]", 20)
-    lan.attach(PF_HOST, PF_PCI)
-    lan.wait_carrier(PF_HOST)
 
 
 def intact(lan: Lan, *vfs):
@@ -45,16 +38,6 @@ def vf_drivers_up(lan: Lan, count: int):
     assert result.rc == 0, result
     lan.guest.wait_until(f"[ $(ls -d {DEVICE}/virtfn*/net/* | wc -l) = {count} ]", 60)
     lan.guest.run(f"for i in {DEVICE}/virtfn*/net/*; do ip link set $(basename $i) up; done")
-
-
-def rebind_vf(lan: Lan, index: int):
-    """Gives a VF to its driver anew and its interface back to its namespace."""
-    pci, host = lan.vf_pci(index), vf_host(index)
-    lan.detach(host)
-    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind;"
-                  f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
-    lan.attach(host, pci)
-    lan.wait_carrier(host)
 
 
 # ---- the driver ----------------------------------------------------------------------------------
