@@ -8,7 +8,7 @@ import pytest
 from harness.topology import PEER, PF_HOST
 from harness.traffic import mac_of, ping
 from support.mailbox import raw_vfs
-from support.registers import VMOLR_MPME, Filters
+from support.registers import VMOLR_MPME, VMOLR_RLPML, Filters
 
 # VFIO wants an IOMMU, and testpmd large pages.
 pytestmark = pytest.mark.guest(
@@ -65,6 +65,16 @@ class TestPmd:
         self.guest.wait_until(
             f"tail -c +{before + 1} {self.OUTPUT} | grep -A1 endmark | grep -q 'not found\\|Bad'", 30)
         return self.output()[before:]
+
+    def stopped(self, *commands: str) -> str:
+        """The same while the port is stopped. Starting it again is a reset of the VF."""
+        said = self.run("stop", "port stop 0", *commands)
+        self.run("port start 0", "start")
+        return said
+
+    def received(self) -> int:
+        """Packets so far."""
+        return int(re.search(r"RX-packets:\s+(\d+)", self.run("show port stats 0"))[1])
 
     def quit(self):
         self.guest.run(f"echo quit >{self.COMMANDS}")
@@ -125,3 +135,74 @@ def test_testpmd_promiscuous(lan, testpmd):
     counters = guest.run("ethtool -S dut").out
     assert "vf0_msg_set_promisc: 0" not in counters and "vf0_malformed: 0" in counters
     assert ping(guest, PEER, ECHO, count=5).complete
+
+
+VID, TAGGED = 100, "198.51.100.50"
+COUNT = 50
+
+
+def arrive(lan, testpmd) -> bool:
+    """Whether tagged frames from the peer do; some others may pass as well."""
+    before = testpmd.received()
+    ping(lan.guest, PEER, TAGGED, count=COUNT, interval=0.01)
+    return testpmd.received() - before >= COUNT
+
+
+def test_testpmd_vlan(lan, testpmd):
+    """SET_VLAN, and once more for each VLAN after a reset of the VF.
+
+    `vlan set filter on` never reaches the PF: the VF driver has no such operation (vlan_offload_set),
+    and ethdev says -ENOTSUP. It is a choice made while the port is stopped."""
+    guest = lan.guest
+    guest.run(f"""
+        ip link add link peer name peer.{VID} type vlan id {VID}
+        ip addr add 198.51.100.2/24 dev peer.{VID}
+        ip link set peer.{VID} up
+        ip neigh replace {TAGGED} lladdr {address(testpmd)} dev peer.{VID} nud permanent""",
+              netns=PEER.netns)
+    assert "diag=-95" in testpmd.run("vlan set filter on 0")
+    testpmd.stopped("port config 0 rx_offload vlan_filter on")
+    assert not arrive(lan, testpmd), "control: a VLAN nobody has joined"
+
+    assert "fail" not in testpmd.run(f"rx_vlan add {VID} 0")
+    assert Filters.read(guest).vlans[VID] & 0b01
+    assert arrive(lan, testpmd)
+    testpmd.stopped()
+    assert Filters.read(guest).vlans[VID] & 0b01
+    assert arrive(lan, testpmd)
+
+    assert "fail" not in testpmd.run(f"rx_vlan rm {VID} 0")
+    assert not Filters.read(guest).vlans.get(VID, 0) & 0b01
+    assert not arrive(lan, testpmd)
+
+
+def longest_frame(guest) -> int:
+    return Filters.read(guest).vmolr[0] & VMOLR_RLPML
+
+
+def test_testpmd_mtu(lan, testpmd):
+    """SET_LPE, which the VF driver sends when the port is started.
+
+    testpmd's commands for a port that is configured never reach the PF: the VF driver has no such
+    operation (mtu_set), and ethdev says -ENOTSUP. A port that will be configured anew is not asked."""
+    guest = lan.guest
+    guest.run("ip link set peer mtu 3000", netns=PEER.netns)
+
+    def passes(octets: int) -> bool:
+        return ping(guest, PEER, ECHO, count=3, size=octets - 28, options="-M do").complete
+
+    def set_mtu(octets: int):
+        said = testpmd.stopped("port config all rxd 256", f"port config mtu 0 {octets}")
+        assert "MTU" not in said, said
+
+    before = longest_frame(guest)
+    assert 1518 <= before < 1600
+    assert "diag=-95" in testpmd.run("port config mtu 0 2000")
+    assert "Failed to set MTU" in testpmd.stopped("port config all max-pkt-len 2018")
+    assert longest_frame(guest) == before and passes(1500) and not passes(2000)
+
+    set_mtu(2000)
+    assert longest_frame(guest) == before + 500 and passes(2000) and not passes(2500)
+    set_mtu(1500)
+    assert longest_frame(guest) == before and passes(1500) and not passes(2000)
+    guest.run("ip link set peer mtu 1500", netns=PEER.netns)
