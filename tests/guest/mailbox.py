@@ -7,7 +7,7 @@ Steps:
     ["send", [words], seconds]  post a message, wait for the answer:
                                 {"acked": bool, "reply": [16 words] or null, "us": microseconds}
     ["receive", seconds]        wait for a message of the PF: as above, without "acked"
-    ["ring"]                    post nothing, but ring: null
+    ["ring"]                    post nothing, but ring, which gives the buffer back: null
     ["hold"], ["release"]       take or give back the buffer: null
     ["read", offset]            a register: its value
     ["write", offset, value]    null
