@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from harness.topology import PEER, PF_HOST
+from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import frames, tcp_stream
 from support import STANDARD, counters
+from support.life import rebind_vf
 from support.upstream import Upstream
 
 pytestmark = STANDARD
@@ -107,17 +108,60 @@ def test_queue_statistics_survive_reconfiguration(lan, qstats):
         assert all(after[name] >= before[name] for name in before), (step, before, after)
 
 
+def of_vf(guest, index: int) -> dict[str, int]:
+    """What `ip -s link show` counts for a VF."""
+    entry, = json.loads(guest.run("ip -j -s link show dut").out)
+    stats = entry["vfinfo_list"][index]["stats"]
+    return {"rx_packets": stats["rx"]["packets"], "rx_bytes": stats["rx"]["bytes"],
+            "tx_packets": stats["tx"]["tx_packets"], "tx_bytes": stats["tx"]["tx_bytes"]}
+
+
+def assert_passed(lan, host, index: int):
+    """Frames both ways between a VF and the peer are counted, each once."""
+    before = of_vf(lan.guest, index)
+    assert frames(lan.guest, host, PEER, [SIZE] * COUNT).perfect
+    assert frames(lan.guest, PEER, host, [SIZE] * COUNT).perfect
+    seen = delta(before, of_vf(lan.guest, index))
+    for way in ("rx", "tx"):
+        assert COUNT <= seen[f"{way}_packets"] < COUNT + NOISE, seen
+        # With the check sequence.
+        assert 0 <= seen[f"{way}_bytes"] - COUNT * (SIZE + 4) < NOISE * 200, seen
+
+
 @pytest.mark.driver("igb_rs")   # C igb shows VF statistics that are always zero
 def test_vf_statistics_are_shown(lan, vfs):
-    def shown():
-        entry, = json.loads(lan.guest.run("ip -j -s link show dut").out)
-        return [vf["stats"] for vf in entry["vfinfo_list"]]
+    other = of_vf(lan.guest, 1)
+    assert_passed(lan, vfs[0], 0)
+    assert delta(other, of_vf(lan.guest, 1))["tx_packets"] < NOISE
 
-    before = shown()
-    assert frames(lan.guest, vfs[0], PEER, [SIZE] * COUNT).perfect
-    assert frames(lan.guest, PEER, vfs[0], [SIZE] * COUNT).perfect
-    first, second = ({way: after[way] for way in ("rx", "tx")} for after in shown())
-    assert first["rx"]["packets"] - before[0]["rx"]["packets"] >= COUNT
-    assert first["tx"]["tx_packets"] - before[0]["tx"]["tx_packets"] >= COUNT
-    assert first["rx"]["bytes"] - before[0]["rx"]["bytes"] >= COUNT * SIZE
-    assert second["tx"]["tx_packets"] - before[1]["tx"]["tx_packets"] < NOISE
+
+# What happens, in which namespace, and whether the VF's driver has to be bound anew.
+RESETS = {
+    "VF down and up": ("ip link set vf0 down; ip link set vf0 up", "vf0", False),
+    "VF FLR": (f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/virtfn0/reset", None, True),
+    "PF down and up": ("ip link set dut down; ip link set dut up", None, False),
+    "PF FLR": (f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset", None, False),
+}
+
+
+@pytest.mark.driver("igb_rs")   # C igb shows VF statistics that are always zero
+@pytest.mark.guest(cmdline="iomem=relaxed", smp=3)  # drivers of VFs that start over keep two busy
+def test_vf_statistics_survive_resets(lan, vfs):
+    """What a VF has counted is never lost, and goes on from there."""
+    guest, (first, _) = lan.guest, vfs
+    for event, (command, netns, rebind) in RESETS.items():
+        assert_passed(lan, first, 0)
+        before = of_vf(guest, 0)
+        guest.run(command, netns=netns)
+        after = of_vf(guest, 0)
+        lan.wait_carrier(PF_HOST)
+        if rebind:
+            rebind_vf(lan, 0)
+        guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 60, netns=first.netns)
+        later = of_vf(guest, 0)
+        for name, value in before.items():
+            assert value <= after[name] <= later[name], (event, name, before, after, later)
+            # Nothing is counted twice: all that passes meanwhile is a VF that comes up.
+            limit = 10 * NOISE * (1 if "packets" in name else 200)
+            assert later[name] - value < limit, (event, name, before, later)
+    assert_passed(lan, first, 0)
