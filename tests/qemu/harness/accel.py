@@ -16,6 +16,7 @@ from .config import Config
 from .machine import Machine, MachineDied
 
 PROBE_SECONDS = 20
+MODULES = Path("/sys/module")
 
 
 def _agent_comes_up(machine: Machine) -> bool:
@@ -53,8 +54,8 @@ def _verdict_file() -> Path:
 
 def _kvm_nests() -> bool:
     """Whether the host lets its guests have guests with KVM."""
-    settings = Path("/sys/module").glob("kvm_*/parameters/nested")
-    return any(path.read_text(encoding="ascii").strip() in "1Y" for path in settings)
+    settings = MODULES.glob("kvm_*/parameters/nested")
+    return any(path.read_text(encoding="ascii").strip() in ("1", "Y") for path in settings)
 
 
 def choose(nested: bool = False) -> str:
