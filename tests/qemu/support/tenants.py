@@ -21,7 +21,9 @@ VLAN = 100
 OLD_MAC = "02:00:00:00:00:77"
 OLD_VLAN = 55
 PEER_IN_VLAN = Host("peer.100", PEER.netns, 3)
-ENOUGH_BYTES = 1 << 19      # of a TCP stream of a second or two, on a slow host
+# Of a TCP stream of a few seconds, where the host and its guests share one CPU that is emulated on
+# a busy machine: it shows that frames of full size get through, not how fast.
+ENOUGH_BYTES = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +89,7 @@ def silent(source: Place, target: str, count: int = 2):
                                  f"{result.sent} echo requests were answered, none should be")
 
 
-def talk(tenants: Tenants, one: str, other: str, seconds: float = 1) -> str:
+def talk(tenants: Tenants, one: str, other: str, seconds: float = 2) -> str:
     """Ping over both protocols and TCP both ways between two places."""
     a, b = tenants.place(one), tenants.place(other)
     rtt = answered(a, b.host.ipv4, count=5)
