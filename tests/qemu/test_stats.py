@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, tcp_stream
 from support import STANDARD, counters
-from support.life import rebind_vf
+from support.life import DEVICE, rebind_vf
 from support.upstream import Upstream
 
 pytestmark = STANDARD
@@ -138,9 +138,9 @@ def test_vf_statistics_are_shown(lan, vfs):
 # What happens, in which namespace, and whether the VF's driver has to be bound anew.
 RESETS = {
     "VF down and up": ("ip link set vf0 down; ip link set vf0 up", "vf0", False),
-    "VF FLR": (f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/virtfn0/reset", None, True),
+    "VF FLR": (f"echo 1 >{DEVICE}/virtfn0/reset", None, True),
     "PF down and up": ("ip link set dut down; ip link set dut up", None, False),
-    "PF FLR": (f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset", None, False),
+    "PF FLR": (f"echo 1 >{DEVICE}/reset", None, False),
 }
 
 

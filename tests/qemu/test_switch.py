@@ -6,6 +6,7 @@ import pytest
 from harness.topology import PEER, PF_HOST, Host
 from harness.traffic import mac_of, ping
 from support import STANDARD
+from support.life import DEVICE
 from support.registers import Filters
 from support.wire import arrive
 
@@ -39,7 +40,7 @@ def test_switch_mode_survives_resets(lan, vfs):
     guest = lan.guest
     guest.run("bridge link set dev dut hwmode vepa")
     for reset in ("ip link set dut down; ip link set dut up",
-                  "echo 1 >/sys/class/net/dut/device/reset"):
+                  f"echo 1 >{DEVICE}/reset"):
         guest.run(reset)
         lan.wait_carrier(PF_HOST)
         assert not Filters.read(guest).dtxswc & DTXSWC_LOOPBACK, reset
