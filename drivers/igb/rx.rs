@@ -175,7 +175,9 @@ impl RxRing {
     fn fill(&mut self) -> bool {
         let desc = &self.desc;
         let filled = self.pages.fill(&mut self.pool, |index, addr| {
-            desc.write(index as usize, rx::offer(addr));
+            if let Some(words) = desc.words(index as usize) {
+                words.write(rx::offer(addr));
+            }
         });
         if !filled {
             self.stats.rx_alloc_failed.add(1);
@@ -207,19 +209,20 @@ impl RxRing {
         let mut batch = RxBatch::default();
         let mut plain = self.is_plain();
         while tally.frames < budget {
-            let index = self.pages.oldest() as usize;
-            let status = RxStatus::from_le(self.desc.read_word(index, 1));
+            let Some(offer) = self.pages.oldest() else {
+                break;
+            };
+            let Some(desc) = self.desc.words(offer.index() as usize) else {
+                break;
+            };
+            let status = RxStatus::from_le(desc.read::<1>());
             if !status.is_done() {
                 break;
             }
-            // The other fields are read after DD.
+            // The other fields are read after DD, and before the descriptor is used again.
             dma::rmb();
-            let Some(page) = self.pages.take() else {
-                // The descriptor was never offered; the controller is at fault.
-                break;
-            };
-            // Read before the descriptor is used again.
-            let info = RxInfo::from_le(self.desc.read_word(index, 0));
+            let info = RxInfo::from_le(desc.read::<0>());
+            let page = offer.take();
             if plain && status.is_whole_frame() {
                 let meta = self.meta(status, info, &mut tally);
                 tally.bytes = tally.bytes.wrapping_add(status.len());

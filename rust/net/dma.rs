@@ -179,20 +179,21 @@ where
     W: Copy + AsBytes + FromBytes,
     [W; N]: Copy + AsBytes + FromBytes,
 {
-    /// Returns the pointer to word `word` of element `index`.
+    /// Element `index`, if there is one. Whether it exists is asked here once, not with each access
+    /// to one of its words.
     #[inline(always)]
-    fn word(&self, index: usize, word: usize) -> Option<NonNull<W>> {
-        if word >= N {
-            return None;
-        }
-        // SAFETY: `word` is within the element.
-        Some(unsafe { self.element(index)?.cast::<W>().add(word) })
+    pub fn words(&self, index: usize) -> Option<WordsOf<'_, W, N>> {
+        // INVARIANT: by what `element` returns, which lives as long as `self`.
+        Some(WordsOf {
+            words: self.element(index)?.cast(),
+            _memory: PhantomData,
+        })
     }
 
     /// Copies word `word` of element `index` out; 0 if there is none. Any context.
     #[inline]
     pub fn read_word(&self, index: usize, word: usize) -> W {
-        match self.word(index, word) {
+        match self.words(index).and_then(|words| words.word(word)) {
             // SAFETY: The pointer is to a word; all bit patterns are valid ones.
             Some(word) => unsafe { word.read_volatile() },
             // SAFETY: As all bit patterns are valid, all zero is.
@@ -204,9 +205,50 @@ where
     /// context.
     #[inline]
     pub fn write_word(&self, index: usize, word: usize, value: W) {
-        if let Some(word) = self.word(index, word) {
+        if let Some(word) = self.words(index).and_then(|words| words.word(word)) {
             // SAFETY: The pointer is to a word.
             unsafe { word.write_volatile(value) };
+        }
+    }
+}
+
+/// One element of a [`Coherent`] array, as the words it consists of.
+///
+/// # Invariants
+///
+/// `words` points to the `N` words of an element, which exists for `'a`.
+#[derive(Clone, Copy)]
+pub struct WordsOf<'a, W, const N: usize> {
+    words: NonNull<W>,
+    _memory: PhantomData<&'a [W; N]>,
+}
+
+impl<W: Copy + AsBytes + FromBytes, const N: usize> WordsOf<'_, W, N> {
+    /// Returns the pointer to word `word`.
+    #[inline(always)]
+    fn word(&self, word: usize) -> Option<NonNull<W>> {
+        if word >= N {
+            return None;
+        }
+        // SAFETY: `word` is within the element, by the type invariants.
+        Some(unsafe { self.words.add(word) })
+    }
+
+    /// Copies word `WORD` out, which is less than `N`. Any context.
+    #[inline(always)]
+    pub fn read<const WORD: usize>(&self) -> W {
+        const { assert!(WORD < N) };
+        // SAFETY: The word is within the element, by the type invariants; all bit patterns are
+        // valid ones.
+        unsafe { self.words.add(WORD).read_volatile() }
+    }
+
+    /// Copies `value` in, word by word from the first on. Any context.
+    #[inline(always)]
+    pub fn write(&self, value: [W; N]) {
+        for (i, word) in value.into_iter().enumerate() {
+            // SAFETY: `i` is less than `N`; by the type invariants.
+            unsafe { self.words.add(i).write_volatile(word) };
         }
     }
 }

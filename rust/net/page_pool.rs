@@ -245,10 +245,17 @@ impl RxPages {
         })
     }
 
-    /// Descriptor of the oldest page.
+    /// The oldest page, if there is one.
     #[inline]
-    pub fn oldest(&self) -> u32 {
-        self.oldest & self.mask
+    pub fn oldest(&mut self) -> Option<Oldest<'_>> {
+        if self.is_empty() {
+            return None;
+        }
+        // INVARIANT: there is a page at `oldest`.
+        Some(Oldest {
+            index: self.oldest & self.mask,
+            pages: self,
+        })
     }
 
     /// The descriptor behind the latest page: what the device is told.
@@ -272,19 +279,7 @@ impl RxPages {
     /// Takes the oldest page.
     #[inline]
     pub fn take(&mut self) -> Option<RxPage> {
-        if self.is_empty() {
-            return None;
-        }
-        // SAFETY: a masked position is below the number of places, by the type invariants.
-        let place = unsafe { self.places.get_unchecked(self.oldest() as usize) };
-        // INVARIANT: the place had a page and is empty now, as `oldest` moves beyond it.
-        let page = RxPage {
-            // SAFETY: the place of a position in `oldest..next` has a page.
-            page: unsafe { NonNull::new_unchecked(place.page) },
-            dma: place.dma,
-        };
-        self.oldest = self.oldest.wrapping_add(1);
-        Some(page)
+        Some(self.oldest()?.take())
     }
 
     /// Adds pages of `pool` until no place is vacant; `offer` is called for each with its
@@ -314,6 +309,39 @@ impl RxPages {
             }
         }
         true
+    }
+}
+
+/// The oldest page of [`RxPages`], which is still offered to the device.
+///
+/// # Invariants
+///
+/// `pages` is not empty; `index` is the place of its position `oldest`.
+pub struct Oldest<'a> {
+    pages: &'a mut RxPages,
+    index: u32,
+}
+
+impl Oldest<'_> {
+    /// Its descriptor.
+    #[inline]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Takes it: the device has written it.
+    #[inline]
+    pub fn take(self) -> RxPage {
+        // SAFETY: `index` is below the number of places, by the type invariants.
+        let place = unsafe { self.pages.places.get_unchecked(self.index as usize) };
+        // INVARIANT: the place had a page and is empty now, as `oldest` moves beyond it.
+        let page = RxPage {
+            // SAFETY: the place of a position in `oldest..next` has a page.
+            page: unsafe { NonNull::new_unchecked(place.page) },
+            dma: place.dma,
+        };
+        self.pages.oldest = self.pages.oldest.wrapping_add(1);
+        page
     }
 }
 
@@ -366,17 +394,22 @@ impl napi::Context<'_> {
 /// The first `count` frames are initialised; each owns its page, as [`RxPage`] does, and has at most
 /// [`ROOM`] bytes.
 pub struct RxBatch {
-    frames: [MaybeUninit<netbind::nbh_rx_frame>; netbind::NBH_RX_BATCH as usize],
+    frames: Frames,
     count: u32,
 }
+
+/// Of one frame each; not initialised as a whole, which would cost a `memset()` per poll.
+type Frames = [MaybeUninit<netbind::nbh_rx_frame>; netbind::NBH_RX_BATCH as usize];
 
 impl Default for RxBatch {
     /// An empty batch.
     #[inline]
     fn default() -> Self {
+        let frames = MaybeUninit::<Frames>::uninit();
         // INVARIANT: there are no frames.
         Self {
-            frames: [const { MaybeUninit::uninit() }; netbind::NBH_RX_BATCH as usize],
+            // SAFETY: an array of what need not be initialised need not be either.
+            frames: unsafe { frames.assume_init() },
             count: 0,
         }
     }
