@@ -334,6 +334,7 @@ impl TxDone {
             return true;
         }
         load.tx_packets = reaped.skbs;
+        load.tx_bytes = reaped.bytes;
         load.bytes = load.bytes.wrapping_add(reaped.bytes);
         let woken = queue.completed(
             reaped.skbs,
