@@ -45,6 +45,7 @@ echo 0 >$PF/sriov_drivers_autoprobe
 echo 7 >$PF/sriov_numvfs
 carrier
 sleep 5
+warm_queue
 sent tx60-vfs 60 1 2000
 received rx60-vfs 60 32 2016
 timed numvfs0 disable_vfs

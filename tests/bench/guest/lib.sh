@@ -99,12 +99,15 @@ sent() {
 # received NAME SIZE BURST COUNT: the peer transmits to the PF.
 received() { phase "$1" from_peer "$2" "$3" "$4" "$DUT_MAC"; }
 
+# What the stack lets a new transmit ring hold (BQL) has been found out when it counts.
+warm_queue() { pktgen dut 60 1 600 $NOBODY; }
+
 # Caches of programs, pages and neighbours are warm when it counts.
 warm_up() {
 	modprobe pktgen
 	ip netns exec peer $BENCH/probe echo 7 &
 	ip netns exec peer $BENCH/probe sink 9 &
-	pktgen dut 60 1 600 $NOBODY
+	warm_queue
 	from_peer 60 1 10 $NOBODY
 	from_peer 1500 8 800 "$DUT_MAC"
 	ping -c 2 -i 0.2 -q $PEER >/dev/null
