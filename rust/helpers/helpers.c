@@ -8,6 +8,7 @@
  */
 
 #include "datapath.c"
+#include "debugfs.c"
 #include "devlink.c"
 #include "irq.c"
 #include "pci.c"

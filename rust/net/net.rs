@@ -24,6 +24,7 @@
 //! | [`ethtool`]   | the operations behind `ethtool` |
 //! | [`vf`]        | what an administrator does to virtual functions |
 //! | [`devlink`]   | settings and health of a device as a whole |
+//! | [`debugfs`]   | text files about a device |
 //!
 //! Two rules keep this sound although a driver may leak any value:
 //!
@@ -36,6 +37,7 @@
 const __LOG_PREFIX: &[u8] = b"net\0";
 
 mod callback;
+pub mod debugfs;
 pub mod device;
 pub mod devlink;
 pub mod dma;
