@@ -7,6 +7,7 @@
 //! settings mean is decided in the crate `igb_core`, which knows no kernel; what the kernel looks
 //! like from here is up to the crate `net`, which knows no Intel.
 
+mod debugfs;
 mod devlink;
 mod ethtool;
 mod hw;

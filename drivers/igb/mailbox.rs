@@ -197,6 +197,7 @@ impl Round {
         hw.shadow.vf_was_reset(vf);
         hw.pending.unread.remove(vf);
         hw.switch.on_flr(vf);
+        hw.recent.reset(self.now, vf);
         // Its vectors are forgotten by the hardware, but not by every emulation.
         port.io.update(regs::ivar0(vf.index()), |word| {
             ivar::without_queue(word, vf.index())
@@ -228,6 +229,7 @@ impl Round {
             p2vmailbox::ACK | p2vmailbox::PFU,
         );
         let outcome = hw.switch.on_message(vf, &words, self.now);
+        hw.recent.message(self.now, vf, &words, &outcome);
         if outcome.changed {
             // A VF that reads "granted" may rely on it.
             hw.apply(io);

@@ -3,6 +3,7 @@
 //! The driver as the PCI core sees it: from probe to unbind, and what happens in between.
 
 use crate::{
+    debugfs,
     ethtool,
     hw::{
         nvm,
@@ -66,9 +67,13 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::Arc,
-    time::Instant, //
+    time::{
+        Instant,
+        Monotonic, //
+    },
 };
 use net::{
+    debugfs::Directory,
     device::{
         Registration,
         Unregistered, //
@@ -107,6 +112,7 @@ pub(crate) struct Adapter {
     // First: ends all work and brings the net device down.
     netdev: Registration<Port>,
     _devlink: devlink::Registration<Port>,
+    _debugfs: Option<Directory<Port>>,
     // Frees the vectors with it, when the net device's queues are gone.
     port: Arc<Port>,
 }
@@ -332,6 +338,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     Ok(Adapter {
         netdev,
         _devlink: devlink,
+        _debugfs: debugfs::publish(pdev, &port).ok(),
         port,
     })
 }
@@ -350,13 +357,14 @@ fn new_port(
     let promiscuity = promiscuity(&io);
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
+    let now = Instant::now();
     Arc::pin_init(
         pin_init!(Port {
             pdev: pdev.into(),
             io,
             vectors,
             plan,
-            epoch: Instant::now(),
+            epoch: now,
             works,
             reporters,
             ethtool: ethtool::State::new(),
@@ -370,7 +378,7 @@ fn new_port(
                 queues: None,
                 program: None,
             }),
-            hw <- new_mutex!(new_hw(mac, promiscuity, settings, key)),
+            hw <- new_mutex!(new_hw(mac, promiscuity, settings, key, now)),
         }),
         GFP_KERNEL,
     )
@@ -384,6 +392,7 @@ fn new_hw(
     promiscuity: Promiscuity,
     settings: Settings,
     key: [u8; rss::KEY_SIZE],
+    now: Instant<Monotonic>,
 ) -> impl Init<Hw> {
     init!(Hw {
         switch: const { Switch::BLANK },
@@ -401,6 +410,8 @@ fn new_hw(
         folded_at: 0,
         told: VfSet::EMPTY,
         log: [log::Budget::NEW; MAX_VFS],
+        recent: const { debugfs::Recent::NEW },
+        epoch: now,
         up: false,
         live: false,
         _: {

@@ -12,6 +12,7 @@
 //! The data path takes neither: a queue's state belongs to its NAPI instance or its transmit lock.
 
 use crate::{
+    debugfs::Recent,
     ethtool,
     hw::{
         self,
@@ -131,7 +132,7 @@ pub(crate) struct Port {
 impl Port {
     /// Nanoseconds since the port was set up.
     pub(crate) fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(0)
+        nanos_since(self.epoch)
     }
 
     /// The net device is up on a controller that works, and has no queues: the memory for them was
@@ -182,6 +183,10 @@ impl Port {
     }
 }
 
+fn nanos_since(epoch: Instant<Monotonic>) -> u64 {
+    u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(0)
+}
+
 /// The net device's part of the state.
 pub(crate) struct Net {
     /// What the user wants of queues and interrupts.
@@ -222,6 +227,10 @@ pub(crate) struct Hw {
     pub(crate) told: VfSet,
     /// Log lines each VF may still cause.
     pub(crate) log: [log::Budget; MAX_VFS],
+    /// What VFs did of late, and what was written for them.
+    pub(crate) recent: Recent,
+    /// When the port was set up.
+    pub(crate) epoch: Instant<Monotonic>,
     /// The net device is up.
     pub(crate) up: bool,
     /// The controller is usable: not between a quiesce and the restart after it.
@@ -242,8 +251,17 @@ impl Hw {
         let needed = self.is_needed();
         self.switch.set_receive(needed);
         self.switch.render(&mut self.image);
-        self.shadow
-            .update(&self.image, |offset, value| io.write(offset, value));
+        let now = nanos_since(self.epoch);
+        let (recent, replay) = (&mut self.recent, self.shadow.is_unknown());
+        if replay {
+            recent.replay(now);
+        }
+        self.shadow.update(&self.image, |offset, value| {
+            io.write(offset, value);
+            if !replay {
+                recent.write(now, offset, value);
+            }
+        });
     }
 
     /// Starts or stops the units and the link, whichever is due. To be called when `up` or the

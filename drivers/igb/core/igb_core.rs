@@ -28,6 +28,7 @@ pub mod desc;
 pub mod dump;
 pub mod error;
 pub mod function;
+pub mod history;
 pub mod itr;
 pub mod layout;
 pub mod link;

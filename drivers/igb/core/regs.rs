@@ -19,6 +19,7 @@ mod interrupt;
 mod iov;
 mod mac;
 mod mailbox;
+mod name;
 mod phy;
 mod ptp;
 mod queue;
@@ -30,6 +31,7 @@ pub use self::{
     iov::*,
     mac::*,
     mailbox::*,
+    name::FilterName,
     phy::*,
     ptp::*,
     queue::*,
@@ -86,6 +88,30 @@ mod tests {
         assert_eq!(vmbmem(6, 15), 0x9bc);
         assert_eq!(p2vmailbox(6), 0xc18);
         assert_eq!(pvfgprc(7), 0x10710);
+    }
+
+    #[test]
+    fn filter_registers_have_names() {
+        assert!(holds_name(rah(17), "RAH[17]"));
+        assert!(holds_name(vmolr(7), "VMOLR[7]"));
+        assert!(holds_name(VFTE, "VFTE"));
+        assert!(holds_name(0x8, "0x00008"));
+    }
+
+    /// Whether the register at `offset` is called `name`.
+    fn holds_name(offset: u32, name: &str) -> bool {
+        struct Rest<'a>(&'a str);
+
+        impl core::fmt::Write for Rest<'_> {
+            fn write_str(&mut self, s: &str) -> core::fmt::Result {
+                self.0 = self.0.strip_prefix(s).ok_or(core::fmt::Error)?;
+                Ok(())
+            }
+        }
+
+        let mut rest = Rest(name);
+        let written = core::fmt::write(&mut rest, format_args!("{}", FilterName(offset)));
+        written.is_ok() && rest.0.is_empty()
     }
 
     #[test]

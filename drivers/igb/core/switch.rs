@@ -43,7 +43,8 @@ use crate::{
         VfSet,
         MAX_VFS, //
     },
-    mailbox::Policy, //
+    mailbox::Policy,
+    vlan::VlanId, //
 };
 
 pub use self::{
@@ -274,6 +275,11 @@ impl Switch {
         for vf in &mut self.vfs {
             vf.session.lose();
         }
+    }
+
+    /// VLANs: entry of the pool filter, VLAN, and [`Function::bit`]s of the members.
+    pub fn vlans(&self) -> impl Iterator<Item = (usize, VlanId, u8)> + '_ {
+        self.vlvf.iter()
     }
 
     /// VFs that are cut off.

@@ -134,15 +134,20 @@ impl Switch {
     }
 
     fn render_addresses(&self, image: &mut Image) {
-        image.set_rar(0, self.pf.mac, self.pf_pool_bit());
-        for (entry, owner, addr) in self.rar.iter() {
+        for (entry, owner, addr) in self.addresses() {
             image.set_rar(entry, addr, owner.pool_bit(self.nr_vfs));
         }
-        for (index, vf) in self.enabled() {
-            if let Some(addr) = vf.mac() {
-                image.set_rar(primary_entry(index), addr, index.bit());
-            }
-        }
+    }
+
+    /// The addresses in force: entry of the receive address table, owner and address.
+    pub fn addresses(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
+        let primary = self
+            .enabled()
+            .filter_map(|(index, vf)| Some((primary_entry(index), Function::Vf(index), vf.mac()?)));
+        [(0, Function::Pf, self.pf.mac)]
+            .into_iter()
+            .chain(self.rar.iter())
+            .chain(primary)
     }
 
     /// The `MTA` is the union over all functions that receive; whom a hit reaches is up to `ROMPE`.

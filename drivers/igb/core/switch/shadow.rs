@@ -42,6 +42,12 @@ impl Shadow {
         }
     }
 
+    /// Nothing is known: the next update writes every register.
+    #[must_use]
+    pub const fn is_unknown(&self) -> bool {
+        self.unknown
+    }
+
     /// Notes that the device was reset: the next update writes every register.
     pub fn forget(&mut self) {
         *self = Self::new();
