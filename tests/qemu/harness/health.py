@@ -34,9 +34,9 @@ _ENDS = (
     (re.compile(""), re.compile(r"</TASK>")),
 )
 LONGEST_REPORT = 250
-# A line that is no heading but followed by a stack has it within this many lines; lockdep prints
-# both chains first.
-STACK_WITHIN = 15
+# A line that is no heading but followed by a stack has it within this many lines, the processor's
+# registers among them; lockdep prints both chains first.
+STACK_WITHIN = 25
 _LOCKDEP = re.compile(r"possible (circular|recursive|irq)|inconsistent lock|lock held|suspicious RCU"
                       r"|invalid wait context|bad unlock|lock order")
 
