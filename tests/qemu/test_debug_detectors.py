@@ -3,8 +3,11 @@
 
 Without this, a run without reports would prove nothing."""
 
+from pathlib import Path
+
 import pytest
 
+from harness import kmod
 from harness.health import KernelLog, Leaks
 
 # In a guest of their own: lockdep ends its watch when memory was found damaged.
@@ -53,7 +56,7 @@ def test_list_corruption(guest):
     assert any("list_add" in report for report in provoke(guest, "CORRUPT_LIST_ADD"))
 
 
-@pytest.mark.allow_log("refcount_t|WARNING")
+@pytest.mark.allow_log("refcount_|WARNING")
 def test_refcounts(guest):
     assert any("refcount_t" in report for report in provoke(guest, "REFCOUNT_ADD_OVERFLOW"))
 
@@ -64,14 +67,6 @@ def test_warnings_come_with_their_stack(guest):
     assert any("WARNING" in report and "lkdtm_WARNING" in report for report in found), found
 
 
-@pytest.mark.allow_log("scheduling while atomic|sleeping function|BUG:|WARNING|DEBUG_LOCKS")
-def test_sleeping_in_atomic_context(guest):
-    log = KernelLog(guest, "atomic")
-    # The module does its work while it is loaded, and then refuses to stay.
-    guest.run("modprobe test_lockup time_secs=1 state=S disable_preempt=1", check=False)
-    assert any("while atomic" in report or "atomic" in report for report in log.complaints())
-
-
 def test_leaks_are_seen_and_shown_with_their_stack(guest):
     leaks = Leaks(guest)
     guest.run("modprobe kmemleak-test; rmmod kmemleak-test", check=False)
@@ -79,3 +74,33 @@ def test_leaks_are_seen_and_shown_with_their_stack(guest):
     leaks.forget()
     assert any("kmemleak_test" in leak for leak in found), found
     assert not leaks.found()
+
+
+def break_rule(guest, rule: str) -> list[str]:
+    """What the kernel says to that rule being broken by support/break_rule."""
+    source = Path(__file__).parent / "support/break_rule"
+    guest.put("/tmp/break_rule.ko", kmod.build(source, guest.config.boots))
+    log = KernelLog(guest, rule)
+    # It does its work while it is loaded, and then refuses to stay.
+    assert "canceled" in guest.run(f"insmod /tmp/break_rule.ko rule={rule}", check=False).err
+    return log.complaints()
+
+
+@pytest.mark.allow_log("sleeping function")
+def test_sleeping_in_atomic_context(guest):
+    found = break_rule(guest, "sleep")
+    assert any("sleeping function" in report and "break_rule" in report for report in found), found
+
+
+@pytest.mark.allow_log("DMA-API|WARNING")
+def test_dma(guest):
+    found = break_rule(guest, "dma")
+    assert any("has not allocated" in report for report in found), found
+
+
+# The last one: lockdep ends its watch with its report.
+@pytest.mark.allow_log("possible circular locking|WARNING")
+def test_order_of_locks(guest):
+    found = break_rule(guest, "locks")
+    assert any("possible circular locking" in report and "break_rule" in report
+               for report in found), found

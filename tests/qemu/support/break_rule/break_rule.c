@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Breaks one rule of the kernel while it is loaded, and then refuses to stay. For the rules the
+ * kernel's own test modules do not break in a way its detectors can see.
+ */
+
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/platform_device.h>
+
+static char *rule = "";
+module_param(rule, charp, 0);
+
+static DEFINE_MUTEX(first);
+static DEFINE_MUTEX(second);
+
+static void sleep_in_atomic_context(void)
+{
+	preempt_disable();
+	might_sleep();
+	preempt_enable();
+}
+
+/* No deadlock: there is one thread. */
+static void take_locks_in_opposite_order(void)
+{
+	mutex_lock(&first);
+	mutex_lock(&second);
+	mutex_unlock(&second);
+	mutex_unlock(&first);
+
+	mutex_lock(&second);
+	mutex_lock(&first);
+	mutex_unlock(&first);
+	mutex_unlock(&second);
+}
+
+static int unmap_what_was_never_mapped(void)
+{
+	struct platform_device *device =
+		platform_device_register_simple("break_rule", PLATFORM_DEVID_NONE, NULL, 0);
+
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	dma_unmap_single(&device->dev, 0x100000, 64, DMA_TO_DEVICE);
+	platform_device_unregister(device);
+	return -ECANCELED;
+}
+
+static int __init break_rule_init(void)
+{
+	if (!strcmp(rule, "sleep"))
+		sleep_in_atomic_context();
+	else if (!strcmp(rule, "locks"))
+		take_locks_in_opposite_order();
+	else if (!strcmp(rule, "dma"))
+		return unmap_what_was_never_mapped();
+	else
+		return -EINVAL;
+	return -ECANCELED;
+}
+module_init(break_rule_init);
+
+MODULE_DESCRIPTION("Shows that detectors are awake");
+MODULE_LICENSE("GPL");
