@@ -242,10 +242,33 @@ OPERATIONS = {"load": Load, "bind": Bind, "up": Up, "mtu": Mtu, "rings": Rings,
               "channels": Channels, "numvfs": Numvfs}
 
 
+# Functions of kernel/dma/debug.c, which lie side by side.
+DMA_DEBUG = ("debug_dma_", "add_dma_entry", "active_cacheline_insert", "dma_entry_alloc")
+DMA_DEBUG_AT_MOST = 1 << 16
+
+
+def text_of_dma_debug():
+    """First address of the detector of DMA errors, and the first one after it."""
+    with open("/proc/kallsyms", encoding="ascii") as file:
+        words = [line.split() for line in file]
+    text = sorted((int(word[0], 16), word[2]) for word in words
+                  if len(word) == 3 and word[1] in "tT")
+    own = [number for number, (_, name) in enumerate(text) if name.startswith(DMA_DEBUG)]
+    first, last = text[own[0]][0], text[own[-1] + 1][0]
+    if last - first > DMA_DEBUG_AT_MOST:
+        raise SystemExit(f"the DMA debugging code is not in one place: {first:#x} to {last:#x}")
+    return first, last
+
+
 def arm():
-    """Allocations that may sleep are failed too; that is most of them."""
+    """Allocations that may sleep are failed too; that is most of them. Those of the detector of DMA
+    errors are not: it would give up at the first."""
+    first, last = text_of_dma_debug()
     for kind in ("failslab", "fail_page_alloc"):
         write(f"{DEBUGFS}/{kind}/ignore-gfp-wait", "N")
+        write(f"{DEBUGFS}/{kind}/stacktrace-depth", "32")
+        write(f"{DEBUGFS}/{kind}/reject-start", f"{first:#x}")
+        write(f"{DEBUGFS}/{kind}/reject-end", f"{last:#x}")
     write(f"{DEBUGFS}/fail_page_alloc/ignore-gfp-highmem", "N")
     write(f"{DEBUGFS}/fail_page_alloc/min-order", "0")
 
