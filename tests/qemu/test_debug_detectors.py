@@ -67,13 +67,20 @@ def test_warnings_come_with_their_stack(guest):
     assert any("WARNING" in report and "lkdtm_WARNING" in report for report in found), found
 
 
+@pytest.mark.allow_log("kmemleak: [0-9]+ new suspected memory leaks")
 def test_leaks_are_seen_and_shown_with_their_stack(guest):
+    """What the module's initialisation loses. That code is gone when kmemleak looks, and has no name
+    any more: it is recognised by what called it."""
     leaks = Leaks(guest)
     guest.run("modprobe kmemleak-test; rmmod kmemleak-test", check=False)
     found = leaks.found()
-    leaks.forget()
-    assert any("kmemleak_test" in leak for leak in found), found
-    assert not leaks.found()
+    assert any('comm "modprobe"' in leak and "do_init_module" in leak for leak in found), found
+    # Some of what was lost shows only when a pointer left on a stack has been overwritten.
+    for _ in range(4):
+        leaks.forget()
+        if not leaks.found():
+            return
+    pytest.fail("what was to be forgotten is reported again")
 
 
 def break_rule(guest, rule: str) -> list[str]:
