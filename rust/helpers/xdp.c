@@ -45,6 +45,19 @@ struct xdp_frame *nbh_xdp_convert_buff_to_frame(struct xdp_buff *xdp)
 	return xdp_convert_buff_to_frame(xdp);
 }
 
+#ifdef CONFIG_KUNIT
+/* Makes a frame of @len bytes in @page, a plain one, which becomes the frame's. */
+struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len)
+{
+	struct xdp_rxq_info rxq = { .mem.type = MEM_TYPE_PAGE_SHARED };
+	struct xdp_buff xdp;
+
+	xdp_init_buff(&xdp, PAGE_SIZE, &rxq);
+	xdp_prepare_buff(&xdp, page_address(page), XDP_PACKET_HEADROOM, len, false);
+	return xdp_convert_buff_to_frame(&xdp);
+}
+#endif
+
 bool nbh_xdp_frame_has_frags(const struct xdp_frame *frame)
 {
 	return xdp_frame_has_frags(frame);

@@ -627,8 +627,11 @@ impl Consumer {
         self.table.mask.wrapping_add(1).wrapping_sub(used)
     }
 
-    /// Gives back groups for which `is_done(index of the last descriptor)` holds, oldest first, until
-    /// there are `limit` packets. `budget` is the NAPI budget, or 0 outside a poll.
+    /// Gives back groups for which `is_done(index of the last descriptor)` holds, oldest first,
+    /// until there are `limit` packets. `budget` is that of the poll.
+    ///
+    /// With a budget of 0, a group with a frame without an skb stays, and what is behind it:
+    /// netpoll asks, perhaps in hard interrupt context, where XDP may not be used.
     #[inline]
     pub fn reap(&mut self, limit: u32, budget: u32, is_done: impl Fn(u32) -> bool) -> Reaped {
         let mut reaped = Reaped::default();
@@ -641,8 +644,6 @@ impl Consumer {
             if !is_done(group.last & self.table.mask) {
                 break;
             }
-            reaped.skbs = reaped.skbs.wrapping_add(group.skbs);
-            reaped.bytes = reaped.bytes.wrapping_add(group.bytes);
             let end = group.last.wrapping_add(1);
             if group.holds {
                 // The mappings in question have all been made.
@@ -650,11 +651,16 @@ impl Consumer {
                 let mapped = *mapped.get_or_insert_with(|| unsafe {
                     netbind::dma_need_unmap(raw_device(&self.table.dev))
                 });
-                self.release(end, mapped, budget);
-                if group.frame {
-                    self.return_frame(group.last);
+                if !group.frame {
+                    self.release(end, mapped, budget);
+                } else if budget == 0 {
+                    break;
+                } else {
+                    self.release_with_frame(end, mapped, budget);
                 }
             }
+            reaped.skbs = reaped.skbs.wrapping_add(group.skbs);
+            reaped.bytes = reaped.bytes.wrapping_add(group.bytes);
             self.tail = end;
         }
         if reaped.skbs != 0 {
@@ -664,11 +670,12 @@ impl Consumer {
         reaped
     }
 
-    /// Gives back the frame without an skb that ends a group.
+    /// The same as [`Consumer::release`] for a group that ends in a frame without an skb.
     #[cold]
-    fn return_frame(&self, last: u32) {
+    fn release_with_frame(&self, end: u32, mapped: bool, budget: u32) {
+        self.release(end, mapped, budget);
         // SAFETY: positions in `tail..head` belong to the consumer.
-        unsafe { *self.table.frame(last) = None };
+        unsafe { *self.table.frame(end.wrapping_sub(1)) = None };
     }
 
     /// Gives back what the slots up to (not including) `end` hold; `mapped` if mappings have to be
@@ -688,5 +695,62 @@ impl Consumer {
             }
             position = position.wrapping_add(1);
         }
+    }
+}
+
+#[kunit_tests(net_tx)]
+mod tests {
+    use super::*;
+    use crate::kunit::Parent;
+    use core::{
+        mem::ManuallyDrop,
+        ptr::NonNull, //
+    };
+    use kernel::page::Page;
+
+    const SLOTS: u32 = 16;
+    const BUDGET: u32 = 64;
+    const LEN: u32 = 60;
+
+    fn frame() -> Result<Frame> {
+        let page = ManuallyDrop::new(Page::alloc_page(GFP_KERNEL)?);
+        // SAFETY: the page is ours, and becomes the frame's, which is new and ours.
+        unsafe {
+            NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), LEN))
+                .and_then(|frame| Frame::from_raw(frame))
+                .ok_or(EINVAL)
+        }
+    }
+
+    fn count(skbs: u32, bytes: u32) -> Reaped {
+        Reaped { skbs, bytes }
+    }
+
+    #[test]
+    fn without_a_budget_frames_stay() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        assert!(producer.push_frame(frame()?, LEN, |_| ()).is_ok());
+        assert_eq!(consumer.reap(SLOTS, 0, |_| true), Reaped::default());
+        assert_eq!(producer.free(), SLOTS - 1);
+        assert_eq!(consumer.reap(SLOTS, BUDGET, |_| true), count(1, LEN));
+        assert_eq!(producer.free(), SLOTS);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_done_stays() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        for _ in 0..3 {
+            assert!(producer.push_frame(frame()?, LEN, |_| ()).is_ok());
+        }
+        assert_eq!(
+            consumer.reap(SLOTS, BUDGET, |last| last < 2),
+            count(2, 2 * LEN)
+        );
+        assert_eq!(producer.free(), SLOTS - 1);
+        // The last one goes with the table.
+        Ok(())
     }
 }
