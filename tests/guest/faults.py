@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lets the n-th allocation of one operation fail, for n = 1, 2, .. until none is left to fail.
 
-    faults.py OPERATION [--interface dut] [--pci 0000:01:00.0] [--samples N]
+    faults.py OPERATION [--back] [--within REGEX] [--interface dut] [--pci 0000:01:00.0]
+                        [--samples N]
 
-Prints one JSON object: how many allocations the operation makes, how many were made to fail, with
-which errno the operation failed how often, the n after which no allocation was left, and what went
-wrong. After every injected failure the same operation has to succeed without one: a failure that
-leaves something behind shows there. With --samples, that many allocations fail, evenly spread over
-all there are.
+Prints one JSON object: how many allocations the operation makes, every how manyth of them had its
+turn (`step`), how many were made to fail, with which errno the operation failed how often, the n
+after which no allocation was left, and what went wrong. After every injected failure the same
+operation has to succeed without one: a failure that leaves something behind shows there. With
+--samples, that many allocations fail, evenly spread over all there are. With --within, only those
+count that are made by the function of the driver whose symbol matches, and by what it calls.
 
 The kernel counts in /proc/thread-self/fail-nth, for this thread only: operations are therefore
 system calls made right here, not commands.
@@ -22,6 +24,7 @@ import gc
 import glob
 import json
 import os
+import re
 import socket
 import struct
 import sys
@@ -150,10 +153,15 @@ class Up(Interface):
         self.set_up(False)
 
 
-class Alternating(Interface):
-    """A setting that is changed to and fro, so that each time there is something to do."""
+class Change(Interface):
+    """A setting that goes from the first of two values to the second, with --back the other way
+    round. Each time the same way: growing and shrinking do not allocate alike."""
 
     values = ()
+
+    def __init__(self, options):
+        super().__init__(options)
+        self.before, self.after = reversed(self.values) if options.back else self.values
 
     def current(self):
         raise NotImplementedError
@@ -162,20 +170,20 @@ class Alternating(Interface):
         raise NotImplementedError
 
     def do(self):
-        self.target = next(value for value in self.values if value != self.before)
-        self.change(self.target)
+        self.change(self.after)
 
     def undo(self):
         # A device that stayed down after a failure is brought up by the next change's user.
         if not self.flags() & IFF_UP:
             self.set_up(True)
-        self.before = self.current()
+        if self.current() != self.before:
+            self.change(self.before)
 
     def settled(self):
-        return super().settled() and self.current() == self.target
+        return super().settled() and self.current() == self.after
 
 
-class Mtu(Alternating):
+class Mtu(Change):
     """ip link set mtu."""
 
     values = (1500, 9000)
@@ -188,7 +196,7 @@ class Mtu(Alternating):
         self.request(SIOCSIFMTU, struct.pack("i", value))
 
 
-class Rings(Alternating):
+class Rings(Change):
     """ethtool -G."""
 
     values = (64, 128)
@@ -202,7 +210,7 @@ class Rings(Alternating):
         self.ethtool(ETHTOOL_SRINGPARAM, words, 8)
 
 
-class Channels(Alternating):
+class Channels(Change):
     """ethtool -L."""
 
     values = (1, 2)
@@ -247,12 +255,17 @@ DMA_DEBUG = ("debug_dma_", "add_dma_entry", "active_cacheline_insert", "dma_entr
 DMA_DEBUG_AT_MOST = 1 << 16
 
 
-def text_of_dma_debug():
-    """First address of the detector of DMA errors, and the first one after it."""
+def symbols():
+    """Address, name and module, if any, of each function, in the order of addresses."""
     with open("/proc/kallsyms", encoding="ascii") as file:
         words = [line.split() for line in file]
-    text = sorted((int(word[0], 16), word[2]) for word in words
-                  if len(word) == 3 and word[1] in "tT")
+    return sorted((int(word[0], 16), word[2], word[3] if len(word) > 3 else "")
+                  for word in words if word[1] in "tT")
+
+
+def text_of_dma_debug():
+    """First address of the detector of DMA errors, and the first one after it."""
+    text = [(address, name) for address, name, module in symbols() if not module]
     own = [number for number, (_, name) in enumerate(text) if name.startswith(DMA_DEBUG)]
     first, last = text[own[0]][0], text[own[-1] + 1][0]
     if last - first > DMA_DEBUG_AT_MOST:
@@ -260,15 +273,29 @@ def text_of_dma_debug():
     return first, last
 
 
-def arm():
+def text_of(pattern):
+    """The same of a function of the driver."""
+    text = [(address, name) for address, name, module in symbols() if module == "[igb_rs]"]
+    found = [number for number, (_, name) in enumerate(text) if re.search(pattern, name)]
+    if len(found) != 1:
+        raise SystemExit(f"{len(found)} functions of the driver match {pattern}")
+    return text[found[0]][0], text[found[0] + 1][0]
+
+
+EVERYWHERE = 0, (1 << 64) - 1
+
+
+def arm(within):
     """Allocations that may sleep are failed too; that is most of them. Those of the detector of DMA
     errors are not: it would give up at the first."""
-    first, last = text_of_dma_debug()
+    rejected = text_of_dma_debug()
+    required = text_of(within) if within else EVERYWHERE
     for kind in ("failslab", "fail_page_alloc"):
         write(f"{DEBUGFS}/{kind}/ignore-gfp-wait", "N")
         write(f"{DEBUGFS}/{kind}/stacktrace-depth", "32")
-        write(f"{DEBUGFS}/{kind}/reject-start", f"{first:#x}")
-        write(f"{DEBUGFS}/{kind}/reject-end", f"{last:#x}")
+        for name, bounds in (("reject", rejected), ("require", required)):
+            for end, address in zip(("start", "end"), bounds):
+                write(f"{DEBUGFS}/{kind}/{name}-{end}", f"{address:#x}")
     write(f"{DEBUGFS}/fail_page_alloc/ignore-gfp-highmem", "N")
     write(f"{DEBUGFS}/fail_page_alloc/min-order", "0")
 
@@ -301,6 +328,16 @@ def allocations(operation, counter):
     return MANY - left
 
 
+ROUNDS = 4
+
+
+def usual_allocations(operation, counter):
+    """How many the operation makes at least, over some rounds. More are made when a cache has to be
+    filled: always in the first round, and now and then in any other."""
+    allocations(operation, counter)
+    return min(allocations(operation, counter) for _ in range(ROUNDS))
+
+
 def again(operation, code):
     """The next try after a failure; returns what is wrong with it."""
     try:
@@ -317,10 +354,10 @@ def again(operation, code):
 def sweep(operation, samples):
     counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
     operation.undo()
-    total = allocations(operation, counter)
+    total = usual_allocations(operation, counter)
     step = -(-total // samples) if samples else 1
-    result = {"allocations": total, "failed": 0, "codes": collections.Counter(), "wrong": [],
-              "end": None}
+    result = {"allocations": total, "step": step, "failed": 0, "codes": collections.Counter(),
+              "wrong": [], "end": None}
     # Retries make an operation with failures longer than one without.
     for nth in range(1 + step // 2 if samples else 1, 4 * total + 2 * step, step):
         injected, code = attempt(operation, counter, nth)
@@ -344,11 +381,13 @@ def sweep(operation, samples):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("operation", choices=OPERATIONS)
+    parser.add_argument("--back", action="store_true")
+    parser.add_argument("--within")
     parser.add_argument("--interface", default="dut")
     parser.add_argument("--pci", default="0000:01:00.0")
     parser.add_argument("--samples", type=int, default=0)
     options = parser.parse_args()
-    arm()
+    arm(options.within)
     gc.disable()
     begin = time.monotonic()
     result = sweep(OPERATIONS[options.operation](options), options.samples)
