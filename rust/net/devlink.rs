@@ -97,6 +97,11 @@ impl<T: Driver> Registration<T> {
     pub fn new(dev: &Device<Bound>, data: Arc<T>, reporters: Reporters) -> Result<Self> {
         let size = u32::try_from(size_of::<*const T>())?;
         let raw = core::ptr::from_ref(dev).cast_mut().cast();
+        let params = param::table::<T>()?;
+        let ops = health::table::<T>()?;
+        let slots = health::slots(&data)?;
+        let made = KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?;
+        // Nothing fails from when the instance is there until `this` owns it.
         // SAFETY: `dev` is a valid device; the instance takes a reference.
         let devlink = NonNull::new(unsafe { netbind::devlink_alloc(size, raw) }).ok_or(ENOMEM)?;
         // SAFETY: The private part has room for a pointer, and nobody uses it yet.
@@ -108,10 +113,10 @@ impl<T: Driver> Registration<T> {
         // INVARIANT: As above. From here on, dropping it cleans up.
         let mut this = Self {
             devlink,
-            params: param::table::<T>()?,
-            ops: health::table::<T>()?,
-            slots: health::slots(&data)?,
-            made: KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?,
+            params,
+            ops,
+            slots,
+            made,
             reporters,
             has_params: false,
             is_visible: false,

@@ -43,6 +43,23 @@ def no_leaks(guest):
     assert not found, "\n".join(found)
 
 
+TRACING = "/sys/kernel/tracing"
+
+
+def nobody_refers_to_the_device(guest):
+    """A device that is removed goes with the last reference. kmemleak does not see one that was
+    forgotten in a list of the kernel's."""
+    guest.run(f"echo p:last pci_release_dev >{TRACING}/kprobe_events;"
+              f"echo 1 >{TRACING}/events/kprobes/last/enable")
+    try:
+        guest.run(f"echo 1 >{DEVICE}/remove")
+        guest.wait_until(f"grep -q 'last *1 ' {TRACING}/kprobe_profile", 10)
+    finally:
+        guest.run(f"echo 0 >{TRACING}/events/kprobes/last/enable; echo >{TRACING}/kprobe_events;"
+                  "echo 1 >/sys/bus/pci/rescan")
+    guest.wait_until(f"[ -e {DEVICE} ]", 10)
+
+
 def small(guest):
     """Few buffers and one queue pair: they are allocated alike."""
     guest.run(f"ethtool -G {PF} rx 64 tx 64; ethtool -L {PF} combined 1", check=False)
@@ -100,6 +117,18 @@ def test_probe(guest, samples):
     sweep(guest, "bind", samples, timeout=1000)
     guest.unload()
     no_leaks(guest)
+    nobody_refers_to_the_device(guest)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.long
+def test_devlink_instance_of_a_probe(guest):
+    """The kernel has a list of these: one that is forgotten is no leak for kmemleak."""
+    guest.load()
+    sweep(guest, "bind --within '7devlink.*12Registration.*3new'", timeout=500)
+    guest.unload()
+    no_leaks(guest)
+    nobody_refers_to_the_device(guest)
 
 
 @pytest.mark.timeout(1200)
