@@ -49,16 +49,18 @@ class Stream:
 
 
 def tcp_stream(guest: Shell, source: Host, target: Host, seconds: float = 2,
-               options: str = "", at: Shell | None = None) -> Stream:
+               options: str = "", at: Shell | None = None, amount: str | None = None) -> Stream:
     """iperf3 from `source` to `target`, which is in the guest `at` if that is another. Under a slow
-    kernel, some MB in whatever time they take."""
+    kernel, or if an `amount` is given ("1M"), so many bytes in whatever time they take."""
     other = at or guest
-    amount = f"--time {seconds}" if guest.slowness == 1 else "--bytes 4M"
-    server = other.start("iperf3 --server --one-off --forceflush", timeout=seconds + 60,
+    if amount is None and guest.slowness != 1:
+        amount = "4M"
+    length = f"--bytes {amount}" if amount else f"--time {seconds}"
+    server = other.start("iperf3 --server --one-off --forceflush", timeout=seconds + 100,
                          netns=target.netns)
     other.wait_until("ss -Hltn sport = :5201 | grep -q .", 30, netns=target.netns)
-    client = guest.run(f"iperf3 --json --client {target.ipv4} {amount} {options}",
-                       timeout=seconds + 40, check=False, netns=source.netns)
+    client = guest.run(f"iperf3 --json --client {target.ipv4} {length} {options}",
+                       timeout=seconds + 60, check=False, netns=source.netns)
     if client.rc:
         server.kill()
         raise CommandFailed(client)
