@@ -67,7 +67,7 @@ run shell:
 
 .PHONY: test
 test:
-	$(ENTER) $(call with,$(or $(tested),debug)) tests/run-all --driver $(DRIVER) \
+	$(ENTER) --with vm $(call with,$(or $(tested),debug)) tests/run-all --driver $(DRIVER) \
 		$(tested:%=--kernel %) $(TESTS)
 
 .PHONY: test-all

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Virtual machines that own a VF: the short form, all of it in one boot of two guests."""
+"""Virtual machines that own a VF, and what becomes of the VF after them."""
 
 import pytest
 
@@ -9,22 +9,25 @@ from support import tenants
 # C igb waits for the guest in sriov_numvfs with the PF's lock held, has no link state, and leaves
 # a tenant's filters to the next one.
 pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
-              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
+              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900)]
 
 EBUSY = "Device or resource busy"
 
 
-def test_two_tenants(vmhost):
-    """What `make demo-vm` shows, asserted."""
+def refused_while_held(host):
+    """VFs that guests have cannot be taken away."""
+    refused = host.lan.set_numvfs(0)
+    assert refused.rc != 0 and EBUSY in refused.err, refused
+
+
+def test_in_short(vmhost):
+    """Two guests on the network, a change that one of them feels, and a VF that changes hands."""
     scene = tenants.move_in(vmhost)
     tenants.pci_device(scene)
-    for one, other in (("vm0", "pf"), ("vm0", "peer"), ("vm0", "vm1")):
-        tenants.talk(scene, one, other)
-    tenants.traffic_stays_inside(scene)
-    for change in (tenants.vlan, tenants.link_state, tenants.rate, tenants.mac_after_reset):
-        change(scene)
-    refused = vmhost.lan.set_numvfs(0)
-    assert refused.rc != 0 and EBUSY in refused.err
+    for target in (tenants.PF_HOST, tenants.PEER, tenants.vm_host(1)):
+        tenants.answered(scene.place("vm0"), target.ipv4)
+    tenants.link_state(scene)
+    refused_while_held(vmhost)
     tenants.take_liberties(scene)
     scene.vms[1].power_off()
     tenants.nothing_left(scene)
@@ -34,6 +37,27 @@ def test_two_tenants(vmhost):
     vmhost.remove_vfs()
 
 
+@pytest.mark.long
+def test_two_tenants(vmhost):
+    """What `make demo-vm` shows, asserted."""
+    scene = tenants.move_in(vmhost)
+    tenants.pci_device(scene)
+    for one, other in (("vm0", "pf"), ("vm0", "peer"), ("vm0", "vm1")):
+        tenants.talk(scene, one, other)
+    tenants.traffic_stays_inside(scene)
+    for change in (tenants.vlan, tenants.link_state, tenants.rate, tenants.mac_after_reset):
+        change(scene)
+    refused_while_held(vmhost)
+    tenants.take_liberties(scene)
+    scene.vms[1].power_off()
+    tenants.nothing_left(scene)
+    tenants.new_tenant(scene)
+    for vm in scene.vms:
+        vm.power_off()
+    vmhost.remove_vfs()
+
+
+@pytest.mark.long
 def test_killed_guest(vmhost):
     """SIGKILL to the hypervisor in the middle of traffic: the VF is free and clean at once."""
     vf, = vmhost.create_vfs(1)
