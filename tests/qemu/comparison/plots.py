@@ -143,8 +143,11 @@ def _stack(axes, cards: dict, used: set[str]):
     axes.margins(x=0.12)
 
 
-def draw(results: dict, summary: dict, directory: Path) -> list[Path]:
-    note = results["note"]
+def draw(results: dict, summary: dict, directory: Path, note: str) -> list[Path]:
+    """All pictures; of the reasons for exits only if there was time to trace them."""
     rounds = results["rounds"]
-    return [*latency(rounds, directory, note), *throughput(summary, rounds, directory, note),
-            *cost(summary, rounds, directory, note), *exits(results["reasons"], directory, note)]
+    paths = [*latency(rounds, directory, note), *throughput(summary, rounds, directory, note),
+             *cost(summary, rounds, directory, note)]
+    if results["reasons"]:
+        paths += exits(results["reasons"], directory, note)
+    return paths
