@@ -2,6 +2,7 @@
 """Other people's programs that manage VFs, as Debian packages them: udev, systemd-networkd,
 NetworkManager, libvirt."""
 
+import contextlib
 import json
 
 import pytest
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
               pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
 
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
-MACS = ("02:00:00:00:00:b0", "02:00:00:00:00:b1")
+MACS = ("02:00:00:00:00:b0", "02:00:00:00:00:b1", "02:00:00:00:00:b2")
 NO_MAC = "00:00:00:00:00:00"
 
 
@@ -25,6 +26,11 @@ def vfs(guest) -> list[dict]:
     """The VF entries of `ip link show`."""
     link, = json.loads(guest.run("ip -j -d link show dut").out)
     return link.get("vfinfo_list", [])
+
+
+def vlan_of(vf: dict) -> int:
+    """The VLAN the administrator has put a VF in; 0 if none."""
+    return vf.get("vlan_list", [{}])[0].get("vlan", 0)
 
 
 def create_vfs(lan, count: int):
@@ -50,12 +56,20 @@ VirtualFunction=1
 MACAddress={MACS[1]}
 LinkState=no
 """
-# What the 82576 cannot do.
-UNSUPPORTED = """
+# What the 82576 cannot do, and the errno it is answered with.
+UNSUPPORTED = {
+    "LinkState=yes": "Operation not supported",
+    "QueryReceiveSideScaling=yes": "Operation not supported",
+    "VLANId=100\nVLANProtocol=802.1ad": "Protocol not supported",
+}
+# The kernel takes a section's options in an order of its own and stops at the first it cannot do:
+# address and spoof check come before the state of the link, trust after it.
+SECTION_2 = f"""
 [SR-IOV]
-VirtualFunction=0
+VirtualFunction=2
+MACAddress={MACS[2]}
+MACSpoofCheck=no
 LinkState=yes
-QueryReceiveSideScaling=yes
 Trust=yes
 """
 
@@ -77,22 +91,24 @@ def unloaded(guest):
     Lan(guest).down()
 
 
-@pytest.mark.parametrize("more", ["", UNSUPPORTED.replace("=0", "=2")],
-                         ids=["", "with what the card cannot do"])
-def test_udev_link_file(unloaded, more):
+def test_udev_link_file(unloaded):
     """SR-IOVVirtualFunctions= and [SR-IOV] in a .link file: VFs exist, configured, as soon as the
-    driver is loaded. What the card cannot do is left out, and the rest is done."""
+    driver is loaded. udev tolerates every errno: an option the card does not have ends its own
+    section, and the others are done."""
     guest = unloaded
     with udev(guest):
         guest.put(f"{UNITS}/10-dut.link",
                   f"[Match]\nDriver=igb_rs\n[Link]\nName=dut\nSR-IOVVirtualFunctions=3\n"
-                  f"{SECTION_0}{SECTION_1}{more}".encode())
+                  f"{SECTION_2}{SECTION_0}{SECTION_1}".encode())
         guest.run("udevadm control --reload")
         guest.load()
         guest.wait_until("[ -e /sys/class/net/dut ] && udevadm settle --timeout=30", 60)
         guest.wait_until(f"grep -qx 3 {DEVICE}/sriov_numvfs", 60)
-        assert len(vfs(guest)) == 3
+        guest.wait_until("udevadm settle --timeout=30", 60)
         check_sections(guest)
+        _, _, third = vfs(guest)
+        assert third["address"] == MACS[2] and not third["spoofchk"]
+        assert third["link_state"] == "auto" and not third["trust"]
 
 
 def run_networkd(lan, text: str) -> tuple[str, str]:
@@ -129,42 +145,65 @@ def test_networkd(lan):
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
 
 
-def test_networkd_asks_for_what_the_card_cannot_do(lan):
-    """EOPNOTSUPP, as from every driver without the operation. systemd-networkd 257 forgives no
-    errno but EEXIST, so it says why and gives the link up; what the PF does for its VFs stays."""
+@pytest.mark.parametrize("option", UNSUPPORTED, ids=lambda option: option.split("\n")[-1])
+def test_networkd_asks_for_what_the_card_cannot_do(lan, option):
+    """The errno of every driver without the operation. systemd-networkd 257 forgives no errno but
+    EEXIST, so it says why and gives the link up; what the PF does for its VFs stays."""
     create_vfs(lan, 2)
     assert lan.link_set(f"vf 1 mac {MACS[1]}").rc == 0
     with udev(lan.guest):
-        state, log = run_networkd(lan, NETWORK + UNSUPPORTED)
+        state, log = run_networkd(lan, f"{NETWORK}\n[SR-IOV]\nVirtualFunction=0\n{option}\n")
     assert "ADMIN_STATE=configured" not in state
-    assert "Could not set up SR-IOV: Operation not supported" in log, log
+    assert f"Could not set up SR-IOV: {UNSUPPORTED[option]}" in log, log
     first, second = vfs(lan.guest)
-    assert first["link_state"] == "auto" and second["address"] == MACS[1]
+    assert first["link_state"] == "auto" and vlan_of(first) == 0
+    assert second["address"] == MACS[1]
 
 
-def test_network_manager(lan):
-    """The sriov settings of a connection: applied when it is activated, gone with it."""
+@contextlib.contextmanager
+def connection(lan, sriov_vfs: str, count: int = 3):
+    """A connection of NetworkManager with these settings of VFs, activated; its log."""
     guest = lan.guest
     with udev(guest), dbus(guest), network_manager(guest):
         guest.run(
             "nmcli connection add type ethernet ifname dut con-name card autoconnect no"
             f" ipv4.method manual ipv4.addresses {PF_HOST.ipv4}/24 ipv6.method disabled"
-            " sriov.total-vfs 3 sriov.autoprobe-drivers false"
-            f" sriov.vfs '0 mac={MACS[0]} spoof-check=false trust=true max-tx-rate=100"
-            f" vlans=100.3, 1 mac={MACS[1]}'")
+            f" sriov.total-vfs {count} sriov.autoprobe-drivers false"
+            f" sriov.vfs '{sriov_vfs}'")
         up = guest.run("nmcli --wait 60 connection up card", timeout=90, check=False)
-        log = guest.run("grep -i -e sriov -e ' dut' /tmp/nm.log | tail -n 30").out
+        log = guest.run("grep -i -e sriov -e sr-iov -e ' dut' /tmp/nm.log | tail -n 30").out
         assert up.rc == 0, f"{up}\n{log}"
-        shown = vfs(guest)
+        lan.wait_carrier(PF_HOST)
+        guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30)
+        yield log
+        guest.run("nmcli --wait 60 connection down card && nmcli connection delete card")
+        guest.wait_until(f"grep -qx 0 {DEVICE}/sriov_numvfs", 30)
+
+
+def test_network_manager(lan):
+    """The sriov settings of a connection: applied when it is activated, gone with it."""
+    settings = (f"0 mac={MACS[0]} spoof-check=false trust=true max-tx-rate=100 vlans=100.3,"
+                f" 1 mac={MACS[1]}")
+    with connection(lan, settings):
+        shown = vfs(lan.guest)
         assert len(shown) == 3
         assert shown[0]["address"] == MACS[0] and shown[1]["address"] == MACS[1]
         assert shown[0]["vlan_list"][0]["vlan"] == 100 and shown[0]["vlan_list"][0]["qos"] == 3
         assert not shown[0]["spoofchk"] and shown[0]["trust"]
         assert shown[0]["rate"]["max_tx"] == 100
-        lan.wait_carrier(PF_HOST)
-        guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30)
-        guest.run("nmcli --wait 60 connection down card && nmcli connection delete card")
-        guest.wait_until(f"grep -qx 0 {DEVICE}/sriov_numvfs", 30)
+
+
+@pytest.mark.parametrize("option", ["min-tx-rate=10", "vlans=100.0.ad"])
+def test_network_manager_asks_for_what_the_card_cannot_do(lan, option):
+    """NetworkManager tolerates every errno: it says so and brings the connection up. It asks for
+    all VFs in one request, of which the kernel does what comes before that option."""
+    settings = f"0 mac={MACS[0]} trust=true, 1 mac={MACS[1]} {option} trust=true"
+    with connection(lan, settings) as log:
+        assert "failed to apply SR-IOV VF configurations" in log
+        first, second, _ = vfs(lan.guest)
+        assert first["address"] == MACS[0] and first["trust"]
+        assert second["address"] == MACS[1] and not second["trust"]
+        assert vlan_of(second) == 0 and second["rate"]["min_tx"] == 0
 
 
 @pytest.fixture
@@ -179,7 +218,7 @@ def libvirt(vmhost: VmHost):
 def administrative(guest) -> tuple[str, int]:
     """What the administrator has set for VF 0: address and VLAN."""
     first = vfs(guest)[0]
-    return first["address"], first.get("vlan_list", [{}])[0].get("vlan", 0)
+    return first["address"], vlan_of(first)
 
 
 @pytest.mark.parametrize("before", [NO_MAC, MACS[1]], ids=["no address", "own address"])
