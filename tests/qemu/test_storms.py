@@ -259,8 +259,7 @@ def test_bounce_buffers(lan):
 
 
 @pytest.mark.guest(first_devices=("intel-iommu,intremap=on",),
-                   # A busy host may keep the kernel from hearing its timer when it looks for it.
-                   cmdline="iomem=relaxed intel_iommu=on iommu.strict=1 no_timer_check")
+                   cmdline="iomem=relaxed intel_iommu=on iommu.strict=1")
 @pytest.mark.long
 def test_strict_iommu(lan):
     """An access to memory that was unmapped is a fault, which fails the test."""
