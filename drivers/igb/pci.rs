@@ -146,8 +146,12 @@ impl pci::Driver for Igb {
                 "VFs were disabled, but the controller does not restart: {error:?}\n"
             );
         }
-        // The net device loses its queues now, while the controller still works. It is unregistered
-        // when the adapter is dropped.
+        // The net device goes down now, while the controller still works. It is unregistered when
+        // the adapter is dropped.
+        {
+            let _rtnl = rtnl::lock();
+            dev.close();
+        }
         silence(dev);
         data.port.hw.lock().release(&data.port.io);
         *data.port.misc_irq.lock() = None;

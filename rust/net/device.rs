@@ -390,6 +390,16 @@ impl<D: Driver> Device<D> {
         unsafe { netbind::netif_carrier_ok(self.as_ptr()) }
     }
 
+    /// Brings the device down, as `ip link set DEV down` does. Under RTNL.
+    ///
+    /// Who watches the device is told while it still can do what that leads to: 8021q takes VLAN 0
+    /// away, and complains if it cannot.
+    pub fn close(&self) {
+        // SAFETY: a valid registered net device; the caller holds RTNL. One that is down already is
+        // left alone.
+        unsafe { netbind::dev_close(self.as_ptr()) };
+    }
+
     /// Marks the device as absent: the stack leaves it alone until [`Device::attach`]. Under
     /// RTNL.
     pub fn detach(&self) {

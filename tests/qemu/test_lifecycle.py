@@ -4,7 +4,7 @@
 import pytest
 
 from harness import Config, Guest
-from harness.health import REPORTS
+from harness.health import REPORTS, KernelLog
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
 from support import STANDARD, counters
@@ -30,6 +30,19 @@ def test_load_and_unload(guest):
     lan.up()
     assert works(lan)
     lan.down()
+
+
+def test_unload_with_vlans(lan):
+    """8021q takes its VLANs away, VLAN 0 as well, while the device can still do that."""
+    lan.guest.run("modprobe 8021q && ip link set dut down && ip link set dut up &&"
+                  "ip link add link dut name dut.100 type vlan id 100 && ip link set dut.100 up")
+    lan.wait_carrier(PF_HOST)
+    log = KernelLog(lan.guest, "unload")
+    lan.guest.unload()
+    assert not [line for line in log.lines() if "kill vid" in line]
+    lan.guest.load()
+    reattach(lan)
+    assert works(lan)
 
 
 def test_unbind_and_bind(lan):
