@@ -6,7 +6,7 @@ import pytest
 from harness.topology import PEER, PF_HOST, Host
 from harness.traffic import mac_of, ping
 from support import STANDARD
-from support.life import DEVICE
+from support.life import DEVICE, reach_peer
 from support.registers import Filters
 from support.wire import arrive
 
@@ -45,7 +45,7 @@ def test_switch_mode_survives_resets(lan, vfs):
         lan.wait_carrier(PF_HOST)
         assert not Filters.read(guest).dtxswc & DTXSWC_LOOPBACK, reset
         assert "hwmode VEPA" in mode(lan)
-    assert vfs
+        reach_peer(lan, *vfs)
 
 
 def test_no_switch_without_vfs(lan):

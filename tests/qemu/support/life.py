@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
+from harness.topology import PEER, PF_HOST, PF_PCI, Host, Lan, vf_host
 from harness.traffic import ping
 
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
@@ -14,6 +14,14 @@ def works(lan: Lan) -> bool:
     lan.wait_carrier(PF_HOST)
     lan.guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 15)
     return ping(lan.guest, PF_HOST, PEER.ipv4, count=5).complete
+
+
+def reach_peer(lan: Lan, *hosts: Host, seconds: float = 60):
+    """Waits until each host, of VFs mostly, reaches the peer. To be called after a reset of the PF
+    and before a VF goes: igbvf starts over when it sees that its link was down, and one that is
+    closed meanwhile warns (igbvf_close()) or never ends."""
+    for host in hosts:
+        lan.guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", seconds, netns=host.netns)
 
 
 def reattach(lan: Lan):
