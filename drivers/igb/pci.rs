@@ -84,6 +84,7 @@ use net::{
         ChannelState,
         CoreExt,
         ErsResult,
+        Sriov,
         SriovCore, //
     },
     rtnl,
@@ -155,13 +156,13 @@ impl pci::Driver for Igb {
         silence(dev);
         data.port.hw.lock().release(&data.port.io);
         *data.port.misc_irq.lock() = None;
-        pdev.disable_device();
+        disable(pdev);
     }
 
     fn shutdown(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
         silence(&data.netdev);
         data.port.hw.lock().release(&data.port.io);
-        pdev.disable_device();
+        disable(pdev);
     }
 
     fn sriov_configure(
@@ -177,35 +178,42 @@ impl pci::Driver for Igb {
         data: Pin<&Adapter>,
         state: ChannelState,
     ) -> ErsResult {
+        // An error that is not fatal is got over without a reset, unless another driver on the bus
+        // asks for one; those of the VFs are on it, and igbvf always does.
+        if state == ChannelState::Normal && data.port.hw.lock().live && pdev.num_vf() == 0 {
+            return ErsResult::CanRecover;
+        }
+        if state != ChannelState::PermanentFailure {
+            pdev.save_vf_states();
+        }
+        silence(&data.netdev);
+        disable(pdev);
         match state {
             ChannelState::Normal => ErsResult::CanRecover,
-            ChannelState::PermanentFailure => {
-                silence(&data.netdev);
-                ErsResult::Disconnect
-            }
-            _ => {
-                pdev.save_vf_states();
-                silence(&data.netdev);
-                pdev.disable_device();
-                ErsResult::NeedReset
-            }
+            ChannelState::Frozen => ErsResult::NeedReset,
+            ChannelState::PermanentFailure => ErsResult::Disconnect,
         }
     }
 
     fn slot_reset(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> ErsResult {
-        match wake(pdev, &data.port) {
+        // The drivers of VFs come next, and expect their functions and the mailbox to work.
+        match wake(pdev, &data.port).and_then(|()| start(pdev, &data)) {
             Ok(()) => ErsResult::Recovered,
             Err(error) => {
-                dev_err!(
-                    pdev,
-                    "cannot re-enable the device after a reset: {error:?}\n"
-                );
+                dev_err!(pdev, "does not come back after a reset: {error:?}\n");
                 ErsResult::Disconnect
             }
         }
     }
 
     fn resume_io(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        // Nobody asked for a reset.
+        if !pdev.is_enabled() {
+            if let Err(error) = wake(pdev, &data.port) {
+                dev_err!(pdev, "does not come back after an error: {error:?}\n");
+                return;
+            }
+        }
         revive(pdev, &data);
     }
 
@@ -231,7 +239,7 @@ impl pci::Driver for Igb {
         recover::quiesce(&data.netdev);
         data.port.prepare_sleep();
         // The PCI core saves the state, and picks a state of power that can wake the system.
-        pdev.disable_device();
+        disable(pdev);
         Ok(())
     }
 
@@ -258,22 +266,42 @@ fn wake(pdev: &kernel::pci::Device<Core<'_>>, port: &Port) -> Result {
     port.io.probe_presence()
 }
 
+/// Disables the device, unless an error it did not get over has done so.
+fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
+    if pdev.is_enabled() {
+        pdev.disable_device();
+    }
+}
+
+/// Restarts a port that was quiesced, with its VFs. The stack does not have it back yet.
+///
+/// # Errors
+///
+/// The controller does not come out of its reset. If it only lacks its queues, it is in service;
+/// they are opened when there is memory.
+fn start(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) -> Result {
+    let _rtnl = rtnl::lock();
+    if data.port.hw.lock().live {
+        return Ok(());
+    }
+    pdev.restore_vf_states();
+    recover::restart(&data.netdev).or_else(|error| {
+        dev_err!(pdev, "the controller does not restart: {error:?}\n");
+        if data.port.hw.lock().live {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}
+
 /// Restarts a port that was quiesced, and lets the stack have it back. One that was not needs
 /// nothing: an error the device got over without a reset.
 fn revive(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) {
-    let _rtnl = rtnl::lock();
-    if data.port.hw.lock().live {
-        return;
+    if start(pdev, data).is_ok() {
+        let _rtnl = rtnl::lock();
+        data.netdev.attach();
     }
-    pdev.restore_vf_states();
-    if let Err(error) = recover::restart(&data.netdev) {
-        dev_err!(pdev, "the controller does not restart: {error:?}\n");
-        // Without its queues only, it is in service; they are opened when there is memory.
-        if !data.port.hw.lock().live {
-            return;
-        }
-    }
-    data.netdev.attach();
 }
 
 fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {

@@ -7,8 +7,8 @@ from harness import Config, Guest
 from harness.health import REPORTS, KernelLog
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
-from support import STANDARD, counters
-from support.life import DEVICE, reattach, rebind_vf, works
+from support import STANDARD, bus, counters
+from support.life import DEVICE, reach_peer, reattach, works
 from support.registers import STATUS, Registers, txdctl
 
 pytestmark = STANDARD
@@ -137,33 +137,59 @@ def test_function_level_reset(lan):
     assert tcp_stream(lan.guest, PEER, PF_HOST, seconds=1).bytes > 1 << 20
 
 
+def exchange(lan: Lan, vfs):
+    """PF and VFs reach the peer, whole frames pass, and VFs reach each other. No driver is helped."""
+    assert works(lan)
+    reach_peer(lan, *vfs)
+    for host in (PF_HOST, *vfs):
+        assert ping(lan.guest, host, PEER.ipv4, count=3).complete
+        assert frames(lan.guest, host, PEER, range(60, 1515, 97)).perfect, host
+        assert frames(lan.guest, PEER, host, range(60, 1515, 97)).perfect, host
+    if vfs:
+        assert ping(lan.guest, vfs[0], vfs[-1].ipv4, count=3).complete
+
+
 @pytest.mark.driver("igb_rs")   # with C igb neither the PF nor the VFs come back
 def test_function_level_reset_with_vfs(lan, vfs):
-    """The reset takes the VFs' own PCI setup with it, so their drivers are bound anew."""
+    """The VFs' own PCI setup goes with it, and comes back with it."""
     lan.link_set("vf 0 vlan 100")
     lan.link_set("vf 0 vlan 0")
-    lan.guest.run(f"echo 1 >{DEVICE}/reset")
-    assert works(lan)
+    for _ in range(2):
+        exchange(lan, vfs)
+        lan.guest.run(f"echo 1 >{DEVICE}/reset")
+    exchange(lan, vfs)
     assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "2"
-    for index, host in enumerate(vfs):
-        rebind_vf(lan, index)
-        assert ping(lan.guest, host, PEER.ipv4, count=3).complete
-    assert ping(lan.guest, vfs[0], vfs[1].ipv4, count=3).complete
+
+
+@bus.recovers
+@pytest.mark.parametrize("kind", ["nonfatal", "fatal"])
+@pytest.mark.driver("igb_rs")   # with C igb the PF does not come back
+def test_error_of_the_bus_with_vfs(lan, vfs, kind):
+    """The bus resets the slot, as igbvf asks for that whatever the error was."""
+    exchange(lan, vfs)
+    bus.recover(lan, kind)
+    exchange(lan, vfs)
+    assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "2"
+
+
+@bus.recovers
+def test_error_of_the_bus_without_vfs(lan):
+    """One that is not fatal is got over without a reset, and without a packet lost."""
+    assert works(lan)
+    job = lan.guest.start(f"exec ping -n -q -i 0.05 -w 4 {PEER.ipv4}")
+    bus.recover(lan, "nonfatal")
+    assert " 0% packet loss" in job.wait().out
+    bus.recover(lan, "fatal")
+    exchange(lan, [])
 
 
 @pytest.mark.parametrize("numvfs", [0, 2])
 def test_suspend_of_devices(lan, numvfs):
     """The devices' half of suspend to memory and back."""
     vfs = lan.vfs_up(numvfs) if numvfs else []
-    lan.guest.run("echo devices >/sys/power/pm_test")
-    lan.guest.start("echo mem >/sys/power/state", timeout=60)
-    lan.guest.run("sleep 1; true", timeout=60)
-    lan.guest.run("sleep 8; echo none >/sys/power/pm_test", timeout=90)
-    assert works(lan)
-    assert frames(lan.guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
-    for host in vfs:
-        lan.guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30, netns=host.netns)
-        assert ping(lan.guest, host, PEER.ipv4, count=3).complete
+    exchange(lan, vfs)
+    assert lan.guest.suspend(test="devices").rc == 0
+    exchange(lan, vfs)
 
 
 @pytest.mark.driver("igb_rs")   # C igb counts them, but shows none and serves none

@@ -9,8 +9,8 @@ import pytest
 
 from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping
-from support import STANDARD
-from support.life import DEVICE, reattach, rebind_vf
+from support import STANDARD, bus
+from support.life import DEVICE, reach_peer, reattach
 from support.load import mailbox_flood, traffic
 from support.mailbox import VF_RESET, raw_vfs
 from support.registers import Filters
@@ -143,69 +143,42 @@ def test_unplug_and_plug_under_load(lan):
     intact(lan, *lan.vfs_up(1))
 
 
-INJECT = """python3 - <<'END'
-import struct
-# struct aer_error_inj: bus, device, function, uncorrectable and correctable status, header, domain
-with open("/dev/aer_inject", "wb", buffering=0) as file:
-    file.write(struct.pack("=3Bx2I4II", 1, 0, 0, {uncorrectable:#x}, {correctable:#x},
-                           0, 1, 2, 3, 0))
-END"""
-RECEIVER_ERROR = 0x1
-COMPLETION_TIMEOUT = 0x4000
-MALFORMED_TLP = 0x40000
-
-
-def inject(lan: Lan, uncorrectable: int = 0, correctable: int = 0):
-    lan.guest.run(INJECT.format(uncorrectable=uncorrectable, correctable=correctable))
-
-
+@bus.recovers
 @pytest.mark.long
 def test_errors_of_the_bus_that_are_not_fatal(lan):
-    """The PF gets over them without a reset, its VFs too."""
+    """The PF gets over them, and its VFs too."""
     vfs = lan.vfs_up(2)
-    lan.guest.run("modprobe aer_inject")
     with traffic(lan, vfs):
-        for number in range(1, FEW + 1):
-            inject(lan, correctable=RECEIVER_ERROR)
-            seen(lan, "correctable", number)
-            inject(lan, uncorrectable=COMPLETION_TIMEOUT)
-            seen(lan, "nonfatal", number)
+        for _ in range(FEW):
+            bus.inject(lan, "correctable")
+            bus.inject(lan, "nonfatal")
+            reach_peer(lan, *vfs)
     intact(lan, *vfs)
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed fatal")
 @pytest.mark.long
 def test_errors_of_the_bus_that_are_fatal(lan):
-    """The slot is reset. Where that does not bring the link back, as with this device model, the
-    device is given up: without harm, and until its driver is bound anew."""
-    lan.guest.run("modprobe aer_inject")
+    """Where a reset of the slot does not bring the link back, the device is given up: without harm,
+    and until its driver is bound anew."""
     with traffic(lan):
-        inject(lan, uncorrectable=MALFORMED_TLP)
-        seen(lan, "fatal", 1)
-        lan.guest.run("sleep 3")
+        bus.inject(lan, "fatal")
+        lan.guest.wait_until("dmesg | grep -q 'device recovery failed'", 60)
     lan.guest.unload()
     lan.guest.load()
     reattach(lan)
     intact(lan)
 
 
-def seen(lan: Lan, kind: str, count: int):
-    """Waits until the bus has counted that many errors of the PF."""
-    lan.guest.wait_until(
-        f"[ $(tail -n 1 {DEVICE}/aer_dev_{kind} | sed 's/.* //') -ge {count} ]", 20)
-
-
 @pytest.mark.guest(s3=True, cmdline="iomem=relaxed sleep")
 def test_sleep_with_vfs(lan):
-    """Devices suspended and resumed with VFs under load. The drivers of VFs are bound anew."""
+    """Devices suspended and resumed with VFs under load."""
     vfs = lan.vfs_up(2)
     for _ in range(FEW):
         with traffic(lan, vfs):
             lan.guest.suspend(test="devices")
-        intact(lan)
+            reach_peer(lan, *vfs)
         assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "2"
-        for index, _ in enumerate(vfs):
-            rebind_vf(lan, index)
         intact(lan, *vfs)
 
 
@@ -219,9 +192,8 @@ def everything(lan: Lan):
             lan.guest.run(f"ip link set {PF} mtu {mtu}")
         lan.guest.run(f"ethtool -G {PF} rx 512 && ethtool -L {PF} combined 1")
         lan.guest.run(f"echo 1 >{DEVICE}/reset")
-    intact(lan)
-    for index, host in enumerate(vfs):
-        rebind_vf(lan, index)
+        reach_peer(lan, *vfs)
+    for host in vfs:
         assert ping(lan.guest, host, PF_HOST.ipv4, count=3).complete
     intact(lan, *vfs)
 

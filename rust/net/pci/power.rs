@@ -112,6 +112,10 @@ impl DeviceExt for Device {
 
 /// What a driver does to its device under the device lock. Process context; may sleep.
 pub trait CoreExt: private::Sealed {
+    /// Returns whether the device is enabled: more calls of [`Device::enable_device_mem`] have
+    /// succeeded than [`CoreExt::disable_device`] has undone.
+    fn is_enabled(&self) -> bool;
+
     /// Undoes one [`Device::enable_device_mem`]; the last one turns bus mastering off.
     fn disable_device(&self);
 
@@ -139,6 +143,11 @@ pub trait CoreExt: private::Sealed {
 }
 
 impl CoreExt for Device<Core<'_>> {
+    fn is_enabled(&self) -> bool {
+        // SAFETY: The pointer is valid by the type invariant of `Device`.
+        unsafe { netbind::pci_is_enabled(as_raw(self)) }
+    }
+
     fn disable_device(&self) {
         // SAFETY: The pointer is valid by the type invariant of `Device`. One call too many is
         // a warning in the log.

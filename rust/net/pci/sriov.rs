@@ -69,7 +69,8 @@ impl Sriov for Device {
 /// What may be done to a physical function under its device lock. Process context; sleeps.
 pub trait SriovCore: private::Sealed {
     /// Remembers the configuration space of every VF: a reset of this device is about to wipe
-    /// it, and the drivers of the VFs would not know.
+    /// it, and the drivers of the VFs would not know. What was remembered before stays when the
+    /// device does not answer any more.
     fn save_vf_states(&self);
 
     /// Gives every VF back what [`SriovCore::save_vf_states`] remembered, once the VFs are
@@ -101,6 +102,10 @@ pub trait SriovCore: private::Sealed {
 
 impl SriovCore for Device<Core<'_>> {
     fn save_vf_states(&self) {
+        // SAFETY: The pointer is valid by the type invariant of `Device`.
+        if !unsafe { netbind::pci_device_is_present(as_raw(self)) } {
+            return;
+        }
         self.for_each_vf(|vf| {
             // SAFETY: `vf` is a valid VF of this device.
             let _ = unsafe { netbind::pci_save_state(as_raw(vf)) };
