@@ -306,6 +306,9 @@ def _keeps_service(lan, kind: str, rounds: int):
     reads registers of its own; they keep half the throughput, and three times the latency is the
     most they see. Afterwards all is as before."""
     attacker, *_ = raw_vfs(lan, 2)
+    # The attack is to last as long as the rounds do, and not to end in quarantine, which is what
+    # happens to garbage.
+    lan.guest.run(f"devlink dev param set pci/{PF_PCI} name vf_offence_limit value 0 cmode runtime")
     victim = vf_host(1)
     pci = lan.vf_pci(1)
     lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers_probe")
