@@ -72,8 +72,20 @@ fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Resu
         let _ = relayout(dev, 0);
         return Err(error);
     }
+    order_sleep(pdev);
     dev_info!(pdev, "{nr_vfs} VFs allocated\n");
     Ok(())
+}
+
+/// A VF's driver makes its handshake when it is suspended and resumed, and igbvf waits for the PF with
+/// a CPU to itself: VFs that did so at once could leave none for the PF.
+fn order_sleep(pdev: &pci::Device<Core<'_>>) {
+    if pdev.order_sleep_of_vfs().is_err() {
+        dev_warn!(
+            pdev,
+            "no memory: after a sleep, VFs may need their drivers to be bound anew\n"
+        );
+    }
 }
 
 /// Takes all VFs away. VF drivers are unbound first, in here; RTNL must not be held, as they need
@@ -160,6 +172,7 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
         return Ok(());
     }
     dev_info!(pdev, "{enabled} pre-allocated VFs found\n");
+    order_sleep(pdev);
     let count = u8::try_from(enabled)?;
     let mut hw = port.hw.lock();
     hw.switch.set_nr_vfs(count).map_err(recover::errno)?;

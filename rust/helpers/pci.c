@@ -42,6 +42,12 @@ struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 	return vf;
 }
 
+/* @second is suspended before @first and resumed after it. The link goes with either device. */
+bool nbh_pci_order_sleep(struct pci_dev *first, struct pci_dev *second)
+{
+	return device_link_add(&second->dev, &first->dev, DL_FLAG_STATELESS);
+}
+
 bool nbh_device_trylock(struct device *dev)
 {
 	return device_trylock(dev);

@@ -96,6 +96,14 @@ pub trait SriovCore: private::Sealed {
     /// vfio device) makes this wait: see [`Occupant`].
     fn disable_sriov(&self);
 
+    /// Has every VF suspended before this device and resumed after it, and one VF after the other.
+    /// The kernel knows of no order between them. Holds until the VF goes.
+    ///
+    /// # Errors
+    ///
+    /// `-ENOMEM`: some VFs are suspended and resumed at any time.
+    fn order_sleep_of_vfs(&self) -> Result;
+
     /// Says who uses this device. To be asked of a VF.
     fn occupant_of(&self, vf: &Device) -> Occupant;
 }
@@ -134,6 +142,22 @@ impl SriovCore for Device<Core<'_>> {
         // SAFETY: The pointer is valid by the type invariant of `Device`; `Core` means that its
         // lock is held.
         unsafe { netbind::pci_disable_sriov(as_raw(self)) }
+    }
+
+    fn order_sleep_of_vfs(&self) -> Result {
+        let mut previous: Option<ARef<Device>> = None;
+        for vf in (0..self.num_vf()).filter_map(|n| self.vf(n)) {
+            let firsts = [Some(as_raw(self)), previous.as_ref().map(|vf| as_raw(vf))];
+            for first in firsts.into_iter().flatten() {
+                // SAFETY: Both are valid devices that are not deleted: the lock of this device
+                // is held.
+                if !unsafe { netbind::pci_order_sleep(first, as_raw(&*vf)) } {
+                    return Err(ENOMEM);
+                }
+            }
+            previous = Some(vf);
+        }
+        Ok(())
     }
 
     fn occupant_of(&self, vf: &Device) -> Occupant {
