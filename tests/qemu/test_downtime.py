@@ -90,7 +90,6 @@ def test_downtime(lan, vfs, event):
 def test_downtime_of_all(lan, vfs, event):
     """Those after which a VF makes its handshake with a PF that was away: each VF, three times."""
     command, limit = HARD_EVENTS[event]
-    lan.guest.run("modprobe aer_inject")
     rounds = []
     for _ in range(3):
         rounds.append(longest_gaps(lan, vfs, command, limit + 5))

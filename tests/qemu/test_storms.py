@@ -27,7 +27,7 @@ def intact(lan: Lan, *vfs):
     guest = lan.guest
     lan.wait_carrier(PF_HOST)
     for host in (PF_HOST, *vfs):
-        guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30, netns=host.netns)
+        reach_peer(lan, host, seconds=30)
         assert frames(guest, host, PEER, SIZES).perfect, host
         assert frames(guest, PEER, host, SIZES).perfect, host
 

@@ -14,10 +14,18 @@ pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
 EBUSY = "Device or resource busy"
 
 
-def refused_while_held(host):
-    """VFs that guests have cannot be taken away."""
-    refused = host.lan.set_numvfs(0)
+def change_hands(vmhost, scene):
+    """VFs that guests have cannot be taken away. One of them gets a new tenant; when all guests are
+    gone, so can the VFs be."""
+    refused = vmhost.lan.set_numvfs(0)
     assert refused.rc != 0 and EBUSY in refused.err, refused
+    tenants.take_liberties(scene)
+    scene.vms[1].power_off()
+    tenants.nothing_left(scene)
+    tenants.new_tenant(scene)
+    for vm in scene.vms:
+        vm.power_off()
+    vmhost.remove_vfs()
 
 
 def test_in_short(vmhost):
@@ -27,14 +35,7 @@ def test_in_short(vmhost):
     for target in (tenants.PF_HOST, tenants.PEER, tenants.vm_host(1)):
         tenants.answered(scene.place("vm0"), target.ipv4)
     tenants.link_state(scene)
-    refused_while_held(vmhost)
-    tenants.take_liberties(scene)
-    scene.vms[1].power_off()
-    tenants.nothing_left(scene)
-    tenants.new_tenant(scene)
-    for vm in scene.vms:
-        vm.power_off()
-    vmhost.remove_vfs()
+    change_hands(vmhost, scene)
 
 
 @pytest.mark.long
@@ -47,14 +48,7 @@ def test_two_tenants(vmhost):
     tenants.traffic_stays_inside(scene)
     for change in (tenants.vlan, tenants.link_state, tenants.rate, tenants.mac_after_reset):
         change(scene)
-    refused_while_held(vmhost)
-    tenants.take_liberties(scene)
-    scene.vms[1].power_off()
-    tenants.nothing_left(scene)
-    tenants.new_tenant(scene)
-    for vm in scene.vms:
-        vm.power_off()
-    vmhost.remove_vfs()
+    change_hands(vmhost, scene)
 
 
 @pytest.mark.long
