@@ -398,7 +398,7 @@ pub struct RxBatch {
     count: u32,
 }
 
-/// Of one frame each; not initialised as a whole, which would cost a `memset()` per poll.
+/// Room for frames; left uninitialised as a whole, or each poll would begin with a `memset()`.
 type Frames = [MaybeUninit<netbind::nbh_rx_frame>; netbind::NBH_RX_BATCH as usize];
 
 impl Default for RxBatch {

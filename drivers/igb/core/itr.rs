@@ -29,7 +29,7 @@ const ONE_WAY_BYTES: u32 = 1000;
 
 /// Frames sent of this many bytes on average are longer than any on the wire: the controller segments
 /// them, and they are pieces of a bulk transfer.
-const BULK_BYTES: u32 = 10000;
+const BULK_BYTES: u32 = 10_000;
 /// Its interval, as a multiple: 192 µs by default, some 5000 interrupts per second, where other drivers
 /// take 4000. At 1 Gb/s that is one piece of 24 KB, and a ring holds dozens. With a shorter one TCP is
 /// told of each acknowledgement at once, and answers with smaller pieces, which cost as much each.
