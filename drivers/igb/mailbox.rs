@@ -8,7 +8,8 @@
 //! [`Switch`](igb_core::switch::Switch); this file moves words.
 //!
 //! Path of a message: `MBVFICR` → [`Round::message`] → `VMBMEM` is copied once →
-//! `Switch::on_message` → registers ([`Hw::apply`]) → reply into `VMBMEM` → `P2VMAILBOX.STS`.
+//! `Switch::on_message` → registers ([`Hw::apply`], once for the round) → [`Answers::send`]: reply
+//! into `VMBMEM` → `P2VMAILBOX.STS`.
 
 use crate::{
     io::Io,
@@ -20,11 +21,13 @@ use crate::{
 use igb_core::{
     function::{
         VfIndex,
-        VfSet, //
+        VfSet,
+        MAX_VFS, //
     },
     mailbox::{
         msg::{
             self,
+            Reply,
             Words, //
         },
         Admit, //
@@ -156,6 +159,7 @@ impl Round {
         let mut wake_at: Option<u64> = None;
         let cut_off = hw.switch.quarantined();
         let pending = self.resets.union(self.requests);
+        let mut answers = Answers::default();
         for vf in pending.iter() {
             let (admit, event) = hw.switch.admit(vf, self.now);
             if let Some(event) = event {
@@ -167,7 +171,7 @@ impl Round {
                         self.reset(port, hw, vf);
                     }
                     if self.requests.contains(vf) {
-                        self.message(port, hw, vf);
+                        self.message(port, hw, vf, &mut answers);
                     }
                 }
                 Admit::Later { at } => {
@@ -181,10 +185,11 @@ impl Round {
                 Admit::Ignore => {}
             }
         }
-        // What messages have changed is in force already.
-        if !self.resets.is_empty() || hw.switch.quarantined() != cut_off {
+        // A VF that reads "granted" may rely on it.
+        if answers.changed || !self.resets.is_empty() || hw.switch.quarantined() != cut_off {
             hw.apply(&port.io);
         }
+        answers.send(&port.io, hw);
         ping(&port.io, hw, hw.pending.pings);
         let delay = wake_at?.saturating_sub(self.now);
         let delay = i64::try_from(delay).map_or(POLL, Delta::from_nanos);
@@ -204,7 +209,8 @@ impl Round {
         });
     }
 
-    fn message(&self, port: &Port, hw: &mut Hw, vf: VfIndex) {
+    /// Reads and decides. The mailbox stays the PF's until the answer is sent.
+    fn message(&self, port: &Port, hw: &mut Hw, vf: VfIndex, answers: &mut Answers) {
         let io = &port.io;
         // Acknowledged before the words are read: should the VF write another message now, it is
         // seen in the next round.
@@ -230,25 +236,47 @@ impl Round {
         );
         let outcome = hw.switch.on_message(vf, &words, self.now);
         hw.recent.message(self.now, vf, &words, &outcome);
-        if outcome.changed {
-            // A VF that reads "granted" may rely on it.
-            hw.apply(io);
-        }
-        match outcome.reply {
-            Some(reply) => {
-                hw.pending.unread.insert(vf);
-                send(io, vf, reply.words());
-            }
-            None => {
-                hw.pending.unread.remove(vf);
-                io.write(regs::p2vmailbox(vf.index()), 0);
-            }
-        }
+        answers.add(vf, outcome.reply, outcome.changed);
         if outcome.ping {
             hw.pending.pings.insert(vf);
         }
         if let Some(event) = outcome.event {
             report(port, hw, vf, event, self.now);
+        }
+    }
+}
+
+/// What a round has decided, until it is in force and can be told.
+#[derive(Default)]
+struct Answers {
+    to: VfSet,
+    replies: [Option<Reply>; MAX_VFS],
+    /// The registers may have to follow.
+    changed: bool,
+}
+
+impl Answers {
+    fn add(&mut self, vf: VfIndex, reply: Option<Reply>, changed: bool) {
+        self.to.insert(vf);
+        // PANIC: an index is below MAX_VFS by its type.
+        self.replies[vf.index()] = reply;
+        self.changed |= changed;
+    }
+
+    /// Writes the replies, and gives the mailboxes back.
+    fn send(&self, io: &Io, hw: &mut Hw) {
+        for vf in self.to.iter() {
+            // PANIC: as above.
+            match &self.replies[vf.index()] {
+                Some(reply) => {
+                    hw.pending.unread.insert(vf);
+                    send(io, vf, reply.words());
+                }
+                None => {
+                    hw.pending.unread.remove(vf);
+                    io.write(regs::p2vmailbox(vf.index()), 0);
+                }
+            }
         }
     }
 }

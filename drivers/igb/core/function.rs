@@ -55,18 +55,21 @@ impl VfIndex {
 
     /// The index, 0..=6.
     #[must_use]
+    #[inline]
     pub const fn get(self) -> u8 {
         self.0 as u8
     }
 
     /// The index as an array subscript, 0..=6.
     #[must_use]
+    #[inline]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 
     /// The VF's bit in the per-VF and per-pool registers: VF n always has pool n.
     #[must_use]
+    #[inline]
     pub const fn bit(self) -> u8 {
         1 << self.get()
     }
@@ -89,6 +92,7 @@ impl Function {
 
     /// A bit per function that does not depend on the number of VFs, unlike the pool.
     #[must_use]
+    #[inline]
     pub const fn bit(self) -> u8 {
         match self {
             Self::Pf => 1 << MAX_VFS,
@@ -99,6 +103,7 @@ impl Function {
     /// The function's bit in the per-pool registers with `nr_vfs` VFs (0..=7) enabled: the PF has
     /// the pool after the last VF's.
     #[must_use]
+    #[inline]
     pub const fn pool_bit(self, nr_vfs: u8) -> u8 {
         match self {
             Self::Pf => 1 << (nr_vfs & 7),
@@ -117,6 +122,7 @@ impl VfSet {
 
     /// The VFs whose bit is set in `bits`; bits of VFs that cannot exist are dropped.
     #[must_use]
+    #[inline]
     pub const fn from_bits(bits: u8) -> Self {
         Self(bits & 0x7f)
     }
@@ -132,18 +138,21 @@ impl VfSet {
 
     /// One bit per VF.
     #[must_use]
+    #[inline]
     pub const fn bits(self) -> u8 {
         self.0
     }
 
     /// Whether the set has no VF.
     #[must_use]
+    #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// Whether `vf` is in the set.
     #[must_use]
+    #[inline]
     pub const fn contains(self, vf: VfIndex) -> bool {
         self.0 & vf.bit() != 0
     }
@@ -160,18 +169,21 @@ impl VfSet {
 
     /// VFs of this set that are not in the other.
     #[must_use]
+    #[inline]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
     /// The VFs in either set.
     #[must_use]
+    #[inline]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
     /// The VFs in both sets.
     #[must_use]
+    #[inline]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }

@@ -17,6 +17,8 @@
 //! A token bucket limits how often a VF is served. A VF that has used it up is not refused but served
 //! later. Time is in nanoseconds of any clock that does not go backwards.
 
+use crate::function::MAX_VFS;
+
 const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// Shortest time between two answers to a VF that has not made its handshake.
@@ -93,8 +95,9 @@ pub struct WakeUps(Bucket);
 impl WakeUps {
     /// Wake-ups per second in the long run.
     pub const PER_SEC: u32 = 200;
-    /// Wake-ups in a row: seven clients start with fewer.
-    pub const BURST: u32 = 256;
+    /// Wake-ups in a row. A request is one and so is the acknowledgement of its answer: as many as
+    /// all VFs together may cause by what [`Policy::DEFAULT`] lets each ask in a row.
+    pub const BURST: u32 = 2 * MAX_VFS as u32 * Policy::DEFAULT.burst;
 
     /// A PF that has not been woken yet.
     #[must_use]
@@ -364,8 +367,9 @@ mod tests {
     fn wake_ups_are_limited() {
         let mut wake_ups = WakeUps::new();
         let now = 3600 * NSEC_PER_SEC;
-        let burst = (0..1000).filter(|_| wake_ups.allow(now)).count();
-        assert_eq!(burst, 256);
+        let burst = (0..5000).filter(|_| wake_ups.allow(now)).count();
+        // Seven VFs, 128 requests each, and an acknowledgement of each answer.
+        assert_eq!(burst, 1792);
         // Tried a thousand times a second, for ten seconds.
         let more = (1..=10_000).filter(|ms| wake_ups.allow(now + ms * MS));
         assert_eq!(more.count(), 2000);

@@ -120,6 +120,9 @@ impl Shadow {
 
     fn update_addresses(&mut self, image: &Image, out: &mut Out<'_>) {
         let known = &mut self.known;
+        if !out.unknown && known.ral == image.ral && known.rah == image.rah {
+            return;
+        }
         let entries = known.ral.iter().zip(known.rah.iter_mut()).enumerate();
         let wanted = image.ral.iter().zip(&image.rah);
         for ((n, (ral, rah)), (new_ral, new_rah)) in entries.zip(wanted) {
@@ -200,6 +203,10 @@ impl Out<'_> {
     }
 
     fn words(&mut self, old: &mut [u32], new: &[u32], offset: fn(usize) -> u32) {
+        // Nearly always the case, and compared as one: a VF waits for this.
+        if !self.unknown && old == new {
+            return;
+        }
         for (n, (old, new)) in old.iter_mut().zip(new).enumerate() {
             self.word(old, *new, offset(n));
         }
