@@ -10,9 +10,13 @@
  *   probe send PHASE BYTES ADDR PORT     one stream; prints its time in nanoseconds
  *   probe addresses DEVICE COUNT BYTE    sets its address COUNT times, BYTE in each; prints the
  *                                        longest time one took in nanoseconds
+ *   probe mailbox BAR COUNT BYTE FIFO    the same as a VF without driver, BAR the file of its
+ *                                        registers, from when someone writes to FIFO: the longest
+ *                                        time until the answer was there
  */
 #include <arpa/inet.h>
 #include <err.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
@@ -21,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -186,6 +191,98 @@ static int addresses(char **argv)
 	return 0;
 }
 
+/* The mailbox as a VF sees it: the 82576 datasheet, 8.14.3 and 8.14.5. */
+#define V2PMAILBOX 0x0c40
+#define VMBMEM 0x0800
+#define V2P_REQ 0x01
+#define V2P_ACK 0x02
+#define V2P_VFU 0x04
+#define V2P_PFSTS 0x10
+#define MSG_VF_RESET 0x01
+#define MSG_SET_MAC_ADDR 0x02
+#define MSG_ACK 0x80000000u
+#define MSG_WORDS 3
+#define ANSWER_LIMIT_NS 5000000000ull
+#define LET_OTHERS_END 1
+
+static volatile uint32_t *registers(const char *bar)
+{
+	int fd = open(bar, O_RDWR | O_SYNC);
+	void *map = fd < 0 ? MAP_FAILED
+			   : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		err(1, "%s", bar);
+	return map;
+}
+
+/* Spins, as drivers of VFs do. With PAUSE the emulator gives the other CPUs their turn. */
+static void until(volatile uint32_t *reg, uint32_t bit, const char *what)
+{
+	uint64_t limit = now() + ANSWER_LIMIT_NS;
+
+	/* What says that there is an answer is cleared by the read. */
+	while (!(reg[V2PMAILBOX / 4] & bit)) {
+		if (now() > limit)
+			errx(1, "%s: nothing within 5 s", what);
+		__builtin_ia32_pause();
+	}
+}
+
+static void own_buffer(volatile uint32_t *reg)
+{
+	for (;;) {
+		reg[V2PMAILBOX / 4] = V2P_VFU;
+		if (reg[V2PMAILBOX / 4] & V2P_VFU)
+			return;
+		__builtin_ia32_pause();
+	}
+}
+
+/* Sends a message and takes the answer; returns its first word. */
+static uint32_t transact(volatile uint32_t *reg, const uint32_t *words, uint64_t *time)
+{
+	uint64_t start;
+	uint32_t answer;
+
+	own_buffer(reg);
+	for (int i = 0; i < MSG_WORDS; i++)
+		reg[VMBMEM / 4 + i] = words[i];
+	start = now();
+	reg[V2PMAILBOX / 4] = V2P_REQ;
+	until(reg, V2P_PFSTS, "the PF");
+	*time = now() - start;
+	own_buffer(reg);
+	answer = reg[VMBMEM / 4];
+	reg[V2PMAILBOX / 4] = V2P_ACK;
+	return answer;
+}
+
+static int mailbox(char **argv)
+{
+	volatile uint32_t *reg = registers(argv[2]);
+	uint64_t count = number(argv[3]), worst = 0, time;
+	uint8_t address[8] = { 0x02, 0, 0, 0, number(argv[4]), 0 };
+	uint32_t words[MSG_WORDS] = { MSG_VF_RESET };
+
+	/* Refused or not (there is no address yet): from here on the PF listens. */
+	transact(reg, words, &time);
+	words[0] = MSG_SET_MAC_ADDR;
+	/* Starting and ending a process takes longer than an answer: not while others wait for one. */
+	close(open(argv[5], O_RDONLY));
+	for (uint64_t i = 0; i < count; i++) {
+		address[5] = i;
+		memcpy(&words[1], address, sizeof(address));
+		if (!(transact(reg, words, &time) & MSG_ACK))
+			errx(1, "%s: address %llu was refused", argv[2], (unsigned long long)i);
+		if (time > worst)
+			worst = time;
+	}
+	sleep(LET_OTHERS_END);
+	printf("%llu\n", (unsigned long long)worst);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -198,6 +295,8 @@ int main(int argc, char **argv)
 		return rr(argv);
 	if (!strcmp(what, "addresses") && argc == 5)
 		return addresses(argv);
+	if (!strcmp(what, "mailbox") && argc == 6)
+		return mailbox(argv);
 	if (!strcmp(what, "sink"))
 		sink(argv);
 	if (!strcmp(what, "send") && argc == 6)

@@ -25,19 +25,13 @@ destroy() { echo 0 >$PF/sriov_numvfs; }
 # addresses VF BYTE: sets its address again and again; prints the longest time in nanoseconds.
 addresses() { $BENCH/probe addresses "$(vf "$1")" $SETTINGS "$2"; }
 
-all_at_once() {
-	local i
-	for i in 0 1 2 3 4 5 6; do
-		addresses $i $((64 + i)) >$BENCH/worst.$i &
-	done
-	wait
-}
-
-# both NAME: each CPU transmits on a queue of its own.
-both() {
+# on CPU...: each transmits on a queue of its own.
+on() {
 	local control=/proc/net/pktgen cpu setting
 	for cpu in 0 1; do
 		echo rem_device_all >$control/kpktgend_$cpu
+	done
+	for cpu in "$@"; do
 		echo "add_device dut@$cpu" >$control/kpktgend_$cpu
 		for setting in "count 2000" "clone_skb 1000000" "pkt_size 60" "burst 1" "delay 0" \
 			"dst 198.51.100.1" "dst_mac $NOBODY" "queue_map_min $cpu" \
@@ -50,17 +44,16 @@ both() {
 
 modprobe pktgen
 # What is measured is run once before.
-both
+on 0 1
 create
 addresses 0 32 >/dev/null
 destroy
 sleep 5
 
-phase two-cpus both
+phase one-cpu on 0
+phase two-cpus on 0 1
 phase numvfs7 create
 sleep 5
 phase vf-address addresses 0 33
-all_at_once
-value worst-reply "$(sort -n $BENCH/worst.? | tail -1)"
 sleep 3
 phase numvfs0 destroy
