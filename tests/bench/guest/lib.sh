@@ -71,6 +71,18 @@ bring_up() {
 	carrier
 }
 
+# vf_device N: the interface of igbvf on VF N, if there is one.
+vf_device() { ls "$PF/virtfn$1/net" 2>/dev/null; }
+
+# All seven, until igbvf drives them.
+enable_vfs() {
+	local vf
+	echo 7 >$PF/sriov_numvfs
+	for vf in 0 1 2 3 4 5 6; do
+		until [[ -n $(vf_device $vf) ]]; do sleep 0.01; done
+	done
+}
+
 disable_vfs() { echo 0 >"$PF/sriov_numvfs"; }
 
 # rings RX TX: other rings, and quiet afterwards.
@@ -80,10 +92,11 @@ rings() {
 	sleep 3
 }
 
-# Kilobytes no one uses.
+# Kilobytes no one uses, those included that a CPU keeps for itself.
 free_memory() {
 	echo 3 >/proc/sys/vm/drop_caches
-	awk '$1 == "MemFree:" { print $2 }' /proc/meminfo
+	awk '$1 == "MemFree:" { free += $2 } $1 == "count:" { free += 4 * $2 } END { print free }' \
+		/proc/meminfo /proc/zoneinfo
 }
 
 NOBODY=02:00:00:00:00:99

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Seven VFs ask at once, each from a CPU of its own as a virtual machine would. Their registers are
+# What takes time with seven VFs. They ask at once, each from a CPU of its own as a virtual machine would. Their registers are
 # driven from user space: with igbvf most of the time is spent waiting for RTNL, which they share.
 
 # shellcheck disable=SC2086 # none of these names has blanks
@@ -41,3 +41,9 @@ for round in $(seq $ROUNDS); do
 	sleep 20
 	value worst-reply.$round "$(all_at_once)"
 done
+
+disable_vfs
+echo 1 >$PF/sriov_drivers_autoprobe
+enable_vfs
+sleep 5
+timed numvfs0-igbvf disable_vfs

@@ -10,20 +10,8 @@
 
 SETTINGS=50
 
-vf() { ls "$PF/virtfn$1/net" 2>/dev/null; }
-
-create() {
-	echo 7 >$PF/sriov_numvfs
-	local i
-	for i in 0 1 2 3 4 5 6; do
-		until [[ -n $(vf $i) ]]; do sleep 0.01; done
-	done
-}
-
-destroy() { echo 0 >$PF/sriov_numvfs; }
-
 # addresses VF BYTE: sets its address again and again; prints the longest time in nanoseconds.
-addresses() { $BENCH/probe addresses "$(vf "$1")" $SETTINGS "$2"; }
+addresses() { $BENCH/probe addresses "$(vf_device "$1")" $SETTINGS "$2"; }
 
 # on CPU...: each transmits on a queue of its own.
 on() {
@@ -33,7 +21,7 @@ on() {
 	done
 	for cpu in "$@"; do
 		echo "add_device dut@$cpu" >$control/kpktgend_$cpu
-		for setting in "count 2000" "clone_skb 1000000" "pkt_size 60" "burst 1" "delay 0" \
+		for setting in "count 8000" "clone_skb 1000000" "pkt_size 60" "burst 1" "delay 0" \
 			"dst 198.51.100.1" "dst_mac $NOBODY" "queue_map_min $cpu" \
 			"queue_map_max $cpu"; do
 			echo "$setting" >"$control/dut@$cpu"
@@ -45,15 +33,15 @@ on() {
 modprobe pktgen
 # What is measured is run once before.
 on 0 1
-create
+enable_vfs
 addresses 0 32 >/dev/null
-destroy
+disable_vfs
 sleep 5
 
 phase one-cpu on 0
 phase two-cpus on 0 1
-phase numvfs7 create
+phase numvfs7 enable_vfs
 sleep 5
 phase vf-address addresses 0 33
 sleep 3
-phase numvfs0 destroy
+phase numvfs0 disable_vfs
