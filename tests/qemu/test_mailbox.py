@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """The mailbox protocol word by word, spoken by the test in the place of a VF's driver."""
 
+import json
+import re
 import statistics
 
 import pytest
 
-from harness.topology import PEER, PF_HOST
+from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import mac_of, ping
 from support import STANDARD, counters
 from support.attack import recovered, under
@@ -256,6 +258,40 @@ def test_held_buffer_harms_only_the_holder(lan):
     assert held["vf0_mailbox_held"] > 100 and held["vf1_mailbox_held"] == 0
     assert recovered(first)
     assert first.ask(words) == [granted(words)]
+
+
+@pytest.mark.driver("igb_rs")   # C igb has no rounds, and no record of them
+def test_messages_of_one_round(lan):
+    """Two VFs that ask in the same moment: both are answered, and what both asked is in force."""
+    vfs = raw_vfs(lan, 2)
+    for vf in vfs:
+        vf.handshake()
+    lan.guest.run("mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug")
+    met = False
+    for attempt in range(10):
+        # The last one counts; the others let the two meet.
+        wanted = [[f"02:00:00:{attempt:02x}:{n:02x}:{vf.index:02x}" for n in range(20)]
+                  for vf in vfs]
+        for vf, macs in zip(vfs, wanted, strict=True):
+            steps = [("send", message(SET_MAC_ADDR, 0, *address(mac)), 2) for mac in macs]
+            lan.guest.put(f"/tmp/steps.{vf.index}", json.dumps(steps).encode())
+        both = " ".join(f"python3 -I -S /payload/mailbox.py {vf.pci} </tmp/steps.{vf.index} "
+                        f">/tmp/result.{vf.index} &" for vf in vfs)
+        lan.guest.run(f"{both} wait", timeout=120)
+        for vf, macs in zip(vfs, wanted, strict=True):
+            results = json.loads(lan.guest.run(f"cat /tmp/result.{vf.index}").out)
+            assert [result["reply"][0] for result in results] == [
+                granted(message(SET_MAC_ADDR))] * len(macs)
+            assert Filters.read(lan.guest).pools_of(macs[-1]) == 1 << vf.index
+        # Messages of one round have one time.
+        seen = lan.guest.run(f"cat /sys/kernel/debug/igb_rs-{PF_PCI}/mailbox").out
+        rounds = {}
+        for time, vf in re.findall(r"^\s*(\S+) VF (\d): 0x00000002", seen, re.MULTILINE):
+            rounds.setdefault(time, set()).add(vf)
+        met = any(len(members) == 2 for members in rounds.values())
+        if met:
+            break
+    assert met, "they never met in one round"
 
 
 def test_reply_latency(lan, vf):
