@@ -11,7 +11,7 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
-from matplotlib.ticker import FuncFormatter, NullFormatter  # noqa: E402
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 
 from .nics import NICS  # noqa: E402
 from .reasons import OTHER  # noqa: E402
@@ -29,8 +29,9 @@ plt.rcParams.update({
     "figure.constrained_layout.use": True, "svg.fonttype": "none", "svg.hashsalt": "igb-rs"})
 
 
-def _save(figure, directory: Path, name: str, note: str) -> list[Path]:
-    figure.supxlabel(note, fontsize=8, color="#555555", x=0.01, ha="left")
+def _save(figure, directory: Path, name: str, *notes: str) -> list[Path]:
+    """The notes stand below the picture, one line each."""
+    figure.supxlabel("\n".join(notes), fontsize=8, color="#555555", x=0.01, ha="left")
     paths = [directory / f"{name}.{suffix}" for suffix in ("png", "svg")]
     for path in paths:
         figure.savefig(path, dpi=150)
@@ -51,6 +52,7 @@ def _distribution(axes, samples: dict[str, list[float]], title: str):
     axes.set_xscale("log")
     # Room for the legend to the left, where no answer is.
     axes.set_xlim(0.12 * everything[0], everything[round(0.995 * len(everything)) - 1])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda us, _: f"{us / 1000:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(title=title, xlabel="milliseconds until the answer (logarithmic)",
@@ -60,15 +62,16 @@ def _distribution(axes, samples: dict[str, list[float]], title: str):
 
 
 def latency(rounds: list[dict], directory: Path, note: str) -> list[Path]:
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5), sharey=True)
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5.2), sharey=True)
     figure.suptitle("Latency: how long an answer from outside takes (further left is better)",
                     fontsize=13, fontweight="bold")
     for axes, workload, title in ((panels[0], "ping", "ping"),
-                                  (panels[1], "udp", "UDP request and response, 64 bytes")):
+                                  (panels[1], "udp", "UDP echo, 64 bytes")):
         samples = {nic.key: [us for one in rounds for us in one[nic.key][workload]["us"]]
                    for nic in NICS}
         _distribution(axes, samples, title)
-    return _save(figure, directory, "latency", note)
+    return _save(figure, directory, "latency", "A line shows how many answers had come after a time; "
+                 "the dot is the median: half of the answers came sooner.", note)
 
 
 def _bars(axes, metric, summary: dict, rounds: list[dict]):
@@ -78,10 +81,11 @@ def _bars(axes, metric, summary: dict, rounds: list[dict]):
         axes.barh(place, figure.median, color=COLOURS[nic.key], height=0.62)
         values = [metric.of(one[nic.key]) for one in rounds]
         axes.plot(values, [place] * len(values), "o", color="black", alpha=0.45, markersize=3.5)
-        text = f" {number(figure.median)}"
+        text = number(figure.median)
         if nic.key != "vf" and figure.ratio is not None:
-            text += f"  (×{number(figure.ratio)})"
-        axes.text(max(values), place, text + " ", va="center", fontsize=9)
+            text += f"  ({number(figure.ratio)} × VF)"
+        axes.annotate(text, (max(figure.median, *values), place), (7, 0), va="center", fontsize=9,
+                      textcoords="offset points")
     axes.set_yticks(range(len(NICS)), [nic.title for nic in reversed(NICS)])
     axes.set_xlim(0, 1.45 * max(metric.of(one[nic.key]) for one in rounds for nic in NICS))
     arrow = "shorter" if metric.better == "less" else "longer"
@@ -92,12 +96,13 @@ def _bars(axes, metric, summary: dict, rounds: list[dict]):
 def _grid(keys: list[str], title: str, name: str, summary: dict, rounds: list[dict],
           directory: Path, note: str) -> list[Path]:
     lines = -(-len(keys) // 2)
-    figure, panels = plt.subplots(lines, 2, figsize=(12, 2.2 * lines + 0.9), squeeze=False)
+    figure, panels = plt.subplots(lines, 2, figsize=(12, 2.2 * lines + 1.1), squeeze=False)
     figure.suptitle(title, fontsize=13, fontweight="bold")
     metrics = {metric.key: metric for metric in METRICS}
     for axes, key in zip(panels.flat, keys):
         _bars(axes, metrics[key], summary, rounds)
-    return _save(figure, directory, name, note + "; dots: single rounds; ×: times the VF's")
+    return _save(figure, directory, name, "Bars and figures: median of the rounds; dots: single "
+                 "rounds; × VF: so many times the VF's of the same round, median.", note)
 
 
 def throughput(summary: dict, rounds: list[dict], directory: Path, note: str) -> list[Path]:
@@ -115,10 +120,10 @@ def cost(summary: dict, rounds: list[dict], directory: Path, note: str) -> list[
 
 def exits(reasons: dict, directory: Path, note: str) -> list[Path]:
     """Exits per packet by reason, stacked."""
-    figure, panels = plt.subplots(1, len(reasons), figsize=(12, 3.9), squeeze=False)
+    figure, panels = plt.subplots(1, len(reasons), figsize=(12, 4.1), squeeze=False)
     figure.suptitle("Why the virtual machine stops for the host: exits per packet (less is better)",
                     fontsize=13, fontweight="bold")
-    titles = {"udp": "UDP request and response", "small_out": "64-byte datagrams out"}
+    titles = {"udp": "UDP echo", "small_out": "64-byte datagrams out"}
     used = {reason for cards in reasons.values() for one in cards.values() for reason in one["exits"]}
     for axes, (workload, cards) in zip(panels.flat, reasons.items()):
         _stack(axes, cards, used)
@@ -126,7 +131,8 @@ def exits(reasons: dict, directory: Path, note: str) -> list[Path]:
         axes.set_xlabel("exits per packet")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=9, title="reason")
-    return _save(figure, directory, "exits", note)
+    return _save(figure, directory, "exits", "One traced pass after the rounds. A register that is "
+                 "emulated stops the machine; a VF's own registers do not.", note)
 
 
 def _stack(axes, cards: dict, used: set[str]):
