@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 
 from harness import Guest
@@ -59,13 +60,30 @@ def _on_bridge(guest: Guest, nic: Nic, number: int) -> list[str]:
 
 
 def start_all(host: VmHost) -> list[Subject]:
-    """One virtual machine per kind of card, booted at the same time."""
+    """One virtual machine per kind of card, its card up, each standing still. They boot one after
+    the other, while those before stand still: the host has one CPU."""
     host.guest.run(f"ip link add {BRIDGE} type bridge && ip link set {BRIDGE} up")
     vf, = host.create_vfs(1)
-    arguments = [_on_bridge(host.guest, nic, number) if nic.bridged else passed_through(vf)
-                 for number, nic in enumerate(NICS)]
-    return [Subject(nic, vm, number)
-            for number, (nic, vm) in enumerate(zip(NICS, host.boot_all(*arguments)))]
+    subjects = []
+    for number, nic in enumerate(NICS):
+        subject = Subject(nic, host.boot(_on_bridge(host.guest, nic, number) if nic.bridged
+                                         else passed_through(vf)), number)
+        subject.vm.join(subject.host, nic.driver)
+        subject.vm.run("netserver")
+        subject.vm.pause()
+        subjects.append(subject)
+    return subjects
+
+
+@contextlib.contextmanager
+def plugged(subject: Subject):
+    """This machine alone runs, and reaches the peer."""
+    vm = subject.vm
+    plug(vm.host.guest, subject.nic)
+    vm.resume()
+    vm.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 60)
+    yield
+    vm.pause()
 
 
 def plug(guest: Guest, nic: Nic):

@@ -66,7 +66,7 @@ def latency(rounds: list[dict], directory: Path, note: str) -> list[Path]:
     figure.suptitle("Latency: how long an answer from outside takes (further left is better)",
                     fontsize=13, fontweight="bold")
     for axes, workload, title in ((panels[0], "ping", "ping"),
-                                  (panels[1], "udp", "UDP echo, 64 bytes")):
+                                  (panels[1], "udp", "UDP request and response, 64 bytes")):
         samples = {nic.key: [us for one in rounds for us in one[nic.key][workload]["us"]]
                    for nic in NICS}
         _distribution(axes, samples, title)
@@ -123,7 +123,7 @@ def exits(reasons: dict, directory: Path, note: str) -> list[Path]:
     figure, panels = plt.subplots(1, len(reasons), figsize=(12, 4.1), squeeze=False)
     figure.suptitle("Why the virtual machine stops for the host: exits per packet (less is better)",
                     fontsize=13, fontweight="bold")
-    titles = {"udp": "UDP echo", "small_out": "64-byte datagrams out"}
+    titles = {"udp": "UDP request and response", "small_out": "64-byte datagrams out"}
     used = {reason for cards in reasons.values() for one in cards.values() for reason in one["exits"]}
     for axes, (workload, cards) in zip(panels.flat, reasons.items()):
         _stack(axes, cards, used)
@@ -131,7 +131,7 @@ def exits(reasons: dict, directory: Path, note: str) -> list[Path]:
         axes.set_xlabel("exits per packet")
     handles, labels = panels.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper", fontsize=9, title="reason")
-    return _save(figure, directory, "exits", "One traced pass after the rounds. A register that is "
+    return _save(figure, directory, "exits", "One traced pass before the rounds. A register that is "
                  "emulated stops the machine; a VF's own registers do not.", note)
 
 
@@ -150,10 +150,6 @@ def _stack(axes, cards: dict, used: set[str]):
 
 
 def draw(results: dict, summary: dict, directory: Path, note: str) -> list[Path]:
-    """All pictures; of the reasons for exits only if there was time to trace them."""
     rounds = results["rounds"]
-    paths = [*latency(rounds, directory, note), *throughput(summary, rounds, directory, note),
-             *cost(summary, rounds, directory, note)]
-    if results["reasons"]:
-        paths += exits(results["reasons"], directory, note)
-    return paths
+    return [*latency(rounds, directory, note), *throughput(summary, rounds, directory, note),
+            *cost(summary, rounds, directory, note), *exits(results["reasons"], directory, note)]

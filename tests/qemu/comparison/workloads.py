@@ -20,11 +20,9 @@ SMALL_BYTES = 64
 STREAM_SECONDS = 3
 
 
-def start_answering(guest, subjects: list[Subject]):
+def start_answering(guest):
     """The far ends of `udp` and of the floods, for all rounds."""
     guest.run("netserver", netns=PEER.netns)
-    for subject in subjects:
-        subject.vm.run("netserver")
     guest.start(f"python3 -I -S /payload/udp.py answer {PEER.ipv4} {PORT}", timeout=None,
                 netns=PEER.netns)
     guest.wait_until(f"[ -e /tmp/udp.{PORT} ]", 30)
