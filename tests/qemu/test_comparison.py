@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """The arithmetic of `make compare`, on rounds whose result is known."""
 
-from comparison import summary, workloads
+import json
+import re
+
+from comparison import record, summary, workloads
 from comparison.nics import NICS
 
 COSTS = {"cpu_s": 0.2, "exits": {"idle": 30, "other": 10}, "host_irqs": 20, "vm_irqs": 10,
@@ -42,3 +45,27 @@ def test_a_loss_of_the_vf_is_named():
     assert not any("virtio-net, QEMU" in line for line in always)
     mixed = [one_round((1, 2, 1, 1)), one_round((2, 1, 2, 2))]
     assert not summary.losses(summary.summarize(mixed))
+
+
+def test_figures_survive_the_file():
+    figures = summary.summarize([one_round((1, 2, 3, 4)), one_round((2, 2, 2, 2))])
+    assert summary.from_json(json.loads(json.dumps(summary.as_json(figures)))) == figures
+
+
+def test_tables_of_the_text():
+    """Medians and spread of the VF, ratios of the others, and which of them are in doubt."""
+    figures = summary.summarize([one_round((1, 2, 3, 4)), one_round((2, 1, 3, 8))])
+    reasons = {"udp": {nic.key: {"exits": {"idle (HLT)": 30}, "packets": 20} for nic in NICS}}
+    sums = summary.totals([one_round((1, 2, 3, 4))] * 2)
+    tables = record.tables({"note": "two rounds", "summary": summary.as_json(figures),
+                            "totals": sums, "reasons": reasons})
+    assert sums["frames its card carried meanwhile"]["vf"] == 200
+    line = next(line for line in tables.splitlines() if line.startswith("TCP out"))
+    assert re.split("  +", line)[1:] == ["15 Mbit/s (10-20)", "~ 1.2 (0.5-2)", "2.2 (1.5-3)", "4 (4-4)"]
+    assert any(line.split()[-4:] == ["1.5"] * 4 for line in tables.splitlines())
+
+
+def test_the_text_has_the_recorded_figures():
+    """No figure of a run stands beside those of another: `compare --record` writes both."""
+    recorded = json.loads(record.RECORDED.read_text(encoding="utf-8"))
+    assert record.shown() == record.tables(recorded)

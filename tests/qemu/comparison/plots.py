@@ -66,7 +66,7 @@ def latency(rounds: list[dict], directory: Path, note: str) -> list[Path]:
     figure.suptitle("Latency: how long an answer from outside takes (further left is better)",
                     fontsize=13, fontweight="bold")
     for axes, workload, title in ((panels[0], "ping", "ping"),
-                                  (panels[1], "udp", "UDP request and response, 64 bytes")):
+                                  (panels[1], "udp", "UDP echo, 64 bytes")):
         samples = {nic.key: [us for one in rounds for us in one[nic.key][workload]["us"]]
                    for nic in NICS}
         _distribution(axes, samples, title)
@@ -123,7 +123,7 @@ def exits(reasons: dict, directory: Path, note: str) -> list[Path]:
     figure, panels = plt.subplots(1, len(reasons), figsize=(12, 4.1), squeeze=False)
     figure.suptitle("Why the virtual machine stops for the host: exits per packet (less is better)",
                     fontsize=13, fontweight="bold")
-    titles = {"udp": "UDP request and response", "small_out": "64-byte datagrams out"}
+    titles = {"udp": "UDP echo", "small_out": "64-byte datagrams out"}
     used = {reason for cards in reasons.values() for one in cards.values() for reason in one["exits"]}
     for axes, (workload, cards) in zip(panels.flat, reasons.items()):
         _stack(axes, cards, used)

@@ -51,15 +51,15 @@ METRICS = (
     Metric("ping_p50", "ping, median", "µs", "less", lambda r: statistics.median(r["ping"]["us"])),
     Metric("ping_p90", "ping, 90 of 100 below", "µs", "less",
            lambda r: _quantile(r["ping"]["us"], 0.9)),
-    Metric("udp_p50", "UDP request/response, median", "µs", "less",
+    Metric("udp_p50", "UDP echo, median", "µs", "less",
            lambda r: statistics.median(r["udp"]["us"])),
-    Metric("udp_p90", "UDP request/response, 90 of 100 below", "µs", "less",
+    Metric("udp_p90", "UDP echo, 90 of 100 below", "µs", "less",
            lambda r: _quantile(r["udp"]["us"], 0.9)),
     Metric("small_out", "64-byte datagrams out", "1/s", "more", lambda r: r["small_out"]["per_s"]),
     Metric("small_in", "64-byte datagrams in", "1/s", "more", lambda r: r["small_in"]["per_s"]),
     Metric("tcp_out", "TCP out", "Mbit/s", "more", lambda r: r["tcp_out"]["mbit_per_s"]),
     Metric("tcp_in", "TCP in", "Mbit/s", "more", lambda r: r["tcp_in"]["mbit_per_s"]),
-    Metric("udp_cpu", "host CPU per packet, UDP request/response", "µs", "less",
+    Metric("udp_cpu", "host CPU per packet, UDP echo", "µs", "less",
            _cpu_per_packet("udp")),
     Metric("small_out_cpu", "host CPU per packet, datagrams out", "µs", "less",
            _cpu_per_packet("small_out")),
@@ -67,17 +67,17 @@ METRICS = (
            _cpu_per_packet("small_in")),
     Metric("tcp_out_cpu", "host CPU per MB, TCP out", "ms", "less", _cpu_per_mbyte("tcp_out")),
     Metric("tcp_in_cpu", "host CPU per MB, TCP in", "ms", "less", _cpu_per_mbyte("tcp_in")),
-    Metric("udp_exits", "exits per packet, UDP request/response", "", "less",
+    Metric("udp_exits", "exits per packet, UDP echo", "", "less",
            _per_packet("udp", "exits")),
     Metric("small_out_exits", "exits per packet, datagrams out", "", "less",
            _per_packet("small_out", "exits")),
     Metric("small_in_exits", "exits per packet, datagrams in", "", "less",
            _per_packet("small_in", "exits")),
-    Metric("udp_host_irqs", "host interrupts per packet, UDP request/response", "", "less",
+    Metric("udp_host_irqs", "host interrupts per packet, UDP echo", "", "less",
            _per_packet("udp", "host_irqs")),
     Metric("small_out_host_irqs", "host interrupts per packet, datagrams out", "", "less",
            _per_packet("small_out", "host_irqs")),
-    Metric("udp_vm_irqs", "VM interrupts per packet, UDP request/response", "", "less",
+    Metric("udp_vm_irqs", "VM interrupts per packet, UDP echo", "", "less",
            _per_packet("udp", "vm_irqs")),
     Metric("small_in_vm_irqs", "VM interrupts per packet, datagrams in", "", "less",
            _per_packet("small_in", "vm_irqs")),
@@ -111,13 +111,49 @@ def summarize(rounds: list[dict]) -> dict[str, dict[str, Figure]]:
     return result
 
 
-def number(value: float | None) -> str:
-    """Three digits that mean something."""
+# What became of the datagrams of all floods into the machine, and of all requests.
+TOTALS = {
+    "64-byte datagrams sent to it": lambda one: one["small_in"]["sent"],
+    "frames its card carried meanwhile": lambda one: one["small_in"]["costs"]["packets"],
+    "datagrams its program read": lambda one: one["small_in"]["arrived"],
+    "requests and pings lost": lambda one: one["ping"]["lost"] + one["udp"]["lost"],
+}
+
+
+def totals(rounds: list[dict]) -> dict[str, dict[str, int]]:
+    """Sums over all rounds, by name and card."""
+    return {name: {nic.key: sum(map(of, (one[nic.key] for one in rounds))) for nic in NICS}
+            for name, of in TOTALS.items()}
+
+
+def totals_table(sums: dict[str, dict[str, int]]) -> str:
+    return _aligned([["all rounds together", *(nic.title for nic in NICS)],
+                     *([name, *(str(cards[nic.key]) for nic in NICS)]
+                       for name, cards in sums.items())])
+
+
+def as_json(summary: dict[str, dict[str, Figure]]) -> dict:
+    return {metric: {card: dataclasses.asdict(figure) for card, figure in cards.items()}
+            for metric, cards in summary.items()}
+
+
+def from_json(summary: dict) -> dict[str, dict[str, Figure]]:
+    return {metric: {card: Figure(**figure) for card, figure in cards.items()}
+            for metric, cards in summary.items()}
+
+
+def exits_per_packet(traced: dict, reason: str) -> float:
+    """Of one card in the traced pass."""
+    return traced["exits"].get(reason, 0) / max(traced["packets"], 1)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Rounded to the digits that mean something, but never before the decimal point."""
     if value is None:
         return "-"
     if abs(value) >= 1000:
         return f"{value:,.0f}".replace(",", " ")
-    return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{value:.{digits}g}" if abs(value) < 10 ** (digits - 1) else f"{value:.0f}"
 
 
 def _cell(figure: Figure, base: bool) -> str:
@@ -132,6 +168,20 @@ def table(summary: dict[str, dict[str, Figure]]) -> str:
         unit = f" ({metric.unit})" if metric.unit else ""
         rows.append([metric.title + unit, metric.better,
                      *(_cell(summary[metric.key][nic.key], nic.key == BASE) for nic in NICS)])
+    return _aligned(rows)
+
+
+def reasons_table(reasons: dict) -> str:
+    """One line per workload and reason: exits per packet in the traced pass."""
+    rows = [["exits per packet, by reason", *(nic.title for nic in NICS)]]
+    for workload, cards in reasons.items():
+        rows += [[f"{workload}: {reason}",
+                  *(number(exits_per_packet(cards[nic.key], reason)) for nic in NICS)]
+                 for reason in sorted({key for one in cards.values() for key in one["exits"]})]
+    return _aligned(rows)
+
+
+def _aligned(rows: list[list[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
              for row in rows]
