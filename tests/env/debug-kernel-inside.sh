@@ -40,12 +40,14 @@ configure() {
 	check_config
 }
 
-# What the build does, command by command, and how far it is: a rough total is known beforehand.
+# What the build does, command by command, and how far it is: a rough total is known beforehand. Not
+# by awk: Debian's reads as much as a buffer takes before it looks at the first line.
 build() {
-	local total=2500
-	kbuild bzImage modules 2>&1 | awk -v total="$total" '
-		/^  [A-Z]/ { printf "%d of some %d:", ++done, total }
-		{ print; fflush() }'
+	local total=2500 done=0 line
+	kbuild bzImage modules 2>&1 | while IFS= read -r line; do
+		[[ $line == "  "[A-Z]* ]] && printf '%d of some %d:' $((++done)) "$total"
+		printf '%s\n' "$line"
+	done
 }
 
 # Modules are built against headers, tools and Rust metadata: the objects are not needed again.
