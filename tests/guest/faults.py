@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lets the n-th allocation of one operation fail, for n = 1, 2, .. until none is left to fail.
 
-    faults.py OPERATION [--back] [--within REGEX] [--interface dut] [--pci 0000:01:00.0]
+    faults.py OPERATION [--within REGEX] [--interface dut] [--pci 0000:01:00.0]
                         [--samples N]
 
-Prints one JSON object: how many allocations the operation makes, every how manyth of them had its
-turn (`step`), how many were made to fail, with which errno the operation failed how often, the n
-after which no allocation was left, and what went wrong. After every injected failure the same
-operation has to succeed without one: a failure that leaves something behind shows there. With
---samples, that many allocations fail, evenly spread over all there are. With --within, only those
-count that are made by the function of the driver whose symbol matches, and by what it calls.
+Prints one JSON object, and in it one of each operation, of which a setting has two, there and back:
+how many allocations the operation makes, every how manyth of them had its turn (`step`), how many
+were made to fail, with which errno the operation failed how often, the n after which no allocation
+was left, and what went wrong. After every injected failure the same operation has to succeed
+without one: a failure that leaves something behind shows there. With --samples, that many
+allocations fail, evenly spread over all there are. With --within, only those count that are made by
+the function of the driver whose symbol matches, and by what it calls.
 
 The kernel counts in /proc/thread-self/fail-nth, for this thread only: operations are therefore
 system calls made right here, not commands.
@@ -66,6 +67,11 @@ class Operation:
         self.options = options
         self.device = "/sys/bus/pci/devices/" + options.pci
         self.driver = "/sys/bus/pci/drivers/igb_rs"
+
+    @classmethod
+    def ways(cls, options):
+        """The operations of one sweep."""
+        return [cls(options)]
 
     def undo(self):
         pass
@@ -154,14 +160,18 @@ class Up(Interface):
 
 
 class Change(Interface):
-    """A setting that goes from the first of two values to the second, with --back the other way
-    round. Each time the same way: growing and shrinking do not allocate alike."""
+    """A setting that goes from one value to another. There and back are two operations: growing and
+    shrinking do not allocate alike."""
 
     values = ()
 
-    def __init__(self, options):
+    def __init__(self, options, before, after):
         super().__init__(options)
-        self.before, self.after = reversed(self.values) if options.back else self.values
+        self.before, self.after = before, after
+
+    @classmethod
+    def ways(cls, options):
+        return [cls(options, *cls.values), cls(options, *reversed(cls.values))]
 
     def current(self):
         raise NotImplementedError
@@ -300,88 +310,107 @@ def arm(within):
     write(f"{DEBUGFS}/fail_page_alloc/min-order", "0")
 
 
-def attempt(operation, counter, nth):
-    """Does it with the n-th allocation failing. Returns whether one was failed, and the errno."""
-    code = 0
-    os.pwrite(counter, b"%d" % nth, 0)
-    try:
-        operation.do()
-    except OSError as error:
-        code = error.errno
-    left = int(os.pread(counter, 20, 0).split(b"\0")[0])
-    os.pwrite(counter, b"0", 0)
-    return left == 0, code
-
-
 MANY = 1 << 30
-
-
-def allocations(operation, counter):
-    """How many the operation makes when none fails."""
-    os.pwrite(counter, b"%d" % MANY, 0)
-    operation.do()
-    left = int(os.pread(counter, 20, 0).split(b"\0")[0])
-    os.pwrite(counter, b"0", 0)
-    if not operation.settled():
-        raise SystemExit("the operation has no effect, although nothing was made to fail")
-    operation.undo()
-    return MANY - left
-
-
 ROUNDS = 4
 
 
-def usual_allocations(operation, counter):
-    """How many the operation makes at least, over some rounds. More are made when a cache has to be
-    filled: always in the first round, and now and then in any other."""
-    allocations(operation, counter)
-    return min(allocations(operation, counter) for _ in range(ROUNDS))
+class Sweep:
+    """One operation, each time with a later allocation that fails."""
 
+    def __init__(self, operation, samples):
+        self.operation = operation
+        self.counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+        total = self.usual_allocations()
+        step = -(-total // samples) if samples else 1
+        self.nth = 1 + step // 2 if samples else 1
+        # Retries make an operation with failures longer than one without.
+        self.limit = 4 * total + 2 * step
+        self.goes_on = True
+        self.result = {"allocations": total, "step": step, "failed": 0,
+                       "codes": collections.Counter(), "wrong": [], "end": None}
 
-def again(operation, code):
-    """The next try after a failure; returns what is wrong with it."""
-    try:
-        operation.undo()
-        operation.do()
-    except OSError as error:
-        return f"after {os.strerror(code)}, the next try fails: {error}"
-    if not operation.settled():
-        return f"after {os.strerror(code)}, the next try has no effect"
-    operation.undo()
-    return None
+    def allocations(self):
+        """How many the operation makes when none fails."""
+        self.operation.undo()
+        self.set_counter(MANY)
+        self.operation.do()
+        left = self.left()
+        self.set_counter(0)
+        if not self.operation.settled():
+            raise SystemExit("the operation has no effect, although nothing was made to fail")
+        return MANY - left
 
+    def usual_allocations(self):
+        """How many the operation makes at least, over some rounds. More are made when a cache has to
+        be filled: always in the first round, and now and then in any other."""
+        self.allocations()
+        return min(self.allocations() for _ in range(ROUNDS))
 
-def sweep(operation, samples):
-    counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
-    operation.undo()
-    total = usual_allocations(operation, counter)
-    step = -(-total // samples) if samples else 1
-    result = {"allocations": total, "step": step, "failed": 0, "codes": collections.Counter(),
-              "wrong": [], "end": None}
-    # Retries make an operation with failures longer than one without.
-    for nth in range(1 + step // 2 if samples else 1, 4 * total + 2 * step, step):
-        injected, code = attempt(operation, counter, nth)
+    def set_counter(self, nth):
+        os.pwrite(self.counter, b"%d" % nth, 0)
+
+    def left(self):
+        return int(os.pread(self.counter, 20, 0).split(b"\0")[0])
+
+    def attempt(self):
+        """Does it with an allocation failing. Returns whether one was failed, and the errno."""
+        code = 0
+        self.set_counter(self.nth)
+        try:
+            self.operation.do()
+        except OSError as error:
+            code = error.errno
+        failed = self.left() == 0
+        self.set_counter(0)
+        return failed, code
+
+    def again(self, code):
+        """The next try after a failure; returns what is wrong with it."""
+        try:
+            self.operation.undo()
+            self.operation.do()
+        except OSError as error:
+            return f"after {os.strerror(code)}, the next try fails: {error}"
+        if not self.operation.settled():
+            return f"after {os.strerror(code)}, the next try has no effect"
+        return None
+
+    def advance(self):
+        """The turn of the next allocation."""
+        self.operation.undo()
+        injected, code = self.attempt()
+        trouble = None
         if not injected:
-            result["end"] = nth
-            if code or not operation.settled():
-                result["wrong"].append(
-                    [nth, "nothing was made to fail: " + (os.strerror(code) or "no effect")])
-            break
-        result["failed"] += 1
-        result["codes"][errno.errorcode.get(code, str(code)) if code else "tolerated"] += 1
-        if code == 0 and not operation.promised():
-            result["wrong"].append([nth, "reported as done, but it is not"])
-        trouble = again(operation, code)
+            self.result["end"] = self.nth
+            if code or not self.operation.settled():
+                trouble = "nothing was made to fail: " + (os.strerror(code) or "no effect")
+        else:
+            self.result["failed"] += 1
+            name = errno.errorcode.get(code, str(code)) if code else "tolerated"
+            self.result["codes"][name] += 1
+            if code == 0 and not self.operation.promised():
+                self.result["wrong"].append([self.nth, "reported as done, but it is not"])
+            trouble = self.again(code)
         if trouble:
-            result["wrong"].append([nth, trouble])
-            break
-    return result
+            self.result["wrong"].append([self.nth, trouble])
+        self.nth += self.result["step"]
+        self.goes_on = injected and not trouble and self.nth < self.limit
+
+
+def sweep(operations, samples):
+    """All of them in turn, as one undoes what the other did: then nothing else has to."""
+    sweeps = [Sweep(operation, samples) for operation in operations]
+    while any(each.goes_on for each in sweeps):
+        for each in sweeps:
+            if each.goes_on:
+                each.advance()
+    operations[0].undo()
+    return [each.result for each in sweeps]
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("operation", choices=OPERATIONS)
-    parser.add_argument("--back", action="store_true")
     parser.add_argument("--within")
     parser.add_argument("--interface", default="dut")
     parser.add_argument("--pci", default="0000:01:00.0")
@@ -390,9 +419,8 @@ def main():
     arm(options.within)
     gc.disable()
     begin = time.monotonic()
-    result = sweep(OPERATIONS[options.operation](options), options.samples)
-    result["seconds"] = round(time.monotonic() - begin, 1)
-    json.dump(result, sys.stdout)
+    results = sweep(OPERATIONS[options.operation].ways(options), options.samples)
+    json.dump({"sweeps": results, "seconds": round(time.monotonic() - begin, 1)}, sys.stdout)
 
 
 if __name__ == "__main__":
