@@ -26,8 +26,9 @@ DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 SIZES = range(60, 1515, 29)
 
 
-def sweep(guest, operation: str, samples: int = 0, timeout: float = 240):
-    """Runs tests/guest/faults.py, for every allocation or for some, and judges what it found."""
+def sweep(guest, operation: str, samples: int = 0, timeout: float = 240, code: str = "ENOMEM"):
+    """Runs tests/guest/faults.py, for every allocation or for some, and judges what it found. `code`
+    is what the operation says when it failed."""
     told = json.loads(guest.run(
         f"python3 -I -S /payload/faults.py {operation} --samples {samples}", timeout).out)
     print(f"{operation}: {told}")
@@ -36,7 +37,7 @@ def sweep(guest, operation: str, samples: int = 0, timeout: float = 240):
         # It came to the last, and that was not one of few; some of them did matter.
         assert result["end"] is not None, result
         assert result["failed"] * result["step"] >= result["allocations"] * 0.9, result
-        assert result["codes"].get("ENOMEM"), result
+        assert result["codes"].get(code), result
 
 
 def no_leaks(guest):
@@ -100,15 +101,24 @@ def test_every_one_of_the_interface(lan, operation):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("samples", [20, pytest.param(250, marks=pytest.mark.long)])
+@pytest.mark.parametrize("function, code", [
+    ("5sriov8relayout$", "ENOMEM"), ("^nbh_pci_order_sleep$", "tolerated")])
 @pytest.mark.long
-def test_virtual_functions(lan, samples):
+def test_virtual_functions(lan, function, code):
+    """What the driver does for them. The rest is the PCI core's, which goes on with a function that
+    it could not add (pci_device_add()), and later dereferences a null pointer when it removes it."""
     small(lan.guest)
-    sweep(lan.guest, "numvfs", samples, timeout=500)
+    sweep(lan.guest, f"numvfs --within '{function}'", samples=10, timeout=500, code=code)
     no_leaks(lan.guest)
     bring_up(lan)
 
 
+# A file of /proc/irq/N that could not be made is missed when the interrupt is given back: the kernel
+# looks at the outcome of neither (register_irq_proc()).
+no_file_of_an_interrupt = pytest.mark.allow_log(r"WARNING: fs/proc/generic.c:\d+ at remove_proc_entry")
+
+
+@no_file_of_an_interrupt
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("samples", [20, pytest.param(0, marks=pytest.mark.long)])
 @pytest.mark.long
@@ -131,6 +141,7 @@ def test_devlink_instance_of_a_probe(guest):
     nobody_refers_to_the_device(guest)
 
 
+@no_file_of_an_interrupt
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("samples", [10, pytest.param(250, marks=pytest.mark.long)])
 @pytest.mark.long
