@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lets the n-th allocation of one operation fail, for n = 1, 2, .. until none is left to fail.
 
-    faults.py OPERATION [--within REGEX] [--interface dut] [--pci 0000:01:00.0]
-                        [--samples N]
+    faults.py OPERATION [--within REGEX] [--interface dut] [--address 192.0.2.1]
+                        [--pci 0000:01:00.0] [--samples N]
 
 Prints one JSON object, and in it one of each operation, of which a setting has two, there and back:
 how many allocations the operation makes, every how manyth of them had its turn (`step`), how many
@@ -13,7 +13,8 @@ allocations fail, evenly spread over all there are. With --within, only those co
 the function of the driver whose symbol matches, and by what it calls.
 
 The kernel counts in /proc/thread-self/fail-nth, for this thread only: operations are therefore
-system calls made right here, not commands.
+system calls made right here, not commands. Receiving is the work of another thread, NAPI's: it is
+given one of its own, and the kernel counts there.
 """
 
 import argparse
@@ -33,12 +34,14 @@ import time
 
 DEBUGFS = "/sys/kernel/debug"
 MODULE = "/payload/igb_rs.ko"
+NETNS_OF_PEER = "/run/netns/peer"
 SYS_FINIT_MODULE = 313
 SYS_DELETE_MODULE = 176
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFMTU, SIOCETHTOOL = 0x8913, 0x8914, 0x8922, 0x8946
 IFF_UP = 1
 ETHTOOL_GRINGPARAM, ETHTOOL_SRINGPARAM = 0x10, 0x11
 ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS = 0x3c, 0x3d
+SO_RCVBUFFORCE, SO_MEMINFO = 33, 55
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -65,6 +68,8 @@ class Operation:
 
     def __init__(self, options):
         self.options = options
+        # The thread that does it.
+        self.thread = "/proc/thread-self"
         self.device = "/sys/bus/pci/devices/" + options.pci
         self.driver = "/sys/bus/pci/drivers/igb_rs"
 
@@ -256,8 +261,63 @@ class Numvfs(Operation):
         return self.enabled() == 7 and len(glob.glob(self.device + "/virtfn*")) == 7
 
 
+class Receive(Operation):
+    """Datagrams from the peer, fewer than there are descriptors. Nobody reads them: were their pages
+    to come back, the ring would be filled with those, and none be allocated."""
+
+    DATAGRAMS = 48
+    PAYLOAD = bytes(1400)
+    PATIENCE = 2.0
+
+    def __init__(self, options):
+        super().__init__(options)
+        write(f"/sys/class/net/{options.interface}/threaded", "1")
+        self.thread = os.path.dirname(self.only_thread())
+        self.receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.receiver.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 29)
+        self.receiver.bind((options.address, 0))
+        own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+        os.setns(os.open(NETNS_OF_PEER, os.O_RDONLY), os.CLONE_NEWNET)
+        self.sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sender.connect(self.receiver.getsockname())
+        os.setns(own, os.CLONE_NEWNET)
+        # What one of them counts for.
+        self.size = self.arrived(1, 1)
+        if not self.size:
+            raise SystemExit("nothing arrives, although nothing was made to fail")
+
+    def only_thread(self):
+        prefix = f"napi/{self.options.interface}-"
+        found = []
+        for name in glob.glob("/proc/[0-9]*/comm"):
+            with open(name, encoding="utf-8") as file:
+                if file.read().startswith(prefix):
+                    found.append(name)
+        if len(found) != 1:
+            raise SystemExit(f"{len(found)} threads of NAPI, not one")
+        return found[0]
+
+    def held(self):
+        """Memory of what arrived."""
+        return struct.unpack_from("I", self.receiver.getsockopt(
+            socket.SOL_SOCKET, SO_MEMINFO, 64))[0]
+
+    def arrived(self, datagrams, memory):
+        """Sends some, and waits until so much memory is taken, or it will not be; how much is."""
+        before, end = self.held(), time.monotonic() + self.PATIENCE
+        for _ in range(datagrams):
+            self.sender.send(self.PAYLOAD)
+        while self.held() - before < memory and time.monotonic() < end:
+            time.sleep(0.01)
+        return self.held() - before
+
+    def do(self):
+        if self.arrived(self.DATAGRAMS, self.DATAGRAMS * self.size) < self.DATAGRAMS * self.size:
+            raise OSError(errno.ENOBUFS, "datagrams are lost")
+
+
 OPERATIONS = {"load": Load, "bind": Bind, "up": Up, "mtu": Mtu, "rings": Rings,
-              "channels": Channels, "numvfs": Numvfs}
+              "channels": Channels, "numvfs": Numvfs, "receive": Receive}
 
 
 # Functions of kernel/dma/debug.c, which lie side by side.
@@ -319,7 +379,7 @@ class Sweep:
 
     def __init__(self, operation, samples):
         self.operation = operation
-        self.counter = os.open("/proc/thread-self/fail-nth", os.O_RDWR)
+        self.counter = os.open(operation.thread + "/fail-nth", os.O_RDWR)
         total = self.usual_allocations()
         step = -(-total // samples) if samples else 1
         self.nth = 1 + step // 2 if samples else 1
@@ -413,6 +473,7 @@ def main():
     parser.add_argument("operation", choices=OPERATIONS)
     parser.add_argument("--within")
     parser.add_argument("--interface", default="dut")
+    parser.add_argument("--address", default="192.0.2.1")
     parser.add_argument("--pci", default="0000:01:00.0")
     parser.add_argument("--samples", type=int, default=0)
     options = parser.parse_args()

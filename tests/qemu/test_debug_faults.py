@@ -14,7 +14,7 @@ import pytest
 from harness.health import Leaks
 from harness.topology import PEER, PF, PF_HOST, PF_PCI
 from harness.traffic import frames, ping
-from support import STANDARD
+from support import STANDARD, counters
 
 pytestmark = [
     pytest.mark.kernel("debug"), pytest.mark.driver("igb_rs"),
@@ -165,6 +165,29 @@ def fail_in_driver(guest, kind: str, percent: int):
             echo N >{base}/ignore-gfp-wait; echo -1 >{base}/times; echo 1 >{base}/interval
             [ ! -e {base}/min-order ] || echo 0 >{base}/min-order""")
     guest.run(f"echo {percent} >{base}/probability")
+
+
+def of_the_driver(guest) -> int:
+    """Allocations for receiving that failed, as the driver counts them."""
+    return sum(value for name, value in counters.ethtool(guest) if name.endswith("alloc_failed"))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.long
+def test_receiving(lan):
+    """A frame may be lost with an allocation that fails, but is not bound to be: it is tried again.
+    The next ones all arrive."""
+    guest = lan.guest
+    small(guest)
+    lan.wait_carrier(PF_HOST)
+    before = of_the_driver(guest)
+    try:
+        sweep(guest, "receive", timeout=500, code="tolerated")
+    finally:
+        guest.run(f"echo 0 >/sys/class/net/{PF}/threaded")
+    assert of_the_driver(guest) > before
+    no_leaks(guest)
+    bring_up(lan)
 
 
 @pytest.mark.parametrize("kind", ["fail_page_alloc", "failslab"])
