@@ -212,6 +212,11 @@ impl Driver for Port {
     }
 
     fn set_features(&self, dev: &Device<Self>, features: Features) -> Result {
+        // First what can fail: the stack then goes by the features it had, all of them.
+        let rx_hash = features.contains(Features::RXHASH);
+        if rx_hash != self.net.lock().settings.rx_hash {
+            recover::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
+        }
         {
             let mut hw = self.hw.lock();
             let strip = features.contains(Features::VLAN_RX);
@@ -230,10 +235,6 @@ impl Driver for Port {
                     }
                 });
             }
-        }
-        let rx_hash = features.contains(Features::RXHASH);
-        if rx_hash != self.net.lock().settings.rx_hash {
-            recover::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ from harness.health import Leaks
 from harness.topology import PEER, PF, PF_HOST, PF_PCI
 from harness.traffic import frames, ping
 from support import STANDARD, counters
+from support.registers import CTRL, RXCSUM, Registers
 
 pytestmark = [
     pytest.mark.kernel("debug"), pytest.mark.driver("igb_rs"),
@@ -227,6 +228,29 @@ def test_queues_come_back_when_memory_does(lan, event, answer):
     assert ping(guest, PF_HOST, PEER.ipv4, count=5).complete
     assert guest.read(f"/sys/class/net/{PF}/mtu") == "1500"
     assert guest.read(f"{DEVICE}/sriov_numvfs") == "0"
+    bring_up(lan)
+
+
+def test_features_change_all_or_not_at_all(lan):
+    """Hashes take new queues, which cannot be had; checksums and VLAN tags a bit of a register each."""
+    guest = lan.guest
+    registers = Registers(guest)
+    shown = ("ethtool -k dut | grep -E '^(rx-checksumming|rx-vlan-offload|receive-hashing)' |"
+             "sed 's/ .requested.*//'")
+    before = guest.run(shown).out, registers.read(CTRL, RXCSUM)
+    assert before[0].count(": on") == 3
+    try:
+        fail_in_driver(guest, "fail_page_alloc", 100)
+        guest.run(f"ethtool -K {PF} rx off rxvlan off rxhash off", check=False)
+        assert (guest.run(shown).out, registers.read(CTRL, RXCSUM)) == before
+    finally:
+        fail_in_driver(guest, "fail_page_alloc", 0)
+    # The stack remembers what was wanted, and does not try again when that is wanted once more.
+    guest.run(f"ethtool -K {PF} rx on rxvlan on rxhash on", check=False)
+    guest.run(f"ethtool -K {PF} rx off rxvlan off rxhash off")
+    after = guest.run(shown).out, registers.read(CTRL, RXCSUM)
+    assert after[0].count(": off") == 3 and all(now != then for now, then in zip(after[1], before[1]))
+    guest.run(f"ethtool -K {PF} rx on rxvlan on rxhash on")
     bring_up(lan)
 
 
