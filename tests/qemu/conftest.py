@@ -180,9 +180,14 @@ def _is_last_of_its_file(item, config: Config) -> bool:
 
 
 @pytest.fixture
-def guest(request, guests):
+def config(request):
+    """The configuration the test asks for."""
+    return guest_config(request.config, request.node)
+
+
+@pytest.fixture
+def guest(request, guests, config):
     """A healthy guest of the configuration the test asks for, judged when the test is over."""
-    config = guest_config(request.config, request.node)
     missing = images.missing(config.image)
     if missing:
         pytest.skip(missing)

@@ -3,8 +3,8 @@
 
 import pytest
 
-from harness import Config, Guest
-from harness.health import REPORTS, KernelLog
+from harness import Guest
+from harness.health import KernelLog, reports
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
 from support import STANDARD, bus, counters
@@ -225,10 +225,8 @@ def test_adopts_vfs_left_enabled(guest):
 
 
 @pytest.fixture
-def own_guest(guests, pytestconfig):
+def own_guest(config, guests):
     """A guest that may end in the test."""
-    config = Config(driver=pytestconfig.getoption("--driver"),
-                    accel=pytestconfig.getoption("--accel"), cmdline="iomem=relaxed")
     guest = Guest(config)
     yield guest
     guest.machine.close()
@@ -237,8 +235,8 @@ def own_guest(guests, pytestconfig):
 def assert_quiet(guest: Guest):
     """Nothing bad on the console, which a kernel that goes down still writes to."""
     console = guest.machine.console_log.read_text(encoding="utf-8", errors="replace")
-    bad = [line for line in console.splitlines() if REPORTS.search(line)]
-    assert not bad, bad
+    bad = reports(console.splitlines())
+    assert not bad, "\n".join("\n".join(report) for report in bad)
 
 
 @pytest.mark.parametrize("how", ["poweroff", "reboot"])
@@ -249,7 +247,7 @@ def test_system_goes_down_with_vfs_in_use(own_guest, how):
     assert ping(own_guest, vfs[2], PEER.ipv4, count=3).complete
     own_guest.start(f"ping -f {PEER.ipv4}", netns=vfs[0].netns)
     own_guest.agent.start(f"sleep 0.5; busybox {how} -f")
-    assert own_guest.machine.wait(60), "the guest does not go down"
+    assert own_guest.machine.wait(60 * own_guest.slowness), "the guest does not go down"
     assert_quiet(own_guest)
 
 
