@@ -25,7 +25,8 @@ from support.registers import VMOLR_LPE, VMOLR_MPME, VMOLR_RLPML, Filters
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
-# Share of a CPU all attacks of one VF may cost the host.
+# Share of a CPU all attacks of one VF may cost the host. A slow kernel makes it larger, as what the
+# attacker itself does is no slower there.
 COST = 0.05
 # Log lines one VF may cause in a minute: five, and one when it is cut off.
 LINES = 6
@@ -236,7 +237,7 @@ def test_storms_cost_the_host_little(lan, pair):
         print(f"{kind}: {figures[kind]:.1%} of a CPU, {lines} log lines")
         assert lines <= LINES, kind
         assert recovered(vf), kind
-    assert max(figures.values()) < COST, figures
+    assert max(figures.values()) < COST * lan.guest.slowness, figures
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)
@@ -250,7 +251,7 @@ def test_storm_from_quarantine(lan, pair):
     for kind in ("ring", "hold", "ack", "flr"):
         figure = cost(vf, kind)
         print(f"{kind}: {figure:.1%} of a CPU")
-        assert figure < COST, kind
+        assert figure < COST * lan.guest.slowness, kind
         assert is_granted(other.ask(message(SET_MULTICAST))[0])
     assert lan.link_set("vf 0 state auto").rc == 0
     assert recovered(vf)

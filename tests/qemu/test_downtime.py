@@ -74,6 +74,7 @@ def _longest(output: str, seconds: int) -> float:
     event if event in USUAL else pytest.param(event, marks=pytest.mark.long) for event in EVENTS])
 def test_downtime(lan, vfs, event):
     command, undo, limit = EVENTS[event]
+    limit *= lan.guest.slowness
     gaps = []
     # A busy machine makes gaps longer, never shorter.
     while len(gaps) < 3 and not any(gap < limit for gap in gaps):
@@ -90,6 +91,7 @@ def test_downtime(lan, vfs, event):
 def test_downtime_of_all(lan, vfs, event):
     """Those after which a VF makes its handshake with a PF that was away: each VF, three times."""
     command, limit = HARD_EVENTS[event]
+    limit *= lan.guest.slowness
     rounds = []
     for _ in range(3):
         rounds.append(longest_gaps(lan, vfs, command, limit + 5))

@@ -21,7 +21,7 @@ def arrivals(guest: Guest, source: Host, target: Host, destination: str) -> int:
     plan = json.dumps({"sizes": [200] * BURST, "seed": 1})
     guest.run(f"python3 -I -S /payload/frames.py send {source.name} {destination}",
               netns=source.netns, stdin=plan)
-    guest.run("sleep 0.3")
+    guest.run(f"sleep {0.3 * guest.slowness}")
     return counters.link(guest, target)["rx_packets"] - before
 
 
