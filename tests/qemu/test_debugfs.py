@@ -5,18 +5,13 @@ import pytest
 
 from harness.topology import PF_PCI
 from support import STANDARD
+from support.debugfs import DIRECTORY, show
 from support.mailbox import (
     NACK, SET_MAC_ADDR, SET_VLAN, VF_RESET, address, message, raw_vfs)
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
 MAC = "02:00:00:00:00:10"
-DIRECTORY = f"/sys/kernel/debug/igb_rs-{PF_PCI}"
-
-
-def show(lan, name: str) -> list[str]:
-    lan.guest.run("mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug")
-    return lan.guest.run(f"cat {DIRECTORY}/{name}").out.splitlines()
 
 
 def test_messages(lan):

@@ -7,10 +7,11 @@ import statistics
 
 import pytest
 
-from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.topology import PEER, PF_HOST
 from harness.traffic import mac_of, ping
 from support import STANDARD, counters
 from support.attack import recovered, under
+from support.debugfs import show
 from support.mailbox import (
     ACK, CTS, MAC_FILTER_ADD, MAC_FILTER_CLR, NACK, PF_CONTROL_MSG, PROMISC_MULTICAST,
     SET_LPE, SET_MAC_ADDR, SET_MULTICAST, SET_PROMISC, SET_VLAN, VF_RESET, address, granted,
@@ -266,7 +267,6 @@ def test_messages_of_one_round(lan):
     vfs = raw_vfs(lan, 2)
     for vf in vfs:
         vf.handshake()
-    lan.guest.run("mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug")
     met = False
     for attempt in range(10):
         # The last one counts; the others let the two meet.
@@ -284,7 +284,7 @@ def test_messages_of_one_round(lan):
                 granted(message(SET_MAC_ADDR))] * len(macs)
             assert Filters.read(lan.guest).pools_of(macs[-1]) == 1 << vf.index
         # Messages of one round have one time.
-        seen = lan.guest.run(f"cat /sys/kernel/debug/igb_rs-{PF_PCI}/mailbox").out
+        seen = "\n".join(show(lan, "mailbox"))
         rounds = {}
         for time, vf in re.findall(r"^\s*(\S+) VF (\d): 0x00000002", seen, re.MULTILINE):
             rounds.setdefault(time, set()).add(vf)

@@ -14,7 +14,8 @@ from pathlib import Path
 from harness import images
 
 from .nics import NICS
-from .summary import BASE, METRICS, Figure, exits_per_packet, from_json, number
+from .summary import (
+    BASE, METRICS, Figure, aligned, from_json, number, reasons_rows, totals_rows, widths)
 
 RECORDED = Path(__file__).with_name("recorded.json")
 TEXT = images.CLONE / "Documentation/virtual-machines.rst"
@@ -51,11 +52,8 @@ def _ratio(figure: Figure) -> str:
 
 def _grid(rows: list[list[str]]) -> str:
     """A simple table of reStructuredText; the first row is its heading."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    rule = "  ".join("=" * width for width in widths)
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-             for row in rows]
-    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+    rule = ["=" * width for width in widths(rows)]
+    return "\n".join(aligned([rule, rows[0], rule, *rows[1:], rule]))
 
 
 def _by_better(figures: dict, better: str) -> str:
@@ -68,27 +66,14 @@ def _by_better(figures: dict, better: str) -> str:
     return _grid(rows)
 
 
-def _by_reason(reasons: dict) -> str:
-    rows = [["exits per packet, by reason", *HEADINGS.values()]]
-    for workload, cards in reasons.items():
-        for reason in sorted({reason for one in cards.values() for reason in one["exits"]}):
-            rows.append([f"{WORKLOADS[workload]}: {reason}",
-                         *(number(exits_per_packet(cards[key], reason), 2) for key in HEADINGS)])
-    return _grid(rows)
-
-
-def _totals(sums: dict) -> str:
-    return _grid([["all rounds together", *HEADINGS.values()],
-                  *([name, *(str(cards[key]) for key in HEADINGS)]
-                    for name, cards in sums.items())])
-
-
 def tables(recorded: dict) -> str:
     """What stands in the text."""
     figures = from_json(recorded["summary"])
-    parts = ["\n".join(textwrap.wrap(recorded["note"] + ".", 99)), _by_better(figures, "less"), _by_better(figures, "more"),
-             _totals(recorded["totals"]), _by_reason(recorded["reasons"])]
-    return "\n\n".join(parts)
+    reasons = {WORKLOADS[workload]: cards for workload, cards in recorded["reasons"].items()}
+    return "\n\n".join(["\n".join(textwrap.wrap(recorded["note"] + ".", 99)),
+                        _by_better(figures, "less"), _by_better(figures, "more"),
+                        _grid(totals_rows(recorded["totals"], HEADINGS)),
+                        _grid(reasons_rows(reasons, HEADINGS, digits=2))])
 
 
 def shown() -> str:

@@ -126,10 +126,17 @@ def totals(rounds: list[dict]) -> dict[str, dict[str, int]]:
             for name, of in TOTALS.items()}
 
 
+# Of the columns, by card.
+TITLES = {nic.key: nic.title for nic in NICS}
+
+
+def totals_rows(sums: dict[str, dict[str, int]], headings: dict[str, str]) -> list[list[str]]:
+    return [["all rounds together", *headings.values()],
+            *([name, *(str(cards[key]) for key in headings)] for name, cards in sums.items())]
+
+
 def totals_table(sums: dict[str, dict[str, int]]) -> str:
-    return _aligned([["all rounds together", *(nic.title for nic in NICS)],
-                     *([name, *(str(cards[nic.key]) for nic in NICS)]
-                       for name, cards in sums.items())])
+    return _ruled(totals_rows(sums, TITLES))
 
 
 def as_json(summary: dict[str, dict[str, Figure]]) -> dict:
@@ -168,23 +175,36 @@ def table(summary: dict[str, dict[str, Figure]]) -> str:
         unit = f" ({metric.unit})" if metric.unit else ""
         rows.append([metric.title + unit, metric.better,
                      *(_cell(summary[metric.key][nic.key], nic.key == BASE) for nic in NICS)])
-    return _aligned(rows)
+    return _ruled(rows)
+
+
+def reasons_rows(reasons: dict, headings: dict[str, str], digits: int = 3) -> list[list[str]]:
+    """One row per workload and reason: exits per packet in the traced pass."""
+    rows = [["exits per packet, by reason", *headings.values()]]
+    for workload, cards in reasons.items():
+        rows += [[f"{workload}: {reason}",
+                  *(number(exits_per_packet(cards[key], reason), digits) for key in headings)]
+                 for reason in sorted({key for one in cards.values() for key in one["exits"]})]
+    return rows
 
 
 def reasons_table(reasons: dict) -> str:
-    """One line per workload and reason: exits per packet in the traced pass."""
-    rows = [["exits per packet, by reason", *(nic.title for nic in NICS)]]
-    for workload, cards in reasons.items():
-        rows += [[f"{workload}: {reason}",
-                  *(number(exits_per_packet(cards[nic.key], reason)) for nic in NICS)]
-                 for reason in sorted({key for one in cards.values() for key in one["exits"]})]
-    return _aligned(rows)
+    return _ruled(reasons_rows(reasons, TITLES))
 
 
-def _aligned(rows: list[list[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-             for row in rows]
+def widths(rows: list[list[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows)]
+
+
+def aligned(rows: list[list[str]]) -> list[str]:
+    """One line for each row."""
+    wide = widths(rows)
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, wide)).rstrip()
+            for row in rows]
+
+
+def _ruled(rows: list[list[str]]) -> str:
+    lines = aligned(rows)
     return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
 
