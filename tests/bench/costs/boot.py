@@ -143,7 +143,7 @@ class Measurement:
                 for address, name in zip(addresses, json.loads(found.out), strict=True)}
 
 
-def measure(driver: str, script: str, smp: int = 1, clock: Clock = Clock.BOTH) -> Outcome:
+def measure(driver: str, script: str, smp: int, clock: Clock) -> Outcome:
     """Boots a guest with `driver` and runs a script in it."""
     print(f"{script.removesuffix('.sh')} with {driver} ...", flush=True)
     with Measurement(driver, script.removesuffix(".sh"), smp, clock) as measurement:

@@ -217,14 +217,14 @@ static volatile uint32_t *registers(const char *bar)
 }
 
 /* Spins, as drivers of VFs do. With PAUSE the emulator gives the other CPUs their turn. */
-static void until(volatile uint32_t *reg, uint32_t bit, const char *what)
+static void until_answered(volatile uint32_t *reg)
 {
 	uint64_t limit = now() + ANSWER_LIMIT_NS;
 
 	/* What says that there is an answer is cleared by the read. */
-	while (!(reg[V2PMAILBOX / 4] & bit)) {
+	while (!(reg[V2PMAILBOX / 4] & V2P_PFSTS)) {
 		if (now() > limit)
-			errx(1, "%s: nothing within 5 s", what);
+			errx(1, "the PF: nothing within 5 s");
 		__builtin_ia32_pause();
 	}
 }
@@ -250,7 +250,7 @@ static uint32_t transact(volatile uint32_t *reg, const uint32_t *words, uint64_t
 		reg[VMBMEM / 4 + i] = words[i];
 	start = now();
 	reg[V2PMAILBOX / 4] = V2P_REQ;
-	until(reg, V2P_PFSTS, "the PF");
+	until_answered(reg);
 	*time = now() - start;
 	own_buffer(reg);
 	answer = reg[VMBMEM / 4];

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What takes time with seven VFs. They ask at once, each from a CPU of its own as a virtual machine would. Their registers are
-# driven from user space: with igbvf most of the time is spent waiting for RTNL, which they share.
+# What takes time with seven VFs. They ask at once, each from a CPU of its own as a virtual machine
+# would. Their registers are driven from user space: with igbvf most of the time is spent waiting for
+# RTNL, which they share.
 
 # shellcheck disable=SC2086 # none of these names has blanks
 # shellcheck source=lib.sh source-path=SCRIPTDIR

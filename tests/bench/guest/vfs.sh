@@ -43,5 +43,3 @@ phase two-cpus on 0 1
 phase numvfs7 enable_vfs
 sleep 5
 phase vf-address addresses 0 33
-sleep 3
-phase numvfs0 disable_vfs
