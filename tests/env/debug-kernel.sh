@@ -12,7 +12,7 @@ build_debug_kernel() {
 			bash /src/tests/env/debug-kernel-inside.sh "$2" "$3"
 	}
 	step "configure" inside_debug_kernel "$1" "$flavour" configure
-	step "build kernel and modules (15 to 20 minutes on two cores)" inside_debug_kernel "$1" "$flavour" build
+	step "build kernel and modules (10 to 20 minutes on two cores)" inside_debug_kernel "$1" "$flavour" build
 	step "install" inside_debug_kernel "$1" "$flavour" install
 }
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel that watches is awake: each detector reports what is done to it on purpose.
+"""The kernels that watch are awake: each detector reports what is done to it on purpose.
 
 Without this, a run without reports would prove nothing."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from harness import kmod
 from harness.health import KernelLog, Leaks
 
-# In a guest of their own: lockdep ends its watch when memory was found damaged.
+# In guests of their own: lockdep ends its watch when memory was found damaged. What is about another
+# kernel than "debug" says so.
 pytestmark = [pytest.mark.kernel("debug"), pytest.mark.guest(cmdline="detectors"),
               pytest.mark.long]
 
@@ -103,6 +105,26 @@ def test_sleeping_in_atomic_context(guest):
 def test_dma(guest):
     found = break_rule(guest, "dma")
     assert any("has not allocated" in report for report in found), found
+
+
+@pytest.mark.kernel("kcsan")
+@pytest.mark.allow_log("KCSAN: data-race in count")
+def test_data_races(guest):
+    assert "enabled: 1\n" in guest.run("cat /sys/kernel/debug/kcsan").out
+    found = break_rule(guest, "race")
+    assert any("KCSAN: data-race in count" in report and "break_rule" in report
+               for report in found), found
+
+
+@pytest.mark.kernel("kcsan")
+@pytest.mark.driver("igb_rs")
+@pytest.mark.parametrize("crate", ["rust/net/net.o", "drivers/igb/igb.o",
+                                   "drivers/igb/core/igb_core.o"])
+def test_data_races_in_rust_are_looked_for(config, crate):
+    """rustc does not do this by itself; tests/build-module has it done."""
+    names = subprocess.run(["nm", "--undefined-only", config.boots.module.parent / crate],
+                           check=True, capture_output=True, text=True).stdout
+    assert {"__tsan_read8", "__tsan_write8"} <= set(names.split()), names
 
 
 # The last one: lockdep ends its watch with its report.

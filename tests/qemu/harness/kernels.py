@@ -82,6 +82,9 @@ KERNELS = {kernel.name: kernel for kernel in (
     Kernel("debug", slowness=5, memory=2,
            cmdline=f"{_NO_UNIT_TESTS} kasan_multi_shot page_poison=1 no5lvl",
            detectors=("kasan", "lockdep", "kmemleak", "dma-api", "ubsan", "faults", "kunit")),
-    Kernel("kcsan", slowness=8, memory=2, cmdline=_NO_UNIT_TESTS,
+    # The detector halts at an access for a while, to see whether another processor comes along: one
+    # that is emulated takes longer than the usual 80 and 20 us to come anywhere.
+    Kernel("kcsan", slowness=8, memory=2,
+           cmdline=f"{_NO_UNIT_TESTS} kcsan.udelay_task=400 kcsan.udelay_interrupt=100",
            detectors=("kcsan", "lockdep", "kunit")),
 )}

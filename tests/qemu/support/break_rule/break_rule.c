@@ -4,7 +4,9 @@
  * kernel's own test modules do not break in a way its detectors can see.
  */
 
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
@@ -48,6 +50,32 @@ static int unmap_what_was_never_mapped(void)
 	return -ECANCELED;
 }
 
+static unsigned long counted_by_two;
+
+static int count(void *unused)
+{
+	while (!kthread_should_stop()) {
+		counted_by_two++;
+		cond_resched();
+	}
+	return 0;
+}
+
+static int count_in_two_threads(void)
+{
+	struct task_struct *other, *one = kthread_run(count, NULL, "one");
+
+	if (IS_ERR(one))
+		return PTR_ERR(one);
+	other = kthread_run(count, NULL, "other");
+	if (!IS_ERR(other)) {
+		ssleep(3);
+		kthread_stop(other);
+	}
+	kthread_stop(one);
+	return IS_ERR(other) ? PTR_ERR(other) : -ECANCELED;
+}
+
 static int __init break_rule_init(void)
 {
 	if (!strcmp(rule, "sleep"))
@@ -56,6 +84,8 @@ static int __init break_rule_init(void)
 		take_locks_in_opposite_order();
 	else if (!strcmp(rule, "dma"))
 		return unmap_what_was_never_mapped();
+	else if (!strcmp(rule, "race"))
+		return count_in_two_threads();
 	else
 		return -EINVAL;
 	return -ECANCELED;
