@@ -50,6 +50,26 @@ def test_kernel_reports_are_seen(guest):
     assert not log.complaints(["harness test report"])
 
 
+REMOVED = ("WARNING: drivers/pci/remove.c:1 at pci_stop_and_remove_bus_device+0x1/0x2", "Call Trace:",
+           "sriov_disable+0x1/0x2")
+RACE = "BUG: KCSAN: data-race in one / other", "write to 0x1 of 4 bytes by task 1 on cpu 0:"
+
+
+@pytest.mark.allow_log("drivers/pci/remove.c|KCSAN: data-race in one")
+@pytest.mark.parametrize("report, complaints", [
+    ((*REMOVED, "pci_device_remove+0x1/0x2", "---[ end trace 0000000000000000 ]---"), 0),
+    ((*REMOVED, "igb_configure+0x1/0x2", "---[ end trace 0000000000000000 ]---"), 1),
+    ((*RACE, "one+0x1/0x2", "=" * 66), 0),
+    ((*RACE, "one+0x1/0x2 [igb_rs]", "=" * 66), 1),
+    (RACE, 1),
+], ids=["unbound", "by the driver", "race elsewhere", "race in the driver", "no end"])
+def test_reports_of_others_are_known_by_their_stack(guest, report, complaints):
+    log = KernelLog(guest, "somebody's")
+    for line in report:
+        guest.run(f"echo '<4>{line}' >/dev/kmsg")
+    assert len(log.complaints()) == complaints
+
+
 @pytest.mark.allow_log("log overflowed|harness test flood")
 def test_flooded_log_is_seen(guest):
     log = KernelLog(guest, "flood")
