@@ -14,7 +14,10 @@ use kernel::{
     new_spinlock,
     prelude::*,
     sync::{
-        atomic::Relaxed,
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
         SpinLock, //
     },
 };
@@ -187,32 +190,40 @@ hw_counters! {
 /// The controller's counters, for readers that must not sleep.
 #[pin_data]
 pub(crate) struct HwStats {
+    /// Taken in process context only, where softirqs stay enabled: nothing that runs in one may.
     #[pin]
-    counters: SpinLock<HwCounters>,
+    totals: SpinLock<HwCounters>,
+    /// Counted in softirq as well, where the stack finds a queue stuck.
+    tx_timeouts: Atomic<u64>,
+    resets: Atomic<u64>,
 }
 
 impl HwStats {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            counters <- new_spinlock!(HwCounters::default()),
+            totals <- new_spinlock!(HwCounters::default()),
+            tx_timeouts: Atomic::new(0),
+            resets: Atomic::new(0),
         })
     }
 
-    /// The totals as of the last update, which is at most two seconds ago.
+    /// The totals as of the last update, which is at most two seconds ago. Process context.
     pub(crate) fn get(&self) -> HwCounters {
-        *self.counters.lock()
+        HwCounters {
+            tx_timeouts: self.tx_timeouts.load(Relaxed),
+            resets: self.resets.load(Relaxed),
+            ..*self.totals.lock()
+        }
     }
 
-    /// Notes a stuck transmit queue.
+    /// Notes a stuck transmit queue. Any context.
     pub(crate) fn count_timeout(&self) {
-        let mut counters = self.counters.lock();
-        counters.tx_timeouts = counters.tx_timeouts.wrapping_add(1);
+        self.tx_timeouts.fetch_add(1, Relaxed);
     }
 
-    /// Notes a reset.
+    /// Notes a reset. Any context.
     pub(crate) fn count_reset(&self) {
-        let mut counters = self.counters.lock();
-        counters.resets = counters.resets.wrapping_add(1);
+        self.resets.fetch_add(1, Relaxed);
     }
 }
 
@@ -224,16 +235,12 @@ impl Port {
         for (vf, stats) in hw.switch.vfs().iter().zip(hw.vf_stats.iter_mut()) {
             stats.update(vf, |offset| io.read(offset));
         }
-        let mut sum = self.hw_stats.get();
+        let mut sum = *self.hw_stats.totals.lock();
         sum.add(|offset| io.read(offset));
         if io.is_gone() {
             return;
         }
-        let mut counters = self.hw_stats.counters.lock();
-        // These two have other writers.
-        sum.tx_timeouts = counters.tx_timeouts;
-        sum.resets = counters.resets;
-        *counters = sum;
+        *self.hw_stats.totals.lock() = sum;
     }
 
     /// The controller was reset: counters that do not clear on reading start from 0.

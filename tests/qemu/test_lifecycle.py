@@ -114,6 +114,7 @@ def test_remove_and_rescan(lan, vfs):
     assert ping(lan.guest, vfs[1], PEER.ipv4, count=3).complete
 
 
+@pytest.mark.watched    # by lockdep: the stack tells the driver in a softirq
 @pytest.mark.allow_log("NETDEV WATCHDOG|timed out|Tx Unit Hang")
 def test_transmit_hang(lan):
     """Queues that stop behind the driver's back are noticed and the device is set up anew."""
