@@ -98,7 +98,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// when this returns.
     fn stop(&self, dev: &Device<Self>);
 
-    /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context.
+    /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context: takes
+    /// no `SpinLock` that process context takes too, as that leaves softirqs enabled.
     fn tx_timeout(&self, dev: &Device<Self>, queue: u32) {
         let _ = (dev, queue);
     }
