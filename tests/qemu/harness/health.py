@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from .config import DRIVERS
 from .guest import Guest
 
 # Whatever the kernel prints when it found something wrong with itself or with a driver.
@@ -35,7 +36,7 @@ _OF_ANY_DRIVER = (
 )
 # The kernel has data races of its own. One counts when a module under test has a part in it.
 _RACE = re.compile(r"KCSAN: data-race")
-_UNDER_TEST = re.compile(r"\[(igb_rs|igb|break_rule)\]")
+_UNDER_TEST = re.compile(rf"\[({'|'.join(DRIVERS)}|break_rule)\]")
 
 # How a report of many lines ends, by how it begins. What it spans is shown with it.
 _ENDS = (
