@@ -121,7 +121,7 @@ impl RxRing {
     pub(crate) fn new(
         dev: &device::Device<Bound>,
         io: &Io,
-        napi: &napi::Setup<'_>,
+        napi: &napi::Setup,
         config: Config,
         stats: Arc<PairStats>,
         programs: xdp::Setup,

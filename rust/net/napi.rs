@@ -133,18 +133,31 @@ impl<P: Poll> Inner<P> {
     }
 }
 
-/// A NAPI instance that is being set up: what the polled value may need to know of it.
-pub struct Setup<'a>(*mut netbind::napi_struct, PhantomData<&'a ()>);
+/// The memory of a NAPI instance, whatever it polls.
+pub(crate) trait Instance: Send + Sync {
+    fn as_ptr(&self) -> *mut netbind::napi_struct;
+}
 
-impl Setup<'_> {
-    pub(crate) fn as_ptr(&self) -> *mut netbind::napi_struct {
-        self.0
+impl<P: Poll> Instance for Inner<P> {
+    fn as_ptr(&self) -> *mut netbind::napi_struct {
+        self.napi.get()
+    }
+}
+
+/// A NAPI instance that is being set up: what the polled value may need to know of it.
+pub struct Setup(Arc<dyn Instance>);
+
+impl Setup {
+    /// Keeps the instance in memory, though not registered. [`Napi`] drops what is polled, and so
+    /// ends the cycle if that is where it is kept.
+    pub(crate) fn instance(&self) -> Arc<dyn Instance> {
+        self.0.clone()
     }
 
     /// A reference to the net device that will be polled.
     pub(crate) fn hold_device(&self) -> device::Hold {
         // SAFETY: the NAPI is registered, so it has a net device, which is held.
-        unsafe { device::Hold::new((*self.0).dev) }
+        unsafe { device::Hold::new((*self.0.as_ptr()).dev) }
     }
 }
 
@@ -172,7 +185,7 @@ impl<P: Poll> Napi<P> {
         dev: &device::Device<D>,
         index: u32,
         rearm: P::Rearm,
-        make: impl FnOnce(&Setup<'_>) -> Result<P>,
+        make: impl FnOnce(&Setup) -> Result<P>,
     ) -> Result<Self> {
         if index >= dev.num_tx_queues().max(dev.num_rx_queues()) {
             return Err(EINVAL);
@@ -204,7 +217,7 @@ impl<P: Poll> Napi<P> {
             inner,
             enabled: false,
         };
-        let poll = make(&Setup(napi, PhantomData))?;
+        let poll = make(&Setup(this.inner.clone()))?;
         // SAFETY: polling is disabled, so the cell is ours.
         unsafe { *this.inner.poll.get() = Some(poll) };
         Ok(this)

@@ -22,7 +22,8 @@ use kernel::{
     device,
     error::from_err_ptr,
     page::PAGE_SIZE,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// Bytes in front of the packet, for the headers a protocol may push: what XDP programs are
@@ -56,7 +57,7 @@ pub struct Config {
 ///
 /// # Invariants
 ///
-/// The pointer is to a page pool this value owns.
+/// The pointer is to a page pool this value owns, and whose NAPI is that of `_napi`.
 ///
 /// # Examples
 ///
@@ -67,6 +68,8 @@ pub struct Config {
 /// ```
 pub struct PagePool {
     ptr: NonNull<netbind::page_pool>,
+    /// The pool looks at its NAPI's state until it is destroyed.
+    _napi: Arc<dyn napi::Instance>,
 }
 
 // SAFETY: a pool may be used from any CPU, by one user at a time.
@@ -78,12 +81,13 @@ impl PagePool {
     /// # Errors
     ///
     /// `EINVAL` if the buffers do not fit a page, `ENOMEM`.
-    pub fn new(dev: &device::Device, napi: &napi::Setup<'_>, config: Config) -> Result<Self> {
+    pub fn new(dev: &device::Device, napi: &napi::Setup, config: Config) -> Result<Self> {
         if config.buffer_len > ROOM {
             return Err(EINVAL);
         }
-        // SAFETY: device and NAPI are valid, and outlive the pool: `napi::Napi` drops what it polls
-        // before itself, and holds the net device.
+        let napi = napi.instance();
+        // SAFETY: device and NAPI are valid, and outlive the pool: it holds a reference to the one,
+        // and we keep the other.
         let ptr = from_err_ptr(unsafe {
             netbind::page_pool_create_for(
                 core::ptr::from_ref(dev).cast_mut().cast(),
@@ -97,6 +101,7 @@ impl PagePool {
         // INVARIANT: the pool was just created for us.
         Ok(Self {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
+            _napi: napi,
         })
     }
 
@@ -585,6 +590,29 @@ mod tests {
             pool.alloc()
                 .is_some_and(|page| page.append_to(&mut skb, 100).is_err())
         })?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pool_may_outlive_the_napi_it_was_made_for() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let done = Counter::new()?;
+        let mut escaped = None;
+        let failed = {
+            let _rtnl = rtnl::lock();
+            napi::Napi::<Once>::new(&dev, 0, done.owner(), |setup| {
+                escaped = Some(PagePool::new(parent.device(), setup, config(2048))?);
+                Err(ENOMEM)
+            })
+        };
+        assert!(failed.is_err());
+        let mut pool = escaped.ok_or(EINVAL)?;
+        let page = pool.alloc().ok_or(ENOMEM)?;
+        assert_eq!(done.owners(), 1);
+        drop(page);
+        drop(pool);
+        assert_eq!(done.owners(), 0);
         Ok(())
     }
 

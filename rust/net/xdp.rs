@@ -122,7 +122,7 @@ impl RxQueue {
     /// # Errors
     ///
     /// `ENOMEM`, and others if the device has no such queue.
-    pub fn new(napi: &napi::Setup<'_>, pool: &PagePool, index: u32) -> Result<Self> {
+    pub fn new(napi: &napi::Setup, pool: &PagePool, index: u32) -> Result<Self> {
         let dev = napi.hold_device();
         let mut info = KBox::new(netbind::xdp_rxq_info::default(), GFP_KERNEL)?;
         // SAFETY: the device is valid, and held by what is made here.

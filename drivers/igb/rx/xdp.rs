@@ -52,7 +52,7 @@ pub(super) struct Xdp {
 
 impl Xdp {
     pub(super) fn new(
-        napi: &napi::Setup<'_>,
+        napi: &napi::Setup,
         pool: &PagePool,
         index: u32,
         tx: TxHandle<Port>,
