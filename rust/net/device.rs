@@ -409,9 +409,31 @@ impl<D: Driver> Device<D> {
     }
 
     /// Marks the device as present again. Under RTNL.
+    ///
+    /// What it shall receive may have changed meanwhile, which the stack tells no absent device:
+    /// [`Driver::set_rx_mode`] is called soon afterwards, if the device is up.
     pub fn attach(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_device_attach(self.as_ptr()) };
+        if self.is_running() {
+            self.ask_for_rx_mode();
+        }
+    }
+
+    /// Has the stack call `set_rx_mode`, which it only does for a change: an address comes and goes.
+    fn ask_for_rx_mode(&self) {
+        let dev = self.as_ptr();
+        // SAFETY: the net device is valid, and its address is as long as it says. The caller holds
+        // RTNL, and the device is up, so that its closing ends a retry.
+        unsafe {
+            let address = (*dev).dev_addr;
+            if netbind::dev_uc_add(dev, address) == 0 {
+                netbind::dev_uc_del(dev, address);
+            } else {
+                // No memory: in a second.
+                netbind::netif_rx_mode_schedule_retry(dev);
+            }
+        }
     }
 
     /// The device is not marked as absent.

@@ -138,6 +138,29 @@ def test_function_level_reset(lan):
     assert tcp_stream(lan.guest, PEER, PF_HOST, seconds=1).bytes > 1 << 20
 
 
+@pytest.mark.driver("igb_rs")
+def test_receives_what_was_wanted_during_a_reset(lan):
+    """Addresses that come while the device is away: neighbours are asked for them by multicast."""
+    for number in range(20):
+        address = f"2001:db8:1::5:{number:x}"
+        # The speed of a device that is away cannot be read.
+        said = lan.guest.run(f"""
+            mkfifo /tmp/batch
+            ip -6 -batch /tmp/batch & ip=$!
+            exec 9>/tmp/batch; rm /tmp/batch
+            echo 1 >{DEVICE}/reset 9>&- & reset=$!
+            while kill -0 $reset && read speed </sys/class/net/dut/speed; do :; done 2>/dev/null
+            echo address add {address}/64 dev dut nodad >&9; exec 9>&-
+            wait $ip
+            read speed </sys/class/net/dut/speed && echo late
+            wait $reset""", check=False).out
+        if "late" not in said:
+            break
+    assert "late" not in said, "control: none came at the right moment"
+    assert works(lan)
+    assert ping(lan.guest, PEER, address, count=3).received
+
+
 def exchange(lan: Lan, vfs):
     """PF and VFs reach the peer, whole frames pass, and VFs reach each other. No driver is helped."""
     assert works(lan)
