@@ -22,7 +22,10 @@ use crate::{
         Settings, //
     },
     tx,
-    vectors::PairHandler, //
+    vectors::{
+        PairHandler,
+        PAIR_CAUSES, //
+    }, //
 };
 use core::sync::atomic::AtomicBool;
 use igb_core::{
@@ -103,9 +106,16 @@ impl Queues {
             }
             pair.napi.enable();
         }
-        // Interrupts that came meanwhile have scheduled no poll, and may have masked their vector.
+        // Interrupts that came meanwhile have scheduled no poll, and may have masked themselves.
+        self.unmask(port);
+    }
+
+    /// Unmasks the pairs' interrupts, and has polls look for what came before.
+    fn unmask(&self, port: &Port) {
         if port.plan.is_msix() {
             port.io.write(regs::EIMS, self.vectors());
+        } else {
+            port.io.write(regs::IMS, PAIR_CAUSES);
         }
         self.kick(&port.io, port.plan.is_msix());
     }
@@ -328,13 +338,9 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
         let bits = queues.vectors();
         let _hw = port.hw.lock();
         io.update(regs::EIAC, |value| value | bits);
-        io.write(regs::EIMS, bits);
-    } else {
-        io.write(regs::IMS, crate::vectors::PAIR_CAUSES);
     }
     dev.start_queues();
-    // What arrived before the vectors were unmasked.
-    queues.kick(io, port.plan.is_msix());
+    queues.unmask(port);
 }
 
 /// Stops queues and gives everything back. Under RTNL.
@@ -347,7 +353,7 @@ pub(crate) fn close(port: &Port, dev: &Device<Port>, mut queues: Queues) -> bool
     if port.plan.is_msix() {
         io.write(regs::EIMC, queues.vectors());
     } else {
-        io.write(regs::IMC, crate::vectors::PAIR_CAUSES);
+        io.write(regs::IMC, PAIR_CAUSES);
     }
     let mut stopped = true;
     for pair in queues.pairs.iter_mut() {

@@ -7,6 +7,7 @@ from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import frames, ping, tcp_stream
 from support import STANDARD, counters
 from support.irqs import limited, no_message_signalled
+from support.load import running
 
 pytestmark = STANDARD
 
@@ -75,6 +76,19 @@ def test_vectors_left_with_seven_vfs(lan, vfs):
 def test_msi_only(guest):
     with limited(guest, "msi", "intx"):
         works_with_one_vector(guest, "PCI-MSI-")
+
+
+def test_changes_under_traffic_with_one_vector(guest):
+    """An interrupt that comes while polls are held is not lost."""
+    with limited(guest, "msi", "intx"):
+        network = Lan(guest)
+        network.up()
+        with running(guest, (f"ping -q -f -w 20 {PF_HOST.ipv4}", PEER.netns)):
+            for usecs in range(10, 70):
+                guest.run(f"ethtool -C dut rx-usecs {usecs}")
+                assert ping(guest, PEER, PF_HOST.ipv4, count=1).complete, usecs
+        traffic_both_ways(guest)
+        network.down()
 
 
 def test_intx_only(guest):
