@@ -115,15 +115,11 @@ impl Driver for Port {
             hw.up = true;
             hw.apply_need(&self.io)
         };
-        let settings = self.net.lock().settings;
-        match started.and_then(|()| queues::open(self, dev, &settings)) {
-            Ok(queues) => self.net.lock().queues = Some(queues),
-            Err(error) => {
-                let mut hw = self.hw.lock();
-                hw.up = false;
-                let _ = hw.apply_need(&self.io);
-                return Err(error);
-            }
+        if let Err(error) = started.and_then(|()| self.net.lock().open(self, dev)) {
+            let mut hw = self.hw.lock();
+            hw.up = false;
+            let _ = hw.apply_need(&self.io);
+            return Err(error);
         }
         self.works.service.schedule();
         Ok(())

@@ -4,8 +4,8 @@
 //!
 //! Two locks, taken in this order (and RTNL before both, where it is needed):
 //!
-//! - [`Port::net`]: the settings of the net device, and its queues while it is up. Held across
-//!   opening and closing queues, always under RTNL.
+//! - [`Port::net`]: the settings of the net device, and its queues while it is up. Held while
+//!   queues are opened, or exchanged for others; always under RTNL.
 //! - [`Port::hw`]: the registers that are not a queue's, and the desired state they follow. Held
 //!   for short stretches only, so that a VF's message is never kept waiting by a slow open.
 //!
@@ -23,7 +23,10 @@ use crate::{
     log,
     mailbox,
     poll::Pair,
-    queues::Queues,
+    queues::{
+        self,
+        Queues, //
+    },
     settings::Settings,
     stats::{
         HwStats,
@@ -73,6 +76,7 @@ use kernel::{
     },
 };
 use net::{
+    device::Device,
     devlink::Reporters,
     irq::{
         self,
@@ -195,6 +199,18 @@ pub(crate) struct Net {
     pub(crate) queues: Option<Queues>,
     /// What received frames are shown to before the stack gets them.
     pub(crate) program: Option<Program>,
+}
+
+impl Net {
+    /// Opens queues as they are wanted. There are none. Under RTNL.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what registering an interrupt returns: there are none then either.
+    pub(crate) fn open(&mut self, port: &Port, dev: &Device<Port>) -> Result {
+        self.queues = Some(queues::open(port, dev, self)?);
+        Ok(())
+    }
 }
 
 /// The controller's part of the state.

@@ -12,15 +12,15 @@ use crate::{
         Pair,
         Rearm, //
     },
-    port::Port,
+    port::{
+        Net,
+        Port, //
+    },
     rx::{
         self,
         RxRing, //
     },
-    settings::{
-        Coalesce,
-        Settings, //
-    },
+    settings::Coalesce,
     tx,
     vectors::{
         PairHandler,
@@ -137,24 +137,24 @@ impl Queues {
     }
 }
 
-/// Allocates queues for `settings` and starts them. Under RTNL.
+/// Allocates queues as `net` wants them, and starts them. Under RTNL.
 ///
 /// # Errors
 ///
 /// Whatever was opened is closed again.
-pub(crate) fn open(port: &Port, dev: &Device<Port>, settings: &Settings) -> Result<Queues> {
+pub(crate) fn open(port: &Port, dev: &Device<Port>, net: &Net) -> Result<Queues> {
     let nr_vfs = port.hw.lock().switch.nr_vfs();
     let layout = Layout::new(nr_vfs).ok_or(EINVAL)?;
     // CAST: both are at most MAX_PAIRS.
     let count =
-        (settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;
+        (net.settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;
     dev.set_real_num_queues(count)?;
     let mut queues = Queues {
         pairs: KVec::with_capacity(count as usize, GFP_KERNEL)?,
     };
     for index in 0..count {
         let queue = layout.pf_queue(index as usize);
-        match open_pair(port, dev, settings, index, queue) {
+        match open_pair(port, dev, net, index, queue) {
             Ok(pair) => queues.pairs.push(pair, GFP_KERNEL)?,
             Err(error) => {
                 if !close(port, dev, queues) {
@@ -173,10 +173,11 @@ pub(crate) fn open(port: &Port, dev: &Device<Port>, settings: &Settings) -> Resu
 fn open_pair(
     port: &Port,
     dev: &Device<Port>,
-    settings: &Settings,
+    net: &Net,
     index: u32,
     queue: usize,
 ) -> Result<OpenPair> {
+    let settings = &net.settings;
     let vector = port.plan.pair_vector(index);
     let stats = port.stats.get(index as usize).ok_or(EINVAL)?;
     let (tx_ring, tx_done) = tx::new(
@@ -215,7 +216,7 @@ fn open_pair(
                 rx_config,
                 stats.clone(),
                 rx::xdp::Setup {
-                    program: port.net.lock().program.clone(),
+                    program: net.program.clone(),
                     tx: dev.tx_handle(index),
                 },
             )?,

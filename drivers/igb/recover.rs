@@ -73,10 +73,7 @@ fn open_missing(port: &Port, dev: &Device<Port>) -> Result {
     if !port.lacks_queues() {
         return Ok(());
     }
-    let settings = port.net.lock().settings;
-    let queues = queues::open(port, dev, &settings)?;
-    port.net.lock().queues = Some(queues);
-    Ok(())
+    port.net.lock().open(port, dev)
 }
 
 /// Quiesces, changes the desired state, and restarts. Under RTNL.
@@ -102,32 +99,25 @@ pub(crate) fn reopen_with(
     change: impl FnOnce(&mut crate::settings::Settings),
 ) -> Result {
     let port = dev.data();
-    let (open, before, after) = {
-        let mut net = port.net.lock();
-        let before = net.settings;
-        change(&mut net.settings);
-        (net.queues.take(), before, net.settings)
-    };
-    let Some(queues) = open else {
+    // Held until there are queues again: who finds none takes the link away from the stack.
+    let mut net = port.net.lock();
+    let before = net.settings;
+    change(&mut net.settings);
+    let Some(queues) = net.queues.take() else {
         return Ok(());
     };
     if !queues::close(port, dev, queues) {
+        drop(net);
         // Not let go of: only a reset helps.
         return restart_with(dev, |_| Ok(()));
     }
-    let result = match queues::open(port, dev, &after) {
-        Ok(queues) => {
-            port.net.lock().queues = Some(queues);
-            return Ok(());
+    net.open(port, dev).inspect_err(|_| {
+        net.settings = before;
+        if net.open(port, dev).is_err() {
+            dev_err!(&*port.pdev, "no memory for the queues: trying again\n");
+            port.works.service.schedule();
         }
-        Err(error) => Err(error),
-    };
-    port.net.lock().settings = before;
-    match queues::open(port, dev, &before) {
-        Ok(queues) => port.net.lock().queues = Some(queues),
-        Err(_) => dev_err!(&*port.pdev, "no memory for the queues: trying again\n"),
-    }
-    result
+    })
 }
 
 /// The work item behind a net device that is up and has no queues, since memory was short when they

@@ -9,7 +9,7 @@ from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
 from support import STANDARD, bus, counters
 from support.life import DEVICE, reach_peer, reattach, works
-from support.registers import STATUS, Registers, txdctl
+from support.registers import ICS, ICS_LSC, STATUS, Registers, txdctl
 
 pytestmark = STANDARD
 
@@ -97,6 +97,22 @@ def test_reconfiguration_under_traffic(lan):
     for job in (client, server):
         job.kill()
     assert works(lan) and frames(lan.guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
+
+
+RESIZE = ("ethtool -G dut rx 512 tx 512", "ethtool -G dut rx 256 tx 256")
+
+
+@pytest.mark.driver("igb_rs")   # C igb resets the controller
+def test_link_stays_when_queues_change(lan):
+    """Nobody who watches the interface hears of it, not even when the link is just looked at."""
+    changes = "/sys/class/net/dut/carrier_changes"
+    before = lan.guest.read(changes)
+    with Registers(lan.guest).again_and_again(ICS, ICS_LSC, seconds=0.005):
+        for _ in range(ROUNDS):
+            lan.guest.run("; ".join((*RESIZE, "ethtool -L dut combined 1", "ethtool -L dut combined 2",
+                                     "ip link set dut mtu 1400", "ip link set dut mtu 1500")))
+    assert lan.guest.read(changes) == before
+    assert works(lan)
 
 
 def test_remove_and_rescan(lan, vfs):

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 
@@ -13,6 +14,7 @@ CTRL = 0x0000
 STATUS = 0x0008
 CTRL_EXT = 0x0018
 RCTL = 0x0100
+ICS = 0x00C8
 TCTL = 0x0400
 VFLRE = 0x0C88
 VFRE = 0x0C8C
@@ -31,6 +33,9 @@ VMVIR = range(0x3700, 0x3720, 4)
 # Entry n of the receive addresses is RAL[n] and RAH[n].
 RAL = (*range(0x5400, 0x5480, 8), *range(0x54E0, 0x5520, 8))
 RAH = tuple(offset + 4 for offset in RAL)
+
+# Bit of ICS.
+ICS_LSC = 1 << 2
 
 # Bits of VMOLR.
 VMOLR_RLPML = 0x3FFF
@@ -58,10 +63,24 @@ class Registers:
         self.pci = pci
 
     def access(self, plan: list) -> list[int]:
-        """A list of ("r", offset) and ("w", offset, value), in this order; the values read."""
-        result = self.guest.run(f"python3 -I -S /payload/registers.py {self.pci}",
-                                stdin=json.dumps(plan))
+        """A list of ("r", offset), ("w", offset, value) and ("s", seconds), in this order; the values
+        read."""
+        result = self.guest.run(self._command, stdin=json.dumps(plan))
         return json.loads(result.out)
+
+    @contextlib.contextmanager
+    def again_and_again(self, offset: int, value: int, seconds: float):
+        """Writes a register every so often until the block ends."""
+        job = self.guest.start(f"exec {self._command} forever", 600,
+                               stdin=json.dumps([("w", offset, value), ("s", seconds)]))
+        try:
+            yield
+        finally:
+            job.kill()
+
+    @property
+    def _command(self) -> str:
+        return f"python3 -I -S /payload/registers.py {self.pci}"
 
     def read(self, *offsets: int) -> list[int]:
         return self.access([("r", offset) for offset in offsets])
