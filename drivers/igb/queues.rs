@@ -120,6 +120,15 @@ impl Queues {
         self.kick(&port.io, port.plan.is_msix());
     }
 
+    /// Masks the pairs' interrupts.
+    fn mask(&self, port: &Port) {
+        if port.plan.is_msix() {
+            port.io.write(regs::EIMC, self.vectors());
+        } else {
+            port.io.write(regs::IMC, PAIR_CAUSES);
+        }
+    }
+
     /// The EICR bits of all vectors.
     fn vectors(&self) -> u32 {
         self.pairs
@@ -340,7 +349,8 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
         let _hw = port.hw.lock();
         io.update(regs::EIAC, |value| value | bits);
     }
-    dev.start_queues();
+    // Also what the stack has kept back since the queues were closed.
+    dev.wake_queues();
     queues.unmask(port);
 }
 
@@ -350,15 +360,14 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
 /// to pages that are given back: the caller has to restart the port.
 pub(crate) fn close(port: &Port, dev: &Device<Port>, mut queues: Queues) -> bool {
     let io = &port.io;
-    dev.disable_tx();
-    if port.plan.is_msix() {
-        io.write(regs::EIMC, queues.vectors());
-    } else {
-        io.write(regs::IMC, PAIR_CAUSES);
-    }
-    let mut stopped = true;
+    queues.mask(port);
     for pair in queues.pairs.iter_mut() {
         pair.napi.disable();
+    }
+    // Not before: a poll would wake the stack's queues again.
+    dev.disable_tx();
+    let mut stopped = true;
+    for pair in queues.pairs.iter() {
         stopped &= stop_hw_queue(io, pair.queue);
     }
     if !stopped {

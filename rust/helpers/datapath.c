@@ -61,11 +61,6 @@ bool nbh_netif_device_present(const struct net_device *dev)
 	return netif_device_present(dev);
 }
 
-void nbh_netif_tx_start_all_queues(struct net_device *dev)
-{
-	netif_tx_start_all_queues(dev);
-}
-
 void nbh_netif_tx_wake_all_queues(struct net_device *dev)
 {
 	netif_tx_wake_all_queues(dev);
@@ -74,6 +69,12 @@ void nbh_netif_tx_wake_all_queues(struct net_device *dev)
 void nbh_netif_tx_disable(struct net_device *dev)
 {
 	netif_tx_disable(dev);
+}
+
+/* Counts a packet that is not sent as one its device dropped. */
+void nbh_count_dropped(const struct sk_buff *skb)
+{
+	dev_core_stats_tx_dropped_inc(skb->dev);
 }
 
 void nbh_netif_trans_update(struct net_device *dev)

@@ -442,12 +442,6 @@ impl<D: Driver> Device<D> {
         unsafe { netbind::netif_device_present(self.as_ptr()) }
     }
 
-    /// Lets the stack send on all queues in use.
-    pub fn start_queues(&self) {
-        // SAFETY: the net device is valid.
-        unsafe { netbind::netif_tx_start_all_queues(self.as_ptr()) };
-    }
-
     /// Lets the stack send on all queues in use, and send what it holds back.
     pub fn wake_queues(&self) {
         // SAFETY: the net device is valid.
@@ -560,10 +554,12 @@ impl<D: Driver> Device<D> {
     unsafe fn xmit(&self, skb: SkBuff) -> Result<(), SkBuff> {
         let index = skb.queue_mapping();
         let Some(slot) = self.slots().get(usize::from(index)) else {
+            drop_unsent(skb);
             return Ok(());
         };
         // SAFETY: the caller holds the lock of the queue that the slot belongs to.
         let Some(tx) = (unsafe { &mut *slot.0.get() }) else {
+            drop_unsent(skb);
             return Ok(());
         };
         // SAFETY: there is a slot for each transmit queue, so the queue exists.
@@ -579,6 +575,13 @@ impl<D: Driver> Device<D> {
         // SAFETY: the net device is valid.
         unsafe { Hold::new(self.as_ptr()) }
     }
+}
+
+/// Drops a packet there is no queue for, and counts it. In `ndo_start_xmit`.
+#[cold]
+fn drop_unsent(skb: SkBuff) {
+    // SAFETY: a packet that is to be sent has a net device, which is valid.
+    unsafe { netbind::count_dropped(skb.as_ptr()) };
 }
 
 /// Sends one frame. If that fails, returns false, and the frame stays the caller's.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Coming, going and coming back: module, device, interface, system."""
 
+import re
+
 import pytest
 
 from harness import Guest
@@ -112,6 +114,22 @@ def test_link_stays_when_queues_change(lan):
             lan.guest.run("; ".join((*RESIZE, "ethtool -L dut combined 1", "ethtool -L dut combined 2",
                                      "ip link set dut mtu 1400", "ip link set dut mtu 1500")))
     assert lan.guest.read(changes) == before
+    assert works(lan)
+
+
+@pytest.mark.driver("igb_rs")
+def test_packets_wait_for_new_queues(lan):
+    """What the stack is given while queues change is sent right afterwards, not with the next
+    packet; and the driver gets none that it has no queue for."""
+    before = counters.link(lan.guest)["tx_dropped"]
+    job = lan.guest.start(f"while :; do {RESIZE[0]}; {RESIZE[1]}; sleep 0.05; done", 300)
+    pings = lan.guest.run(f"ping -n -c 25 -i 1 -W 5 {PEER.ipv4}", timeout=120, check=False).out
+    flood = lan.guest.run(f"ping -q -f -w 5 {PEER.ipv4}", timeout=60, check=False).out
+    job.kill()
+    times = [float(time) for time in re.findall(r"time=([\d.]+) ms", pings)]
+    assert len(times) > 10, pings
+    assert max(times) < 500 * lan.guest.slowness, pings
+    assert counters.link(lan.guest)["tx_dropped"] == before, flood
     assert works(lan)
 
 
