@@ -33,6 +33,8 @@ pub(crate) struct Link {
     config: LinkConfig,
     /// Negotiation was started after the last reset.
     started: bool,
+    /// It is known to the user that it cannot be.
+    told: bool,
     state: Option<link::Link>,
     /// Pause as negotiated; meaningful while the link is up.
     pause: Pause,
@@ -43,6 +45,7 @@ impl Link {
         Self {
             config: LinkConfig::DEFAULT,
             started: false,
+            told: false,
             state: None,
             pause: Pause::default(),
         }
@@ -112,7 +115,21 @@ impl Link {
         write_flow_control(io);
         self.negotiate(io)?;
         self.started = true;
+        self.told = false;
         Ok(())
+    }
+
+    /// As [`Link::start`], but without waiting for a PHY that someone else has, as VFs would have to
+    /// wait as well. Returns the error, if the user has not been told yet.
+    pub(crate) fn retry(&mut self, io: &Io) -> Option<Error> {
+        if self.started {
+            return None;
+        }
+        let error = Phy::try_take(io)
+            .map(drop)
+            .and_then(|()| self.start(io))
+            .err()?;
+        (!core::mem::replace(&mut self.told, true)).then_some(error)
     }
 
     /// Has the PHY and the MAC do what is wanted.

@@ -313,6 +313,11 @@ impl Hw {
 
     /// The other half: resets the controller and writes everything anew from the desired state.
     /// Sleeps for some 20 ms.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: the controller is gone, and stays quiesced. A PHY that is not to be had is no error:
+    /// the service work item tries to start the link again.
     pub(crate) fn restart(&mut self, io: &Io, plan: &Plan) -> Result {
         hw::reset::reset(io)?;
         self.shadow.forget();
@@ -333,7 +338,7 @@ impl Hw {
         });
         io.write(regs::TIPG, regs::tipg::DEFAULT);
         self.apply_rss(io);
-        self.apply_need(io)?;
+        let _ = self.apply_need(io);
         self.start_interrupts(io, plan);
         // From here on VFs see that the PF is ready for their handshake.
         io.update(regs::CTRL_EXT, |value| {

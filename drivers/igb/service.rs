@@ -65,6 +65,15 @@ fn watch_link(port: &Port, dev: &Device<Port>) {
         if !hw.live {
             return;
         }
+        if hw.is_needed() {
+            // It is started, unless the PHY was not to be had then.
+            if let Some(error) = hw.link.retry(&port.io) {
+                dev_err!(
+                    &*port.pdev,
+                    "cannot start the link: {error:?}; trying again\n"
+                );
+            }
+        }
         let change = hw.link.refresh(&port.io);
         if change != Change::None {
             let mbps = hw.link.mbps();

@@ -11,7 +11,8 @@ from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
 from support import STANDARD, bus, counters
 from support.life import DEVICE, reach_peer, reattach, works
-from support.registers import ICS, ICS_LSC, STATUS, Registers, txdctl
+from support.registers import (
+    FW_PHY0, ICS, ICS_LSC, STATUS, SW_FW_SYNC, Registers, txdctl)
 
 pytestmark = STANDARD
 
@@ -193,6 +194,24 @@ def test_receives_what_was_wanted_during_a_reset(lan):
     assert "late" not in said, "control: none came at the right moment"
     assert works(lan)
     assert ping(lan.guest, PEER, address, count=3).received
+
+
+@pytest.mark.driver("igb_rs")
+def test_firmware_keeps_the_phy_during_a_reset(lan):
+    """The port comes back without a link, and with one as soon as that can be."""
+    registers = Registers(lan.guest)
+    with registers.again_and_again(SW_FW_SYNC, FW_PHY0, seconds=0.001):
+        lan.guest.run("sleep 1")
+        log = KernelLog(lan.guest, "PHY")
+        lan.guest.run(f"echo 1 >{DEVICE}/reset", timeout=120)
+        lan.guest.run("sleep 3")
+        assert any(re.search(r"cannot start the link: (EBUSY|Error\(16\))", line)
+                   for line in log.lines()), log.lines()
+        assert not lan.guest.succeeds("ip link show dut | grep -q LOWER_UP")
+    registers.write(SW_FW_SYNC, 0)
+    assert works(lan)
+    vf, = lan.vfs_up(1)
+    assert ping(lan.guest, vf, PEER.ipv4, count=3).complete
 
 
 def exchange(lan: Lan, vfs):

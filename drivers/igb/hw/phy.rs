@@ -36,13 +36,24 @@ pub(crate) struct Phy<'a> {
 }
 
 impl<'a> Phy<'a> {
-    /// Takes the PHY. Sleeps.
+    /// Takes the PHY. Sleeps, for up to a second.
     pub(crate) fn take(io: &'a Io) -> Result<Self> {
-        let lan = regs::status::lan_id(io.read(regs::STATUS));
         Ok(Self {
             io,
-            _held: semaphore::take(io, Resource::Phy(lan))?,
+            _held: semaphore::take(io, Self::resource(io))?,
         })
+    }
+
+    /// Takes the PHY if nobody has it. Sleeps, for milliseconds.
+    pub(crate) fn try_take(io: &'a Io) -> Result<Self> {
+        Ok(Self {
+            io,
+            _held: semaphore::try_take(io, Self::resource(io))?,
+        })
+    }
+
+    fn resource(io: &Io) -> Resource {
+        Resource::Phy(regs::status::lan_id(io.read(regs::STATUS)))
     }
 
     /// Reads a PHY register.

@@ -56,8 +56,21 @@ pub(crate) struct Held<'a> {
 ///
 /// `EBUSY` if someone else keeps it, `ENODEV` if the controller is gone.
 pub(crate) fn take(io: &Io, resource: Resource) -> Result<Held<'_>> {
+    attempt_to_take(io, resource, RESOURCE_ATTEMPTS)
+}
+
+/// Takes a resource if nobody has it. Sleeps, for milliseconds.
+///
+/// # Errors
+///
+/// As [`take`].
+pub(crate) fn try_take(io: &Io, resource: Resource) -> Result<Held<'_>> {
+    attempt_to_take(io, resource, 1)
+}
+
+fn attempt_to_take(io: &Io, resource: Resource, attempts: u32) -> Result<Held<'_>> {
     let bit = resource.bit();
-    for _ in 0..RESOURCE_ATTEMPTS {
+    for _ in 0..attempts {
         lock(io)?;
         let sync = io.read(regs::SW_FW_SYNC);
         if sync & (bit | sw_fw_sync::firmware(bit)) == 0 {

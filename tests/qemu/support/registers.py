@@ -15,6 +15,7 @@ STATUS = 0x0008
 CTRL_EXT = 0x0018
 RCTL = 0x0100
 ICS = 0x00C8
+SW_FW_SYNC = 0x5B5C
 TCTL = 0x0400
 VFLRE = 0x0C88
 VFRE = 0x0C8C
@@ -36,6 +37,8 @@ RAH = tuple(offset + 4 for offset in RAL)
 
 # Bit of ICS.
 ICS_LSC = 1 << 2
+# Firmware has the PHY of the first port, by SW_FW_SYNC.
+FW_PHY0 = 1 << 17
 
 # Bits of VMOLR.
 VMOLR_RLPML = 0x3FFF
