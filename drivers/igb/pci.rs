@@ -71,6 +71,7 @@ use kernel::{
         Instant,
         Monotonic, //
     },
+    types::ScopeGuard, //
 };
 use net::{
     debugfs::Directory,
@@ -306,6 +307,8 @@ fn revive(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) {
 
 fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     pdev.enable_device_mem()?;
+    // Dropped last, if the probe fails.
+    let enabled = ScopeGuard::new(|| disable(pdev));
     pdev.set_master();
     dma::set_mask_and_coherent(pdev, 64)?;
     // Seven: the PF needs one of the eight pools for itself.
@@ -346,6 +349,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     let _ = pdev.set_wakeup(!wake_up::supported(&port.io).is_empty());
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
     port.serve_misc()?;
+    let started = ScopeGuard::new(|| port.hw.lock().release(&port.io));
     port.hw.lock().restart(&port.io, &port.plan)?;
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(port.clone(), &netdev::config(mac.get(), pairs))?;
@@ -367,10 +371,13 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
             "one interrupt"
         }
     );
+    let debugfs = debugfs::publish(pdev, &port).ok();
+    started.dismiss();
+    enabled.dismiss();
     Ok(Adapter {
         netdev,
         _devlink: devlink,
-        _debugfs: debugfs::publish(pdev, &port).ok(),
+        _debugfs: debugfs,
         port,
     })
 }

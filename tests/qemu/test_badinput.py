@@ -47,6 +47,8 @@ def test_no_interrupt_at_all(guest):
         lines = [line for line in own_lines(log) if "interrupt" in line.lower()
                  or "vector" in line.lower() or "probe" in line.lower()]
         assert lines, log.lines()
+        # Nor is it left enabled.
+        assert guest.read(f"/sys/bus/pci/devices/{PF_PCI}/enable") == "0"
         guest.unload()
     lan = Lan(guest)
     lan.up()
