@@ -224,6 +224,9 @@ impl pci::Driver for Igb {
     }
 
     fn reset_done(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
+        // While a function is reset it does not answer, and an interrupt of another device on the
+        // same line has it looked at. If it is gone indeed, the restart says so.
+        let _ = data.port.io.probe_presence();
         revive(pdev, &data);
     }
 
