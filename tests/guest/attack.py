@@ -11,6 +11,7 @@ No driver must be bound to the VF. Kinds:
     ack         acknowledges what was never sent
     reset       VF_RESET messages, without waiting for an answer
     flr         resets its own function
+    relapse     VF_RESET, and resets its own function before the PF has let it in
     garbage     random words for a message
     random      any of these, and random values in its other registers, a few at a time
 
@@ -23,7 +24,7 @@ import sys
 import time
 
 sys.path.insert(0, "/payload")
-from mailbox import ACK, REQ, V2PMAILBOX, VFU, VMBMEM, WORDS  # noqa: E402
+from mailbox import ACK, PFACK, REQ, V2PMAILBOX, VFU, VMBMEM, WORDS  # noqa: E402
 from registers import open_bar  # noqa: E402
 
 CTRL = 0x0000 // 4
@@ -45,8 +46,8 @@ class Attacker:
     def __init__(self, bar, seed):
         self.bar = bar
         self.random = random.Random(seed)
-        self.methods = [self.ring, self.hold, self.ack, self.reset, self.garbage, self.message,
-                        self.other]
+        self.methods = [self.ring, self.hold, self.ack, self.reset, self.relapse, self.garbage,
+                        self.message, self.other]
 
     def harmless(self):
         return self.bar[STATUS]
@@ -66,6 +67,13 @@ class Attacker:
 
     def flr(self):
         self.bar[CTRL] = CTRL_RST
+
+    def relapse(self):
+        self.reset()
+        for _ in range(10000):
+            if self.bar[V2PMAILBOX] & PFACK:
+                break
+        self.flr()
 
     def garbage(self):
         for word in range(WORDS):

@@ -257,6 +257,18 @@ def test_storm_from_quarantine(lan, pair):
     assert recovered(vf)
 
 
+def test_reset_between_question_and_answer(lan, pair):
+    """The PF lets a VF in that has been reset since it asked. It can be shut out all the same."""
+    vf, other = pair
+    for _ in range(40):
+        Attack(vf, "relapse", 0.001).wait()
+        assert lan.link_set("vf 0 state disable").rc == 0
+        filters = Filters.read(lan.guest)
+        assert (filters.vfre & 0b11, filters.vfte & 0b11) == (0b10, 0b10)
+        assert lan.link_set("vf 0 state auto").rc == 0
+    assert recovered(vf) and is_granted(other.ask(message(SET_MULTICAST))[0])
+
+
 @pytest.mark.allow_trace("igbvf_wrn_io_addr_unknown|e1000e_wrn_regs_write")
 def test_random_attack(lan):
     """Whatever a VF does: the registers of the PF and of the other VF stay as they are."""

@@ -55,6 +55,8 @@ pub struct World {
     pub regs: Registers,
     pub intent: Intent,
     pub now: u64,
+    /// The last reset of a VF was before its enables were last written.
+    opened_since: bool,
     /// Check every step of every update.
     pub check_transitions: bool,
     /// The device was reset since the last update.
@@ -82,6 +84,7 @@ impl World {
             regs: Registers::new(GARBAGE),
             intent: Intent::new(PF_MAC, device == Device::Qemu),
             now: 1_000_000_000_000,
+            opened_since: false,
             check_transitions: false,
             after_reset: true,
             was_greedy: 0,
@@ -347,11 +350,20 @@ impl World {
                 intent.vfs[usize::from(v)].quarantined = false;
             }
             Op::Flr(v) => {
-                // The hardware closes the VF by itself.
-                let bit = !(1u32 << v);
+                // The hardware closes the VF by itself; but the PF may have opened it again before
+                // it heard of the reset.
+                self.opened_since = !self.opened_since;
                 for offset in [0x0c8c, 0x0c90] {
                     let enables = self.regs.read(offset);
-                    self.regs.write(offset, enables & bit);
+                    let bit = 1u32 << v;
+                    self.regs.write(
+                        offset,
+                        if self.opened_since {
+                            enables | bit
+                        } else {
+                            enables & !bit
+                        },
+                    );
                 }
                 self.shadow.vf_was_reset(vf_index(v));
                 switch.on_flr(vf_index(v));

@@ -30,6 +30,8 @@ pub struct Shadow {
     known: Image,
     /// Nothing is known but that no queue has a rate limit: a reset leaves tables as they are.
     unknown: bool,
+    /// VFs of whose enables nothing is known: bits of VFRE and VFTE.
+    doubt: u32,
 }
 
 impl Shadow {
@@ -39,6 +41,7 @@ impl Shadow {
         Self {
             known: Image::ZERO,
             unknown: true,
+            doubt: 0,
         }
     }
 
@@ -53,11 +56,10 @@ impl Shadow {
         *self = Self::new();
     }
 
-    /// Notes that `vf` was reset: the hardware has cleared its enables.
+    /// Notes that `vf` was reset. The hardware has cleared its enables; but the PF may have written
+    /// them since, before it heard of the reset, so the next update closes the VF in any case.
     pub fn vf_was_reset(&mut self, vf: VfIndex) {
-        let bit = u32::from(vf.bit());
-        self.known.vfre &= !bit;
-        self.known.vfte &= !bit;
+        self.doubt |= u32::from(vf.bit());
     }
 
     /// Calls `write` with offset and value of each register that differs from `image`, and from then
@@ -95,6 +97,8 @@ impl Shadow {
                 keep &= !regs::bit(pool);
             }
         }
+        let doubt = core::mem::take(&mut self.doubt);
+        keep &= !doubt;
         let (vfte, vfre) = if self.unknown {
             (0, 0)
         } else {
@@ -104,8 +108,13 @@ impl Shadow {
                 known.vfre & image.vfre & keep,
             )
         };
-        out.word(&mut self.known.vfte, vfte, VFTE);
-        out.word(&mut self.known.vfre, vfre, VFRE);
+        if doubt != 0 {
+            out.force(&mut self.known.vfte, vfte, VFTE);
+            out.force(&mut self.known.vfre, vfre, VFRE);
+        } else {
+            out.word(&mut self.known.vfte, vfte, VFTE);
+            out.word(&mut self.known.vfre, vfre, VFRE);
+        }
         if image.rctl & rctl::EN == 0 {
             out.word(&mut self.known.rctl, image.rctl, RCTL);
         }
@@ -334,7 +343,21 @@ mod tests {
         let mut shadow = settled(&image);
         shadow.vf_was_reset(VfIndex::new(0).unwrap());
         let log = update(&mut shadow, &image);
-        assert_eq!(log.writes[..log.len], [(VFRE, 0x81), (VFTE, 0x81)]);
+        assert_eq!(
+            log.writes[..log.len],
+            [(VFTE, 0x80), (VFRE, 0x80), (VFRE, 0x81), (VFTE, 0x81)]
+        );
+        assert_eq!(update(&mut shadow, &image).len, 0);
+    }
+
+    #[test]
+    fn vf_that_was_reset_is_closed_whatever_was_known() {
+        let mut image = Image::ZERO;
+        (image.vfre, image.vfte) = (0x80, 0x80);
+        let mut shadow = settled(&image);
+        shadow.vf_was_reset(VfIndex::new(0).unwrap());
+        let log = update(&mut shadow, &image);
+        assert_eq!(log.writes[..log.len], [(VFTE, 0x80), (VFRE, 0x80)]);
     }
 
     #[test]
