@@ -117,6 +117,44 @@ pub(crate) struct Pending {
     unread: VfSet,
     /// VFs that are to be pinged as soon as their mailbox is free.
     pings: VfSet,
+    /// Those of `unread` that had not read that answer at `looked_at` either.
+    late: VfSet,
+    /// When answers were given up last.
+    looked_at: u64,
+}
+
+impl Pending {
+    /// There is an answer for a VF.
+    fn answered(&mut self, vf: VfIndex) {
+        self.unread.insert(vf);
+        self.late.remove(vf);
+    }
+
+    /// VFs have read their answers, or there are none any more.
+    fn read(&mut self, vfs: VfSet) {
+        self.unread = self.unread.without(vfs);
+        self.late = self.late.without(vfs);
+    }
+
+    /// Gives up answers that have not been read for [`UNREAD_NS`]: older clients never read some.
+    fn expire(&mut self, now: u64) {
+        if now.saturating_sub(self.looked_at) >= UNREAD_NS {
+            self.looked_at = now;
+            self.read(self.late);
+            self.late = self.unread;
+        }
+    }
+}
+
+/// How long an answer is kept for a VF that does not read it, in nanoseconds; up to twice as long.
+/// igbvf waits for an answer for one second.
+const UNREAD_NS: u64 = 2_000_000_000;
+
+/// Tells VFs what they were to be told as soon as they had read an answer, if they never do.
+pub(crate) fn tell_silent(port: &Port, hw: &mut Hw) {
+    hw.pending.expire(port.now());
+    let owed = hw.pending.pings;
+    ping(&port.io, hw, owed);
 }
 
 /// What was pending when the round began.
@@ -137,7 +175,7 @@ impl Round {
         if !acks.is_empty() {
             port.io
                 .write(regs::MBVFICR, mbvficr::clear_acks(acks.bits()));
-            hw.pending.unread = hw.pending.unread.without(acks);
+            hw.pending.read(acks);
         }
         // CAST: one bit for each VF.
         let resets = VfSet::from_bits(resets as u8);
@@ -200,7 +238,7 @@ impl Round {
     fn reset(&self, port: &Port, hw: &mut Hw, vf: VfIndex) {
         port.io.write(regs::VFLRE, vf.bit().into());
         hw.shadow.vf_was_reset(vf);
-        hw.pending.unread.remove(vf);
+        hw.pending.read(VfSet::from_bits(vf.bit()));
         hw.switch.on_flr(vf);
         hw.recent.reset(self.now, vf);
         // Its vectors are forgotten by the hardware, but not by every emulation.
@@ -269,11 +307,11 @@ impl Answers {
             // PANIC: as above.
             match &self.replies[vf.index()] {
                 Some(reply) => {
-                    hw.pending.unread.insert(vf);
+                    hw.pending.answered(vf);
                     send(io, vf, reply.words());
                 }
                 None => {
-                    hw.pending.unread.remove(vf);
+                    hw.pending.read(VfSet::from_bits(vf.bit()));
                     io.write(regs::p2vmailbox(vf.index()), 0);
                 }
             }

@@ -43,6 +43,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
             if hw.switch.nr_vfs() != 0 {
                 mailbox::note_spoofs(port, &mut hw);
             }
+            mailbox::tell_silent(port, &mut hw);
             hw.recall_refuses = !hw.recall_refuses;
             mailbox::recall(&port.io, &hw, hw.recall_refuses);
         }

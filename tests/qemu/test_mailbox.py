@@ -22,6 +22,9 @@ from support.registers import (
 
 pytestmark = STANDARD
 
+# Offsets in a VF's registers.
+V2PMAILBOX, VMBMEM = 0x0C40, 0x0800
+
 MAC = "02:00:00:00:00:10"
 OTHER = "02:00:00:00:00:11"
 
@@ -244,6 +247,19 @@ def test_link_changes_are_told(lan, vf):
         lan.guest.wait_until("pgrep -f mailbox.py", 10)
         lan.guest.qmp("set_link", name="dut0", up=up)
         assert f'"reply": [{PF_CONTROL_MSG | CTS}, ' in job.wait().out
+
+
+def test_link_changes_are_told_to_who_reads_no_answers(lan, vf):
+    """Older clients send some requests and never look at the answer, nor acknowledge it."""
+    vf.script(("hold",), *(("write", VMBMEM + 4 * n, word) for n, word in
+                           enumerate(message(SET_MULTICAST))), ("ring",), ("sleep", 0.5),
+              ("read", V2PMAILBOX))
+    lan.guest.qmp("set_link", name="dut0", up=False)
+    try:
+        told, = vf.script(("receive", 10))
+        assert told["reply"] and told["reply"][0] == PF_CONTROL_MSG | CTS
+    finally:
+        lan.guest.qmp("set_link", name="dut0", up=True)
 
 
 @pytest.mark.driver("igb_rs")   # C igb spins in its interrupt handler while a VF holds the buffer
