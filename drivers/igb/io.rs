@@ -54,6 +54,16 @@ impl Io {
         value
     }
 
+    /// Reads a counter that reading does not clear: [`regs::GONE`], which counters skip, if the
+    /// controller has left. Any context.
+    pub(crate) fn read_counter(&self, offset: u32) -> u32 {
+        let value = self.read(offset);
+        if self.is_gone() {
+            return regs::GONE;
+        }
+        value
+    }
+
     /// Some registers may hold all ones; STATUS never does.
     #[cold]
     fn has_left(&self) -> bool {

@@ -233,7 +233,7 @@ impl Port {
         let io = &self.io;
         hw.folded_at = self.now();
         for (vf, stats) in hw.switch.vfs().iter().zip(hw.vf_stats.iter_mut()) {
-            stats.update(vf, |offset| io.read(offset));
+            stats.update(vf, |offset| io.read_counter(offset));
         }
         let mut sum = *self.hw_stats.totals.lock();
         sum.add(|offset| io.read(offset));

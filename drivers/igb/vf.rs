@@ -108,7 +108,7 @@ impl Admin<Port> for Ops {
         let live = hw.live;
         let stats = hw.vf_stats.get_mut(vf.index()).ok_or(EINVAL)?;
         if live {
-            stats.update(vf, |offset| port.io.read(offset));
+            stats.update(vf, |offset| port.io.read_counter(offset));
         }
         Ok(VfStats {
             rx_packets: stats.rx_packets.total(),
