@@ -175,7 +175,7 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
     order_sleep(pdev);
     let count = u8::try_from(enabled)?;
     let mut hw = port.hw.lock();
-    hw.switch.set_nr_vfs(count).map_err(recover::errno)?;
+    hw.switch.adopt(count).map_err(recover::errno)?;
     port.note_switch(&hw);
     Ok(())
 }

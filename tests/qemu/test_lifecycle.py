@@ -270,15 +270,19 @@ def test_suspend_of_devices(lan, numvfs):
 
 
 @pytest.mark.driver("igb_rs")   # C igb counts them, but shows none and serves none
-def test_adopts_vfs_left_enabled(guest):
-    """Another driver of the PF went and left VFs; ours takes them over, and they work."""
+@pytest.mark.parametrize("bound", [False, True], ids=["VFs without drivers", "VFs with drivers"])
+def test_adopts_vfs_left_enabled(guest, bound):
+    """Another driver of the PF went and left VFs; ours takes them over, and they work. Drivers they
+    have never had an answer of a PF."""
     driver = "/sys/bus/pci/drivers/pci-pf-stub"
     guest.run(f"""
         modprobe pci-pf-stub
         echo pci-pf-stub >{DEVICE}/driver_override
         echo {PF_PCI} >{driver}/bind
-        echo 0 >{DEVICE}/sriov_drivers_autoprobe
+        modprobe igbvf
+        echo {int(bound)} >{DEVICE}/sriov_drivers_autoprobe
         echo 2 >{DEVICE}/sriov_numvfs
+        for i in {DEVICE}/virtfn*/net/*; do [ ! -e $i ] || ip link set ${{i##*/}} up; done
         echo {PF_PCI} >{driver}/unbind
         echo >{DEVICE}/driver_override
         rmmod pci-pf-stub""")
@@ -291,7 +295,10 @@ def test_adopts_vfs_left_enabled(guest):
         guest.run(f"echo 1 >{DEVICE}/sriov_drivers_autoprobe")
         for index in range(2):
             pci, host = lan.vf_pci(index), vf_host(index)
-            guest.run(f"echo {pci} >/sys/bus/pci/drivers_probe")
+            if bound:
+                guest.wait_until(f"grep -q 1 /sys/bus/pci/devices/{pci}/net/*/carrier", 40)
+            else:
+                guest.run(f"echo {pci} >/sys/bus/pci/drivers_probe")
             lan.attach(host, pci)
             lan.wait_carrier(host)
             assert ping(guest, host, PEER.ipv4, count=3).complete

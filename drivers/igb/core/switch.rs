@@ -240,6 +240,20 @@ impl Switch {
         Ok(())
     }
 
+    /// Takes over `nr_vfs` VFs that another driver of the PF has enabled. They may have drivers, which
+    /// are called back as after a reset of the PF.
+    ///
+    /// # Errors
+    ///
+    /// As [`Switch::set_nr_vfs`].
+    pub fn adopt(&mut self, nr_vfs: u8) -> Result<(), AdminError> {
+        self.set_nr_vfs(nr_vfs)?;
+        for vf in self.vfs.iter_mut().take(nr_vfs.into()) {
+            vf.session.adopt();
+        }
+        Ok(())
+    }
+
     /// Switches between functions in the device or on the wire.
     pub fn set_loopback(&mut self, loopback: Loopback) {
         self.loopback = loopback;

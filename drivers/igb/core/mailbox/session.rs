@@ -200,6 +200,11 @@ impl Session {
         }
     }
 
+    /// The VF was there before the PF's driver: whether it has one itself is not known.
+    pub(crate) fn adopt(&mut self) {
+        self.known = true;
+    }
+
     /// The VF was reset. One that is missing stays so until its handshake: a driver that resets its
     /// VF and then asks in vain, because the PF is asleep, gives up.
     pub(crate) fn close(&mut self) {
