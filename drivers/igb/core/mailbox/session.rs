@@ -65,20 +65,22 @@ impl Default for Policy {
 /// Tokens that come in at a steady rate and are saved up to a depth. Starts full.
 #[derive(Clone, Copy, Debug, Default)]
 struct Bucket {
-    /// Start of the time not yet paid for: a token moves it on by one interval, and it never lags
-    /// `now` by more than the depth of the bucket.
-    paid_until: u64,
+    /// When it is full again if nothing is taken until then: a token moves it on by one interval.
+    full_at: u64,
 }
 
 impl Bucket {
     /// Takes a token, or says when there is one. All times in nanoseconds.
     fn take(&mut self, interval: u64, depth: u64, now: u64) -> Result<(), u64> {
-        let start = self.paid_until.max(now.saturating_sub(depth));
-        let end = start.saturating_add(interval);
-        if end > now {
-            return Err(end);
+        // Not later than the depth allows: it may have been deeper, or slower to fill.
+        self.full_at = self.full_at.clamp(now, now.saturating_add(depth));
+        let full_at = self.full_at.saturating_add(interval);
+        // A token is there if one less than the depth is missing.
+        let at = full_at.saturating_sub(depth);
+        if at > now {
+            return Err(at);
         }
-        self.paid_until = end;
+        self.full_at = full_at;
         Ok(())
     }
 }
@@ -102,7 +104,7 @@ impl WakeUps {
     /// A PF that has not been woken yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self(Bucket { paid_until: 0 })
+        Self(Bucket { full_at: 0 })
     }
 
     /// Whether the PF may be woken once more at time `now`.
@@ -156,7 +158,7 @@ impl Session {
     pub const fn new() -> Self {
         Self {
             state: State::Closed,
-            bucket: Bucket { paid_until: 0 },
+            bucket: Bucket { full_at: 0 },
             throttled: false,
             known: false,
             missing: false,
@@ -408,6 +410,30 @@ mod tests {
         assert_eq!(s.offences(), 0);
         s.open();
         assert!(s.is_open());
+    }
+
+    #[test]
+    fn bucket_is_full_from_the_first_moment_on() {
+        let mut s = Session::new();
+        for _ in 0..POLICY.burst {
+            assert_eq!(s.admit(&POLICY, 0).0, Admit::Serve);
+        }
+        assert_eq!(s.admit(&POLICY, 0).0, Admit::Later { at: 100 * MS });
+    }
+
+    #[test]
+    fn bucket_obeys_a_new_policy_at_once() {
+        let slow = Policy {
+            requests_per_sec: 1,
+            burst: 1000,
+            ..POLICY
+        };
+        let mut s = Session::new();
+        for _ in 0..slow.burst {
+            assert_eq!(s.admit(&slow, 0).0, Admit::Serve);
+        }
+        assert_eq!(s.admit(&POLICY, 0).0, Admit::Later { at: 100 * MS });
+        assert_eq!(s.admit(&POLICY, 100 * MS).0, Admit::Serve);
     }
 
     #[test]
