@@ -366,3 +366,20 @@ fn f11_filters_are_freed_by_every_reset() {
         assert!(held.iter().all(|(_, pools)| *pools != 1));
     }
 }
+
+#[test]
+fn an_extra_address_that_becomes_the_own_one_frees_its_entry() {
+    let mut w = ready(2);
+    w.switch.set_vf_trust(vf_index(0), true);
+    w.switch
+        .set_vf_mac(vf_index(0), MacAddr(station(1)))
+        .unwrap();
+    for message in [
+        with_mac(0x2, station(2)),
+        with_mac(0x2_0002, station(1)),
+        with_mac(0x2, station(1)),
+    ] {
+        assert_ne!(send(&mut w, 0, &message) & ACK, 0);
+    }
+    assert_eq!(w.switch.status(vf_index(0)).macs, 0);
+}

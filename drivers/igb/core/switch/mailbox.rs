@@ -234,12 +234,12 @@ impl Switch {
         }
         if v.admin.mac == Some(addr) {
             v.tenant.mac = None;
-            return Ok(());
-        }
-        if v.admin.mac.is_some() && !v.admin.trusted {
+        } else if v.admin.mac.is_some() && !v.admin.trusted {
             return Err(Refusal::AdminMac);
+        } else {
+            v.tenant.mac = Some(addr);
         }
-        v.tenant.mac = Some(addr);
+        // It may have been an extra one.
         self.rar.remove_if(Function::Vf(vf), |held| held == addr);
         Ok(())
     }
