@@ -6,11 +6,18 @@
 //! restart of the controller, with the PF's own queues closed meanwhile.
 
 use crate::{
+    io::Io,
     mailbox,
     port::Port,
     recover, //
 };
-use igb_core::function::MAX_VFS;
+use igb_core::{
+    function::MAX_VFS,
+    regs::{
+        self,
+        iovctl, //
+    }, //
+};
 use kernel::{
     device::Core,
     pci,
@@ -95,9 +102,18 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
         return Ok(());
     }
     pdev.disable_sriov();
+    give_queues_back(&dev.data().io);
     relayout(dev, 0)?;
     dev_info!(pdev, "IOV Disabled\n");
     Ok(())
+}
+
+/// Has the controller give the VFs' queues back to the PF. How long that takes is not documented; C
+/// igb waits as long before it resets the controller.
+fn give_queues_back(io: &Io) {
+    io.write(regs::IOVCTL, iovctl::REUSE_VFQ);
+    io.flush();
+    fsleep(Delta::from_millis(100));
 }
 
 /// A guest that has a VF would be waited for, perhaps for ever, with the device lock held.
@@ -169,6 +185,7 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
             "{enabled} VFs were left enabled and cannot be served: disabling them\n"
         );
         pdev.disable_sriov();
+        give_queues_back(&port.io);
         return Ok(());
     }
     dev_info!(pdev, "{enabled} pre-allocated VFs found\n");
