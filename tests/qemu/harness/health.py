@@ -33,6 +33,8 @@ HARMLESS = re.compile(r"FAULT_INJECTION: forcing a failure|kmemleak: (Kernel mem
 _OF_ANY_DRIVER = (
     (re.compile(r"WARNING: drivers/pci/remove\.c:\d+ at pci_stop_and_remove_bus_device\+"),
      re.compile(r"\bsriov_disable\+.*\bpci_device_remove\+", re.DOTALL)),
+    # The other end of the wire waits while the device under test does not receive.
+    (re.compile(r"\] virtio_net virtio\d+ \S+: NETDEV WATCHDOG"), re.compile("")),
 )
 # The kernel has data races of its own. One counts when a module under test has a part in it.
 _RACE = re.compile(r"KCSAN: data-race")
