@@ -58,6 +58,9 @@ mod xdp;
 /// with is not specified.
 const MIN_FRAME: u32 = 60;
 
+// Or a frame might not fit into a ring that is not stopped.
+const _: () = assert!(net::skb::MAX_BUFFERS <= ring::MAX_BUFFERS);
+
 /// What a transmit ring is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {

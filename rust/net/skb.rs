@@ -217,6 +217,9 @@ impl Drop for SkBuff {
     }
 }
 
+/// Most buffers of a packet: its linear part and its fragments.
+pub const MAX_BUFFERS: u32 = 1 + netbind::MAX_SKB_FRAGS;
+
 /// The requests in the metadata of a packet to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TxMeta(u32);

@@ -19,7 +19,7 @@ pub const DEFAULT_RX_DESCS: u32 = 512;
 
 /// Most buffers the stack hands over in one frame: the linear part and
 /// `MAX_SKB_FRAGS` (17) fragments.
-const MAX_BUFFERS: u32 = 18;
+pub const MAX_BUFFERS: u32 = 18;
 
 /// Most descriptors one frame may take: a context, and for each buffer its data.
 ///
