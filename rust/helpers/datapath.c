@@ -360,9 +360,14 @@ u32 nbh_tx_begin(struct sk_buff *skb)
 /* Pads to @len bytes; frees the skb and fails when there is no memory. A checksum left to the
  * device is computed first: devices sum to the end of the frame, which is behind the padding, and
  * not every checksum ignores zeroes (SCTP's CRC does not).
+ *
+ * Not what is to be segmented (datagrams of a few bytes each may all together be that short): the
+ * device pads the segments.
  */
 int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
 {
+	if (skb_is_gso(skb))
+		return 0;
 	if (skb->ip_summed == CHECKSUM_PARTIAL) {
 		int err = skb_csum_hwoffload_help(skb, 0);
 
