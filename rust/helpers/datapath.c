@@ -407,35 +407,23 @@ static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)
 {
 	bool udp = skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
 	int err = skb_cow_head(skb, 0);
+	__wsum len;
 
 	if (err)
 		return err;
 
-	/* The device fills in lengths and checksums of each segment, and wants
-	 * the pseudo header's checksum without the length.
+	/* The device fills in lengths and checksums of each segment, and wants the pseudo
+	 * header's checksum without the length. It is not made anew from the addresses: behind
+	 * a routing header is another destination than in front of it.
 	 */
+	len = (__force __wsum)htonl(skb->len - skb_checksum_start_offset(skb));
+	csum_replace_by_diff(udp ? &udp_hdr(skb)->check : &tcp_hdr(skb)->check, len);
 	o->ipv4 = ip_hdr(skb)->version == 4;
 	if (o->ipv4) {
-		struct iphdr *ip = ip_hdr(skb);
-		__sum16 seed = ~csum_tcpudp_magic(ip->saddr, ip->daddr, 0,
-						  udp ? IPPROTO_UDP : IPPROTO_TCP, 0);
-
-		ip->tot_len = 0;
-		ip->check = 0;
-		if (udp)
-			udp_hdr(skb)->check = seed;
-		else
-			tcp_hdr(skb)->check = seed;
+		ip_hdr(skb)->tot_len = 0;
+		ip_hdr(skb)->check = 0;
 	} else {
-		struct ipv6hdr *ip = ipv6_hdr(skb);
-
-		ip->payload_len = 0;
-		if (udp)
-			udp_hdr(skb)->check = ~csum_ipv6_magic(&ip->saddr, &ip->daddr, 0,
-							       IPPROTO_UDP, 0);
-		else
-			tcp_hdr(skb)->check = ~csum_ipv6_magic(&ip->saddr, &ip->daddr, 0,
-							       IPPROTO_TCP, 0);
+		ipv6_hdr(skb)->payload_len = 0;
 	}
 	o->l4_proto = udp ? IPPROTO_UDP : IPPROTO_TCP;
 	o->l4_len = udp ? sizeof(struct udphdr) : tcp_hdrlen(skb);
@@ -481,6 +469,29 @@ int nbh_tx_prepare_offload(struct sk_buff *skb, struct nbh_tx_offload *o)
 	o->ip_len = skb_checksum_start_offset(skb) - skb_network_offset(skb);
 	return 0;
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* Makes UDP over IPv4 of a packet that is to be segmented, with the checksum @check as the stack
+ * would have left it.
+ */
+void nbh_kunit_udp_gso(struct sk_buff *skb, u16 gso_size, u16 check)
+{
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_set_transport_header(skb, ETH_HLEN + sizeof(struct iphdr));
+	*ip_hdr(skb) = (struct iphdr) { .version = 4, .ihl = 5, .protocol = IPPROTO_UDP };
+	udp_hdr(skb)->check = (__force __sum16)check;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb_transport_header(skb) - skb->head;
+	skb->csum_offset = offsetof(struct udphdr, check);
+	skb_shinfo(skb)->gso_size = gso_size;
+	skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+}
+
+u16 nbh_kunit_udp_check(const struct sk_buff *skb)
+{
+	return (__force u16)udp_hdr(skb)->check;
+}
+#endif
 
 /* How long the headers are a device would have to step over. */
 void nbh_tx_shape(const struct sk_buff *skb, u32 *mac_len, u32 *network_len)

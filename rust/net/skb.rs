@@ -433,6 +433,28 @@ mod tests {
     }
 
     #[test]
+    fn only_the_length_is_taken_out_of_the_checksum_of_what_is_segmented() -> Result {
+        const HEADERS: u32 = 14 + 20 + 8;
+        const PAYLOAD: u32 = 200;
+        let mut skb = packet(HEADERS + PAYLOAD)?;
+        // Of a destination that is in no header.
+        let seed = 0x1234_u16;
+        let udp_len = 8 + PAYLOAD as u16;
+        // SAFETY: the packet is ours, and has room for the headers.
+        unsafe { netbind::kunit_udp_gso(skb.as_ptr(), 100, (seed + udp_len).to_be()) };
+        let offload = skb.prepare_offload()?.ok_or(EINVAL)?;
+        assert_eq!((offload.mac_len, offload.ip_len), (14, 20));
+        assert_eq!(
+            offload.gso.map(|gso| (gso.size, gso.l4_len)),
+            Some((100, 8))
+        );
+        // SAFETY: the packet has a transport header.
+        let check = unsafe { netbind::kunit_udp_check(skb.as_ptr()) };
+        assert_eq!(u16::from_be(check), seed);
+        Ok(())
+    }
+
+    #[test]
     fn padding_adds_zeroes_and_keeps_the_packet() -> Result {
         let kept = freed_by(|| {
             let skb = packet(14)?.pad_to(60)?;
