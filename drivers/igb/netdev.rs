@@ -83,10 +83,18 @@ const OFFLOADS: Features = Features::SG
     .with(Features::RXHASH);
 
 /// What the net device of a port with this address and number of queue pairs starts with.
-pub(crate) fn config(mac: MacAddr, pairs: u32) -> Config {
+///
+/// An emulation makes IP fragments of what is to be segmented into datagrams, and the receiver one
+/// datagram of those: it is not asked to, unless the user wants it.
+pub(crate) fn config(mac: MacAddr, pairs: u32, emulated: bool) -> Config {
     let switchable = OFFLOADS.with(VLAN).with(Features::VLAN_FILTER);
+    let usable = if emulated {
+        switchable.without(Features::GSO_UDP_L4)
+    } else {
+        switchable
+    };
     Config {
-        features: switchable.with(Features::HIGHDMA),
+        features: usable.with(Features::HIGHDMA),
         hw_features: switchable,
         vlan_features: Features::SG
             .with(CHECKSUMS)

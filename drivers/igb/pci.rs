@@ -355,7 +355,10 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     let started = ScopeGuard::new(|| port.hw.lock().release(&port.io));
     port.hw.lock().restart(&port.io, &port.plan)?;
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
-    let mut netdev = netdev.register(port.clone(), &netdev::config(mac.get(), pairs))?;
+    let mut netdev = netdev.register(
+        port.clone(),
+        &netdev::config(mac.get(), pairs, is_emulated(&port.io)),
+    )?;
     netdev.bind_work(mailbox_work, mailbox::serve)?;
     netdev.bind_work(service_work, service::run)?;
     netdev.bind_work(reset_work, recover::reset)?;
@@ -476,13 +479,17 @@ fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {
     ])
 }
 
-/// Emulations implement the hash tables alone; they can be told by the NVM auto-read, whose end
-/// they never report.
+/// Emulations can be told by the NVM auto-read, whose end they never report.
+fn is_emulated(io: &Io) -> bool {
+    io.read(regs::EECD) & eecd::AUTO_RD == 0
+}
+
+/// Emulations implement the hash tables alone.
 fn promiscuity(io: &Io) -> Promiscuity {
-    if io.read(regs::EECD) & eecd::AUTO_RD != 0 {
-        Promiscuity::PerPool
-    } else {
+    if is_emulated(io) {
         Promiscuity::HashOnly
+    } else {
+        Promiscuity::PerPool
     }
 }
 

@@ -20,6 +20,60 @@ OFFLOADS = ["tso off", "tso off gso off", "tx off", "rx off", "sg off", "gro off
             "rxvlan off txvlan off"]
 
 
+SEGMENTED_DATAGRAMS = """python3 -I -S -c '
+import socket
+UDP_SEGMENT = 103
+link = socket.socket({family}, socket.SOCK_DGRAM)
+for size in range({sizes.start}, {sizes.stop}):
+    link.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, (size + 1) // 2)
+    link.sendto(bytes(255 for _ in range(size)), ("{address}", 5001))'"""
+LENGTHS_OF_DATAGRAMS = """python3 -I -S -c '
+import socket
+link = socket.socket({family}, socket.SOCK_DGRAM)
+link.bind(("{address}", 5001))
+link.settimeout({seconds})
+try:
+    while True:
+        print(len(link.recv(4000)), flush=True)
+except TimeoutError:
+    pass'"""
+
+
+def datagrams(lan, sizes: range, ipv6: bool = False) -> list[int]:
+    """Lengths of what the peer gets when the stack is given the bytes of two datagrams in one."""
+    before = counters.link(lan.guest)["tx_dropped"]
+    where = {"family": "socket.AF_INET6" if ipv6 else "socket.AF_INET",
+             "address": PEER.ipv6 if ipv6 else PEER.ipv4}
+    assert ping(lan.guest, PF_HOST, where["address"], count=1).complete
+    job = lan.guest.start(LENGTHS_OF_DATAGRAMS.format(**where, seconds=3 * lan.guest.slowness),
+                          netns=PEER.netns)
+    lan.guest.wait_until("ss -Hlun sport = :5001 | grep -q .", 20, netns=PEER.netns)
+    lan.guest.run(SEGMENTED_DATAGRAMS.format(**where, sizes=sizes))
+    seen = [int(length) for length in job.wait().out.split()]
+    assert counters.link(lan.guest)["tx_dropped"] == before
+    return seen
+
+
+@pytest.mark.driver("igb_rs")   # C igb has QEMU segment: it makes one datagram of it, in IP fragments
+@pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
+def test_datagrams_are_segmented(lan, ipv6):
+    for sizes in (range(2, 64), range(1300, 1310)):
+        halves = [length for size in sizes for length in ((size + 1) // 2, size // 2)]
+        assert datagrams(lan, sizes, ipv6) == halves
+
+
+@pytest.mark.driver("igb_rs")
+def test_few_bytes_to_be_segmented_are_sent(lan):
+    """All of them together are shorter than the shortest frame. What QEMU makes of them is one
+    datagram, in fragments of at least eight bytes."""
+    sizes = range(15, 60 - 14 - 20 - 8)
+    lan.guest.run("ethtool -K dut tx-udp-segmentation on")
+    try:
+        assert datagrams(lan, sizes) == list(sizes)
+    finally:
+        lan.guest.run("ethtool -K dut tx-udp-segmentation off")
+
+
 def test_every_standard_size(lan):
     """60 to 1514 bytes, each once, in order, byte for byte."""
     for source, target in BOTH_WAYS:
