@@ -147,6 +147,20 @@ impl Port {
         hw.up && hw.live && net.queues.is_none()
     }
 
+    /// The net device's queues have frames and no link to send them on: the controller does nothing
+    /// about them then. Who waits for them (a connection that has another way by now) would wait as
+    /// long as the link is down.
+    pub(crate) fn holds_frames(&self) -> bool {
+        let net = self.net.lock();
+        let hw = self.hw.lock();
+        hw.live
+            && hw.link.state().is_none()
+            && net
+                .queues
+                .as_ref()
+                .is_some_and(|queues| queues.have_unsent(&self.io))
+    }
+
     /// Has the misc vector served. Process context.
     pub(crate) fn serve_misc(&self) -> Result {
         if !self.plan.is_msix() {

@@ -136,6 +136,13 @@ impl Queues {
             .fold(0, |bits, pair| bits | eicr::vector(pair.vector.into()))
     }
 
+    /// There are frames the controller has not sent.
+    pub(crate) fn have_unsent(&self, io: &Io) -> bool {
+        self.pairs
+            .iter()
+            .any(|pair| io.read(regs::tdh(pair.queue)) != io.read(regs::tdt(pair.queue)))
+    }
+
     /// Makes every pair's vector fire: polls look at their rings again.
     pub(crate) fn kick(&self, io: &Io, msix: bool) {
         if msix {

@@ -120,12 +120,18 @@ pub(crate) fn reopen_with(
     })
 }
 
-/// The work item behind a net device that is up and has no queues, since memory was short when they
-/// had to be opened anew: tries again. The service work item notices.
+/// The work item behind what the service work item notices. A net device that is up may have no
+/// queues, since memory was short when they had to be opened anew: tries again. Or its queues have
+/// frames without a link to send them on: gives those back.
 pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
     let _rtnl = rtnl::lock();
     let port = dev.data();
-    if dev.is_present() && port.lacks_queues() && open_missing(port, dev).is_ok() {
+    if !dev.is_present() {
+        return;
+    }
+    if port.holds_frames() {
+        let _ = reopen_with(dev, |_| ());
+    } else if port.lacks_queues() && open_missing(port, dev).is_ok() {
         port.works.service.schedule();
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
             queues.kick(&port.io, port.plan.is_msix());
         }
     }
-    if port.lacks_queues() {
+    if port.lacks_queues() || port.holds_frames() {
         port.works.reopen.schedule();
     }
     handle.schedule_after(PERIOD);

@@ -164,6 +164,28 @@ def test_transmit_hang(lan):
     assert tcp_stream(lan.guest, PF_HOST, PEER, seconds=1).bytes > 1 << 20
 
 
+@pytest.mark.driver("igb_rs")   # C igb resets the controller, with all VFs
+def test_frames_are_given_back_when_the_link_is_lost(lan):
+    """The controller sends nothing without a link: frames would be held until it is there again."""
+    assert works(lan)
+    registers = Registers(lan.guest)
+    queues = [queue for queue in range(16) if registers.read(txdctl(queue))[0] & TXDCTL_ENABLE]
+    registers.access([("w", txdctl(queue), 0) for queue in queues])
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2, interval=0.2).received == 0, "control"
+    lan.guest.qmp("set_link", name="dut0", up=False)
+    try:
+        # By queues that are opened anew.
+        for _ in range(50):
+            if all(value & TXDCTL_ENABLE for value in registers.read(*map(txdctl, queues))):
+                break
+            lan.guest.run("sleep 0.2")
+        assert all(value & TXDCTL_ENABLE for value in registers.read(*map(txdctl, queues)))
+        assert lan.guest.read("/sys/class/net/dut/carrier") == "0"
+    finally:
+        lan.guest.qmp("set_link", name="dut0", up=True)
+    assert works(lan)
+
+
 @pytest.mark.driver("igb_rs")   # C igb is dead until its interface goes down and up
 def test_function_level_reset(lan):
     assert "flr" in lan.guest.read(f"{DEVICE}/reset_method")
