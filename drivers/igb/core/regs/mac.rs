@@ -154,15 +154,18 @@ pub mod eecd {
     /// The device has loaded its defaults from the EEPROM.
     pub const AUTO_RD: u32 = bit(9);
 
-    /// EEPROM size in 16-bit words, or `None` for a size code the device does not have.
+    /// EEPROM words that can be read (by [`EERD`](super::EERD)): 16 bits each, at most 16384. `None`
+    /// for a size code the device does not have.
     #[must_use]
     pub const fn words(eecd: u32) -> Option<u32> {
         let code = (eecd >> 11) & 0xf;
-        // 64 words times two to the code; beyond 32768 words there is no address bit for.
-        if code > 9 {
-            return None;
+        // 64 words times two to the code.
+        match code {
+            0..=8 => Some(64 << code),
+            // Twice as many as there are address bits for.
+            9 => Some(64 << 8),
+            _ => None,
         }
-        Some(64 << code)
     }
 }
 
