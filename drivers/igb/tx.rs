@@ -221,7 +221,6 @@ impl TxRing {
         let vlan = meta.vlan_tci();
         let mut payload = skb.len();
         if let Some(o) = &offload {
-            self.stats.tx_csum.add(1);
             if let Some(gso) = o.gso {
                 let headers = u32::from(o.mac_len)
                     .wrapping_add(u32::from(o.ip_len))
@@ -232,6 +231,7 @@ impl TxRing {
                 wire.packets = gso.segs.into();
                 self.stats.tx_gso.add(1);
             }
+            self.stats.tx_csum.add(wire.packets.into());
         }
         let offload = offload.map(translate);
         if offload.is_some() || vlan.is_some() {
