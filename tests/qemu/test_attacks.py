@@ -111,8 +111,9 @@ def test_f04_held_mailbox(lan, pair):
     vf, _ = pair
     before = log_times(lan.guest)
     with under(vf, "hold"):
-        # Far below what C igb does, far above what a loaded machine makes of next to nothing.
-        assert min(busy(lan.guest) for _ in range(4)) < 0.5
+        # Far below what C igb does, which is all there is, and far above what a loaded machine or a
+        # slow kernel makes of next to nothing.
+        assert min(busy(lan.guest) for _ in range(4)) < 1 - 0.5 / lan.guest.slowness
     assert lines_a_minute(lan.guest, before) <= LINES
     assert recovered(vf)
 
