@@ -111,7 +111,7 @@ def lines_a_minute(guest: Guest, since: list[float]) -> int:
 
 def recovered(vf: RawVf, seconds: float = 20) -> bool:
     """Whether the VF gets through its handshake, as its driver would try: again and again."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * vf.guest.slowness
     while time.monotonic() < end:
         ready, answer = vf.script(("write", 0xC40, 0), ("ready", 5), ("send", [1], 2))[1:]
         if ready and answer["reply"] and answer["reply"][0] & 0xFF == 1:
