@@ -97,7 +97,10 @@ impl Shadow {
                 keep &= !regs::bit(pool);
             }
         }
+        // Taken for open, so that they differ from what they are to be.
         let doubt = core::mem::take(&mut self.doubt);
+        self.known.vfte |= doubt;
+        self.known.vfre |= doubt;
         keep &= !doubt;
         let (vfte, vfre) = if self.unknown {
             (0, 0)
@@ -108,13 +111,8 @@ impl Shadow {
                 known.vfre & image.vfre & keep,
             )
         };
-        if doubt != 0 {
-            out.force(&mut self.known.vfte, vfte, VFTE);
-            out.force(&mut self.known.vfre, vfre, VFRE);
-        } else {
-            out.word(&mut self.known.vfte, vfte, VFTE);
-            out.word(&mut self.known.vfre, vfre, VFRE);
-        }
+        out.word(&mut self.known.vfte, vfte, VFTE);
+        out.word(&mut self.known.vfre, vfre, VFRE);
         if image.rctl & rctl::EN == 0 {
             out.word(&mut self.known.rctl, image.rctl, RCTL);
         }
