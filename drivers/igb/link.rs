@@ -112,11 +112,7 @@ impl Link {
         if self.started {
             return Ok(());
         }
-        write_flow_control(io);
-        self.negotiate(io)?;
-        self.started = true;
-        self.told = false;
-        Ok(())
+        self.start_on(io, &Phy::take(io)?)
     }
 
     /// As [`Link::start`], but without waiting for a PHY that someone else has, as VFs would have to
@@ -126,15 +122,25 @@ impl Link {
             return None;
         }
         let error = Phy::try_take(io)
-            .map(drop)
-            .and_then(|()| self.start(io))
+            .and_then(|phy| self.start_on(io, &phy))
             .err()?;
         (!core::mem::replace(&mut self.told, true)).then_some(error)
     }
 
+    fn start_on(&mut self, io: &Io, phy: &Phy<'_>) -> Result {
+        write_flow_control(io);
+        self.negotiate_on(io, phy)?;
+        self.started = true;
+        self.told = false;
+        Ok(())
+    }
+
     /// Has the PHY and the MAC do what is wanted.
     pub(crate) fn negotiate(&mut self, io: &Io) -> Result {
-        let phy = Phy::take(io)?;
+        self.negotiate_on(io, &Phy::take(io)?)
+    }
+
+    fn negotiate_on(&self, io: &Io, phy: &Phy<'_>) -> Result {
         phy.set_crossover(self.config.crossover, self.config.forced.is_some())?;
         match self.config.forced {
             None => {
