@@ -118,7 +118,7 @@ impl Queues {
         } else {
             port.io.write(regs::IMS, PAIR_CAUSES);
         }
-        self.kick(&port.io, port.plan.is_msix());
+        self.kick(port);
     }
 
     /// Masks the pairs' interrupts.
@@ -145,11 +145,11 @@ impl Queues {
     }
 
     /// Makes every pair's vector fire: polls look at their rings again.
-    pub(crate) fn kick(&self, io: &Io, msix: bool) {
-        if msix {
-            io.write(regs::EICS, self.vectors());
+    pub(crate) fn kick(&self, port: &Port) {
+        if port.plan.is_msix() {
+            port.io.write(regs::EICS, self.vectors());
         } else {
-            io.write(regs::ICS, regs::icr::RXDMT0);
+            port.io.write(regs::ICS, regs::icr::RXDMT0);
         }
     }
 }

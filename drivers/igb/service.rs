@@ -51,7 +51,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     // A ring without buffers gets no interrupt that would have it refilled.
     if let Some(queues) = &port.net.lock().queues {
         if port.has_starved() {
-            queues.kick(&port.io, port.plan.is_msix());
+            queues.kick(port);
         }
     }
     if port.lacks_queues() || port.holds_frames() {
