@@ -4,8 +4,9 @@
     registers.py BDF <plan          prints a JSON list with one value per read
     registers.py BDF forever <plan  the plan over and over, until it is killed
 
-The plan is a list of ["r", offset], ["w", offset, value] and ["s", seconds] to sleep. A function without a driver has to be
-enabled first; one with a driver needs iomem=relaxed on the kernel command line.
+The plan is a list of ["r", offset], ["w", offset, value] and ["s", seconds] to sleep. A function
+without a driver has to be enabled first; one with a driver needs iomem=relaxed on the kernel command
+line.
 """
 
 import json

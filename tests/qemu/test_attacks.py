@@ -20,7 +20,7 @@ from support.attack import (
     COUNTED, STORMS, Attack, busy, confined, cost, lines_a_minute, log_times, recovered, under)
 from support.mailbox import (
     ACK, MAC_FILTER_ADD, MAC_FILTER_CLR, NACK, PROMISC_MULTICAST, SET_LPE, SET_MAC_ADDR,
-    SET_MULTICAST, SET_PROMISC, SET_VLAN, address, message, raw_vfs)
+    SET_MULTICAST, SET_PROMISC, SET_VLAN, V2PMAILBOX, VMBMEM, address, message, raw_vfs)
 from support.registers import VMOLR_LPE, VMOLR_MPME, VMOLR_RLPML, Filters
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
@@ -189,12 +189,12 @@ def test_f10_answer_to_what_could_not_be_read(lan, pair):
     """F10: when C igb cannot get a VF's words it answers with what is on its stack."""
     vf, _ = pair
     words = message(SET_MULTICAST)
-    lock, request, ring = 1 << 2, [("write", 0x800, words[0])], 1 << 0
+    lock, request, ring = 1 << 2, [("write", VMBMEM, words[0])], 1 << 0
     for milliseconds in (0, 5, 12, 15, 20, 30):
         results = vf.script(
-            ("sleep", 0.1), ("read", 0xC40), ("write", 0xC40, lock), *request,
-            ("write", 0xC40, lock | ring), ("sleep", milliseconds / 1000),
-            ("write", 0xC40, 0), ("sleep", 0.1), ("read", 0x800))
+            ("sleep", 0.1), ("read", V2PMAILBOX), ("write", V2PMAILBOX, lock), *request,
+            ("write", V2PMAILBOX, lock | ring), ("sleep", milliseconds / 1000),
+            ("write", V2PMAILBOX, 0), ("sleep", 0.1), ("read", VMBMEM))
         assert results[-1] & 0xFFFF == words[0], f"{results[-1]:#010x} after {milliseconds} ms"
     assert recovered(vf) and lan
 

@@ -83,12 +83,14 @@ def test_changes_under_traffic_with_one_vector(guest):
     with limited(guest, "msi", "intx"):
         network = Lan(guest)
         network.up()
-        with running(guest, (f"ping -q -f -w 20 {PF_HOST.ipv4}", PEER.netns)):
-            for usecs in range(10, 70):
-                guest.run(f"ethtool -C dut rx-usecs {usecs}")
-                assert ping(guest, PEER, PF_HOST.ipv4, count=1).complete, usecs
-        traffic_both_ways(guest)
-        network.down()
+        try:
+            with running(guest, (f"ping -q -f -w 20 {PF_HOST.ipv4}", PEER.netns)):
+                for usecs in range(10, 70):
+                    guest.run(f"ethtool -C dut rx-usecs {usecs}")
+                    assert ping(guest, PEER, PF_HOST.ipv4, count=1).complete, usecs
+            traffic_both_ways(guest)
+        finally:
+            network.down()
 
 
 def test_intx_only(guest):

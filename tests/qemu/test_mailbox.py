@@ -14,16 +14,13 @@ from support.attack import recovered, under
 from support.debugfs import show
 from support.mailbox import (
     ACK, CTS, MAC_FILTER_ADD, MAC_FILTER_CLR, NACK, PF_CONTROL_MSG, PROMISC_MULTICAST,
-    SET_LPE, SET_MAC_ADDR, SET_MULTICAST, SET_PROMISC, SET_VLAN, VF_RESET, address, granted,
-    hashes, message, raw_vfs, refused)
+    SET_LPE, SET_MAC_ADDR, SET_MULTICAST, SET_PROMISC, SET_VLAN, V2PMAILBOX, VF_RESET, VMBMEM,
+    address, granted, hashes, message, raw_vfs, refused)
 from support.registers import (
     VMOLR_AUPE, VMOLR_LPE, VMOLR_MPME, VMOLR_RLPML, VMOLR_ROMPE, VMOLR_STRVLAN,
     VMVIR_DEFAULT, Filters)
 
 pytestmark = STANDARD
-
-# Offsets in a VF's registers.
-V2PMAILBOX, VMBMEM = 0x0C40, 0x0800
 
 MAC = "02:00:00:00:00:10"
 OTHER = "02:00:00:00:00:11"

@@ -11,7 +11,7 @@ import time
 from harness import Guest
 from harness.topology import PF_PCI
 
-from .mailbox import RawVf
+from .mailbox import V2PMAILBOX, RawVf
 from .registers import Registers
 
 # Kinds of attack that go on without pause.
@@ -113,7 +113,7 @@ def recovered(vf: RawVf, seconds: float = 20) -> bool:
     """Whether the VF gets through its handshake, as its driver would try: again and again."""
     end = time.monotonic() + seconds * vf.guest.slowness
     while time.monotonic() < end:
-        ready, answer = vf.script(("write", 0xC40, 0), ("ready", 5), ("send", [1], 2))[1:]
+        ready, answer = vf.script(("write", V2PMAILBOX, 0), ("ready", 5), ("send", [1], 2))[1:]
         if ready and answer["reply"] and answer["reply"][0] & 0xFF == 1:
             return True
     return False

@@ -7,6 +7,10 @@ import json
 
 from harness.topology import PF_PCI, Lan
 
+# Offsets in a VF's registers.
+V2PMAILBOX = 0x0C40
+VMBMEM = 0x0800
+
 ACK = 1 << 31
 NACK = 1 << 30
 CTS = 1 << 29
