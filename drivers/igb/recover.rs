@@ -106,18 +106,23 @@ pub(crate) fn reopen_with(
     let Some(queues) = net.queues.take() else {
         return Ok(());
     };
-    if !queues::close(port, dev, queues) {
+    // Memory may be long in coming, and queues that are closed are not to be taken for stuck.
+    dev.detach();
+    let result = if queues::close(port, dev, queues) {
+        net.open(port, dev).inspect_err(|_| {
+            net.settings = before;
+            if net.open(port, dev).is_err() {
+                dev_err!(&*port.pdev, "no memory for the queues: trying again\n");
+                port.works.service.schedule();
+            }
+        })
+    } else {
         drop(net);
         // Not let go of: only a reset helps.
-        return restart_with(dev, |_| Ok(()));
-    }
-    net.open(port, dev).inspect_err(|_| {
-        net.settings = before;
-        if net.open(port, dev).is_err() {
-            dev_err!(&*port.pdev, "no memory for the queues: trying again\n");
-            port.works.service.schedule();
-        }
-    })
+        restart_with(dev, |_| Ok(()))
+    };
+    dev.attach();
+    result
 }
 
 /// The work item behind what the service work item notices. A net device that is up may have no

@@ -2,10 +2,12 @@
 """Coming, going and coming back: module, device, interface, system."""
 
 import re
+import time
+from pathlib import Path
 
 import pytest
 
-from harness import Guest
+from harness import Guest, kmod
 from harness.health import KernelLog, reports
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
@@ -17,6 +19,7 @@ from support.registers import (
 pytestmark = STANDARD
 
 TXDCTL_ENABLE = 1 << 25
+LATE_PAGES = Path(__file__).parent / "support/late_pages"
 ROUNDS = 20
 
 
@@ -162,6 +165,24 @@ def test_transmit_hang(lan):
     assert any(value & TXDCTL_ENABLE for value in registers.read(*map(txdctl, range(16))))
     assert works(lan)
     assert tcp_stream(lan.guest, PF_HOST, PEER, seconds=1).bytes > 1 << 20
+
+
+@pytest.mark.driver("igb_rs")   # C igb has no page pools
+def test_memory_for_the_queues_is_long_in_coming(lan):
+    """Queues that are closed are not taken for stuck, which would reset the controller with all its
+    VFs: the stack's watchdog would say so in the log."""
+    guest = lan.guest
+    guest.put("/tmp/late_pages.ko", kmod.build(LATE_PAGES, guest.config.boots))
+    guest.run("insmod /tmp/late_pages.ko ms=12000")
+    sender = guest.start(f"ping -i 0.5 -w 16 {PEER.ipv4}", timeout=60)
+    try:
+        begin = time.monotonic()
+        guest.run("ethtool -G dut rx 1024", timeout=90)
+        assert time.monotonic() - begin > 12, "control: it does take long"
+    finally:
+        guest.run("rmmod late_pages")
+    sender.wait(check=False)
+    assert works(lan)
 
 
 @pytest.mark.driver("igb_rs")   # C igb resets the controller, with all VFs
