@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Virtual machines that own a VF, and what becomes of the VF after them."""
 
+import time
+
 import pytest
 
+from harness.agent import AgentGone
 from harness.nested import HOST_OF_GUESTS, passed_through
 from support import tenants
 
@@ -36,6 +39,15 @@ def test_in_short(vmhost):
         tenants.answered(scene.place("vm0"), target.ipv4)
     tenants.link_state(scene)
     change_hands(vmhost, scene)
+
+
+def test_guest_that_cannot_start(vmhost):
+    """Known at once, with what its hypervisor said."""
+    vm = vmhost.start(["-device", "no-such-device"])
+    begin = time.monotonic()
+    with pytest.raises(AgentGone, match="no-such-device"):
+        vm.wait_ready()
+    assert time.monotonic() - begin < 60 * vm.slowness
 
 
 @pytest.mark.long

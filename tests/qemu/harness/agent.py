@@ -67,6 +67,10 @@ class Job:
             raise CommandFailed(result)
         return result
 
+    def has_ended(self) -> bool:
+        """Whether its result is there, and has not been waited for."""
+        return self._agent.has_reply(self._number)
+
     def kill(self, number: int = 9):
         """Sends a signal to the whole process group."""
         self._agent.call({"kill": self._number, "signal": number}, 10)
@@ -114,6 +118,10 @@ class Agent:
             raise AgentGone("the guest has ended") from error
         return number
 
+    def has_reply(self, number: int) -> bool:
+        """Whether the answer to message `number` is there, and nobody has taken it."""
+        return number in self._replies and not self._replies[number].empty()
+
     def reply(self, number: int, timeout: float | None) -> dict:
         """Waits for the answer to message `number`."""
         try:
@@ -130,6 +138,10 @@ class Agent:
 
     def call(self, message: dict, timeout: float) -> dict:
         return self.reply(self._send(message), timeout + self.grace)
+
+    def is_gone(self) -> bool:
+        """Whether the connection has ended."""
+        return self._gone.is_set()
 
     def wait_ready(self, timeout: float) -> float:
         """Guest's uptime in seconds when the agent came up."""

@@ -102,12 +102,17 @@ class Nested(Shell):
 
     def wait_ready(self):
         """Until the agent runs; says what the guest said if it does not come to that."""
-        try:
-            self.agent.wait_ready(BOOT_SECONDS)
-        except AgentGone as error:
-            raise AgentGone(self.explain("a nested guest did not boot")) from error
+        limit = self._begin + BOOT_SECONDS
+        while not self.agent.is_ready(timeout=5):
+            if time.monotonic() > limit or self.has_ended() or self.agent.is_gone():
+                raise AgentGone(self.explain("a nested guest did not boot"))
+        self.agent.wait_ready(0)
         self.boot_seconds = time.monotonic() - self._begin
         return self
+
+    def has_ended(self) -> bool:
+        """Whether it is known to run no more."""
+        return False
 
     def disconnect(self):
         """After its end."""
@@ -188,6 +193,9 @@ class Vm(Nested):
         self.kill()
 
     # ---- the end -----------------------------------------------------------------------------
+
+    def has_ended(self) -> bool:
+        return self.qemu.has_ended()
 
     def _gone(self, seconds: float) -> bool:
         try:
