@@ -14,8 +14,8 @@ from support import tenants
 from support.daemons import UNITS, dbus, network_manager, networkd, udev
 from support.libvirt import Domain, Libvirt
 
-pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
-              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
+pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.driver("igb_rs"),
+              pytest.mark.timeout(900), pytest.mark.long]
 
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 MACS = ("02:00:00:00:00:b0", "02:00:00:00:00:b1", "02:00:00:00:00:b2")

@@ -11,6 +11,7 @@ from support.registers import Filters
 from support.tenants import Place, Tenants
 from support.watch import Watch, watch_for
 
+# Two guests at a time: see test_vm.py.
 pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
               pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
 
