@@ -130,7 +130,7 @@ def test_packets_wait_for_new_queues(lan):
     pings = lan.guest.run(f"ping -n -c 25 -i 1 -W 5 {PEER.ipv4}", timeout=120, check=False).out
     flood = lan.guest.run(f"ping -q -f -w 5 {PEER.ipv4}", timeout=60, check=False).out
     job.kill()
-    times = [float(time) for time in re.findall(r"time=([\d.]+) ms", pings)]
+    times = [float(ms) for ms in re.findall(r"time=([\d.]+) ms", pings)]
     assert len(times) > 10, pings
     assert max(times) < 500 * lan.guest.slowness, pings
     assert counters.link(lan.guest)["tx_dropped"] == before, flood
