@@ -93,9 +93,16 @@ impl Io {
         self.gone.load(Relaxed)
     }
 
-    /// The controller is (back) on the bus: checked after a reset of the slot.
+    /// The controller is (back) on the bus: checked at first, and after a reset of the slot.
+    ///
+    /// One that lost its base addresses in such a reset reads as ones, and as 0 on QEMU's bus. It
+    /// never does otherwise: `STATUS.PF_RST_DONE` is set.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if it does not answer.
     pub(crate) fn probe_presence(&self) -> Result {
-        if self.bar.read32(regs::STATUS) == regs::GONE {
+        if matches!(self.bar.read32(regs::STATUS), 0 | regs::GONE) {
             return Err(ENODEV);
         }
         self.gone.store(false, Relaxed);

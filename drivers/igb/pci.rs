@@ -319,7 +319,14 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
         dev_info!(pdev, "no SR-IOV: {error:?}\n");
     }
     let io = Io::map(pdev)?;
-    io.probe_presence()?;
+    io.probe_presence().inspect_err(|_| {
+        // As after a reset of its slot that failed: nobody has restored its base addresses.
+        dev_err!(
+            pdev,
+            "the controller does not answer: write 1 to its file remove in sysfs, then to \
+             /sys/bus/pci/rescan\n"
+        );
+    })?;
     // CAST: a small constant.
     let pairs = net::device::default_queues().clamp(1, MAX_PAIRS as u32);
     // Vectors for all pairs there can ever be.

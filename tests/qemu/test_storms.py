@@ -160,12 +160,15 @@ def test_errors_of_the_bus_that_are_not_fatal(lan):
 @pytest.mark.long
 def test_errors_of_the_bus_that_are_fatal(lan):
     """Where a reset of the slot does not bring the link back, the device is given up: without harm,
-    and until its driver is bound anew."""
+    and until it is found anew. It has lost its base addresses, so to bind its driver is not enough;
+    the driver says so."""
     with traffic(lan):
         bus.inject(lan, "fatal")
         lan.guest.wait_until("dmesg | grep -q 'device recovery failed'", 60)
     lan.guest.unload()
     lan.guest.load()
+    assert lan.guest.succeeds("dmesg | tail -n 5 | grep -q 'does not answer.*rescan'")
+    lan.guest.run(f"echo 1 >{DEVICE}/remove; echo 1 >/sys/bus/pci/rescan")
     reattach(lan)
     intact(lan)
 
