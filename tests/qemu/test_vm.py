@@ -54,6 +54,15 @@ def test_guest_that_cannot_start(vmhost):
     assert time.monotonic() - begin < 60 * vm.slowness
 
 
+@pytest.mark.long
+def test_guest_that_idles(vmhost):
+    """Its hypervisor sleeps: an emulated host has no time for one that is woken up for nothing."""
+    vm = vmhost.boot([])
+    woken = f"awk '/ctxt_switches/ {{n += $2}} END {{print n}}' /proc/{vm.pid}/status"
+    before, after = map(int, vmhost.guest.run(f"sleep 5; {woken}; sleep 10; {woken}").out.split())
+    assert after - before < 300
+
+
 @two_guests
 @pytest.mark.long
 def test_two_tenants(vmhost):

@@ -40,6 +40,7 @@ _DOMAIN = """
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='host-passthrough'/>
+  <clock offset='utc'><timer name='hpet' present='no'/></clock>
   <on_reboot>destroy</on_reboot>
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
