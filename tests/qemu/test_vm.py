@@ -15,9 +15,6 @@ pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.driver("igb_rs"),
               pytest.mark.timeout(900)]
 
 EBUSY = "Device or resource busy"
-# Two guests at a time get too little of a single emulated CPU whose kernel has detectors: minutes
-# pass without a segment of TCP.
-two_guests = pytest.mark.kernel("stock")
 
 
 def change_hands(vmhost, scene):
@@ -34,7 +31,6 @@ def change_hands(vmhost, scene):
     vmhost.remove_vfs()
 
 
-@two_guests
 def test_in_short(vmhost):
     """Two guests on the network, a change that one of them feels, and a VF that changes hands."""
     scene = tenants.move_in(vmhost)
@@ -63,7 +59,6 @@ def test_guest_that_idles(vmhost):
     assert after - before < 300
 
 
-@two_guests
 @pytest.mark.long
 def test_two_tenants(vmhost):
     """What `make demo-vm` shows, asserted."""

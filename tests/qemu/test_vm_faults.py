@@ -11,9 +11,8 @@ from support.registers import Filters
 from support.tenants import Place, Tenants
 from support.watch import Watch, watch_for
 
-# Two guests at a time: see test_vm.py.
-pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.kernel("stock"),
-              pytest.mark.driver("igb_rs"), pytest.mark.timeout(900), pytest.mark.long]
+pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.driver("igb_rs"),
+              pytest.mark.timeout(900), pytest.mark.long]
 
 EBUSY = "Device or resource busy"
 FLR = "echo 1 >/sys/bus/pci/devices/$(basename $(ls -d /sys/bus/pci/drivers/igbvf/0000:*))/reset"
