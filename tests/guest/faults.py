@@ -368,6 +368,9 @@ def arm(within):
                 write(f"{DEBUGFS}/{kind}/{name}-{end}", f"{address:#x}")
     write(f"{DEBUGFS}/fail_page_alloc/ignore-gfp-highmem", "N")
     write(f"{DEBUGFS}/fail_page_alloc/min-order", "0")
+    # What is not an allocation, but a packet that is copied on purpose, is counted as well, unless it
+    # belongs to another interface.
+    write(f"{DEBUGFS}/fail_skb_realloc/devname", "none")
 
 
 MANY = 1 << 30
@@ -385,6 +388,7 @@ class Sweep:
         self.nth = 1 + step // 2 if samples else 1
         # Retries make an operation with failures longer than one without.
         self.limit = 4 * total + 2 * step
+        self.tries_left = ROUNDS
         self.goes_on = True
         self.result = {"allocations": total, "step": step, "failed": 0,
                        "codes": collections.Counter(), "wrong": [], "end": None}
@@ -441,10 +445,15 @@ class Sweep:
         injected, code = self.attempt()
         trouble = None
         if not injected:
-            self.result["end"] = self.nth
             if code or not self.operation.settled():
                 trouble = "nothing was made to fail: " + (os.strerror(code) or "no effect")
+            elif self.nth <= self.result["allocations"] and self.tries_left:
+                # It had something left from the round before. That is not so in every round.
+                self.tries_left -= 1
+                return
+            self.result["end"] = self.nth
         else:
+            self.tries_left = ROUNDS
             self.result["failed"] += 1
             name = errno.errorcode.get(code, str(code)) if code else "tolerated"
             self.result["codes"][name] += 1
