@@ -352,14 +352,19 @@ def text_of(pattern):
     return text[found[0]][0], text[found[0] + 1][0]
 
 
+def text_of_driver():
+    """The same of all of the driver."""
+    text = [address for address, _, module in symbols() if module == "[igb_rs]"]
+    return text[0], text[-1]
+
+
 EVERYWHERE = 0, (1 << 64) - 1
 
 
-def arm(within):
+def arm(required):
     """Allocations that may sleep are failed too; that is most of them. Those of the detector of DMA
     errors are not: it would give up at the first."""
     rejected = text_of_dma_debug()
-    required = text_of(within) if within else EVERYWHERE
     for kind in ("failslab", "fail_page_alloc"):
         write(f"{DEBUGFS}/{kind}/ignore-gfp-wait", "N")
         write(f"{DEBUGFS}/{kind}/stacktrace-depth", "32")
@@ -486,7 +491,7 @@ def main():
     parser.add_argument("--pci", default="0000:01:00.0")
     parser.add_argument("--samples", type=int, default=0)
     options = parser.parse_args()
-    arm(options.within)
+    arm(text_of(options.within) if options.within else EVERYWHERE)
     gc.disable()
     begin = time.monotonic()
     results = sweep(OPERATIONS[options.operation].ways(options), options.samples)

@@ -154,8 +154,8 @@ def test_load(guest, samples):
 
 # ---- the data path -------------------------------------------------------------------------------
 
-DMA_DEBUG = """python3 -I -S -c 'import sys; sys.path.append("/payload"); import faults
-print(*map(hex, faults.text_of_dma_debug()))'"""
+ARM = """python3 -I -S -c 'import sys; sys.path.append("/payload"); import faults
+faults.arm(faults.text_of_driver())'"""
 
 
 def fail_in_driver(guest, kind: str, percent: int):
@@ -163,14 +163,8 @@ def fail_in_driver(guest, kind: str, percent: int):
     detector of DMA errors, which gives up at the first."""
     base = f"/sys/kernel/debug/{kind}"
     if percent:
-        guest.run(f"""
-            set -- $(grep '\\[igb_rs\\]$' /proc/kallsyms | grep -i ' t ' | sort |
-                     sed -n '1s/ .*//p;$s/ .*//p')
-            echo 0x$1 >{base}/require-start; echo 0x$2 >{base}/require-end
-            set -- $({DMA_DEBUG}); echo $1 >{base}/reject-start; echo $2 >{base}/reject-end
-            echo 32 >{base}/stacktrace-depth; echo 0 >{base}/verbose
-            echo N >{base}/ignore-gfp-wait; echo -1 >{base}/times; echo 1 >{base}/interval
-            [ ! -e {base}/min-order ] || echo 0 >{base}/min-order""")
+        guest.run(f"""{ARM}
+            echo 0 >{base}/verbose; echo -1 >{base}/times; echo 1 >{base}/interval""")
     guest.run(f"echo {percent} >{base}/probability")
 
 
