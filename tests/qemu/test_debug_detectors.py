@@ -117,12 +117,19 @@ def test_dma(guest):
 
 
 @pytest.mark.kernel("kcsan")
-@pytest.mark.allow_log("KCSAN: data-race in count")
+@pytest.mark.allow_log("KCSAN: data-race in count ")
 def test_data_races(guest):
     assert "enabled: 1\n" in guest.run("cat /sys/kernel/debug/kcsan").out
     found = break_rule(guest, "race")
     assert any("KCSAN: data-race in count" in report and "break_rule" in report
                for report in found), found
+
+
+@pytest.mark.kernel("kcsan")
+@pytest.mark.allow_log("KCSAN: data-race in count_in_rust")
+def test_data_races_in_rust(guest):
+    found = break_rule(guest, "race_in_rust")
+    assert any("KCSAN: data-race in count_in_rust" in report for report in found), found
 
 
 @pytest.mark.kernel("kcsan")

@@ -62,13 +62,6 @@ class Kernel:
         part of it."""
         return None if self.name == "stock" else self.directory / "lib/modules" / self.release
 
-    @property
-    def module_build(self) -> list[str]:
-        """Arguments of `make` that build a module for this kernel."""
-        compiler = (["CC=x86_64-linux-gnu-gcc-14", "CROSS_COMPILE=x86_64-linux-gnu-"]
-                    if self.name == "stock" else ["LLVM=-19"])
-        return ["-C", str(self.directory / "kdir"), *compiler, "modules"]
-
     def watches(self, detector: str) -> bool:
         return detector in self.detectors
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from .kernels import Kernel
 
 def build(source: Path, kernel: Kernel) -> bytes:
     """The module of the directory `source`, which has the module's name, for a kernel."""
-    output = images.CLONE / "build" / source.name / kernel.name
-    output.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["make", "-s", f"M={source}", f"MO={output}", *kernel.module_build], check=True)
-    return images.stripped(output / f"{source.name}.ko")
+    output = Path("build") / source.name / kernel.name
+    subprocess.run(["tests/build-module", output, "-s", f"M={source}"], check=True,
+                   cwd=images.CLONE, env={**os.environ, "IGB_RS_FLAVOUR": kernel.name})
+    return images.stripped(images.CLONE / output / f"{source.name}.ko")

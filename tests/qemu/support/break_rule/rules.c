@@ -61,13 +61,25 @@ static int count(void *unused)
 	return 0;
 }
 
-static int count_in_two_threads(void)
+/* race.rs */
+unsigned long count_in_rust(void);
+
+static int count_with_rust(void *unused)
 {
-	struct task_struct *other, *one = kthread_run(count, NULL, "one");
+	while (!kthread_should_stop()) {
+		count_in_rust();
+		cond_resched();
+	}
+	return 0;
+}
+
+static int run_in_two_threads(int (*body)(void *))
+{
+	struct task_struct *other, *one = kthread_run(body, NULL, "one");
 
 	if (IS_ERR(one))
 		return PTR_ERR(one);
-	other = kthread_run(count, NULL, "other");
+	other = kthread_run(body, NULL, "other");
 	if (!IS_ERR(other)) {
 		ssleep(3);
 		kthread_stop(other);
@@ -85,7 +97,9 @@ static int __init break_rule_init(void)
 	else if (!strcmp(rule, "dma"))
 		return unmap_what_was_never_mapped();
 	else if (!strcmp(rule, "race"))
-		return count_in_two_threads();
+		return run_in_two_threads(count);
+	else if (!strcmp(rule, "race_in_rust"))
+		return run_in_two_threads(count_with_rust);
 	else
 		return -EINVAL;
 	return -ECANCELED;
