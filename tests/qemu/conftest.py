@@ -28,7 +28,8 @@ import pytest
 from harness import Config, Guest, accel, images
 from harness.agent import AgentGone, CommandFailed
 from harness.config import DRIVERS
-from harness.health import KernelLog, Leaks, ModelTrace, watches_locks
+from harness.health import (NO_ANSWER, OF_TIME, KernelLog, ModelTrace, left_behind,
+                            watches_locks)
 from harness.kernels import KERNELS
 from harness.machine import MachineDied
 from harness.nested import CannotNest, VmHost
@@ -76,6 +77,10 @@ def pytest_collection_modifyitems(config, items):
     for number, item in enumerate(chosen):
         first.setdefault(guest_config(config, item), number)
     items[:] = sorted(chosen, key=lambda item: first[guest_config(config, item)])
+    last = {(item.path, guest_config(config, item)): item for item in items
+            if "guest" in item.fixturenames}
+    for item in items:
+        item.stash[LAST] = item is last.get((item.path, guest_config(config, item)))
 
 
 def _is_wanted(config, item) -> bool:
@@ -115,6 +120,18 @@ def guest_config(config, item) -> Config:
     return Config(**{**fields, **(marker.kwargs if marker else {})})
 
 
+def booted(config: Config) -> Guest:
+    """A guest whose kernel has nothing to say yet, and watches."""
+    guest = Guest(config)
+    complaints = KernelLog.of_boot(guest)
+    if guest.config.boots.watches("lockdep") and not watches_locks(guest):
+        complaints.append("lockdep does not watch")
+    if complaints:
+        guest.machine.close()
+        pytest.fail("\n".join(["the kernel has booted with reports:", *complaints]))
+    return guest
+
+
 class Guests:
     """The guests of this session, by configuration; the least recently used one goes first."""
 
@@ -125,7 +142,7 @@ class Guests:
         if config not in self.alive:
             while len(self.alive) >= KEPT:
                 self.alive.popitem(last=False)[1].power_off()
-            self.alive[config] = Guest(config)
+            self.alive[config] = booted(config)
         self.alive.move_to_end(config)
         return self.alive[config]
 
@@ -162,21 +179,8 @@ def pytest_runtest_makereport(item, call):
 
 
 FAILED = pytest.StashKey[bool]()
-NEXT = pytest.StashKey[object]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item, nextitem):
-    """Lets fixtures see which test is next."""
-    item.stash[NEXT] = nextitem
-    return (yield)
-
-
-def _is_last_of_its_file(item, config: Config) -> bool:
-    """Whether the next test is of another file or wants another guest."""
-    following = item.stash.get(NEXT, None)
-    return (following is None or following.path != item.path
-            or guest_config(item.config, following) != config)
+# Whether no other test of its file has the same guest afterwards.
+LAST = pytest.StashKey[bool]()
 
 
 @pytest.fixture
@@ -196,17 +200,21 @@ def guest(request, guests, config):
     trace = ModelTrace(machine)
     locks_were_watched = watches_locks(machine)
     yield machine
+    complaints: list[str] = []
     try:
-        complaints = log.complaints(_arguments(request.node, "allow_log"))
-        if locks_were_watched and not watches_locks(machine) and not complaints and \
-                request.node.get_closest_marker("allow_log") is None:
+        complaints += log.complaints(_arguments(request.node, "allow_log"))
+        # Some of the reports that a test provokes end that watch.
+        if locks_were_watched and not watches_locks(machine) and not log.complaints():
             complaints.append("lockdep does not watch any more")
         if _trace_is_ours(config):
             complaints += trace.complaints(_arguments(request.node, "allow_trace"))
-        if config.boots.watches("kmemleak") and _is_last_of_its_file(request.node, config):
-            complaints += Leaks(machine).found()
+        if request.node.stash[LAST]:
+            complaints += left_behind(machine)
     except (AgentGone, CommandFailed) as error:
-        complaints = [f"the guest does not answer after the test: {error}"]
+        complaints.append(f"{NO_ANSWER}: {error}")
+    if any(not OF_TIME.search(complaint) for complaint in complaints):
+        # Seen once is enough (tests/run-all).
+        request.node.user_properties.append(("report", complaints[0].splitlines()[0]))
     if complaints or request.node.stash.get(FAILED, False):
         request.node.add_report_section(
             "teardown", "guest", f"{machine.directory}\n" + _last_words(machine))

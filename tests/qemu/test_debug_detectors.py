@@ -5,17 +5,15 @@ Without this, a run without reports would prove nothing."""
 
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
-from harness import kmod
 from harness.health import KernelLog, Leaks
+from support.rules import breaking
 
 # In guests of their own: lockdep ends its watch when memory was found damaged. What is about another
 # kernel than "debug" says so.
-pytestmark = [pytest.mark.kernel("debug"), pytest.mark.guest(cmdline="detectors"),
-              pytest.mark.long]
+pytestmark = [pytest.mark.kernel("debug"), pytest.mark.guest(cmdline="detectors")]
 
 
 def test_all_are_awake(guest):
@@ -70,6 +68,7 @@ def test_warnings_come_with_their_stack(guest):
     assert any("WARNING" in report and "lkdtm_WARNING" in report for report in found), found
 
 
+@pytest.mark.long
 @pytest.mark.allow_log("kmemleak: [0-9]+ new suspected memory leaks")
 def test_leaks_are_seen_and_shown_with_their_stack(guest):
     """What the module's initialisation loses. That code is gone when kmemleak looks, and has no name
@@ -95,12 +94,10 @@ def addresses(leaks: list[str]) -> set[str]:
 
 
 def break_rule(guest, rule: str) -> list[str]:
-    """What the kernel says to that rule being broken by support/break_rule."""
-    source = Path(__file__).parent / "support/break_rule"
-    guest.put("/tmp/break_rule.ko", kmod.build(source, guest.config.boots))
+    """What the kernel says to that rule being broken."""
+    command = breaking(guest, rule)
     log = KernelLog(guest, rule)
-    # It does its work while it is loaded, and then refuses to stay.
-    assert "canceled" in guest.run(f"insmod /tmp/break_rule.ko rule={rule}", check=False).err
+    assert "canceled" in guest.run(command, check=False).err
     return log.complaints()
 
 
@@ -132,15 +129,30 @@ def test_data_races_in_rust(guest):
     assert any("KCSAN: data-race in count_in_rust" in report for report in found), found
 
 
+CRATES = ["rust/net/net.o", "drivers/igb/igb.o", "drivers/igb/core/igb_core.o"]
+
+
+def undefined(config, crate: str) -> set[str]:
+    """What a crate asks the kernel for."""
+    return set(subprocess.run(["nm", "--undefined-only", config.boots.module.parent / crate],
+                              check=True, capture_output=True, text=True).stdout.split())
+
+
+@pytest.mark.driver("igb_rs")
+@pytest.mark.parametrize("crate", CRATES)
+def test_memory_errors_in_rust_are_looked_for(config, crate):
+    # Loads and stores of eight bytes, whether checked in line or by a call.
+    names = undefined(config, crate)
+    assert any(name.startswith("__asan_") and name.endswith("load8_noabort") for name in names), names
+    assert any(name.startswith("__asan_") and name.endswith("store8_noabort") for name in names), names
+
+
 @pytest.mark.kernel("kcsan")
 @pytest.mark.driver("igb_rs")
-@pytest.mark.parametrize("crate", ["rust/net/net.o", "drivers/igb/igb.o",
-                                   "drivers/igb/core/igb_core.o"])
+@pytest.mark.parametrize("crate", CRATES)
 def test_data_races_in_rust_are_looked_for(config, crate):
     """rustc does not do this by itself; tests/build-module has it done."""
-    names = subprocess.run(["nm", "--undefined-only", config.boots.module.parent / crate],
-                           check=True, capture_output=True, text=True).stdout
-    assert {"__tsan_read8", "__tsan_write8"} <= set(names.split()), names
+    assert {"__tsan_read8", "__tsan_write8"} <= undefined(config, crate)
 
 
 # The last one: lockdep ends its watch with its report.

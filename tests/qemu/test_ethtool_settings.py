@@ -210,7 +210,6 @@ def test_self_test_finds_a_dead_link(lan):
     lan.wait_carrier(PF_HOST)
 
 
-@pytest.mark.allow_log("offline tests would cut off")
 def test_offline_self_test_spares_vfs(lan):
     vf, = lan.vfs_up(1)
     job = lan.guest.start(f"ping -n -q -i 0.1 -c 50 {PF_HOST.ipv4}", netns=vf.netns)

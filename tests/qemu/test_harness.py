@@ -6,9 +6,10 @@ import time
 import pytest
 
 from harness import CommandFailed
-from harness.health import KernelLog, ModelTrace, leaks
+from harness.health import KernelLog, ModelTrace, leaks, reports, stalled_pools
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping
+from support.rules import breaking
 
 
 def test_results_come_back_exactly(guest):
@@ -68,6 +69,23 @@ def test_reports_of_others_are_known_by_their_stack(guest, report, complaints):
     for line in report:
         guest.run(f"echo '<4>{line}' >/dev/kmsg")
     assert len(log.complaints()) == complaints
+
+
+def test_a_report_within_another_is_seen():
+    """Of another processor, and after what does not count."""
+    found = reports(["FAULT_INJECTION: forcing a failure.", "name failslab, interval 1", "Call Trace:",
+                     " one+0x1/0x2", "BUG: KASAN: slab-use-after-free in two+0x1/0x2", "Call Trace:",
+                     " two+0x1/0x2", " </TASK>", "=" * 66, "no report"])
+    assert [(report[0][:10], len(report)) for report in found] == [("BUG: KASAN", 5)]
+
+
+def test_pages_that_do_not_come_back_are_seen(guest):
+    assert not stalled_pools(guest)
+    job = guest.start(breaking(guest, "pages"), timeout=60)
+    guest.wait_until("python3 -I -S /payload/page_pools.py | grep -q 'detached.: true'", 8)
+    assert "1 pages are missing" in "".join(stalled_pools(guest, patience=0))
+    assert "canceled" in job.wait(check=False).err
+    assert not stalled_pools(guest)
 
 
 LEAK = """unreferenced object 0xffff88800efc8c00 (size 128):

@@ -84,7 +84,6 @@ def test_pass(lan, programs):
 
 
 @pytest.mark.driver("igb_rs")
-@pytest.mark.allow_log("Illegal XDP return value|unsupported XDP return value")
 def test_drop(lan, programs):
     """No frame arrives, each is counted, and others are not affected."""
     guest = lan.guest

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,7 +20,17 @@ REPORTS = re.compile(
     r"|detected stall|rcu.*stall|UBSAN|KASAN|KCSAN|KFENCE|DMA-API|stack-protector"
     r"|scheduling while atomic|sleeping function called|possible (circular|recursive) locking"
     r"|inconsistent lock state|suspicious RCU|NETDEV WATCHDOG|transmit queue \d+ timed out"
+    r"|pagealloc: memory corruption|unregister_netdevice: waiting|ref_tracker: .* users at"
     r"|page_pool_release_retry|still in use|DMAR.*fault|Tx Unit Hang|nobody cared")
+
+# Of these, what begins a report wherever it stands: another processor may have something to say in
+# the middle of somebody else's stack.
+_HEADINGS = re.compile(r"BUG: |WARNING: |UBSAN: |DMA-API: .* device driver|general protection fault"
+                       r"|unable to handle|pagealloc: memory corruption")
+
+NO_ANSWER = "the guest does not answer after the test"
+# Complaints that a machine busy with something else can cause.
+OF_TIME = re.compile(rf"stall|blocked for more than|lockup|LOCKUP|timed out|{NO_ANSWER}")
 
 # Lines of no report: announcements of fault injection (each brings a stack), and of the detectors
 # themselves.
@@ -66,6 +78,8 @@ def _last_line(lines: list[str], first: int) -> int:
             "Call Trace" in line for line in window[:STACK_WITHIN]):
         return first
     for number, line in enumerate(window, first + 1):
+        if _HEADINGS.search(line):
+            return number - 1
         if end.search(line):
             return number
     return first
@@ -95,8 +109,21 @@ def _is_of_others(report: list[str]) -> bool:
                for heading, stack in _OF_ANY_DRIVER)
 
 
+def judge(lines: list[str], allowed: Iterable[str] = ()) -> list[str]:
+    """The reports among the lines of a kernel log that fail a test, with their stacks: not those
+    whose heading matches a regular expression of `allowed`."""
+    excused = [re.compile(pattern) for pattern in allowed]
+    return ["\n".join(report) for report in reports(lines)
+            if not _is_of_others(report) and not any(e.search(report[0]) for e in excused)]
+
+
 class KernelLog:
     """The part of the kernel log written after construction."""
+
+    @staticmethod
+    def of_boot(guest: Guest) -> list[str]:
+        """Reports so far."""
+        return judge(guest.run("dmesg").out.splitlines())
 
     def __init__(self, guest: Guest, label: str):
         self.guest = guest
@@ -115,10 +142,7 @@ class KernelLog:
     def complaints(self, allowed: Iterable[str] = ()) -> list[str]:
         """Reports that fail a test, with their stacks, except those whose heading matches a
         regular expression of `allowed`."""
-        excused = [re.compile(pattern) for pattern in allowed]
-        return ["\n".join(report) for report in reports(self.lines())
-                if not _is_of_others(report)
-                and not any(e.search(report[0]) for e in excused)]
+        return judge(self.lines(), allowed)
 
 
 def watches_locks(guest: Guest) -> bool:
@@ -163,6 +187,25 @@ class Leaks:
             return []
         self.guest.run(f"sleep 1; echo scan >{self.FILE}", timeout=60)
         return leaks(self.guest.run(f"cat {self.FILE}").out)
+
+
+def stalled_pools(guest: Guest, patience: float = 10) -> list[str]:
+    """Page pools that were given up, and are still kept for pages that did not come back. Those of
+    packets somebody has not read yet do come back."""
+    end = time.monotonic() + patience * guest.slowness
+    while True:
+        pools = json.loads(guest.run("python3 -I -S /payload/page_pools.py").out)
+        stalled = [f"page pool {pool['id']}: given up, {pool['inflight']} pages are missing"
+                   for pool in pools if pool["detached"]]
+        if not stalled or time.monotonic() > end:
+            return stalled
+        time.sleep(0.5)
+
+
+def left_behind(guest: Guest) -> list[str]:
+    """What the guest's kernel was not given back, as far as it can tell."""
+    leaked = Leaks(guest).found() if guest.config.boots.watches("kmemleak") else []
+    return leaked + stalled_pools(guest)
 
 
 def _allow_list() -> list[re.Pattern]:

@@ -10,6 +10,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <net/net_namespace.h>
+#include <net/page_pool/helpers.h>
 
 static char *rule = "";
 module_param(rule, charp, 0);
@@ -88,6 +90,29 @@ static int run_in_two_threads(int (*body)(void *))
 	return IS_ERR(other) ? PTR_ERR(other) : -ECANCELED;
 }
 
+#define KEPT_SECONDS 10
+
+static int keep_a_page_of_a_pool_that_is_gone(void)
+{
+	struct page_pool_params params = {
+		.pool_size = 16,
+		.nid = NUMA_NO_NODE,
+		.netdev = init_net.loopback_dev,
+	};
+	struct page_pool *pool = page_pool_create(&params);
+	struct page *page;
+
+	if (IS_ERR(pool))
+		return PTR_ERR(pool);
+	page = page_pool_dev_alloc_pages(pool);
+	page_pool_destroy(pool);
+	if (!page)
+		return -ENOMEM;
+	ssleep(KEPT_SECONDS);
+	page_pool_put_full_page(pool, page, false);
+	return -ECANCELED;
+}
+
 static int __init break_rule_init(void)
 {
 	if (!strcmp(rule, "sleep"))
@@ -96,6 +121,8 @@ static int __init break_rule_init(void)
 		take_locks_in_opposite_order();
 	else if (!strcmp(rule, "dma"))
 		return unmap_what_was_never_mapped();
+	else if (!strcmp(rule, "pages"))
+		return keep_a_page_of_a_pool_that_is_gone();
 	else if (!strcmp(rule, "race"))
 		return run_in_two_threads(count);
 	else if (!strcmp(rule, "race_in_rust"))
