@@ -42,29 +42,35 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         while True:
-            choice = rng.randrange(100)
-            if choice < 5:
-                bar[0] = VTCTRL_RESET
-                counts["resets"] += 1
-            if choice < 15:
-                mailbox.ready(0.1)
-                answer = mailbox.send([VF_RESET], 0.5)
-                counts["handshakes" if answer["reply"] else "handshakes without answer"] += 1
-            elif choice < 40:
-                answer = mailbox.send(random_message(rng), 0.2)
-                counts["answers" if answer["reply"] else "silences"] += 1
-            else:
-                # No manners at all.
-                bar[V2PMAILBOX] = VFU
-                for word, value in enumerate(random_message(rng)):
-                    bar[VMBMEM + word] = value
-                bar[V2PMAILBOX] = rng.choice((REQ, REQ | VFU, RSTD, 0))
-                counts["thrown"] += 1
-    except TimeoutError:
-        counts["buffer never free"] += 1
+            try:
+                one_step(mailbox, rng, counts)
+            except TimeoutError:
+                counts["buffer not free"] += 1
     finally:
         bar[V2PMAILBOX] = 0
         print(json.dumps(counts), flush=True)
+
+
+def one_step(mailbox, rng, counts):
+    bar = mailbox.bar
+    choice = rng.randrange(100)
+    if choice < 5:
+        bar[0] = VTCTRL_RESET
+        counts["resets"] += 1
+    if choice < 15:
+        mailbox.ready(0.1)
+        answer = mailbox.send([VF_RESET], 0.5)
+        counts["handshakes" if answer["reply"] else "handshakes without answer"] += 1
+    elif choice < 40:
+        answer = mailbox.send(random_message(rng), 0.2)
+        counts["answers" if answer["reply"] else "silences"] += 1
+    else:
+        # No manners at all.
+        bar[V2PMAILBOX] = VFU
+        for word, value in enumerate(random_message(rng)):
+            bar[VMBMEM + word] = value
+        bar[V2PMAILBOX] = rng.choice((REQ, REQ | VFU, RSTD, 0))
+        counts["thrown"] += 1
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def test_changes_under_traffic_with_one_vector(guest):
         network = Lan(guest)
         network.up()
         try:
-            with running(guest, (f"ping -q -f -w 20 {PF_HOST.ipv4}", PEER.netns)):
+            with running(guest, ([f"ping -q -f -w 20 {PF_HOST.ipv4}"], PEER.netns)):
                 for usecs in range(10, 70):
                     guest.run(f"ethtool -C dut rx-usecs {usecs}")
                     assert ping(guest, PEER, PF_HOST.ipv4, count=1).complete, usecs

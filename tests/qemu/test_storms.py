@@ -43,31 +43,40 @@ def vf_drivers_up(lan: Lan, count: int):
 # ---- the driver ----------------------------------------------------------------------------------
 
 def test_load_and_unload(lan):
-    with traffic(lan):
+    with traffic(lan) as flows:
         for _ in range(FEW):
             lan.guest.unload()
             lan.guest.load()
             reattach(lan)
+            flows()
     intact(lan)
 
 
 def test_bind_and_unbind_with_vfs(lan):
-    with traffic(lan):
-        for _ in range(FEW):
-            vf_drivers_up(lan, 2)
+    for _ in range(FEW):
+        vfs = lan.vfs_up(2)
+        with traffic(lan, vfs):
             lan.guest.run(f"echo {PF_PCI} >{DRIVER}/unbind; echo {PF_PCI} >{DRIVER}/bind")
+            for host in vfs:
+                lan.detach(host)
             reattach(lan)
-    intact(lan)
-    assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "0"
+        assert lan.guest.read(f"{DEVICE}/sriov_numvfs") == "0"
+    intact(lan, *lan.vfs_up(1))
 
 
 # ---- virtual functions ---------------------------------------------------------------------------
 
 def test_seven_and_none(lan):
-    with traffic(lan):
+    with traffic(lan) as flows:
         for _ in range(FEW):
             vf_drivers_up(lan, 7)
+            flows()
             assert lan.set_numvfs(0).rc == 0
+    vfs = lan.vfs_up(2)
+    with traffic(lan, vfs):
+        assert lan.set_numvfs(0).rc == 0
+        for host in vfs:
+            lan.detach(host)
     assert lan.guest.run("lspci -d 8086:10ca").out == ""
     intact(lan, *lan.vfs_up(1))
 
@@ -203,11 +212,12 @@ def everything(lan: Lan):
 
 @pytest.mark.guest(cmdline="iomem=relaxed pci=nomsi")
 def test_without_message_signalled_interrupts(lan):
-    with traffic(lan):
+    with traffic(lan) as flows:
         for _ in range(FEW):
             lan.guest.run(f"ip link set {PF} mtu 1400; ip link set {PF} mtu 1500;"
                           f"echo 1 >{DEVICE}/reset")
             lan.wait_carrier(PF_HOST)
+            flows()
     intact(lan)
 
 

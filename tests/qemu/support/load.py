@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from harness import Guest
 from harness.topology import PEER, PF_HOST, Host, Lan
@@ -13,34 +13,79 @@ from harness.topology import PEER, PF_HOST, Host, Lan
 from .mailbox import RawVf
 
 FOREVER = 3600
+# Frames that are no accident.
+FLOW = 100
+
+
+class Loop:
+    """Commands over and over, each whether or not the one before succeeded."""
+
+    def __init__(self, guest: Guest, commands: Sequence[str], netns: str | None = None):
+        self._guest = guest
+        self._commands = commands
+        self._log = guest.run("mktemp").text
+        steps = " ".join(f"{{ {command}; }} >/dev/null 2>&1 && echo {number} >>{self._log};"
+                         for number, command in enumerate(commands))
+        self._job = guest.start(f"while :; do {steps} sleep 0.1; done", FOREVER, netns)
+
+    def end(self):
+        """Fails if one of its processes cannot be killed."""
+        self._job.kill()
+        self._job.wait(check=False, timeout=60)
+
+    def never_succeeded(self) -> list[str]:
+        """The commands that did nothing but fail."""
+        succeeded = set(self._guest.run(f"sort -u {self._log}").out.split())
+        return [command for number, command in enumerate(self._commands)
+                if str(number) not in succeeded]
 
 
 @contextlib.contextmanager
-def running(guest: Guest, *jobs: tuple[str, str | None]) -> Iterator[None]:
-    """Commands, each with its namespace, started anew whenever they end, until the block ends."""
-    started = [guest.start(f"while :; do {command}; sleep 0.1; done >/dev/null 2>&1", FOREVER,
-                           netns) for command, netns in jobs]
+def running(guest: Guest, *jobs: tuple[Sequence[str], str | None]) -> Iterator[list[Loop]]:
+    """Commands in loops, each with its namespace, until the block ends."""
+    loops: list[Loop] = []
     try:
-        yield
+        for commands, netns in jobs:
+            loops.append(Loop(guest, commands, netns))
+        yield loops
     finally:
-        for job in started:
-            job.kill()
+        for loop in loops:
+            loop.end()
 
 
 @contextlib.contextmanager
-def traffic(lan: Lan, vfs: Iterable[Host] = ()) -> Iterator[None]:
-    """Traffic of many kinds between PF, peer and VFs. It survives interfaces that come and go."""
-    streams = [("iperf3 -s -1", PEER.netns), (f"iperf3 -c {PEER.ipv4} -t 20 --bidir", None)]
-    floods = [(f"ping -q -f -s 1400 -w 20 {target}", host.netns) for host, target in
+def traffic(lan: Lan, vfs: Iterable[Host] = ()) -> Iterator[Callable[[], None]]:
+    """Traffic of many kinds between PF, peer and VFs. It survives interfaces that come and go. What
+    the block gets waits until it flows, as it does at the beginning."""
+    vfs = list(vfs)
+    streams = [(["iperf3 -s -1"], PEER.netns),
+               ([f"iperf3 -c {PEER.ipv4} -t 20 --bidir"], PF_HOST.netns)]
+    floods = [([f"ping -q -f -s 1400 -w 20 {target}"], host.netns) for host, target in
               [(PEER, PF_HOST.ipv4), *((vf, PEER.ipv4) for vf in vfs),
                *((vf, PF_HOST.ipv4) for vf in vfs)]]
+
+    def flows():
+        for host in (PF_HOST, *vfs):
+            _wait_for_frames(lan.guest, host)
+
     with running(lan.guest, *streams, *floods):
-        yield
+        flows()
+        yield flows
+
+
+def _wait_for_frames(guest: Guest, host: Host):
+    """Until the interface has received and sent some more."""
+    counters = [f"/sys/class/net/{host.name}/statistics/{way}_packets" for way in ("rx", "tx")]
+    before = guest.run(f"cat {' '.join(counters)}", netns=host.netns).out.split()
+    guest.wait_until(" && ".join(f"[ $(cat {counter}) -gt {int(value) + FLOW} ]"
+                                 for counter, value in zip(counters, before)),
+                     30, netns=host.netns)
 
 
 @contextlib.contextmanager
 def mailbox_flood(vfs: Iterable[RawVf]) -> Iterator[list[dict]]:
-    """Each VF sends whatever it likes. The list has each VF's counts when the block has ended."""
+    """Each VF sends whatever it likes. The list has each VF's counts when the block has ended; each
+    was answered at least once."""
     counts: list[dict] = []
     jobs = [(vf.guest, vf.guest.start(
         f"exec python3 -I -S /payload/flood.py {vf.pci} {vf.index}", FOREVER)) for vf in vfs]
@@ -49,4 +94,5 @@ def mailbox_flood(vfs: Iterable[RawVf]) -> Iterator[list[dict]]:
     finally:
         for guest, job in jobs:
             job.kill(15)
-            counts.append(json.loads(job.wait(check=False, timeout=60).out))
+            counts.append(json.loads(job.wait(timeout=60).out))
+    assert all(count.get("answers") or count.get("handshakes") for count in counts), counts
