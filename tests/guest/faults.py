@@ -368,6 +368,8 @@ def arm(required):
     for kind in ("failslab", "fail_page_alloc"):
         write(f"{DEBUGFS}/{kind}/ignore-gfp-wait", "N")
         write(f"{DEBUGFS}/{kind}/stacktrace-depth", "32")
+        # Announced without its stack, in which a report of another processor could hide.
+        write(f"{DEBUGFS}/{kind}/verbose", "1")
         for name, bounds in (("reject", rejected), ("require", required)):
             for end, address in zip(("start", "end"), bounds):
                 write(f"{DEBUGFS}/{kind}/{name}-{end}", f"{address:#x}")

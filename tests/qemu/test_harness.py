@@ -72,11 +72,12 @@ def test_reports_of_others_are_known_by_their_stack(guest, report, complaints):
 
 
 def test_a_report_within_another_is_seen():
-    """Of another processor, and after what does not count."""
-    found = reports(["FAULT_INJECTION: forcing a failure.", "name failslab, interval 1", "Call Trace:",
-                     " one+0x1/0x2", "BUG: KASAN: slab-use-after-free in two+0x1/0x2", "Call Trace:",
+    """Of another processor."""
+    found = reports(["WARNING: one.c:1 at one+0x1/0x2", "Call Trace:", " one+0x1/0x2",
+                     "BUG: KASAN: slab-use-after-free in two+0x1/0x2", "Call Trace:",
                      " two+0x1/0x2", " </TASK>", "=" * 66, "no report"])
-    assert [(report[0][:10], len(report)) for report in found] == [("BUG: KASAN", 5)]
+    assert [(report[0][:10], len(report)) for report in found] == [
+        ("WARNING: o", 3), ("BUG: KASAN", 5)]
 
 
 def test_pages_that_do_not_come_back_are_seen(guest):
