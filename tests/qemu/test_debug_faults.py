@@ -8,6 +8,7 @@ end."""
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 
 import pytest
 
@@ -26,10 +27,9 @@ SIZES = range(60, 1515, 29)
 
 
 def sweep(guest, operation: str, samples: int = 0, timeout: float = 240, code: str = "ENOMEM",
-          may_fail_with: str = "ENOMEM"):
+          may_fail_with: Container[str] = ("ENOMEM",)):
     """Runs tests/guest/faults.py, for every allocation or for some, and judges what it found. `code`
-    is what became of the operation at least once; it can do without the memory, or fails in one
-    way."""
+    is what became of the operation at least once."""
     told = json.loads(guest.run(
         f"python3 -I -S /payload/faults.py {operation} --samples {samples}", timeout).out)
     print(f"{operation}: {told}")
@@ -39,7 +39,7 @@ def sweep(guest, operation: str, samples: int = 0, timeout: float = 240, code: s
         assert result["end"] is not None, result
         assert result["failed"] * result["step"] >= result["allocations"] * 0.9, result
         assert result["codes"].get(code), result
-        assert result["codes"].keys() <= {may_fail_with, "tolerated"}, result
+        assert all(each == "tolerated" or each in may_fail_with for each in result["codes"]), result
 
 
 def no_leaks(guest):
@@ -119,7 +119,8 @@ no_file_of_an_interrupt = pytest.mark.allow_log(r"WARNING: fs/proc/generic.c:\d+
 @pytest.mark.long
 def test_probe(guest):
     guest.load()
-    sweep(guest, "bind", timeout=1000)
+    # The kernel has other words for it: of memory regions (EBUSY), and of IPv6 for a new interface.
+    sweep(guest, "bind", timeout=1000, may_fail_with=("ENOMEM", "EBUSY", "ENOBUFS"))
     guest.unload()
     no_leaks(guest)
     nobody_refers_to_the_device(guest)
@@ -176,7 +177,7 @@ def test_receiving(lan):
     small(guest)
     lan.wait_carrier(PF_HOST)
     try:
-        sweep(guest, "receive", timeout=500, code="tolerated", may_fail_with="ENOBUFS")
+        sweep(guest, "receive", timeout=500, code="tolerated", may_fail_with=("ENOBUFS",))
     finally:
         guest.run(f"echo 0 >/sys/class/net/{PF}/threaded")
     no_leaks(guest)

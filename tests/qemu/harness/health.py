@@ -126,17 +126,17 @@ class KernelLog:
 
     def __init__(self, guest: Guest, label: str):
         self.guest = guest
-        self.mark = f"harness mark {next(_marks)}: {label}"
-        guest.put("/tmp/mark", f"<6>{self.mark}\n".encode())
+        self.mark = f"harness mark {next(_marks)}:"
+        guest.put("/tmp/mark", f"<6>{self.mark} {label}\n".encode())
         guest.run("cat /tmp/mark >/dev/kmsg")
 
     def lines(self) -> list[str]:
         """What was logged since. The mark itself is missing if the log was flooded."""
-        everything = self.guest.run("dmesg").out.splitlines()
-        for number, line in enumerate(everything):
-            if self.mark in line:
-                return everything[number + 1:]
-        return ["BUG: harness: the kernel log overflowed during the test", *everything]
+        found = self.guest.run(f"dmesg | sed -n '/{self.mark}/,$p'").out.splitlines()
+        if found:
+            return found[1:]
+        return ["BUG: harness: the kernel log overflowed during the test",
+                *self.guest.run("dmesg").out.splitlines()]
 
     def complaints(self, allowed: Iterable[str] = ()) -> list[str]:
         """Reports that fail a test, with their stacks, except those whose heading matches a

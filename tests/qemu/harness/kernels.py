@@ -15,8 +15,9 @@ from pathlib import Path
 
 CLONE = Path(__file__).resolve().parents[3]
 
-# Unit tests run when their test asks for them, not whenever the module is loaded.
-_NO_UNIT_TESTS = "kunit.filter_glob=none"
+# Unit tests run when their test asks for them, not whenever the module is loaded. And a thousand
+# failed probes have much to say.
+_WATCHING = "kunit.filter_glob=none log_buf_len=8M"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +74,11 @@ KERNELS = {kernel.name: kernel for kernel in (
     # forgets for a moment that page tables have five levels, and KASAN then reports each access of
     # an interrupt: four levels will do.
     Kernel("debug", slowness=5, memory=2,
-           cmdline=f"{_NO_UNIT_TESTS} kasan_multi_shot page_poison=1 no5lvl",
+           cmdline=f"{_WATCHING} kasan_multi_shot page_poison=1 no5lvl",
            detectors=("kasan", "lockdep", "kmemleak", "dma-api", "ubsan", "faults", "kunit")),
     # The detector halts at an access for a while, to see whether another processor comes along: one
     # that is emulated takes longer than the usual 80 and 20 us to come anywhere.
     Kernel("kcsan", slowness=8, memory=2,
-           cmdline=f"{_NO_UNIT_TESTS} kcsan.udelay_task=400 kcsan.udelay_interrupt=100",
+           cmdline=f"{_WATCHING} kcsan.udelay_task=400 kcsan.udelay_interrupt=100",
            detectors=("kcsan", "lockdep", "kunit")),
 )}
