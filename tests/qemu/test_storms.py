@@ -183,6 +183,7 @@ def test_errors_of_the_bus_that_are_fatal(lan):
 
 
 @pytest.mark.guest(s3=True, cmdline="iomem=relaxed sleep")
+@pytest.mark.long
 def test_sleep_with_vfs(lan):
     """Devices suspended and resumed with VFs under load."""
     vfs = lan.vfs_up(2)
@@ -236,6 +237,7 @@ def test_one_processor(lan):
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed swiotlb=force")
+@pytest.mark.long
 def test_bounce_buffers(lan):
     """Each transfer goes through a copy: a sync that is missing or goes the wrong way shows."""
     assert "force" in lan.guest.read("/proc/cmdline")
