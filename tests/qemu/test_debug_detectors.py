@@ -69,7 +69,6 @@ def test_warnings_come_with_their_stack(guest):
 
 
 @pytest.mark.long
-@pytest.mark.allow_log("kmemleak: [0-9]+ new suspected memory leaks")
 def test_leaks_are_seen_and_shown_with_their_stack(guest):
     """What the module's initialisation loses. That code is gone when kmemleak looks, and has no name
     any more: it is recognised by what called it."""

@@ -33,10 +33,12 @@ NO_ANSWER = "the guest does not answer after the test"
 OF_TIME = re.compile(rf"stall|blocked for more than|lockup|LOCKUP|timed out|{NO_ANSWER}")
 
 # Lines of no report: announcements of fault injection (which bring no stack when asked not to), and
-# of the detectors themselves.
-HARMLESS = re.compile(r"FAULT_INJECTION: forcing a failure|kmemleak: (Kernel memory leak detector"
-                      r"|Automatic memory scanning|Cannot insert|Disabled)|DMA-API: (preallocated"
-                      r"|debugging enabled)|kasan: KernelAddressSanitizer initialized"
+# of the detectors themselves. Which leaks kmemleak has found is asked for (Leaks).
+HARMLESS = re.compile(r"FAULT_INJECTION: forcing a failure"
+                      r"|kmemleak: (Kernel memory leak detector|Automatic memory scanning"
+                      r"|Cannot insert|Disabled|\d+ new suspected)"
+                      r"|DMA-API: (preallocated|debugging enabled)"
+                      r"|kasan: KernelAddressSanitizer initialized"
                       r"|kcsan: (enabled|selftest)|refcount.*tracker")
 
 # Reports that every driver of their kind provokes: how one begins, and what its stack has. The PCI
