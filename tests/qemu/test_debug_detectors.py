@@ -11,8 +11,8 @@ import pytest
 from harness.health import KernelLog, Leaks
 from support.rules import breaking
 
-# In guests of their own: lockdep ends its watch when memory was found damaged. What is about another
-# kernel than "debug" says so.
+# In a guest of their own, for what they leave behind. What is about another kernel than "debug" says
+# so.
 pytestmark = [pytest.mark.kernel("debug"), pytest.mark.guest(cmdline="detectors")]
 
 
@@ -23,6 +23,22 @@ def test_all_are_awake(guest):
     assert guest.read("/sys/kernel/debug/dma-api/disabled") == "N"
     assert int(guest.read("/sys/kernel/debug/dma-api/min_free_entries")) > 0
     assert guest.succeeds("head -n 3 /sys/kernel/debug/kmemleak")
+
+
+def break_rule(guest, rule: str) -> list[str]:
+    """What the kernel says to that rule being broken."""
+    command = breaking(guest, rule)
+    log = KernelLog(guest, rule)
+    assert "canceled" in guest.run(command, check=False).err
+    return log.complaints()
+
+
+# Before memory is damaged, when lockdep ends its watch. It does so with its own report as well.
+@pytest.mark.allow_log("possible circular locking|WARNING")
+def test_order_of_locks(guest):
+    found = break_rule(guest, "locks")
+    assert any("possible circular locking" in report and "break_rule" in report
+               for report in found), found
 
 
 def provoke(guest, crash: str) -> list[str]:
@@ -92,14 +108,6 @@ def addresses(leaks: list[str]) -> set[str]:
     return {re.search(r"0x[0-9a-f]+", leak)[0] for leak in leaks}
 
 
-def break_rule(guest, rule: str) -> list[str]:
-    """What the kernel says to that rule being broken."""
-    command = breaking(guest, rule)
-    log = KernelLog(guest, rule)
-    assert "canceled" in guest.run(command, check=False).err
-    return log.complaints()
-
-
 @pytest.mark.allow_log("sleeping function")
 def test_sleeping_in_atomic_context(guest):
     found = break_rule(guest, "sleep")
@@ -152,11 +160,3 @@ def test_memory_errors_in_rust_are_looked_for(config, crate):
 def test_data_races_in_rust_are_looked_for(config, crate):
     """rustc does not do this by itself; tests/build-module has it done."""
     assert {"__tsan_read8", "__tsan_write8"} <= undefined(config, crate)
-
-
-# The last one: lockdep ends its watch with its report.
-@pytest.mark.allow_log("possible circular locking|WARNING")
-def test_order_of_locks(guest):
-    found = break_rule(guest, "locks")
-    assert any("possible circular locking" in report and "break_rule" in report
-               for report in found), found
