@@ -73,6 +73,6 @@ def test_against_hostile_vfs(lan, loops):
             lan.guest, *((loop, None) for loop in loops), flood) as racing:
         lan.guest.run(f"sleep {SECONDS}", timeout=SECONDS + 60)
     print(counts)
-    for loop in racing[:-1]:
-        assert not loop.never_succeeded()
+    # Beside resets and under a kernel that watches there is no time for each.
+    assert all(loop.succeeded() for loop in racing[:-1])
     settle(lan, vfs)

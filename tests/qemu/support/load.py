@@ -33,11 +33,10 @@ class Loop:
         self._job.kill()
         self._job.wait(check=False, timeout=60)
 
-    def never_succeeded(self) -> list[str]:
-        """The commands that did nothing but fail."""
-        succeeded = set(self._guest.run(f"sort -u {self._log}").out.split())
-        return [command for number, command in enumerate(self._commands)
-                if str(number) not in succeeded]
+    def succeeded(self) -> set[str]:
+        """The commands that did, at least once."""
+        numbers = self._guest.run(f"sort -u {self._log}").out.split()
+        return {self._commands[int(number)] for number in numbers}
 
 
 @contextlib.contextmanager
