@@ -2,15 +2,16 @@
 """Lets the n-th allocation of one operation fail, for n = 1, 2, .. until none is left to fail.
 
     faults.py OPERATION [--within REGEX] [--interface dut] [--address 192.0.2.1]
-                        [--pci 0000:01:00.0] [--samples N]
+                        [--pci 0000:01:00.0] [--samples N | --nth N]
 
 Prints one JSON object, and in it one of each operation, of which a setting has two, there and back:
 how many allocations the operation makes, every how manyth of them had its turn (`step`), how many
-were made to fail, with which errno the operation failed how often, the n after which no allocation
-was left, and what went wrong. After every injected failure the same operation has to succeed
-without one: a failure that leaves something behind shows there. With --samples, that many
-allocations fail, evenly spread over all there are. With --within, only those count that are made by
-the function of the driver whose symbol matches, and by what it calls.
+were made to fail, with which errno the operation failed how often, and with which n first, the n
+after which no allocation was left, and what went wrong. After every injected failure the same
+operation has to succeed without one: a failure that leaves something behind shows there. With
+--samples, that many allocations fail, evenly spread over all there are. With --within, only those
+count that are made by the function of the driver whose symbol matches, and by what it calls. With
+--nth, one allocation fails, and the kernel log has its stack.
 
 The kernel counts in /proc/thread-self/fail-nth, for this thread only: operations are therefore
 system calls made right here, not commands. Receiving is the work of another thread, NAPI's: it is
@@ -361,7 +362,7 @@ def text_of_driver():
 EVERYWHERE = 0, (1 << 64) - 1
 
 
-def arm(required):
+def arm(required, stacks=False):
     """Allocations that may sleep are failed too; that is most of them. Those of the detector of DMA
     errors are not: it would give up at the first."""
     rejected = text_of_dma_debug()
@@ -369,7 +370,7 @@ def arm(required):
         write(f"{DEBUGFS}/{kind}/ignore-gfp-wait", "N")
         write(f"{DEBUGFS}/{kind}/stacktrace-depth", "32")
         # Announced without its stack, in which a report of another processor could hide.
-        write(f"{DEBUGFS}/{kind}/verbose", "1")
+        write(f"{DEBUGFS}/{kind}/verbose", "2" if stacks else "1")
         for name, bounds in (("reject", rejected), ("require", required)):
             for end, address in zip(("start", "end"), bounds):
                 write(f"{DEBUGFS}/{kind}/{name}-{end}", f"{address:#x}")
@@ -387,18 +388,19 @@ ROUNDS = 4
 class Sweep:
     """One operation, each time with a later allocation that fails."""
 
-    def __init__(self, operation, samples):
+    def __init__(self, operation, samples, nth):
         self.operation = operation
+        self.once = nth is not None
         self.counter = os.open(operation.thread + "/fail-nth", os.O_RDWR)
         total = self.usual_allocations()
         step = -(-total // samples) if samples else 1
-        self.nth = 1 + step // 2 if samples else 1
+        self.nth = nth or (1 + step // 2 if samples else 1)
         # Retries make an operation with failures longer than one without.
         self.limit = 4 * total + 2 * step
         self.tries_left = ROUNDS
         self.goes_on = True
         self.result = {"allocations": total, "step": step, "failed": 0,
-                       "codes": collections.Counter(), "wrong": [], "end": None}
+                       "codes": collections.Counter(), "first": {}, "wrong": [], "end": None}
 
     def allocations(self):
         """How many the operation makes when none fails."""
@@ -464,18 +466,19 @@ class Sweep:
             self.result["failed"] += 1
             name = errno.errorcode.get(code, str(code)) if code else "tolerated"
             self.result["codes"][name] += 1
+            self.result["first"].setdefault(name, self.nth)
             if code == 0 and not self.operation.promised():
                 self.result["wrong"].append([self.nth, "reported as done, but it is not"])
             trouble = self.again(code)
         if trouble:
             self.result["wrong"].append([self.nth, trouble])
         self.nth += self.result["step"]
-        self.goes_on = injected and not trouble and self.nth < self.limit
+        self.goes_on = injected and not trouble and self.nth < self.limit and not self.once
 
 
-def sweep(operations, samples):
+def sweep(operations, samples, nth):
     """All of them in turn, as one undoes what the other did: then nothing else has to."""
-    sweeps = [Sweep(operation, samples) for operation in operations]
+    sweeps = [Sweep(operation, samples, nth) for operation in operations]
     while any(each.goes_on for each in sweeps):
         for each in sweeps:
             if each.goes_on:
@@ -492,11 +495,12 @@ def main():
     parser.add_argument("--address", default="192.0.2.1")
     parser.add_argument("--pci", default="0000:01:00.0")
     parser.add_argument("--samples", type=int, default=0)
+    parser.add_argument("--nth", type=int)
     options = parser.parse_args()
-    arm(text_of(options.within) if options.within else EVERYWHERE)
+    arm(text_of(options.within) if options.within else EVERYWHERE, options.nth is not None)
     gc.disable()
     begin = time.monotonic()
-    results = sweep(OPERATIONS[options.operation].ways(options), options.samples)
+    results = sweep(OPERATIONS[options.operation].ways(options), options.samples, options.nth)
     json.dump({"sweeps": results, "seconds": round(time.monotonic() - begin, 1)}, sys.stdout)
 
 
