@@ -243,6 +243,7 @@ def test_storms_cost_the_host_little(lan, pair):
 
 @pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)
 @pytest.mark.timeout(900)
+@pytest.mark.long
 def test_storm_from_quarantine(lan, pair):
     """Who was cut off may go on for ever: it costs no more."""
     vf, other = pair

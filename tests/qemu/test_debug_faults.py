@@ -248,6 +248,7 @@ def test_queues_come_back_when_memory_does(lan, event, answer):
     bring_up(lan)
 
 
+@pytest.mark.long
 def test_features_change_all_or_not_at_all(lan):
     """Hashes take new queues, which cannot be had; checksums and VLAN tags a bit of a register each."""
     guest = lan.guest

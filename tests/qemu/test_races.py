@@ -63,7 +63,8 @@ def settle(lan: Lan, vfs):
     pytest.param((ADMIN, RESETS), id="administrator and resets", marks=pytest.mark.watched),
     pytest.param((ADMIN, SETTINGS), id="administrator and settings", marks=pytest.mark.long),
     pytest.param((UP_AND_DOWN, READER), id="up and down, and readers", marks=pytest.mark.long),
-    pytest.param((FILTERS, SETTINGS, READER), id="filters, settings and readers"),
+    pytest.param((FILTERS, SETTINGS, READER), id="filters, settings and readers",
+                 marks=pytest.mark.long),
 ])
 def test_against_hostile_vfs(lan, loops):
     vfs = raw_vfs(lan, 3)

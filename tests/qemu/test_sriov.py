@@ -110,6 +110,7 @@ def test_closed_until_the_handshake(lan):
     assert (again.vfre, again.vfte) == (pf_only, pf_only)
 
 
+@pytest.mark.long
 def test_twenty_times_seven(lan):
     """The last round's VFs still work, and nothing is left after any round."""
     guest = lan.guest

@@ -119,6 +119,7 @@ def test_resets_of_a_vf_beside_another(lan):
 
 # ---- the device ----------------------------------------------------------------------------------
 
+@pytest.mark.long
 def test_remove_and_rescan_under_load(lan):
     for _ in range(FEW):
         vfs = lan.vfs_up(2)
@@ -133,6 +134,7 @@ def test_remove_and_rescan_under_load(lan):
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed unplug")      # a guest of its own: it changes devices
+@pytest.mark.long
 def test_unplug_and_plug_under_load(lan):
     """The card is pulled; on the second time, the one that was put in its place."""
     guest = lan.guest
