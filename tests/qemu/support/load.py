@@ -42,14 +42,12 @@ class Loop:
 @contextlib.contextmanager
 def running(guest: Guest, *jobs: tuple[Sequence[str], str | None]) -> Iterator[list[Loop]]:
     """Commands in loops, each with its namespace, until the block ends."""
-    loops: list[Loop] = []
-    try:
+    with contextlib.ExitStack() as ends:
+        loops: list[Loop] = []
         for commands, netns in jobs:
             loops.append(Loop(guest, commands, netns))
+            ends.callback(loops[-1].end)
         yield loops
-    finally:
-        for loop in loops:
-            loop.end()
 
 
 @contextlib.contextmanager
@@ -86,12 +84,13 @@ def mailbox_flood(vfs: Iterable[RawVf]) -> Iterator[list[dict]]:
     """Each VF sends whatever it likes. The list has each VF's counts when the block has ended; each
     was answered at least once."""
     counts: list[dict] = []
-    jobs = [(vf.guest, vf.guest.start(
-        f"exec python3 -I -S /payload/flood.py {vf.pci} {vf.index}", FOREVER)) for vf in vfs]
+    jobs = [vf.guest.start(f"exec python3 -I -S /payload/flood.py {vf.pci} {vf.index}", FOREVER)
+            for vf in vfs]
     try:
         yield counts
     finally:
-        for guest, job in jobs:
+        # All of them before one is waited for, which may fail.
+        for job in jobs:
             job.kill(15)
-            counts.append(json.loads(job.wait(timeout=60).out))
+        counts += [json.loads(job.wait(timeout=60).out) for job in jobs]
     assert all(count.get("answers") or count.get("handshakes") for count in counts), counts
