@@ -84,14 +84,21 @@ def test_warnings_come_with_their_stack(guest):
     assert any("WARNING" in report and "lkdtm_WARNING" in report for report in found), found
 
 
+# What the kernel's sample loses, the pointers of two CPUs among it; and of that, what a stale
+# pointer on a stack may still refer to.
+LOST = 25
+MAY_SHOW_LATE = 3
+
+
 @pytest.mark.long
 def test_leaks_are_seen_and_shown_with_their_stack(guest):
-    """What the module's initialisation loses. That code is gone when kmemleak looks, and has no name
-    any more: it is recognised by what called it."""
+    """What the module's initialisation loses, nearly all of it at once. That code is gone when
+    kmemleak looks, and has no name any more: it is recognised by what called it."""
     leaks = Leaks(guest)
     guest.run("modprobe kmemleak-test; rmmod kmemleak-test", check=False)
     found = leaks.found()
-    assert any('comm "modprobe"' in leak and "do_init_module" in leak for leak in found), found
+    lost = [leak for leak in found if 'comm "modprobe"' in leak and "do_init_module" in leak]
+    assert len(lost) >= LOST - MAY_SHOW_LATE, found
     seen = addresses(found)
     # More of what was lost shows when a pointer left on a stack has been overwritten.
     for _ in range(10):
