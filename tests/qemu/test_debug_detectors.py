@@ -127,6 +127,21 @@ def test_dma(guest):
     assert any("has not allocated" in report for report in found), found
 
 
+@pytest.mark.allow_log("ODEBUG|WARNING")
+def test_life_of_objects(guest):
+    found = break_rule(guest, "object")
+    assert any("ODEBUG: free active" in report and "timer_list" in report
+               and "break_rule" in report for report in found), found
+
+
+@pytest.mark.allow_log("pagealloc: memory corruption")
+def test_pages_a_device_writes_to_too_late(guest):
+    """KASAN sees what the processor does only."""
+    found = break_rule(guest, "page_given_back")
+    assert any("pagealloc: memory corruption" in report and "break_rule" in report
+               for report in found), found
+
+
 @pytest.mark.kernel("kcsan")
 @pytest.mark.allow_log("KCSAN: data-race in count ")
 def test_data_races(guest):

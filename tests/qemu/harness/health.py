@@ -20,26 +20,28 @@ REPORTS = re.compile(
     r"|detected stall|rcu.*stall|UBSAN|KASAN|KCSAN|KFENCE|DMA-API|stack-protector"
     r"|scheduling while atomic|sleeping function called|possible (circular|recursive) locking"
     r"|inconsistent lock state|suspicious RCU|NETDEV WATCHDOG|transmit queue \d+ timed out"
-    r"|pagealloc: memory corruption|unregister_netdevice: waiting|ref_tracker: .* users at"
+    r"|pagealloc: (memory corruption|single bit error)|ODEBUG disabled"
+    r"|unregister_netdevice: waiting|ref_tracker: .* users at"
     r"|page_pool_release_retry|still in use|DMAR.*fault|Tx Unit Hang|nobody cared")
 
 # Of these, what begins a report wherever it stands: another processor may have something to say in
 # the middle of somebody else's stack.
 _HEADINGS = re.compile(r"BUG: |WARNING: |UBSAN: |DMA-API: .* device driver|general protection fault"
-                       r"|unable to handle|pagealloc: memory corruption")
+                       r"|unable to handle|pagealloc: (memory corruption|single bit error)")
 
 NO_ANSWER = "the guest does not answer after the test"
 # Complaints that a machine busy with something else can cause.
 OF_TIME = re.compile(rf"stall|blocked for more than|lockup|LOCKUP|timed out|{NO_ANSWER}")
 
-# Lines of no report: announcements of fault injection (which bring no stack when asked not to), and
-# of the detectors themselves. Which leaks kmemleak has found is asked for (Leaks).
+# Lines of no report: announcements of fault injection (which bring no stack when asked not to), of
+# the detectors themselves, and the page a report was about. Which leaks kmemleak has found is asked
+# for (Leaks).
 HARMLESS = re.compile(r"FAULT_INJECTION: forcing a failure"
                       r"|kmemleak: (Kernel memory leak detector|Automatic memory scanning"
                       r"|Cannot insert|Disabled|\d+ new suspected)"
                       r"|DMA-API: (preallocated|debugging enabled)"
                       r"|kasan: KernelAddressSanitizer initialized"
-                      r"|kcsan: (enabled|selftest)|refcount.*tracker")
+                      r"|kcsan: (enabled|selftest)|refcount.*tracker|page: refcount:\d")
 
 # Reports that every driver of their kind provokes: how one begins, and what its stack has. The PCI
 # core wants a lock held while functions are removed, which whoever unbinds a driver does not take:

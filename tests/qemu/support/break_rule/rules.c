@@ -10,6 +10,8 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/timer.h>
 #include <net/net_namespace.h>
 #include <net/page_pool/helpers.h>
 
@@ -113,6 +115,49 @@ static int keep_a_page_of_a_pool_that_is_gone(void)
 	return -ECANCELED;
 }
 
+static void expire(struct timer_list *unused)
+{
+}
+
+/* What watches it stops the timer. */
+static int free_a_timer_that_runs(void)
+{
+	struct timer_list *timer = kmalloc(sizeof(*timer), GFP_KERNEL);
+
+	if (!timer)
+		return -ENOMEM;
+	timer_setup(timer, expire, 0);
+	mod_timer(timer, jiffies + 60 * HZ);
+	kfree(timer);
+	return -ECANCELED;
+}
+
+/* As a device writes: unseen by KASAN. */
+static noinline __no_sanitize_address void write_unseen(u8 *to)
+{
+	WRITE_ONCE(*to, 0x55);
+}
+
+static int write_to_a_page_given_back(void)
+{
+	struct page *again, *page = alloc_page(GFP_KERNEL);
+	u8 *memory;
+
+	if (!page)
+		return -ENOMEM;
+	memory = page_address(page);
+	/* The page a processor gave back last is the one it gets next. */
+	preempt_disable();
+	__free_page(page);
+	write_unseen(memory);
+	again = alloc_page(GFP_ATOMIC);
+	preempt_enable();
+	if (!again)
+		return -ENOMEM;
+	__free_page(again);
+	return again == page ? -ECANCELED : -EAGAIN;
+}
+
 static int __init break_rule_init(void)
 {
 	if (!strcmp(rule, "sleep"))
@@ -123,6 +168,10 @@ static int __init break_rule_init(void)
 		return unmap_what_was_never_mapped();
 	else if (!strcmp(rule, "pages"))
 		return keep_a_page_of_a_pool_that_is_gone();
+	else if (!strcmp(rule, "object"))
+		return free_a_timer_that_runs();
+	else if (!strcmp(rule, "page_given_back"))
+		return write_to_a_page_given_back();
 	else if (!strcmp(rule, "race"))
 		return run_in_two_threads(count);
 	else if (!strcmp(rule, "race_in_rust"))
