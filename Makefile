@@ -63,7 +63,7 @@ endif
 
 .PHONY: run shell
 run shell:
-	$(ENTER_KERNEL) tests/qemu/$@ --driver $(DRIVER) --kernel $(KERNEL)
+	$(ENTER_KERNEL) tests/programs/$@ --driver $(DRIVER) --kernel $(KERNEL)
 
 .PHONY: test
 test:
@@ -78,10 +78,10 @@ test-all:
 # A guest that has guests of its own: a bigger image, made when it is first needed.
 .PHONY: demo-vm compare
 demo-vm:
-	$(ENTER) --with vm tests/qemu/$@ --driver $(DRIVER)
+	$(ENTER) --with vm tests/programs/$@ --driver $(DRIVER)
 
 compare:
-	$(ENTER) --with vm tests/qemu/$@ --driver $(DRIVER) --rounds $(ROUNDS)
+	$(ENTER) --with vm tests/programs/$@ --driver $(DRIVER) --rounds $(ROUNDS)
 
 .PHONY: check
 check:

@@ -38,6 +38,7 @@ shift
 
 pass=(HOME=/root PATH=/opt/venv/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "TERM=${TERM:-dumb}"
 	CARGO_HOME=/cache/cargo PYTHONDONTWRITEBYTECODE=1
+	PYTHONPATH=/src/tests:/src/tests/qemu
 	SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt)
 while IFS='=' read -r -d '' name value; do
 	case $name in

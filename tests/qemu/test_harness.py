@@ -6,7 +6,7 @@ import time
 import pytest
 
 from harness import CommandFailed
-from harness.health import KernelLog, ModelTrace, leaks, reports, stalled_pools
+from harness.health import KernelLog, ModelTrace, stalled_pools
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping
 from support.rules import breaking
@@ -71,15 +71,6 @@ def test_reports_of_others_are_known_by_their_stack(guest, report, complaints):
     assert len(log.complaints()) == complaints
 
 
-def test_a_report_within_another_is_seen():
-    """Of another processor."""
-    found = reports(["WARNING: one.c:1 at one+0x1/0x2", "Call Trace:", " one+0x1/0x2",
-                     "BUG: KASAN: slab-use-after-free in two+0x1/0x2", "Call Trace:",
-                     " two+0x1/0x2", " </TASK>", "=" * 66, "no report"])
-    assert [(report[0][:10], len(report)) for report in found] == [
-        ("WARNING: o", 3), ("BUG: KASAN", 5)]
-
-
 def test_pages_that_do_not_come_back_are_seen(guest):
     assert not stalled_pools(guest)
     job = guest.start(breaking(guest, "pages"), timeout=60)
@@ -87,22 +78,6 @@ def test_pages_that_do_not_come_back_are_seen(guest):
     assert "1 pages are missing" in "".join(stalled_pools(guest, patience=0))
     assert "canceled" in job.wait(check=False).err
     assert not stalled_pools(guest)
-
-
-LEAK = """unreferenced object 0xffff88800efc8c00 (size 128):
-  comm "python3", pid 459, jiffies 4295058709
-  hex dump (first 32 bytes):
-    00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................
-  backtrace (crc fd2a57aa):
-    __kmalloc_cache_noprof+0x297/0x460
-    {function}+0x3ab/0x590
-    __xdp_reg_mem_model+0x1b0/0x4a0
-"""
-
-
-def test_leaks_of_the_kernel_itself_do_not_count():
-    found = leaks(LEAK.format(function="xdp_alloc") + LEAK.format(function="ida_alloc_range"))
-    assert len(found) == 1 and "xdp_alloc" in found[0]
 
 
 @pytest.mark.allow_log("log overflowed|harness test flood")

@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the driver costs, next to the stock C driver: see Documentation/performance.rst."""
 
-import sys
 from pathlib import Path
 
 BENCH = Path(__file__).resolve().parents[1]
 CLONE = BENCH.parents[1]
 BUILD = CLONE / "build/bench"
-
-# The guest is the one of the tests.
-sys.path.insert(0, str(CLONE / "tests/qemu"))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Which accelerator is used, and what a host of guests says when it lacks something. No guest."""
+"""Which accelerator is used, and what a host of guests says when it lacks something."""
 
 from types import SimpleNamespace
 

@@ -212,7 +212,7 @@ def left_behind(guest: Guest) -> list[str]:
 
 
 def _allow_list() -> list[re.Pattern]:
-    text = (Path(__file__).parent.parent / "traces.allow").read_text(encoding="utf-8")
+    text = Path(__file__).with_name("traces.allow").read_text(encoding="utf-8")
     lines = (line.split("#")[0].strip() for line in text.splitlines())
     return [re.compile(line) for line in lines if line]
 

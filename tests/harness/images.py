@@ -11,7 +11,7 @@ from pathlib import Path
 from . import cpio
 from .kernels import KERNELS, Kernel
 
-CLONE = Path(__file__).resolve().parents[3]
+CLONE = Path(__file__).resolve().parents[2]
 GUEST_FILES = CLONE / "tests/guest"
 
 

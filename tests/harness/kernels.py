@@ -13,7 +13,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-CLONE = Path(__file__).resolve().parents[3]
+CLONE = Path(__file__).resolve().parents[2]
 
 # Unit tests run when their test asks for them, not whenever the module is loaded. And a thousand
 # failed probes have much to say.
