@@ -16,6 +16,8 @@ ROUNDS ?= 5
 tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
 all_kernels := stock debug kcsan
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
+# What the tests need beyond `make run`.
+beside = --with vm $(call with,$(or $(tested),debug))
 
 # Runs a command in the toolchain root, which is made first if it is missing.
 ENTER := tests/env/env enter
@@ -30,7 +32,8 @@ kbuild = $(MAKE) -C $(1) M=$(2) MO=$(2)/build/module modules
 help:
 	@echo 'make run                 build, boot the stock kernel, show the card and seven VFs at work'
 	@echo 'make shell               the same guest with a prompt'
-	@echo 'make test                the checks and tests; TESTS="..." selects or tunes pytest'
+	@echo 'make test                the checks and tests; TESTS="-k ..." runs these tests only'
+	@echo 'make check, test-host, test-gate, test-guest, test-debug      the parts of it'
 	@echo 'make test-all            also the long ones, under every kernel; ends in a table'
 	@echo 'make test KERNEL=debug   under the kernel with detectors (or kcsan: with race detection)'
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan the other'
@@ -39,7 +42,8 @@ help:
 	@echo 'make compare             what a VF is worth to one: figures and plots in build/compare'
 	@echo 'make bench               what a packet costs next to the C driver: one table, a plot'
 	@echo 'make bench-quick         the data path of it'
-	@echo 'make check               formatting, lints, documentation, the unsafe gate'
+	@echo 'make test-list           the tests that would run, by kernel'
+	@echo 'make test-record         records what they ask of their guests, which make test checks'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
 	@echo 'make prepare             only fill the cache (toolchain root, kernel, guest)'
@@ -65,14 +69,32 @@ endif
 run shell:
 	$(ENTER_KERNEL) tests/programs/$@ --driver $(DRIVER) --kernel $(KERNEL)
 
-.PHONY: test
+run_all = $(ENTER) $(1) tests/run-all --driver $(DRIVER)
+
+.PHONY: test test-host test-gate test-guest test-debug test-record test-list check
 test:
-	$(ENTER) --with vm $(call with,$(or $(tested),debug)) tests/run-all --driver $(DRIVER) \
-		$(tested:%=--kernel %) $(TESTS)
+	$(call run_all,$(beside)) $(tested:%=--kernel %) $(TESTS)
+
+check test-host test-gate:
+	$(call run_all) --part $(@:test-%=%)
+
+test-guest:
+	$(call run_all,$(beside)) --part guest $(tested:%=--kernel %) $(TESTS)
+
+test-debug:
+	$(call run_all,--with debug) --part debug $(TESTS)
+
+# What the tests of each file may ask of their guests.
+test-record:
+	$(call run_all,$(beside)) --part guest --part debug --record
+
+# The tests that would run, one a line, to compare with another tree.
+test-list:
+	@$(call run_all,--with debug) --list $(tested:%=--kernel %) $(TESTS)
 
 .PHONY: test-all
 test-all:
-	$(ENTER) --with vm $(call with,$(all_kernels)) tests/run-all --table --driver $(DRIVER) \
+	$(call run_all,--with vm $(call with,$(all_kernels))) --table \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.
@@ -82,10 +104,6 @@ demo-vm:
 
 compare:
 	$(ENTER) --with vm tests/programs/$@ --driver $(DRIVER) --rounds $(ROUNDS)
-
-.PHONY: check
-check:
-	$(ENTER) tests/check
 
 .PHONY: fuzz
 fuzz:

@@ -11,6 +11,8 @@ import queue
 import socket
 import threading
 
+from .tally import spent
+
 # How many seconds longer than the guest's own timeout an answer may take: a guest under TCG that
 # is busy in interrupt context answers late, but it does.
 GRACE = 20.0
@@ -108,6 +110,7 @@ class Agent:
             self._replies[message["id"]].put(message)
 
     def _send(self, message: dict) -> int:
+        spent["calls"] += 1
         number = next(self._numbers)
         self._replies[number] = queue.Queue()
         data = json.dumps({"id": number, **message}).encode() + b"\n"

@@ -15,6 +15,7 @@ from .agent import Agent, AgentGone, Result
 from .config import Config
 from .machine import Machine, MachineDied
 from .shell import Shell
+from .tally import spent
 
 BOOT_SECONDS = 180      # limit, not expectation: about 10 s under TCG on an idle host
 
@@ -38,6 +39,7 @@ class Guest(Shell):
         module = config.boots.module if config.driver == "igb_rs" else None
         if module is not None and not module.exists():
             raise FileNotFoundError(f"{module}: build it with 'make modules KERNEL={config.kernel}'")
+        spent["boots"] += 1
         self._slept = False
         self.nested_agents: list[Agent] | None = None   # see nested.py
         begin = time.monotonic()
@@ -70,6 +72,7 @@ class Guest(Shell):
 
     def load(self, parameters: str = ""):
         """Loads the driver under test (and igbvf, so that VFs find their driver)."""
+        spent["loads"] += 1
         if self.config.driver == "igb_rs":
             self.run("modprobe -a igbvf $(modinfo -F depends /payload/igb_rs.ko | tr , ' ')")
             self.run(f"insmod /payload/igb_rs.ko {parameters}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import shlex
 
 from .agent import Agent, AgentGone, CommandFailed, Job, Result
+from .tally import spent
 
 
 class Shell:
@@ -58,6 +59,7 @@ class Shell:
     def wait_until(self, command: str, timeout: float, netns: str | None = None,
                    interval: float = 0.1):
         """Waits until `command` succeeds in the guest."""
+        spent["waits"] += 1
         loop = f"until {command}; do sleep {interval}; done"
         try:
             self.run(loop, timeout, netns=netns)

@@ -35,8 +35,8 @@ from harness.machine import MachineDied
 from harness.nested import CannotNest, VmHost
 from harness.topology import Lan
 
-# Guests alive at the same time: each costs memory, and idle ones some CPU.
-KEPT = 2
+# Guests alive at the same time in one worker: each costs memory, and idle ones some CPU.
+KEPT = 1
 
 
 def pytest_addoption(parser):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import fcntl
 import hashlib
 import json
 import shlex
@@ -23,9 +24,11 @@ def image() -> Path:
     """The image with the selftests and their helper programs; built once for a kernel."""
     version = hashlib.sha256(_BUILD.read_bytes()).hexdigest()[:12]
     path = images.CACHE / f"upstream-{images.RELEASE}-{version}.erofs"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([_BUILD, images.KERNEL / "src", path], check=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(f"{path}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)        # several processes run tests
+        if not path.exists():
+            subprocess.run([_BUILD, images.KERNEL / "src", path], check=True)
     return path
 
 

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Which jobs a run of tests/run-all consists of."""
+
+import subprocess
+
+from . import CLONE, parts, record
+from .counts import Counts
+from .guests import GuestTests, Run
+
+TEST_PATHS = ("tests/qemu", "tests/unit")
+
+
+def selections(options, rest):
+    """The runs of pytest: each a kernel and arguments."""
+    chosen = []
+    if "guest" in options.part:
+        # Looking for races costs most and finds least in a test that does one thing at a time.
+        chosen += [(kernel, ["--share", *rest] if kernel == "kcsan" else rest)
+                   for kernel in options.kernel or ["stock"]]
+    if "debug" in options.part:
+        chosen.append(("debug", ["--share", *rest]))
+    return chosen
+
+
+def with_paths(arguments, selected):
+    """Paths first: they lead to the file that defines the options. What needs no guest runs with
+    the host tests, unless it is selected."""
+    if any(argument.startswith("tests/") for argument in arguments):
+        return arguments
+    return [*(TEST_PATHS if selected else TEST_PATHS[:1]), *arguments]
+
+
+class Plan:
+    """The jobs of a run."""
+
+    def __init__(self, console, options, rest):
+        self.console = console
+        # Whether the tests are those that tests/qemu/recorded.json is about.
+        self.is_usual = not rest and not options.kernel and options.driver == "igb_rs"
+        self.options = options
+        self.commands = []
+        self.runs = []
+        self.modules = {}
+        self.vm = parts.Product(console, "vm", self._vm_is_needed)
+        self.guest_jobs = []
+        self._add_commands()
+        for kernel, arguments in selections(options, rest):
+            self._add_run(kernel, with_paths(arguments, options.selected))
+
+    def _vm_is_needed(self):
+        needs = [run.queue.needs("vm") for run in self.runs if not run.is_over()]
+        return True if True in needs else None if None in needs else False
+
+    def jobs(self):
+        """Short ones first; modules before what needs them."""
+        waiting = [self.vm] if self.runs else []
+        return [*self.modules.values(), *self.commands, *waiting, *self.guest_jobs]
+
+    def _module(self, kernel):
+        """Also in the list of jobs, once."""
+        if kernel not in self.modules:
+            after = ()
+            if kernel != "stock":
+                after = (parts.Product(self.console, kernel),)
+                self.commands += after
+            self.modules[kernel] = parts.Module(self.console, kernel, after)
+        return self.modules[kernel]
+
+    def _add_commands(self):
+        console, part = self.console, self.options.part
+        own = self.options.driver == "igb_rs"
+        if "host" in part:
+            self.commands += [parts.HostTests(console), parts.UnitTests(console)]
+        if "check" in part:
+            names = subprocess.run([CLONE / "tests/check", "--list"], check=True,
+                                   capture_output=True, text=True).stdout.split()
+            self.commands += [parts.Check(console, name, (self._module("stock"),)
+                                          if name == "stack_frames" else ()) for name in names]
+        if "gate" in part and own:
+            self.commands.append(parts.Gate(console, self._module("stock")))
+        if "run" in part:
+            self.commands.append(parts.Demonstration(console, self.options.driver,
+                                                     (self._module("stock"),) if own else ()))
+
+    def _add_run(self, kernel, arguments):
+        options = self.options
+        module = self._module(kernel) if options.driver == "igb_rs" else None
+        run = Run(options.driver, kernel, arguments, record.seconds(kernel), module, self.vm)
+        self.runs.append(run)
+        self.guest_jobs += [GuestTests(self.console, run), GuestTests(self.console, run, alone=True)]
+
+    def counts(self):
+        counts = Counts()
+        for job in self.jobs():
+            counts += getattr(job, "counts", Counts())
+        for run in self.runs:
+            counts += run.results.counts()
+        return counts
