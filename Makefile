@@ -90,7 +90,7 @@ test-record:
 
 # The tests that would run, one a line, to compare with another tree.
 test-list:
-	@$(call run_all,--with debug) --list $(tested:%=--kernel %) $(TESTS)
+	@$(call run_all) --list $(tested:%=--kernel %) $(TESTS)
 
 .PHONY: test-all
 test-all:
