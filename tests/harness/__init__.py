@@ -7,6 +7,7 @@
         guest.load()                                  # the driver under test
         guest.run("ip link set dut up")               # raises CommandFailed when rc != 0
         guest.run("ethtool dut", timeout=10, netns=None, check=False).rc
+        guest.read("/sys/class/net/dut/mtu")          # by a process that is there already
 
 The modules, lowest first: `cpio` and `images` prepare what is booted, `accel` picks the
 accelerator, `machine` is the QEMU process, `agent` and `shell` run commands in it, `guest` joins

@@ -10,12 +10,16 @@ import json
 import queue
 import socket
 import threading
+import zlib
+from typing import Any
 
 from .tally import spent
 
 # How many seconds longer than the guest's own timeout an answer may take: a guest under TCG that
 # is busy in interrupt context answers late, but it does.
 GRACE = 20.0
+# Bytes of a file that travel in one message.
+PIECE = 1 << 20
 
 
 class AgentGone(Exception):
@@ -164,9 +168,30 @@ class Agent:
         self._replies[0].put(message)
         return message is not None
 
-    def start(self, command: str, timeout: float | None = None, stdin: str = "") -> Job:
-        number = self._send({"run": command, "timeout": timeout, "stdin": stdin})
+    def start(self, command: str, timeout: float | None = None, stdin: str = "",
+              netns: str | None = None) -> Job:
+        """Starts a command."""
+        number = self._send({"run": command, "timeout": timeout, "stdin": stdin, "netns": netns})
         return Job(self, command, number, timeout)
 
+    def start_call(self, program: str, arguments: list[str], timeout: float | None = None,
+                   stdin: str = "", netns: str | None = None) -> Job:
+        """Starts main() of tests/guest/PROGRAM.py."""
+        number = self._send({"call": program, "argv": arguments, "timeout": timeout,
+                             "stdin": stdin, "netns": netns})
+        return Job(self, " ".join([program, *arguments]), number, timeout)
+
+    def start_ask(self, module: str, arguments: list[str], value: Any,
+                  timeout: float | None = None, netns: str | None = None) -> Job:
+        """Has a worker in the guest call answer() of tests/guest/MODULE.py."""
+        number = self._send({"ask": module, "argv": arguments, "value": value, "timeout": timeout,
+                             "netns": netns})
+        return Job(self, " ".join([module, *arguments]), number, timeout)
+
     def put(self, path: str, data: bytes, mode: int = 0o644):
-        self.call({"put": path, "data": base64.b64encode(data).decode(), "mode": mode}, 60)
+        """Creates a file. In pieces, so that other messages pass between them."""
+        for begin in range(0, max(len(data), 1), PIECE):
+            # The port is slow, and the guest's processor as well: as little as is to be had cheaply.
+            packed = zlib.compress(data[begin:begin + PIECE], 1)
+            self.call({"put": path, "data": base64.b64encode(packed).decode(), "mode": mode,
+                       "append": begin > 0}, 60)

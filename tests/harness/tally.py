@@ -4,7 +4,7 @@
     boots   guests started
     loads   times the driver under test was loaded
     calls   messages to agents
-    waits   conditions waited for in a guest (Shell.wait_until)
+    waits   conditions waited for in a guest
 """
 
 from collections import Counter

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The harness itself: a judge that cannot say no proves nothing."""
 
+import hashlib
 import time
 
 import pytest
@@ -43,6 +44,31 @@ def test_process_substitution_works(guest):
     assert guest.run("cat <(echo yes)").text == "yes"
 
 
+def test_a_worker_that_dies_or_hangs_is_replaced(guest):
+    with pytest.raises(CommandFailed) as failure:
+        guest.ask("steps", value=[("wait", "/nowhere", None, False, 100)], timeout=1)
+    assert failure.value.result.timed_out
+    job = guest.start_ask("steps", value=[("wait", "/nowhere", None, False, 100)])
+    job.kill()
+    assert job.wait(check=False).rc == -9
+    assert guest.batch([("exists", "/proc"), ("exists", "/nowhere")]) == [True, False]
+
+
+def test_files_and_their_errors(guest):
+    path = "/tmp/harness test"
+    data = bytes(range(256)) * 10_000
+    guest.put(path, data)
+    assert guest.run(f"sha256sum '{path}'").out.split()[0] == hashlib.sha256(data).hexdigest()
+    assert guest.write(path, "one\ntwo\n").rc == 0 and guest.read(path) == "one\ntwo"
+    guest.wait_file(path, 5, "^two$")
+    with pytest.raises(TimeoutError):
+        guest.wait_file(path, 0.1, "^three$")
+    refused = guest.write("/sys/bus/pci/devices/0000:01:00.0/enable", "x")
+    assert refused.rc and "Invalid argument" in refused.err
+    with pytest.raises(CommandFailed, match="No such file"):
+        guest.read("/nowhere")
+
+
 @pytest.mark.allow_log("harness test report")
 def test_kernel_reports_are_seen(guest):
     log = KernelLog(guest, "deliberate")
@@ -74,7 +100,7 @@ def test_reports_of_others_are_known_by_their_stack(guest, report, complaints):
 def test_pages_that_do_not_come_back_are_seen(guest):
     assert not stalled_pools(guest)
     job = guest.start(breaking(guest, "pages"), timeout=60)
-    guest.wait_until("python3 -I -S /payload/page_pools.py | grep -q 'detached.: true'", 8)
+    guest.wait_until("python3 -S /payload/page_pools.py | grep -q 'detached.: true'", 8)
     assert "1 pages are missing" in "".join(stalled_pools(guest, patience=0))
     assert "canceled" in job.wait(check=False).err
     assert not stalled_pools(guest)
@@ -113,8 +139,36 @@ def test_ping_sees_losses(lan):
     assert ping(lan.guest, PF_HOST, "192.0.2.99", count=2).received == 0
 
 
+def test_commands_see_their_namespace(lan):
+    """Its interfaces, and where they ask for it its /sys."""
+    for command in ("ip -o link show", "ls /sys/class/net"):
+        assert PEER.name in lan.guest.run(command, netns=PEER.netns).out
+        assert PF_HOST.name not in lan.guest.run(command, netns=PEER.netns).out
+        assert PF_HOST.name in lan.guest.run(command).out
+
+
+def test_waiting_for_a_carrier_ends(lan):
+    with pytest.raises(TimeoutError, match="no carrier: nobody"):
+        lan.guest.wait_carriers([("dut", None), ("nobody", PEER.netns)], timeout=1)
+    with pytest.raises(TimeoutError, match="has no interface"):
+        lan.guest.wait_netdev("0000:00:00.0", timeout=0.5)
+
+
+def test_interfaces_return_from_a_namespace(lan):
+    """With what runs there ended, all at once."""
+    guest = lan.guest
+    sleeper = guest.start("sleep 1000", netns=PEER.netns)
+    guest.detach(None)
+    assert sleeper.wait(check=False).rc == -9
+    assert "peer" in guest.links() and not guest.run("ls /run/netns").out
+    guest.attach([{"pci": lan.peer_pci, "name": "peer", "netns": "elsewhere",
+                   "addresses": [f"{PEER.ipv4}/24"]}])
+    assert ping(guest, PF_HOST, PEER.ipv4, count=2).complete
+    assert guest.links("elsewhere")["lo"]["up"]
+
+
 def test_link_events_reach_the_guest(lan):
     lan.guest.qmp("set_link", name="dut0", up=False)
-    lan.guest.wait_until("grep -q 0 /sys/class/net/dut/carrier", 10)
+    lan.guest.wait_carrier("dut", timeout=10, up=False)
     lan.guest.qmp("set_link", name="dut0", up=True)
     lan.wait_carrier(PF_HOST)
