@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A VF in the hands of somebody who owns the guest: drives the VF's registers as fast as it can.
 
-    attack.py BDF KIND SECONDS [SEED]       prints {"operations": n, "seconds": s, "seed": s}
+    attack.py BDF KIND SECONDS [SEED [CPU]]     prints {"operations": n, "seconds": s, "seed": s}
 
 No driver must be bound to the VF. Kinds:
 
@@ -19,13 +19,13 @@ What is left out: a VF's queues. What they may read and write in memory is up to
 """
 
 import json
+import os
 import random
 import sys
 import time
 
-sys.path.insert(0, "/payload")
-from mailbox import ACK, PFACK, REQ, V2PMAILBOX, VFU, VMBMEM, WORDS  # noqa: E402
-from registers import open_bar  # noqa: E402
+from mailbox import ACK, PFACK, REQ, V2PMAILBOX, VFU, VMBMEM, WORDS
+from registers import open_bar
 
 CTRL = 0x0000 // 4
 CTRL_RST = 1 << 26
@@ -102,6 +102,8 @@ class Attacker:
 def main():
     pci, kind, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
     seed = int(sys.argv[4]) if len(sys.argv) > 4 else 0
+    if len(sys.argv) > 5:
+        os.sched_setaffinity(0, {int(sys.argv[5])})
     attacker = Attacker(open_bar(pci), seed)
     operation = attacker.mixed if kind == "random" else getattr(attacker, kind)
     operations, begin = 0, time.monotonic()

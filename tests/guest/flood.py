@@ -13,9 +13,8 @@ import random
 import signal
 import sys
 
-sys.path.insert(0, "/payload")
-from mailbox import REQ, RSTD, V2PMAILBOX, VFU, VMBMEM, Mailbox, WORDS  # noqa: E402
-from registers import open_bar  # noqa: E402
+from mailbox import REQ, RSTD, V2PMAILBOX, VFU, VMBMEM, Mailbox, WORDS
+from registers import open_bar
 
 VF_RESET, SET_MAC, SET_MULTICAST, SET_VLAN, SET_LPE, SET_PROMISC = range(1, 7)
 VTCTRL_RESET = 1 << 26

@@ -1,98 +1,157 @@
 # SPDX-License-Identifier: GPL-2.0
 """Raw Ethernet frames of given sizes with known content.
 
-    frames.py receive IFACE <plan        prints a JSON summary when all came, or no more will
-    frames.py send IFACE MAC <plan
+    frames.py exchange <plan    sends them: a summary of what arrived
+    frames.py count <plan       sends them: how many packets the receiver counted
+    frames.py send <plan        sends them
 
-The receiver creates /tmp/frames.IFACE when it listens, and gives up two seconds after the last
-frame once /tmp/frames.IFACE.sent says that all were sent. The plan is {"sizes": [60, 61, ...], "seed": 1} on standard input; a size counts the Ethernet
-header but not the FCS. Frame i carries its index and bytes that depend on seed and index only.
+The plan is {"sizes": [60, 61, ...], "seed": 1, "source": END, "target": END, "destination": MAC or
+null, "patience": seconds}, an END {"name": interface, "netns": namespace or null}. A size counts the
+Ethernet header but not the FCS. Frame i carries its index and bytes that depend on seed and index
+only. The destination is the target's own address if null. Who waits gives up `patience` seconds after
+the last frame that arrived.
 """
 
 import hashlib
-import json
-import os
 import socket
-import sys
 import time
+
+from by_hand import by_hand
+from namespaces import inside
+from netlink import Netlink
 
 ETHERTYPE = 0x88B5          # IEEE 802: local experiments
 HEADER = 14
 INDEX = 4
-QUIET_SECONDS = 2.0
+# Where in the noise of its plan a frame's begins.
+SHIFT, SHIFTS = 7, 7 << 12
+SO_RCVBUFFORCE = 33
+RECEIVE_BUFFER = 32 << 20
+# So many frames are sent before the receiver looks what has arrived.
+BURST = 16
+INTERVAL = 0.005            # seconds
 
 
-def body(seed, index, length):
-    """`length` payload bytes: the index, then reproducible noise."""
-    noise = hashlib.shake_128(b"%d/%d" % (seed, index)).digest(max(length - INDEX, 0))
-    return index.to_bytes(INDEX, "big") + noise
+class Bodies:
+    """What the frames of a plan carry."""
+
+    def __init__(self, plan):
+        self.sizes = plan["sizes"]
+        largest = max(self.sizes, default=0)
+        self.noise = hashlib.shake_128(b"%d" % plan["seed"]).digest(largest + SHIFTS)
+
+    def __getitem__(self, index):
+        """The index, then noise that no other frame of about this index has there."""
+        begin = SHIFT * index % SHIFTS
+        end = begin + self.sizes[index] - HEADER - INDEX
+        return index.to_bytes(INDEX, "big") + self.noise[begin:max(begin, end)]
 
 
-def open_socket(interface):
-    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
-    link.setsockopt(socket.SOL_SOCKET, 33, 32 << 20)     # SO_RCVBUFFORCE
-    link.bind((interface, ETHERTYPE))
+def open_socket(end):
+    with inside(end["netns"]):
+        link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE))
+        link.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        link.bind((end["name"], ETHERTYPE))
     return link
 
 
-def send(interface, destination, plan):
-    link = open_socket(interface)
-    header = bytes.fromhex(destination.replace(":", "")) + link.getsockname()[4]
-    header += ETHERTYPE.to_bytes(2, "big")
-    for index, size in enumerate(plan["sizes"]):
-        link.send(header + body(plan["seed"], index, size - HEADER))
+def address_of(end):
+    return bytes.fromhex(Netlink(end["netns"]).link(end["name"])["address"].replace(":", ""))
 
 
-def receive(interface, plan):
+def send(plan, between=lambda: None):
+    """Calls `between` every so many frames."""
+    link = open_socket(plan["source"])
+    destination = (bytes.fromhex(plan["destination"].replace(":", "")) if plan["destination"]
+                   else address_of(plan["target"]))
+    header = destination + link.getsockname()[4] + ETHERTYPE.to_bytes(2, "big")
+    bodies = Bodies(plan)
+    for index in range(len(plan["sizes"])):
+        link.send(header + bodies[index])
+        if index % BURST == BURST - 1:
+            between()
+
+
+class Receiver:
     """Compares every arriving frame with what it must be. Padding of short frames is allowed."""
-    sizes, seed = plan["sizes"], plan["seed"]
-    link = open_socket(interface)
-    own = link.getsockname()[4]
-    ready = f"/tmp/frames.{interface}"
-    with open(ready, "w", encoding="ascii"):
-        pass
-    link.settimeout(0.2)
-    quiet_since = None
-    intact, damaged, repeated, reordered, last = set(), [], 0, 0, -1
-    while len(intact) + len(damaged) < len(sizes):
-        try:
-            frame, address = link.recvfrom(65536)
-        except socket.timeout:
-            now = time.monotonic()
-            if not os.path.exists(ready + ".sent"):
-                continue
-            quiet_since = quiet_since or now
-            if now - quiet_since > QUIET_SECONDS:
-                break
-            continue
-        if address[2] == socket.PACKET_OUTGOING or frame[6:12] == own:
-            continue
-        quiet_since = None
+
+    def __init__(self, plan):
+        self.link = open_socket(plan["target"])
+        self.own = self.link.getsockname()[4]
+        self.begin(plan)
+
+    def begin(self, plan):
+        self.sizes, self.bodies = plan["sizes"], Bodies(plan)
+        self.intact, self.damaged = set(), []
+        self.repeated = self.reordered = 0
+        self.last = -1
+
+    def take(self, frame):
         index = int.from_bytes(frame[HEADER:HEADER + INDEX], "big")
-        if index >= len(sizes):
-            damaged.append(index)
-            continue
-        expected = body(seed, index, sizes[index] - HEADER)
-        if frame[HEADER:] != expected.ljust(60 - HEADER, b"\0"):
-            damaged.append(index)
-            continue
-        repeated += index in intact
-        reordered += index < last
-        last = max(last, index)
-        intact.add(index)
-    os.unlink(ready)
-    missing = [i for i in range(len(sizes)) if i not in intact and i not in damaged]
-    print(json.dumps({"intact": len(intact), "damaged": damaged, "missing": missing,
-                      "repeated": repeated, "reordered": reordered}))
+        if index >= len(self.sizes):
+            self.damaged.append(index)
+            return
+        if frame[HEADER:] != self.bodies[index].ljust(60 - HEADER, b"\0"):
+            self.damaged.append(index)
+            return
+        self.repeated += index in self.intact
+        self.reordered += index < self.last
+        self.last = max(self.last, index)
+        self.intact.add(index)
+
+    def drain(self, seconds=0.0):
+        """Waits so long for a frame, and takes what is there; whether something was."""
+        self.link.settimeout(seconds)
+        any_came = False
+        try:
+            while True:
+                frame, address = self.link.recvfrom(65536)
+                if not any_came:
+                    self.link.setblocking(False)
+                any_came = True
+                if address[2] != socket.PACKET_OUTGOING and frame[6:12] != self.own:
+                    self.take(frame)
+        except (BlockingIOError, TimeoutError):
+            return any_came
+
+    def is_complete(self):
+        return len(self.intact) + len(self.damaged) >= len(self.sizes)
+
+    def summary(self):
+        missing = [index for index in range(len(self.sizes))
+                   if index not in self.intact and index not in self.damaged]
+        return {"intact": len(self.intact), "damaged": self.damaged, "missing": missing,
+                "repeated": self.repeated, "reordered": self.reordered}
 
 
-def main():
-    plan = json.load(sys.stdin)
-    if sys.argv[1] == "send":
-        send(sys.argv[2], sys.argv[3], plan)
-    else:
-        receive(sys.argv[2], plan)
+def exchange(plan):
+    receiver = Receiver(plan)
+    send(plan, receiver.drain)
+    while not receiver.is_complete() and receiver.drain(plan["patience"]):
+        pass
+    # What should not come any more.
+    receiver.drain()
+    return receiver.summary()
+
+
+def count(plan):
+    """All of them, or what came within the time."""
+    target = Netlink(plan["target"]["netns"])
+
+    def received():
+        return target.link(plan["target"]["name"])["counters"]["rx_packets"]
+
+    before = received()
+    send(plan)
+    end = time.monotonic() + plan["patience"]
+    while (seen := received() - before) < len(plan["sizes"]) and time.monotonic() < end:
+        time.sleep(INTERVAL)
+    return seen
+
+
+def answer(arguments, plan):
+    return {"exchange": exchange, "count": count, "send": send}[arguments[0]](plan)
 
 
 if __name__ == "__main__":
-    main()
+    by_hand(answer)

@@ -20,8 +20,7 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, "/payload")
-from registers import open_bar  # noqa: E402
+from registers import open_bar
 
 CTRL, STATUS = 0x0, 0x8
 CTRL_RST = 1 << 26

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """A VF's side of the PF-VF mailbox, for a VF that no driver is bound to.
 
-    mailbox.py BDF <script        prints a JSON list with one result per step
+    mailbox.py BDF <script        a list with one result per step
 
 Steps:
     ["send", [words], seconds]  post a message, wait for the answer:
@@ -15,12 +15,10 @@ Steps:
     ["sleep", seconds]          null
 """
 
-import json
-import sys
 import time
 
-sys.path.insert(0, "/payload")
-from registers import open_bar  # noqa: E402
+from by_hand import by_hand
+from registers import open_bar
 
 V2PMAILBOX = 0xC40 // 4
 VMBMEM = 0x800 // 4
@@ -115,10 +113,10 @@ class Mailbox:
         return None
 
 
-def main():
-    mailbox = Mailbox(open_bar(sys.argv[1]))
-    print(json.dumps([mailbox.step(*step) for step in json.load(sys.stdin)]))
+def answer(arguments, script):
+    mailbox = Mailbox(open_bar(arguments[0]))
+    return [mailbox.step(*step) for step in script]
 
 
 if __name__ == "__main__":
-    main()
+    by_hand(answer)

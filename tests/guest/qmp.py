@@ -6,11 +6,12 @@
 
 import json
 import socket
-import sys
+
+from by_hand import by_hand
 
 
-def main():
-    path, command = sys.argv[1:]
+def answer(arguments, _):
+    path, command = arguments
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         lines = connection.makefile("rw")
@@ -18,12 +19,12 @@ def main():
         for name in ("qmp_capabilities", command):
             print(json.dumps({"execute": name}), file=lines, flush=True)
             # Events may come first.
-            answer = {}
-            while not answer.keys() & {"return", "error"}:
-                answer = json.loads(lines.readline())
-            if "error" in answer:
-                sys.exit(f"{name}: {answer['error']}")
+            reply = {}
+            while not reply.keys() & {"return", "error"}:
+                reply = json.loads(lines.readline())
+            if "error" in reply:
+                raise SystemExit(f"{name}: {reply['error']}")
 
 
 if __name__ == "__main__":
-    main()
+    by_hand(answer)

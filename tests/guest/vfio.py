@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Holds a PCI function open through vfio-pci, as a hypervisor does, until it is killed.
 
-    vfio.py BDF         prints "open" when it is
+    vfio.py BDF FILE    creates the file when it is open
 """
 
 import fcntl
@@ -24,7 +24,8 @@ def main():
     fcntl.ioctl(group, VFIO_GROUP_SET_CONTAINER, container.to_bytes(4, "little"))
     fcntl.ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1V2_IOMMU)
     fcntl.ioctl(group, VFIO_GROUP_GET_DEVICE_FD, bdf.encode() + b"\0")
-    print("open", flush=True)
+    with open(sys.argv[2], "w", encoding="ascii"):
+        pass
     signal.pause()
 
 

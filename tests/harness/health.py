@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import re
 import time
 from collections.abc import Iterable
@@ -131,8 +130,7 @@ class KernelLog:
     def __init__(self, guest: Guest, label: str):
         self.guest = guest
         self.mark = f"harness mark {next(_marks)}:"
-        guest.put("/tmp/mark", f"<6>{self.mark} {label}\n".encode())
-        guest.run("cat /tmp/mark >/dev/kmsg")
+        guest.write("/dev/kmsg", f"<6>{self.mark} {label}\n")
 
     def lines(self) -> list[str]:
         """What was logged since. The mark itself is missing if the log was flooded."""
@@ -197,7 +195,7 @@ def stalled_pools(guest: Guest, patience: float = 10) -> list[str]:
     packets somebody has not read yet do come back."""
     end = time.monotonic() + patience * guest.slowness
     while True:
-        pools = json.loads(guest.run("python3 -I -S /payload/page_pools.py").out)
+        pools = guest.ask("page_pools")
         stalled = [f"page pool {pool['id']}: given up, {pool['inflight']} pages are missing"
                    for pool in pools if pool["detached"]]
         if not stalled or time.monotonic() > end:

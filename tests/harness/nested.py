@@ -141,19 +141,19 @@ class Nested(Shell):
 
     def join(self, host: Host, driver: str = "igbvf", carrier: bool = True):
         """Loads the NIC's driver, names the interface after `host` and gives it its addresses."""
-        self.run(f"modprobe {driver}")
-        self.wait_until("[ -n \"$(ls /sys/class/net | grep -v '^lo$')\" ]", 60)
-        self.run(f"i=$(ls /sys/class/net | grep -v '^lo$'); ip link set $i down;"
-                 f"[ $i = {host.name} ] || ip link set $i name {host.name}")
-        self.run(f"ip addr add {host.ipv4}/24 dev {host.name} &&"
-                 f"ip addr add {host.ipv6}/64 dev {host.name} nodad &&"
-                 f"ip link set {host.name} up")
+        self.run(f"""modprobe {driver} || exit
+            until i=$(ls /sys/class/net | grep -v '^lo$'); do sleep 0.1; done
+            ip link set $i down
+            [ $i = {host.name} ] || ip link set $i name {host.name}
+            ip addr add {host.ipv4}/24 dev {host.name} &&
+                ip addr add {host.ipv6}/64 dev {host.name} nodad && ip link set {host.name} up""")
         self.nic = host.name
         if carrier:
-            self.wait_carrier()
+            self.wait_link()
 
-    def wait_carrier(self, state: int = 1, seconds: float = CARRIER_SECONDS * 2):
-        self.wait_until(f"grep -q {state} /sys/class/net/{self.nic}/carrier", seconds)
+    def wait_link(self):
+        """Waits until its own interface has carrier."""
+        self.wait_carrier(self.nic, timeout=CARRIER_SECONDS * 2)
 
     def mac(self) -> str:
         return self.read(f"/sys/class/net/{self.nic}/address")
@@ -198,7 +198,7 @@ class Vm(Nested):
         self._monitor("cont")
 
     def _monitor(self, command: str):
-        self.host.guest.run(f"python3 -I -S /payload/qmp.py {self.directory}/monitor {command}")
+        self.host.guest.ask("qmp", f"{self.directory}/monitor", command)
 
     def __enter__(self) -> Vm:
         return self

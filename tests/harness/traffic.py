@@ -28,7 +28,7 @@ class Ping:
 
 
 def ping(guest: Shell, source: Host, target: str, count: int = 5, size: int = 56,
-         interval: float = 0.05, options: str = "") -> Ping:
+         interval: float = 0.01, options: str = "") -> Ping:
     """Echo requests from `source` to the address `target`. Losses are reported, not raised."""
     command = f"ping -n -q -c {count} -i {interval} -s {size} -W 2 {options} {target}"
     result = guest.run(command, timeout=count * interval + 30, check=False, netns=source.netns)
@@ -48,19 +48,21 @@ class Stream:
     retransmits: int
 
 
-def tcp_stream(guest: Shell, source: Host, target: Host, seconds: float = 2,
-               options: str = "", at: Shell | None = None, amount: str | None = None) -> Stream:
-    """iperf3 from `source` to `target`, which is in the guest `at` if that is another. Under a slow
-    kernel, or if an `amount` is given ("1M"), so many bytes in whatever time they take."""
+def tcp_stream(guest: Shell, source: Host, target: Host, megabytes: int = 8, options: str = "",
+               at: Shell | None = None, seconds: float | None = None) -> Stream:
+    """iperf3 from `source` to `target`, which is in the guest `at` if that is another: so many
+    megabytes in whatever time they take, at most 4 under a slow kernel. To measure a rate: so many
+    `seconds`, where the kernel is not slow."""
     other = at or guest
-    if amount is None and guest.slowness != 1:
-        amount = "4M"
-    length = f"--bytes {amount}" if amount else f"--time {seconds}"
-    server = other.start("iperf3 --server --one-off --forceflush", timeout=seconds + 100,
+    if seconds is not None and guest.slowness == 1:
+        length = f"--time {seconds}"
+    else:
+        length = f"--bytes {megabytes if guest.slowness == 1 else min(megabytes, 4)}M"
+    server = other.start("iperf3 --server --one-off --forceflush", timeout=100,
                          netns=target.netns)
-    other.wait_until("ss -Hltn sport = :5201 | grep -q .", 30, netns=target.netns)
+    other.wait_listening(5201, target.netns)
     client = guest.run(f"iperf3 --json --client {target.ipv4} {length} {options}",
-                       timeout=seconds + 60, check=False, netns=source.netns)
+                       timeout=60, check=False, netns=source.netns)
     if client.rc:
         server.kill()
         raise CommandFailed(client)
@@ -88,22 +90,41 @@ class Delivery:
 
 
 def mac_of(guest: Shell, host: Host) -> str:
-    return guest.run(f"cat /sys/class/net/{host.name}/address", netns=host.netns).text
+    return guest.links(host.netns)[host.name]["address"]
+
+
+# How long the tool waits for frames after the last one that came.
+QUIET_SECONDS = 2.0
+
+
+def _end(host: Host) -> dict:
+    return {"name": host.name, "netns": host.netns}
+
+
+def plan(source: Host, target: Host, sizes: Iterable[int], seed: int = 1,
+         destination: str | None = None, patience: float = QUIET_SECONDS) -> dict:
+    """What tests/guest/frames.py is to do."""
+    return {"sizes": list(sizes), "seed": seed, "source": _end(source), "target": _end(target),
+            "destination": destination, "patience": patience}
 
 
 def frames(guest: Shell, source: Host, target: Host, sizes: Iterable[int], seed: int = 1,
            destination: str | None = None, timeout: float = 60) -> Delivery:
     """One Ethernet frame of each size (with header, without FCS) from `source` to `target`,
-    compared byte for byte (tests/guest/frames.py)."""
-    listed = list(sizes)
-    destination = destination or mac_of(guest, target)
-    plan = json.dumps({"sizes": listed, "seed": seed})
-    guest.run(f"rm -f /tmp/frames.{target.name}*")
-    receiver = guest.start(f"python3 -I -S /payload/frames.py receive {target.name}", timeout,
-                           netns=target.netns, stdin=plan)
-    ready = f"/tmp/frames.{target.name}"
-    guest.wait_until(f"[ -e {ready} ]", 20)
-    guest.run(f"python3 -I -S /payload/frames.py send {source.name} {destination}", timeout,
-              netns=source.netns, stdin=plan)
-    guest.run(f"touch {ready}.sent")
-    return Delivery(len(listed), **json.loads(receiver.wait().out))
+    compared byte for byte."""
+    wanted = plan(source, target, sizes, seed, destination)
+    return Delivery(len(wanted["sizes"]),
+                    **guest.ask("frames", "exchange", value=wanted, timeout=timeout))
+
+
+def send_frames(guest: Shell, source: Host, destination: str, sizes: Iterable[int]):
+    """The same frames to a MAC address, whoever gets them."""
+    guest.ask("frames", "send", value=plan(source, source, sizes, destination=destination))
+
+
+def count_frames(guest: Shell, source: Host, target: Host, sizes: Iterable[int],
+                 destination: str, patience: float) -> int:
+    """How many packets `target` counts while they are sent to a MAC address, and `patience` seconds
+    longer unless it has counted as many."""
+    return guest.ask("frames", "count", value=plan(source, target, sizes, 1, destination,
+                                                   patience * guest.slowness))

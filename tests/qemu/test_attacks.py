@@ -170,8 +170,8 @@ def test_f09_vf_in_use_by_a_guest(lan):
         modprobe vfio-pci
         echo vfio-pci >/sys/bus/pci/devices/{vf.pci}/driver_override
         echo {vf.pci} >/sys/bus/pci/drivers_probe""")
-    holder = guest.start(f"exec python3 -I -S /payload/vfio.py {vf.pci} >/tmp/vfio", timeout=120)
-    guest.wait_until("grep -q open /tmp/vfio", 20)
+    holder = guest.start_call("vfio", vf.pci, "/tmp/vfio", timeout=120)
+    guest.wait_file("/tmp/vfio", 20)
     try:
         result = guest.run(f"echo 0 >/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs", timeout=15,
                            check=False)
@@ -283,7 +283,7 @@ def test_random_attack(lan):
         message(SET_VLAN, 1, 300))))
     before, times = Filters.read(lan.guest), log_times(lan.guest)
     attack = Attack(vf, "random", 10, seed)
-    while lan.guest.succeeds("pgrep -f attack.py"):
+    while not attack.job.has_ended():
         assert _of_others(Filters.read(lan.guest)) == _of_others(before)
         assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2).complete
     assert attack.wait() > 10
@@ -327,7 +327,7 @@ def _keeps_service(lan, kind: str, rounds: int):
     victim = vf_host(1)
     pci = lan.vf_pci(1)
     lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers_probe")
-    lan.guest.wait_until(f"[ -n \"$(ls /sys/bus/pci/devices/{pci}/net 2>/dev/null)\" ]", 20)
+    lan.guest.wait_netdev(pci)
     lan.attach(victim, pci)
     lan.wait_carrier(victim)
     attacker.handshake()

@@ -26,12 +26,12 @@ DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 SIZES = range(60, 1515, 29)
 
 
-def sweep(guest, operation: str, samples: int = 0, timeout: float = 240, code: str = "ENOMEM",
+def sweep(guest, operation: str, *options: str, samples: int = 0, timeout: float = 240, code: str = "ENOMEM",
           may_fail_with: Container[str] = ("ENOMEM",)):
     """Runs tests/guest/faults.py, for every allocation or for some, and judges what it found. `code`
     is what became of the operation at least once."""
-    told = json.loads(guest.run(
-        f"python3 -I -S /payload/faults.py {operation} --samples {samples}", timeout).out)
+    told = json.loads(guest.call("faults", operation, "--samples", samples, *options,
+                                 timeout=timeout).out)
     print(f"{operation}: {told}")
     for result in told["sweeps"]:
         assert not result["wrong"], result
@@ -57,11 +57,11 @@ def nobody_refers_to_the_device(guest):
               f"echo 1 >{TRACING}/events/kprobes/last/enable")
     try:
         guest.run(f"echo 1 >{DEVICE}/remove")
-        guest.wait_until(f"grep -q 'last *1 ' {TRACING}/kprobe_profile", 10)
+        guest.wait_file(f"{TRACING}/kprobe_profile", 10, "last *1 ")
     finally:
         guest.run(f"echo 0 >{TRACING}/events/kprobes/last/enable; echo >{TRACING}/kprobe_events;"
                   "echo 1 >/sys/bus/pci/rescan")
-    guest.wait_until(f"[ -e {DEVICE} ]", 10)
+    guest.wait_file(DEVICE, 10)
 
 
 def small(guest):
@@ -104,7 +104,7 @@ def test_virtual_functions(lan, function, code):
     """What the driver does for them. The rest is the PCI core's, which goes on with a function that
     it could not add (pci_device_add()), and later dereferences a null pointer when it removes it."""
     small(lan.guest)
-    sweep(lan.guest, f"numvfs --within '{function}'", samples=10, timeout=500, code=code)
+    sweep(lan.guest, "numvfs", "--within", function, samples=10, timeout=500, code=code)
     no_leaks(lan.guest)
     bring_up(lan)
 
@@ -133,7 +133,7 @@ def test_probe(guest):
 def test_devlink_instance_of_a_probe(guest):
     """The kernel has a list of these: one that is forgotten is no leak for kmemleak."""
     guest.load()
-    sweep(guest, "bind --within '7devlink.*12Registration.*3new'", timeout=500)
+    sweep(guest, "bind", "--within", "7devlink.*12Registration.*3new", timeout=500)
     guest.unload()
     no_leaks(guest)
     nobody_refers_to_the_device(guest)
@@ -212,7 +212,7 @@ def test_receiving_while_memory_is_short(lan, kind):
     small(guest)
     lan.wait_carrier(PF_HOST)
     keeper = guest.start(KEEP, timeout=None)
-    guest.wait_until(f"ss -Hlun sport = :{DISCARD[1]} | grep -q .", 20)
+    guest.wait_listening(DISCARD[1], timeout=20)
     try:
         for percent in (50, 100):
             before = of_the_driver(guest)

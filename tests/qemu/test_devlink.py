@@ -133,7 +133,7 @@ def test_quarantine(lan):
     answers = vf.script(*[("send", MALFORMED, 0.5)] * 25)
     assert [answer["reply"] is not None for answer in answers] == [True] * 19 + [False] * 6
     assert int(guest.run(lines).text) == before + 1
-    guest.wait_until("grep -q vf0 /tmp/events", 10)
+    guest.wait_file("/tmp/events", 10, "vf0")
     assert health(guest, 0)["state"] == "error" and health(guest, 0)["error"] == 1
     assert health(guest, 1)["state"] == "healthy"
     assert diagnosis(guest, 0)["quarantined"] and not diagnosis(guest, 1)["quarantined"]

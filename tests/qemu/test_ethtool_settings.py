@@ -62,7 +62,7 @@ SETTINGS = {
 
 def works(lan) -> bool:
     """Once the stack has taken note of the link: that is some time after the carrier is back."""
-    lan.guest.wait_until("grep -q up /sys/class/net/dut/operstate", 10)
+    lan.guest.wait_file("/sys/class/net/dut/operstate", 10, "up")
     return ping(lan.guest, PEER, PF_HOST.ipv4).complete
 
 

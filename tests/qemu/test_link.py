@@ -22,7 +22,7 @@ def plug(lan, up: bool):
 def wait_carrier(lan, state: int, seconds: float) -> float:
     """Waits for the carrier; the time it took."""
     begin = time.monotonic()
-    lan.guest.wait_until(f"grep -q {state} {CARRIER}", seconds + 10, interval=0.01)
+    lan.guest.wait_carrier(PF_HOST.name, timeout=seconds + 10, up=state == 1)
     return time.monotonic() - begin
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """The mailbox protocol word by word, spoken by the test in the place of a VF's driver."""
 
-import json
 import re
 import statistics
 
@@ -238,16 +237,18 @@ def test_service_while_the_interface_is_down(lan):
 
 
 def test_link_changes_are_told(lan, vf):
+    # It is negotiated again when there are VFs.
+    lan.wait_carrier(PF_HOST)
     for up in (False, True):
-        job = lan.guest.start(
-            f"python3 -I -S /payload/mailbox.py {vf.pci}", stdin='[["receive", 10]]')
-        lan.guest.wait_until("pgrep -f mailbox.py", 10)
+        job = vf.start(("receive", 10))
         lan.guest.qmp("set_link", name="dut0", up=up)
-        assert f'"reply": [{PF_CONTROL_MSG | CTS}, ' in job.wait().out
+        told, = vf.results(job)
+        assert told["reply"] and told["reply"][0] == PF_CONTROL_MSG | CTS
 
 
 def test_link_changes_are_told_to_who_reads_no_answers(lan, vf):
     """Older clients send some requests and never look at the answer, nor acknowledge it."""
+    lan.wait_carrier(PF_HOST)
     vf.script(("hold",), *(("write", VMBMEM + 4 * n, word) for n, word in
                            enumerate(message(SET_MULTICAST))), ("ring",), ("sleep", 0.5),
               ("read", V2PMAILBOX))
@@ -285,15 +286,10 @@ def test_messages_of_one_round(lan):
         # The last one counts; the others let the two meet.
         wanted = [[f"02:00:00:{attempt:02x}:{n:02x}:{vf.index:02x}" for n in range(20)]
                   for vf in vfs]
-        for vf, macs in zip(vfs, wanted, strict=True):
-            steps = [("send", message(SET_MAC_ADDR, 0, *address(mac)), 2) for mac in macs]
-            lan.guest.put(f"/tmp/steps.{vf.index}", json.dumps(steps).encode())
-        both = " ".join(f"python3 -I -S /payload/mailbox.py {vf.pci} </tmp/steps.{vf.index} "
-                        f">/tmp/result.{vf.index} &" for vf in vfs)
-        lan.guest.run(f"{both} wait", timeout=120)
-        for vf, macs in zip(vfs, wanted, strict=True):
-            results = json.loads(lan.guest.run(f"cat /tmp/result.{vf.index}").out)
-            assert [result["reply"][0] for result in results] == [
+        jobs = [vf.start(*(("send", message(SET_MAC_ADDR, 0, *address(mac)), 2) for mac in macs),
+                         timeout=120) for vf, macs in zip(vfs, wanted, strict=True)]
+        for vf, macs, job in zip(vfs, wanted, jobs, strict=True):
+            assert [result["reply"][0] for result in vf.results(job)] == [
                 granted(message(SET_MAC_ADDR))] * len(macs)
             assert Filters.read(lan.guest).pools_of(macs[-1]) == 1 << vf.index
         # Messages of one round have one time.

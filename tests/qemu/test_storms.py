@@ -143,13 +143,13 @@ def test_unplug_and_plug_under_load(lan):
         with traffic(lan, vfs):
             guest.run("sleep 1")
             guest.qmp("device_del", id=f"dut{number - 1}")
-            guest.wait_until(f"[ ! -e {DEVICE} ]", 60)
+            guest.wait_file(DEVICE, 60, absent=True)
         for host in vfs:
             lan.detach(host)
         guest.machine.wait_event("DEVICE_DELETED", 60 * guest.config.boots.slowness)
         guest.qmp("device_add", driver="igb", id=f"dut{number}", bus="rp0", netdev="wire0",
                   mac="52:54:00:82:57:00", romfile="")
-        guest.wait_until(f"[ -e {DEVICE} ]", 60)
+        guest.wait_file(DEVICE, 60)
         reattach(lan)
     intact(lan, *lan.vfs_up(1))
 

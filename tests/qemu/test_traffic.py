@@ -8,7 +8,7 @@ import pytest
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping, tcp_stream
 from support import STANDARD, counters
-from support.wire import arrive, tag, tcp_content
+from support.wire import arrive, tag, tcp_content, tcp_contents
 
 pytestmark = STANDARD
 
@@ -20,37 +20,21 @@ OFFLOADS = ["tso off", "tso off gso off", "tx off", "rx off", "sg off", "gro off
             "rxvlan off txvlan off"]
 
 
-SEGMENTED_DATAGRAMS = """python3 -I -S -c '
-import socket
-UDP_SEGMENT = 103
-link = socket.socket({family}, socket.SOCK_DGRAM)
-for size in range({sizes.start}, {sizes.stop}):
-    link.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, (size + 1) // 2)
-    link.sendto(bytes(255 for _ in range(size)), ("{address}", 5001))'"""
-LENGTHS_OF_DATAGRAMS = """python3 -I -S -c '
-import socket
-link = socket.socket({family}, socket.SOCK_DGRAM)
-link.bind(("{address}", 5001))
-link.settimeout({seconds})
-try:
-    while True:
-        print(len(link.recv(4000)), flush=True)
-except TimeoutError:
-    pass'"""
+def socket_plan(source, target, ipv6: bool = False, **more) -> dict:
+    """What tests/guest/sockets.py is to do."""
+    return {"source": source.netns, "target": target.netns,
+            "address": target.ipv6 if ipv6 else target.ipv4, **more}
 
 
-def datagrams(lan, sizes: range, ipv6: bool = False) -> list[int]:
+def datagrams(lan, sizes: range, expected: list[int], ipv6: bool = False) -> list[int]:
     """Lengths of what the peer gets when the stack is given the bytes of two datagrams in one."""
-    before = counters.link(lan.guest)["tx_dropped"]
-    where = {"family": "socket.AF_INET6" if ipv6 else "socket.AF_INET",
-             "address": PEER.ipv6 if ipv6 else PEER.ipv4}
-    assert ping(lan.guest, PF_HOST, where["address"], count=1).complete
-    job = lan.guest.start(LENGTHS_OF_DATAGRAMS.format(**where, seconds=3 * lan.guest.slowness),
-                          netns=PEER.netns)
-    lan.guest.wait_until("ss -Hlun sport = :5001 | grep -q .", 20, netns=PEER.netns)
-    lan.guest.run(SEGMENTED_DATAGRAMS.format(**where, sizes=sizes))
-    seen = [int(length) for length in job.wait().out.split()]
-    assert counters.link(lan.guest)["tx_dropped"] == before
+    guest = lan.guest
+    before = counters.link(guest)["tx_dropped"]
+    plan = socket_plan(PF_HOST, PEER, ipv6, sizes=list(sizes), expected=len(expected),
+                       patience=3 * guest.slowness)
+    assert ping(guest, PF_HOST, plan["address"], count=1).complete
+    seen = guest.ask("sockets", "segmented", value=plan)
+    assert counters.link(guest)["tx_dropped"] == before
     return seen
 
 
@@ -59,17 +43,17 @@ def datagrams(lan, sizes: range, ipv6: bool = False) -> list[int]:
 def test_datagrams_are_segmented(lan, ipv6):
     for sizes in (range(2, 64), range(1300, 1310)):
         halves = [length for size in sizes for length in ((size + 1) // 2, size // 2)]
-        assert datagrams(lan, sizes, ipv6) == halves
+        assert datagrams(lan, sizes, halves, ipv6) == halves
 
 
 @pytest.mark.driver("igb_rs")
 def test_few_bytes_to_be_segmented_are_sent(lan):
     """All of them together are shorter than the shortest frame. What QEMU makes of them is one
     datagram, in fragments of at least eight bytes."""
-    sizes = range(15, 60 - 14 - 20 - 8)
+    sizes = list(range(15, 60 - 14 - 20 - 8))
     lan.guest.run("ethtool -K dut tx-udp-segmentation on")
     try:
-        assert datagrams(lan, sizes) == list(sizes)
+        assert datagrams(lan, sizes, sizes) == sizes
     finally:
         lan.guest.run("ethtool -K dut tx-udp-segmentation off")
 
@@ -87,13 +71,6 @@ def test_frames_shorter_than_ethernet_allows(lan):
     assert delivery.perfect, delivery
 
 
-SHORT_DATAGRAMS = """python3 -I -S -c '
-import socket
-link = socket.socket({family}, socket.SOCK_DGRAM)
-for size in range(1, 40):
-    link.sendto(bytes(255 for _ in range(size)), ("{address}", 9))'"""
-
-
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 def test_checksum_of_padded_frames(lan, ipv6):
     """Padding is no part of what a checksum covers: the receiver computes it once more."""
@@ -101,27 +78,9 @@ def test_checksum_of_padded_frames(lan, ipv6):
     capture = guest.start("timeout 20 tcpdump -Z root -i peer -n -vv -c 39 udp dst port 9",
                           timeout=40, netns=PEER.netns)
     guest.wait_until("ip -d link show peer | grep -q 'promiscuity [1-9]'", 20, netns=PEER.netns)
-    guest.run(SHORT_DATAGRAMS.format(
-        family="socket.AF_INET6" if ipv6 else "socket.AF_INET",
-        address=PEER.ipv6 if ipv6 else PEER.ipv4))
+    guest.ask("sockets", "short", value=socket_plan(PF_HOST, PEER, ipv6, sizes=list(range(1, 40))))
     seen = capture.wait(check=False).out
     assert seen.count("udp sum ok") == 39, seen
-
-
-SCTP_ECHO = """python3 -I -S -c '
-import socket
-link = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
-link.settimeout(20)
-link.connect(("{address}", 7))
-link.send(b"ping")
-assert link.recv(100) == b"ping"'"""
-SCTP_SERVER = """python3 -I -S -c '
-import socket
-link = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
-link.bind(("0.0.0.0", 7))
-link.listen()
-peer, _ = link.accept()
-peer.send(peer.recv(100))'"""
 
 
 def test_sctp(lan):
@@ -130,10 +89,8 @@ def test_sctp(lan):
     guest.run("modprobe sctp")
     errors = "awk '/SctpChecksumErrors/ { print $2 }' /proc/net/sctp/snmp"
     for source, target in BOTH_WAYS:
-        server = guest.start(SCTP_SERVER, timeout=40, netns=target.netns)
-        guest.wait_until("grep -qw 7 /proc/net/sctp/eps", 20, netns=target.netns)
-        guest.run(SCTP_ECHO.format(address=target.ipv4), netns=source.netns)
-        server.wait()
+        plan = socket_plan(source, target, patience=20 * guest.slowness)
+        assert guest.ask("sockets", "sctp", value=plan) == "ping"
         for host in (source, target):
             assert guest.run(errors, netns=host.netns).text == "0", host.name
 
@@ -153,8 +110,7 @@ def test_jumbo_frames(lan):
     for source, target in BOTH_WAYS:
         delivery = frames(guest, source, target, sizes)
         assert delivery.perfect, (source.name, delivery)
-    tcp_content(guest, PF_HOST, PEER)
-    tcp_content(guest, PEER, PF_HOST)
+    tcp_contents(guest, *((source, target, "ipv4") for source, target in BOTH_WAYS))
 
 
 def test_largest_frame_between_pf_and_vf(lan, vfs):
@@ -182,8 +138,8 @@ def test_mtu_limits(lan):
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 def test_tcp_content(lan, ipv6):
-    for source, target in BOTH_WAYS:
-        tcp_content(lan.guest, source, target, ipv6)
+    version = "ipv6" if ipv6 else "ipv4"
+    tcp_contents(lan.guest, *((source, target, version) for source, target in BOTH_WAYS))
 
 
 def test_ping_sizes(lan):
@@ -196,11 +152,11 @@ def test_ping_sizes(lan):
 
 def test_without_offloads(lan):
     """Each offload switched off by itself, then all together."""
-    for number, setting in enumerate((*OFFLOADS, " ".join(OFFLOADS))):
+    for setting in (*OFFLOADS, " ".join(OFFLOADS)):
         lan.guest.run(f"ethtool -K dut {setting}")
         lan.wait_carrier(PF_HOST)
-        tcp_content(lan.guest, PF_HOST, PEER, number % 2 == 1, megabytes=1)
-        tcp_content(lan.guest, PEER, PF_HOST, number % 2 == 0, megabytes=1)
+        tcp_contents(lan.guest, *((source, target, version) for source, target in BOTH_WAYS
+                                  for version in ("ipv4", "ipv6")), megabytes=1)
         lan.guest.run(f"ethtool -K dut {setting.replace('off', 'on')}")
 
 
@@ -212,7 +168,7 @@ def test_segmentation_offload_is_used(lan):
         lan.wait_carrier(PF_HOST)
         job = lan.guest.start(capture)
         lan.guest.run("sleep 1")
-        tcp_stream(lan.guest, PF_HOST, PEER, seconds=1)
+        tcp_stream(lan.guest, PF_HOST, PEER)
         assert re.search(rf"^{seen} packets? captured", job.wait(check=False).err, re.M), setting
 
 
@@ -255,8 +211,8 @@ def test_vlan_filter(lan, numvfs):
 def test_both_queues_work(lan):
     """Many connections are spread over the vectors of both queues."""
     before = counters.interrupts(lan.guest)
-    tcp_stream(lan.guest, PEER, PF_HOST, seconds=2, options="-P 16")
-    tcp_stream(lan.guest, PF_HOST, PEER, seconds=1, options="-P 16")
+    tcp_stream(lan.guest, PEER, PF_HOST, 32, options="-P 16")
+    tcp_stream(lan.guest, PF_HOST, PEER, 32, options="-P 16")
     after = counters.interrupts(lan.guest)
     busy = [name for name in after if after[name] - before[name] > 20]
     assert len(busy) >= 2, (before, after)
@@ -266,8 +222,8 @@ def test_both_queues_work(lan):
 def test_number_of_queues(lan, channels):
     lan.guest.run(f"ethtool -L dut combined {channels}")
     lan.wait_carrier(PF_HOST)
-    assert tcp_stream(lan.guest, PF_HOST, PEER, seconds=1, options="-P 16").bytes > 1 << 20
-    assert tcp_stream(lan.guest, PEER, PF_HOST, seconds=1, options="-P 16").bytes > 1 << 20
+    assert tcp_stream(lan.guest, PF_HOST, PEER, 32, options="-P 16").bytes > 1 << 20
+    assert tcp_stream(lan.guest, PEER, PF_HOST, 32, options="-P 16").bytes > 1 << 20
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=5).complete
 
 

@@ -104,7 +104,7 @@ def test_udev_link_file(unloaded):
         guest.run("udevadm control --reload")
         guest.load()
         guest.wait_until("[ -e /sys/class/net/dut ] && udevadm settle --timeout=30", 60)
-        guest.wait_until(f"grep -qx 3 {DEVICE}/sriov_numvfs", 60)
+        guest.wait_file(f"{DEVICE}/sriov_numvfs", 60, "^3$")
         guest.wait_until("udevadm settle --timeout=30", 60)
         check_sections(guest)
         _, _, third = vfs(guest)
@@ -180,7 +180,7 @@ def connection(lan, sriov_vfs: str, count: int = 3):
         guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30)
         yield log
         guest.run("nmcli --wait 60 connection down card && nmcli connection delete card")
-        guest.wait_until(f"grep -qx 0 {DEVICE}/sriov_numvfs", 30)
+        guest.wait_file(f"{DEVICE}/sriov_numvfs", 30, "^0$")
 
 
 def test_network_manager(lan):

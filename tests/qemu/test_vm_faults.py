@@ -52,7 +52,7 @@ def test_flr_under_a_bound_driver(scene):
     held = Filters.read(scene.guest)
     assert not held.vfre & 0b01 and held.vfre & 0b10
     vm0.run(f"ip link set {vm0.nic} down; ip link set {vm0.nic} up")
-    vm0.wait_carrier()
+    vm0.wait_link()
     tenants.reaches(scene.place("vm0"), PEER.ipv4)
     tenants.answered(scene.place("vm0"), PEER.ipv4)
     seen = watch.end()
@@ -168,8 +168,7 @@ class Hostile:
 
     def beside(self, victim: Place, what: str):
         """What the victim sees while this goes on."""
-        strike = self.vm.start(f"python3 -I -S /payload/hostile.py {self.vf} {what} {SECONDS + 5}",
-                               timeout=180)
+        strike = self.vm.start_call("hostile", self.vf, what, SECONDS + 5, timeout=180)
         seen = watch_for(victim, PEER.ipv4, SECONDS)
         assert '"rounds"' in strike.wait().out
         return seen

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Programs that decide on received frames before the stack does (XDP)."""
 
-import json
 import re
 
 import pytest
 
 from harness.topology import PEER, PF_HOST, Host
-from harness.traffic import frames, mac_of, ping
+from harness.traffic import frames, mac_of, ping, send_frames
 from support import STANDARD, counters
-from support.wire import tag, tcp_content
+from support.wire import tag, tcp_content, tcp_contents
 from support.xdp import OBJECT, Programs
 
 pytestmark = STANDARD
@@ -54,9 +53,7 @@ def bounced(guest, sizes=SIZES, target: Host = PEER):
 def see(guest, count: int, counter: str):
     """Sends frames to the PF: they are counted as that, and nothing else is counted."""
     before = xdp_counters(guest)
-    plan = json.dumps({"sizes": [100] * count, "seed": 1})
-    guest.run(f"python3 -I -S /payload/frames.py send {PEER.name} {mac_of(guest, PF_HOST)}",
-              netns=PEER.netns, stdin=plan)
+    send_frames(guest, PEER, mac_of(guest, PF_HOST), [100] * count)
     for _ in range(50):
         if counted(guest, before).get(counter, 0) >= count:
             break
@@ -79,8 +76,7 @@ def test_pass(lan, programs):
     programs.attach("pass")
     for source, target in ((PEER, PF_HOST), (PF_HOST, PEER)):
         assert frames(lan.guest, source, target, SIZES).perfect
-    tcp_content(lan.guest, PEER, PF_HOST)
-    tcp_content(lan.guest, PF_HOST, PEER)
+    tcp_contents(lan.guest, (PEER, PF_HOST, "ipv4"), (PF_HOST, PEER, "ipv4"))
 
 
 @pytest.mark.driver("igb_rs")

@@ -23,9 +23,8 @@ STREAM_SECONDS = 3
 def start_answering(guest):
     """The far ends of `udp` and of the floods, for all rounds."""
     guest.run("netserver", netns=PEER.netns)
-    guest.start(f"python3 -I -S /payload/udp.py answer {PEER.ipv4} {PORT}", timeout=None,
-                netns=PEER.netns)
-    guest.wait_until(f"[ -e /tmp/udp.{PORT} ]", 30)
+    guest.start_call("udp", "answer", PEER.ipv4, PORT, timeout=None, netns=PEER.netns)
+    guest.wait_file(f"/tmp/udp.{PORT}", 30)
 
 
 def ping(subject: Subject) -> dict:
@@ -38,9 +37,8 @@ def ping(subject: Subject) -> dict:
 
 def udp(subject: Subject) -> dict:
     """Requests of SMALL_BYTES, one after the other, in microseconds until the response."""
-    result = subject.vm.run(f"python3 -I -S /payload/udp.py ask {PEER.ipv4} {PORT} {REQUESTS} "
-                            f"{SMALL_BYTES}", timeout=300)
-    return json.loads(result.out)
+    return json.loads(subject.vm.call("udp", "ask", PEER.ipv4, PORT, REQUESTS, SMALL_BYTES,
+                                      timeout=300).out)
 
 
 def _netperf(shell: Shell, netns: str | None, target: str) -> tuple[float, int, int]:
@@ -66,7 +64,7 @@ def _tcp(subject: Subject, options: str) -> dict:
     guest = subject.vm.host.guest
     server = guest.start("iperf3 --server --one-off --forceflush", timeout=STREAM_SECONDS + 120,
                          netns=PEER.netns)
-    guest.wait_until("ss -Hltn sport = :5201 | grep -q .", 30, netns=PEER.netns)
+    guest.wait_listening(5201, PEER.netns)
     client = subject.vm.run(f"iperf3 --json --client {PEER.ipv4} --time {STREAM_SECONDS} {options}",
                             timeout=STREAM_SECONDS + 90, check=False)
     if client.rc:

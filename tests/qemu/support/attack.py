@@ -37,10 +37,8 @@ class Attack:
     """An attack that runs in the background, on the last CPU."""
 
     def __init__(self, vf: RawVf, kind: str, seconds: float, seed: int = 0):
-        cpu = vf.guest.config.smp - 1
-        self.job = vf.guest.start(
-            f"exec taskset -c {cpu} python3 -I -S /payload/attack.py {vf.pci} {kind} "
-            f"{seconds} {seed}", timeout=20 * seconds + 60)
+        self.job = vf.guest.start_call("attack", vf.pci, kind, seconds, seed,
+                                       vf.guest.config.smp - 1, timeout=20 * seconds + 60)
 
     def wait(self) -> float:
         """Number of operations per second."""

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 
 from harness import Guest
@@ -12,9 +11,7 @@ from harness.topology import PF_HOST, PF_PCI, Host
 
 def link(guest: Guest, host: Host = PF_HOST) -> dict[str, int]:
     """rtnetlink's 64-bit statistics as `rx_packets` and so on."""
-    entry, = json.loads(guest.run(f"ip -j -s link show {host.name}", netns=host.netns).out)
-    return {f"{way}_{name}": value
-            for way in ("rx", "tx") for name, value in entry["stats64"][way].items()}
+    return guest.links(host.netns)[host.name]["counters"]
 
 
 def ethtool(guest: Guest) -> list[tuple[str, int]]:

@@ -26,7 +26,7 @@ def reach_peer(lan: Lan, *hosts: Host, seconds: float = 60):
 
 def reattach(lan: Lan):
     """Name, addresses and link of a PF that has a new interface."""
-    lan.guest.wait_until(f"[ -n \"$(ls {DEVICE}/net 2>/dev/null)\" ]", 20)
+    lan.guest.wait_netdev(PF_PCI)
     lan.attach(PF_HOST, PF_PCI)
     lan.wait_carrier(PF_HOST)
 

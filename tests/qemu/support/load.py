@@ -84,8 +84,7 @@ def mailbox_flood(vfs: Iterable[RawVf]) -> Iterator[list[dict]]:
     """Each VF sends whatever it likes. The list has each VF's counts when the block has ended; each
     was answered at least once."""
     counts: list[dict] = []
-    jobs = [vf.guest.start(f"exec python3 -I -S /payload/flood.py {vf.pci} {vf.index}", FOREVER)
-            for vf in vfs]
+    jobs = [vf.guest.start_call("flood", vf.pci, vf.index, timeout=FOREVER) for vf in vfs]
     try:
         yield counts
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 
+from harness.agent import Job
 from harness.topology import PF_PCI, Lan
 
 # Offsets in a VF's registers.
@@ -62,13 +63,20 @@ class RawVf:
         self.guest = lan.guest
         self.index = index
         self.pci = lan.vf_pci(index)
-        self.guest.run(f"echo 1 >/sys/bus/pci/devices/{self.pci}/enable")
+        enabled = self.guest.write(f"/sys/bus/pci/devices/{self.pci}/enable", "1")
+        assert enabled.rc == 0, enabled
 
     def script(self, *steps, timeout: float = 60) -> list:
         """Runs steps as tests/guest/mailbox.py describes them."""
-        result = self.guest.run(f"python3 -I -S /payload/mailbox.py {self.pci}", timeout,
-                                stdin=json.dumps(steps))
-        return json.loads(result.out)
+        return self.guest.ask("mailbox", self.pci, value=steps, timeout=timeout)
+
+    def start(self, *steps, timeout: float = 60) -> Job:
+        """The same in the background; `results` has what came of it."""
+        return self.guest.start_ask("mailbox", self.pci, value=steps, timeout=timeout)
+
+    @staticmethod
+    def results(job: Job) -> list:
+        return json.loads(job.wait().out)
 
     def exchange(self, *messages: list[int], seconds: float = 2) -> list[list[int] | None]:
         """Sends messages one after the other; the reply to each, None where there was none."""
@@ -90,9 +98,9 @@ class RawVf:
 
 def raw_vfs(lan: Lan, count: int) -> list[RawVf]:
     """Creates VFs that no driver binds."""
-    device = f"/sys/bus/pci/devices/{PF_PCI}"
-    lan.guest.run(f"echo 0 >{device}/sriov_drivers_autoprobe")
+    autoprobe = f"/sys/bus/pci/devices/{PF_PCI}/sriov_drivers_autoprobe"
+    assert lan.guest.write(autoprobe, "0").rc == 0
     result = lan.set_numvfs(count)
-    lan.guest.run(f"echo 1 >{device}/sriov_drivers_autoprobe")
+    assert lan.guest.write(autoprobe, "1").rc == 0
     assert result.rc == 0, result.err
     return [RawVf(lan, index) for index in range(count)]

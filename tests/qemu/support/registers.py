@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 
 from harness import Guest
 from harness.topology import PF_PCI
@@ -68,22 +67,17 @@ class Registers:
     def access(self, plan: list) -> list[int]:
         """A list of ("r", offset), ("w", offset, value) and ("s", seconds), in this order; the values
         read."""
-        result = self.guest.run(self._command, stdin=json.dumps(plan))
-        return json.loads(result.out)
+        return self.guest.ask("registers", self.pci, value=plan)
 
     @contextlib.contextmanager
     def again_and_again(self, offset: int, value: int, seconds: float):
         """Writes a register every so often until the block ends."""
-        job = self.guest.start(f"exec {self._command} forever", 600,
-                               stdin=json.dumps([("w", offset, value), ("s", seconds)]))
+        job = self.guest.start_ask("registers", self.pci, "forever", timeout=600,
+                                   value=[("w", offset, value), ("s", seconds)])
         try:
             yield
         finally:
             job.kill()
-
-    @property
-    def _command(self) -> str:
-        return f"python3 -I -S /payload/registers.py {self.pci}"
 
     def read(self, *offsets: int) -> list[int]:
         return self.access([("r", offset) for offset in offsets])

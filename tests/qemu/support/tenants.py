@@ -23,7 +23,7 @@ OLD_VLAN = 55
 PEER_IN_VLAN = Host("peer.100", PEER.netns, 3)
 # A TCP stream: a megabyte, in whatever time that takes where the host and its guests share one CPU
 # that is emulated on a busy machine. What is in the sockets at its end does not count as received.
-AMOUNT = "1M"
+MEGABYTES = 1
 SOCKET_BUFFERS = "-w 128K"
 RECEIVED_AT_LEAST = 1 << 19
 # Shows that a stream has begun: more than TCP sends before the first acknowledgement.
@@ -99,7 +99,7 @@ def talk(tenants: Tenants, one: str, other: str) -> str:
     rtt = answered(a, b.host.ipv4, count=5)
     answered(a, b.host.ipv6)
     streams = [tcp_stream(x.shell, x.host, y.host, options=SOCKET_BUFFERS, at=y.shell,
-                          amount=AMOUNT) for x, y in ((a, b), (b, a))]
+                          megabytes=MEGABYTES) for x, y in ((a, b), (b, a))]
     for stream in streams:
         expect(stream.bytes >= RECEIVED_AT_LEAST, f"{one} <-> {other}: TCP carried only {stream}")
     return (f"{one} <-> {other}: ping {rtt.rtt_avg:.1f} ms, TCP {streams[0].mbit_per_s:.0f} and "
@@ -197,7 +197,7 @@ def mac_after_reset(tenants: Tenants) -> str:
     before = tenants.vms[0].mac()
     tenants.link_set(f"vf 0 mac {ADMIN_MAC}")
     vm0.shell.run(f"ip link set {vm0.host.name} down && ip link set {vm0.host.name} up")
-    tenants.vms[0].wait_carrier()
+    tenants.vms[0].wait_link()
     after = tenants.vms[0].mac()
     expect(after == ADMIN_MAC, f"address after the reset: {after}")
     # The others learn the new address from the first frame they are sent.
@@ -213,7 +213,7 @@ def take_liberties(tenants: Tenants) -> str:
     name = vm1.host.name
     vm1.shell.run(f"ip link set {name} down && ip link set {name} address {OLD_MAC} &&"
                   f"ip link set {name} mtu 4000 up")
-    tenants.vms[1].wait_carrier()
+    tenants.vms[1].wait_link()
     vm1.shell.run(f"ip link add link {name} name old type vlan id {OLD_VLAN} && ip link set old up &&"
                   f"ip maddr add 01:00:5e:7f:00:55 dev {name}")
     vm1.shell.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30)
@@ -259,10 +259,9 @@ def heard(tenants: Tenants, index: int) -> dict[str, int]:
     vm = tenants.vms[index]
     listening = f"/tmp/stray.{vm.nic}"
     vm.run(f"rm -f {listening}")
-    counter = vm.start(f"python3 -I -S /payload/stray.py count {vm.nic}", timeout=60)
-    vm.wait_until(f"[ -e {listening} ]", 30)
-    tenants.guest.run(f"python3 -I -S /payload/stray.py send {PEER.name} {OLD_MAC} {OLD_VLAN}",
-                      netns=PEER.netns)
+    counter = vm.start_call("stray", "count", vm.nic)
+    vm.wait_file(listening, 30)
+    tenants.guest.call("stray", "send", PEER.name, OLD_MAC, OLD_VLAN, netns=PEER.netns)
     return json.loads(counter.wait().out)
 
 
@@ -272,7 +271,7 @@ def kill_mid_traffic(tenants: Tenants, index: int):
     if vm.nic is None:
         vm.join(place.host)
     server = tenants.guest.start("iperf3 --server --one-off", timeout=120, netns=PEER.netns)
-    tenants.guest.wait_until("ss -Hltn sport = :5201 | grep -q .", 30, netns=PEER.netns)
+    tenants.guest.wait_listening(5201, PEER.netns)
     vm.start(f"iperf3 --client {PEER.ipv4} --bidir --time 60")
     counter = f"/sys/class/net/{PEER.name}/statistics/rx_bytes"
     before = int(tenants.guest.run(f"cat {counter}", netns=PEER.netns).text)

@@ -14,8 +14,6 @@ from pathlib import Path
 from harness import Guest, images
 
 MOUNT = "/upstream"
-# Pieces in which the image travels to the guest.
-PIECE = 1 << 18
 
 _BUILD = Path(__file__).with_name("upstream-image")
 
@@ -41,12 +39,8 @@ class Upstream:
             self._mount()
 
     def _mount(self):
-        data = image().read_bytes()
-        self.guest.run("rm -f /tmp/upstream.erofs; modprobe loop")
-        for start in range(0, len(data), PIECE):
-            self.guest.put("/tmp/piece", data[start:start + PIECE])
-            self.guest.run("cat /tmp/piece >>/tmp/upstream.erofs")
-        self.guest.run(f"mkdir -p {MOUNT} && busybox mount -o ro,loop -t erofs "
+        self.guest.put("/tmp/upstream.erofs", image().read_bytes())
+        self.guest.run(f"modprobe loop && mkdir -p {MOUNT} && busybox mount -o ro,loop -t erofs "
                        f"/tmp/upstream.erofs {MOUNT}")
 
     def ynl(self, family: str, operation: str, request: str = "{}", dump: bool = False):

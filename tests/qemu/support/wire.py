@@ -3,26 +3,21 @@
 
 from __future__ import annotations
 
-import json
-
 from harness import Guest
 from harness.topology import Host
-
-from . import counters
+from harness.traffic import count_frames
 
 # Frames sent to see whether they arrive, and what else may arrive meanwhile.
 BURST = 100
 NOISE = 20
+# Of TCP transfers: the first port, and seconds in which nothing moves.
+PORT = 5000
+PATIENCE = 20
 
 
 def arrivals(guest: Guest, source: Host, target: Host, destination: str) -> int:
     """How many packets `target` counts while `source` sends BURST frames to a MAC address."""
-    before = counters.link(guest, target)["rx_packets"]
-    plan = json.dumps({"sizes": [200] * BURST, "seed": 1})
-    guest.run(f"python3 -I -S /payload/frames.py send {source.name} {destination}",
-              netns=source.netns, stdin=plan)
-    guest.run(f"sleep {0.3 * guest.slowness}")
-    return counters.link(guest, target)["rx_packets"] - before
+    return count_frames(guest, source, target, [200] * BURST, destination, patience=0.3)
 
 
 def arrive(guest: Guest, source: Host, target: Host, destination: str) -> bool:
@@ -32,21 +27,22 @@ def arrive(guest: Guest, source: Host, target: Host, destination: str) -> bool:
     return seen >= BURST
 
 
-def tcp_content(guest: Guest, source: Host, target: Host, ipv6: bool = False,
-                megabytes: int = 4):
-    """Sends random data by TCP and compares digests; bad checksums on the way are an error too."""
-    address = f"TCP6:[{target.ipv6}]" if ipv6 else f"TCP4:{target.ipv4}"
-    listen = "TCP6-LISTEN" if ipv6 else "TCP4-LISTEN"
-    errors = "nstat -asz TcpInCsumErrors | awk '/TcpInCsumErrors/ { print $2 }'"
-    before = [guest.run(errors, netns=host.netns).text for host in (source, target)]
-    data = f"/tmp/data{megabytes}"
-    guest.run(f"[ -e {data} ] || head -c {megabytes}M /dev/urandom >{data}")
-    receiver = guest.start(f"socat -u {listen}:5000,reuseaddr - | sha256sum", netns=target.netns)
-    guest.wait_until("ss -Hltn sport = :5000 | grep -q .", 20, netns=target.netns)
-    guest.run(f"socat -u FILE:{data} {address}:5000", netns=source.netns)
-    assert receiver.wait().text == guest.run(f"sha256sum <{data}").text
-    after = [guest.run(errors, netns=host.netns).text for host in (source, target)]
-    assert after == before, f"TCP checksum errors: {before} before, {after} after"
+def tcp_contents(guest: Guest, *ways: tuple[Host, Host, str], megabytes: int = 4):
+    """Sends random data by TCP from one host to another, over "ipv4" or "ipv6", all ways at once,
+    and compares what arrives; bad checksums on the way are an error too."""
+    directions = [{"source": source.netns, "target": target.netns,
+                   "address": getattr(target, version), "port": PORT + number}
+                  for number, (source, target, version) in enumerate(ways)]
+    size = megabytes << 20
+    results = guest.ask("streams", size, PATIENCE * guest.slowness, value=directions, timeout=120)
+    for (source, target, version), result in zip(ways, results, strict=True):
+        assert result == {"received": size, "differs": None, "checksum_errors": 0}, (
+            f"{source.name} -> {target.name}, {version}: {result}")
+
+
+def tcp_content(guest: Guest, source: Host, target: Host, ipv6: bool = False, megabytes: int = 4):
+    """The same for one way."""
+    tcp_contents(guest, (source, target, "ipv6" if ipv6 else "ipv4"), megabytes=megabytes)
 
 
 def tag(guest: Guest, host: Host, vid: int) -> Host:
