@@ -25,6 +25,7 @@ may wait for the kernel is done by a child (jobs.py).
 """
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -42,9 +43,10 @@ LOOK_UP_SECONDS = 1.0
 def find_port():
     """Device node of the port with our name (without udev there is no link by name), or None."""
     for port in os.listdir(PORTS) if os.path.isdir(PORTS) else []:
-        with open(f"{PORTS}/{port}/name", encoding="ascii") as file:
-            if file.read().strip() == PORT_NAME:
-                return "/dev/" + port
+        with contextlib.suppress(OSError):      # it may be about to go, or to come
+            with open(f"{PORTS}/{port}/name", encoding="ascii") as file:
+                if file.read().strip() == PORT_NAME:
+                    return "/dev/" + port
     return None
 
 

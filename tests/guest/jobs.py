@@ -234,7 +234,10 @@ class Question(Task):
         self.open = {self.fd}
 
     def read(self, fd):
-        data = os.read(fd, READ_SIZE)
+        try:
+            data = os.read(fd, READ_SIZE)
+        except ConnectionResetError:    # it was killed before it took the question
+            data = b""
         self.answer += data
         if data and not self.answer.endswith(b"\n"):
             return False
