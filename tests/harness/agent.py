@@ -188,6 +188,16 @@ class Agent:
                              "netns": netns})
         return Job(self, " ".join([module, *arguments]), number, timeout)
 
+    def kill_all(self):
+        """Kills every command that has not ended, and forgets all that nobody has waited for."""
+        running = [number for number in list(self._replies) if number and not self.has_reply(number)]
+        for number in running:
+            self.call({"kill": number, "signal": 9}, 10)
+        for number in running:
+            self.reply(number, self.grace)
+        for number in [number for number in list(self._replies) if number]:
+            del self._replies[number]
+
     def put(self, path: str, data: bytes, mode: int = 0o644):
         """Creates a file. In pieces, so that other messages pass between them."""
         for begin in range(0, max(len(data), 1), PIECE):

@@ -18,6 +18,7 @@ from .guest import Guest
 PF = "dut"
 PF_PCI = "0000:01:00.0"
 CARRIER_SECONDS = 30
+MAX_VFS = 7
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +46,10 @@ def vf_host(index: int) -> Host:
     return Host(f"vf{index}", f"vf{index}", 10 + index)
 
 
-def _interface(pci: str) -> str:
-    """Shell expression for the interface of a PCI function."""
-    base = f"/sys/bus/pci/devices/{pci}"
-    return f"$(ls -d {base}/net/* {base}/virtio*/net/* 2>/dev/null | sed s,.*/,,)"
+def _plan(host: Host, pci: str) -> dict:
+    """What tests/guest/network.py attaches."""
+    return {"pci": pci, "name": host.name, "netns": host.netns,
+            "addresses": [f"{host.ipv4}/24", f"{host.ipv6}/64"]}
 
 
 class Lan:
@@ -58,26 +59,17 @@ class Lan:
         self.guest = guest
         self.peer_pci = f"0000:{guest.config.duts + 1:02x}:00.0"
         self.peer_driver = (guest.config.peer or "").replace("virtio-net-pci", "virtio_net")
+        self._defaults: dict | None = None      # the state that a test finds (tests/guest/state.py)
 
     # ---- hosts -------------------------------------------------------------------------------
 
     def attach(self, host: Host, pci: str):
         """Names the interface of `pci`, moves it into its namespace, addresses it, brings it up.
         Does not wait for the carrier."""
-        into = f"-n {host.netns}" if host.netns else ""
-        script = [f"i={_interface(pci)}", f"ip link set $i down name {host.name}"]
-        if host.netns:
-            script += [f"ip netns add {host.netns}", f"ip -n {host.netns} link set lo up",
-                       f"ip link set {host.name} netns {host.netns}"]
-        script += [
-            f"ip {into} addr add {host.ipv4}/24 dev {host.name}",
-            f"ip {into} addr add {host.ipv6}/64 dev {host.name} nodad",
-            f"ip {into} link set {host.name} up"]
-        self.guest.run(" && ".join(script))
+        self.guest.attach([_plan(host, pci)], carrier=None)
 
     def wait_carrier(self, host: Host, seconds: float = CARRIER_SECONDS):
-        self.guest.wait_until(f"grep -q 1 /sys/class/net/{host.name}/carrier", seconds,
-                              netns=host.netns)
+        self.guest.wait_carrier(host.name, host.netns, seconds)
 
     def detach(self, host: Host):
         """Ends whatever runs in the namespace and removes it; a PCI interface returns to the
@@ -86,30 +78,56 @@ class Lan:
             self.guest.run(f"ip link set {host.name} down; ip addr flush dev {host.name}",
                            check=False)
             return
-        self.guest.run(f"ip netns pids {host.netns} | xargs -r kill -9; "
-                       f"ip netns del {host.netns}", check=False)
+        self.guest.detach([host.netns])
 
     # ---- the whole network -------------------------------------------------------------------
 
     def up(self):
         """Driver loaded, PF and peer up with carrier."""
         self.guest.load()
-        self.attach(PF_HOST, PF_PCI)
+        plans = [_plan(PF_HOST, PF_PCI)]
         if self.guest.config.peer:
             self.guest.run(f"modprobe {self.peer_driver}")
-            self.attach(PEER, self.peer_pci)
-            self.wait_carrier(PEER)
-        self.wait_carrier(PF_HOST)
+            plans.append(_plan(PEER, self.peer_pci))
+        self.guest.attach(plans, carrier=CARRIER_SECONDS)
 
     def down(self):
         """Back to a guest without namespaces, VFs and the driver under test."""
-        self.guest.run("ip -all netns pids 2>/dev/null | xargs -r kill -9;"
-                       "for n in $(ls /run/netns); do ip netns pids $n | xargs -r kill -9;"
-                       "  ip netns del $n; done", check=False)
+        self._defaults = None
+        self.guest.detach(None)
         self.guest.run(f"if [ -d /sys/module/{self.guest.config.driver} ]; then"
-                       f"  rmmod {self.guest.config.driver}; fi")
-        self.guest.run(f"modprobe -r igbvf; modprobe -r {self.peer_driver or 'dummy'}",
-                       check=False)
+                       f"  rmmod {self.guest.config.driver}; fi;"
+                       f"modprobe -r igbvf; modprobe -r {self.peer_driver or 'dummy'} || true")
+
+    # ---- from one test to the next -----------------------------------------------------------
+
+    def ready(self):
+        """The network as `up` leaves it, which is kept until `down`."""
+        if self._defaults is None:
+            self.up()
+            self._defaults = self.guest.ask("state", "read", PF_PCI)
+        else:
+            hosts = (PF_HOST, PEER) if self.guest.config.peer else (PF_HOST,)
+            self.guest.wait_carriers([(host.name, host.netns) for host in hosts])
+
+    def restore(self) -> list[str]:
+        """Ends what a test has left running, and undoes what it has set. What cannot be undone is
+        returned; the network is down then, and when its driver has gone."""
+        self.guest.agent.kill_all()
+        if not self._stands():
+            self.down()
+            return []
+        left = self.guest.ask("state", "restore", PF_PCI, value=self._defaults, timeout=90)
+        if left:
+            self.down()
+        return left
+
+    def _stands(self) -> bool:
+        """Whether the interfaces are there whose state was noted."""
+        return (self._defaults is not None and PF in self.guest.links()
+                and (not self.guest.config.peer
+                     or self.guest.batch([("exists", f"/run/netns/{PEER.netns}")])[0]
+                     and PEER.name in self.guest.links(PEER.netns)))
 
     # ---- virtual functions -------------------------------------------------------------------
 
@@ -118,7 +136,7 @@ class Lan:
         return self.guest.write(f"/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs", str(count))
 
     def vf_pci(self, index: int) -> str:
-        link = self.guest.run(f"readlink /sys/bus/pci/devices/{PF_PCI}/virtfn{index}").text
+        link, = self.guest.batch([("link", f"/sys/bus/pci/devices/{PF_PCI}/virtfn{index}")])
         return link.rsplit("/", 1)[-1]
 
     def vfs_up(self, count: int) -> list[Host]:
@@ -127,21 +145,22 @@ class Lan:
         if result.rc:
             raise AssertionError(f"sriov_numvfs={count}: {result.err}")
         hosts = [vf_host(index) for index in range(count)]
-        for index, host in enumerate(hosts):
-            pci = self.vf_pci(index)
-            self.guest.wait_until(f"[ -n \"$(ls /sys/bus/pci/devices/{pci}/net 2>/dev/null)\" ]",
-                                  20)
-            self.attach(host, pci)
-        for host in hosts:
-            self.wait_carrier(host)
+        self.guest.attach([_plan(host, self.vf_pci(host.number - 10)) for host in hosts],
+                          carrier=CARRIER_SECONDS)
+        self.settle()
         return hosts
+
+    def settle(self):
+        """Waits for the PF's link, if that is up, which it negotiates anew when the number of VFs
+        has changed."""
+        if self.guest.links()[PF]["up"]:
+            self.wait_carrier(PF_HOST)
 
     def vfs_down(self):
         result = self.set_numvfs(0)
         if result.rc:
             raise AssertionError(f"sriov_numvfs=0: {result.err}")
-        self.guest.run("for n in $(ls /run/netns | grep ^vf); do ip netns del $n; done",
-                       check=False)
+        self.guest.detach([vf_host(index).netns for index in range(MAX_VFS)])
 
     def link_set(self, arguments: str):
         """`ip link set dut ARGUMENTS`, for `vf N mac ...` and the like."""

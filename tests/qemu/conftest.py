@@ -77,10 +77,14 @@ def pytest_collection_modifyitems(config, items):
     for number, item in enumerate(chosen):
         first.setdefault(guest_config(config, item), number)
     items[:] = sorted(chosen, key=lambda item: first[guest_config(config, item)])
-    last = {(item.path, guest_config(config, item)): item for item in items
-            if "guest" in item.fixturenames}
+    last = {_group(config, item): item for item in items if "guest" in item.fixturenames}
     for item in items:
-        item.stash[LAST] = item is last.get((item.path, guest_config(config, item)))
+        item.stash[LAST] = item is last.get(_group(config, item))
+
+
+def _group(config, item) -> tuple:
+    """Tests with an equal one run one after the other, in the same guest."""
+    return item.path, guest_config(config, item), item.get_closest_marker("alone") is not None
 
 
 def _is_wanted(config, item) -> bool:
@@ -137,23 +141,40 @@ class Guests:
 
     def __init__(self):
         self.alive: OrderedDict[Config, Guest] = OrderedDict()
+        self.lans: dict[Guest, Lan] = {}
 
     def get(self, config: Config) -> Guest:
         if config not in self.alive:
             while len(self.alive) >= KEPT:
-                self.alive.popitem(last=False)[1].power_off()
+                self._power_off(last=False)
             self.alive[config] = booted(config)
         self.alive.move_to_end(config)
         return self.alive[config]
 
+    def lan(self, guest: Guest) -> Lan:
+        """The network of a guest, which stays between the tests of a file."""
+        return self.lans.setdefault(guest, Lan(guest))
+
+    def take_down(self, guest: Guest):
+        """The network of a guest, if it has one."""
+        network = self.lans.pop(guest, None)
+        if network is not None:
+            network.down()
+
     def discard(self, config: Config):
         guest = self.alive.pop(config, None)
         if guest is not None:
+            self.lans.pop(guest, None)
             guest.machine.close()
 
     def close(self):
         while self.alive:
-            self.alive.popitem()[1].power_off()
+            self._power_off()
+
+    def _power_off(self, last: bool = True):
+        guest = self.alive.popitem(last)[1]
+        self.lans.pop(guest, None)
+        guest.power_off()
 
 
 @pytest.fixture(scope="session")
@@ -196,6 +217,8 @@ def guest(request, guests, config):
     if missing:
         pytest.skip(missing)
     machine = guests.get(config)
+    if "lan" not in request.fixturenames:
+        guests.take_down(machine)
     log = KernelLog(machine, request.node.name)
     trace = ModelTrace(machine)
     locks_were_watched = watches_locks(machine)
@@ -240,15 +263,20 @@ def _last_words(machine: Guest) -> str:
 
 
 @pytest.fixture
-def lan(guest):
-    """The driver under test loaded, PF `dut` and peer up; taken down again afterwards."""
-    network = Lan(guest)
-    network.up()
+def lan(request, guests, guest):
+    """The driver under test loaded, PF `dut` and peer up, all settings as they are then. Kept until
+    the end of the file; what a test has changed is undone after it, and what cannot be undone fails
+    it."""
+    network = guests.lan(guest)
+    network.ready()
     yield network
     try:
-        network.down()
-    except (AgentGone, MachineDied) as error:
-        pytest.fail(f"cannot take the network down: {error}")
+        left = [] if request.node.stash.get(FAILED, False) else network.restore()
+        if request.node.stash[LAST]:
+            guests.take_down(guest)
+    except (AgentGone, CommandFailed, MachineDied, TimeoutError) as error:
+        pytest.fail(f"cannot restore the network: {error}")
+    assert not left, "\n".join(["left behind by the test:", *left])
 
 
 @pytest.fixture

@@ -208,6 +208,7 @@ def test_messages_unknown(lan, vf):
     for words in (message(0x77), message(PF_CONTROL_MSG), message(VF_RESET, 0x11),
                   message(SET_PROMISC, 4)):
         assert vf.ask(words) == [refused(words)]
+    lan.wait_carrier(PF_HOST)
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2).complete
 
 

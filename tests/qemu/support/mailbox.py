@@ -103,4 +103,5 @@ def raw_vfs(lan: Lan, count: int) -> list[RawVf]:
     result = lan.set_numvfs(count)
     assert lan.guest.write(autoprobe, "1").rc == 0
     assert result.rc == 0, result.err
+    lan.settle()
     return [RawVf(lan, index) for index in range(count)]
