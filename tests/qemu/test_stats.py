@@ -165,3 +165,36 @@ def test_vf_statistics_survive_resets(lan, vfs):
             limit = 10 * NOISE * (1 if "packets" in name else 200)
             assert later[name] - value < limit, (event, name, before, later)
     assert_passed(lan, first, 0)
+
+
+# Steps that change how many queues and VFs there are; `-L` more than once in each, being quick.
+CHANGES = ["ethtool -L dut combined 1", "echo 2 >/sys/class/net/dut/device/sriov_numvfs",
+           "ethtool -L dut combined 2", "ethtool -L dut combined 1",
+           "echo 0 >/sys/class/net/dut/device/sriov_numvfs", "ethtool -L dut combined 2"]
+
+
+@pytest.mark.driver("igb_rs")   # C igb: "cannot get stats information", now and then
+def test_ethtool_never_fails_to_read_counters(lan):
+    """Readers beside 54 changes of what there is to count: the same names each time, and values."""
+    guest = lan.guest
+    names = [name for name, _ in counters.ethtool(guest)]
+    assert any(name.startswith("vf6_") for name in names)
+    autoprobe = "/sys/class/net/dut/device/sriov_drivers_autoprobe"
+    read = "ethtool -S dut 2>&1 || echo failed; echo read"
+    loop = f"while [ ! -e /tmp/changed ]; do {read}; done | cut -d: -f1 | sort | uniq -c"
+    guest.run(f"rm -f /tmp/changed; echo 0 >{autoprobe}")
+    try:
+        readers = [guest.start(loop, 120) for _ in range(2)]
+        for _ in range(9):
+            guest.run(" && ".join(CHANGES))
+        guest.run("touch /tmp/changed")
+        found = [reader.wait().out for reader in readers]
+    finally:
+        guest.run(f"touch /tmp/changed; echo 1 >{autoprobe}")
+    for text in found:
+        seen = {line.split(None, 1)[1]: int(line.split()[0]) for line in text.splitlines()}
+        reads = seen.pop("read")
+        assert reads >= 20
+        seen.pop("NIC statistics")
+        assert seen == dict.fromkeys(names, reads), {name: count for name, count in seen.items()
+                                                     if count != reads}

@@ -15,6 +15,7 @@ use crate::{
 };
 use igb_core::{
     counters::VfCounters,
+    function::VfIndex,
     stats::VfStats, //
 };
 use kernel::prelude::*;
@@ -43,15 +44,31 @@ impl Port {
         }
         self.hw_stats.get()
     }
+
+    /// Traffic and events of a VF; all 0 if it is not enabled.
+    fn vf_counters(&self, vf: VfIndex) -> (VfStats, VfCounters) {
+        let hw = self.hw.lock();
+        if !hw.switch.vfs().contains(vf) {
+            return Default::default();
+        }
+        let traffic = hw.vf_stats.get(vf.index()).copied().unwrap_or_default();
+        (traffic, *hw.switch.counters(vf))
+    }
 }
 
 #[vtable]
 impl Strings<Port> for Ops {
     const TESTS: &'static [&'static str] = &self_test::NAMES;
 
-    /// Those of the controller, then of each queue pair that is in use, then of each VF.
+    /// Those of the controller, then of each queue pair and of each VF there can be. Their number must
+    /// not change while the interface exists: readers ask for it, for the names and for the values one
+    /// after the other, and fail if it did.
     fn statistics(port: &Port, _dev: &Device<Port>, out: &mut Statistics<'_>) {
-        let counters = port.current_counters();
+        let counters = if out.wants_values() {
+            port.current_counters()
+        } else {
+            HwCounters::default()
+        };
         for (name, value) in HwCounters::NAMES.iter().zip(counters.values()) {
             out.put(fmt!("{name}"), value);
         }
@@ -69,8 +86,12 @@ impl Strings<Port> for Ops {
     }
 }
 
+/// A pair that is not in use shows 0.
 fn put_pairs(port: &Port, out: &mut Statistics<'_>) {
-    for (n, pair) in (0..port.used_pairs()).zip(&port.stats) {
+    let unused = PairStats::default();
+    let used = port.used_pairs();
+    for (n, pair) in (0..port.plan.pairs()).zip(&port.stats) {
+        let pair = if n < used { pair } else { &unused };
         for (name, value) in rx_of(pair) {
             out.put(fmt!("rx_queue_{n}_{name}"), value);
         }
@@ -109,15 +130,15 @@ fn tx_of(pair: &PairStats) -> [(&'static str, u64); 9] {
     ]
 }
 
+/// A VF that is not enabled shows 0.
 fn put_vfs(port: &Port, out: &mut Statistics<'_>) {
-    let hw = port.hw.lock();
-    for (vf, traffic) in hw.switch.vfs().iter().zip(&hw.vf_stats) {
+    for vf in VfIndex::all() {
+        let (traffic, events) = port.vf_counters(vf);
         let n = vf.get();
-        for (name, value) in traffic_of(traffic) {
+        for (name, value) in traffic_of(&traffic) {
             out.put(fmt!("vf{n}_{name}"), value);
         }
-        let events = hw.switch.counters(vf).values();
-        for (name, value) in VfCounters::NAMES.iter().zip(events) {
+        for (name, value) in VfCounters::NAMES.iter().zip(events.values()) {
             out.put(fmt!("vf{n}_{name}"), value);
         }
     }

@@ -46,6 +46,13 @@ enum Sink<'a> {
 }
 
 impl Statistics<'_> {
+    /// Returns whether values are asked for, and not names or their number alone: those need not be
+    /// read from the device then.
+    #[must_use]
+    pub fn wants_values(&self) -> bool {
+        matches!(self.0, Sink::Values(_))
+    }
+
     /// Adds a statistic. Names of more than 31 bytes are cut.
     pub fn put(&mut self, name: fmt::Arguments<'_>, value: u64) {
         match &mut self.0 {
@@ -88,7 +95,8 @@ pub trait Strings<D: Driver>: 'static {
     const PRIV_FLAGS: &'static [&'static str] = &[];
 
     /// Lists the statistics. Those listed, and in which order, must be the same as long as RTNL
-    /// is held.
+    /// is held; and should be as long as the net device exists, as a program reads names and values
+    /// by calls of their own and fails if there are more or fewer by then.
     fn statistics(_port: &D, _dev: &Device<D>, _out: &mut Statistics<'_>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
