@@ -11,6 +11,7 @@
 #include "debugfs.c"
 #include "devlink.c"
 #include "irq.c"
+#include "lock.c"
 #include "pci.c"
 #include "vf.c"
 #include "work.c"

@@ -5,7 +5,10 @@
 //! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
 //! [`include/linux/interrupt.h`](srctree/include/linux/interrupt.h).
 
-use core::ffi::c_void;
+use core::{
+    ffi::c_void,
+    marker::PhantomData, //
+};
 use kernel::{
     device::Bound,
     devres::Devres,
@@ -19,7 +22,8 @@ use kernel::{
         aref::ARef,
         Arc,
         Mutex, //
-    }, //
+    },
+    types::ScopeGuard, //
 };
 
 use crate::pci::as_raw;
@@ -28,10 +32,32 @@ pub use kernel::irq::IrqReturn;
 
 /// What serves an interrupt.
 pub trait Handler: Send + Sync + 'static {
-    /// The interrupt has fired. Hard interrupt context, local interrupts off: must not sleep.
+    /// The interrupt has fired. Hard interrupt context, local interrupts off: must not sleep. With
+    /// `threadirqs`, and on PREEMPT_RT, a thread of the interrupt with softirqs off.
     ///
     /// On a shared line it may be another device's: [`IrqReturn::None`] then.
     fn handle(&self) -> IrqReturn;
+}
+
+/// What serves an interrupt that is never left to a thread: somebody waits for it with the CPU to
+/// himself.
+pub trait HardHandler: Send + Sync + 'static {
+    /// The interrupt has fired. Hard interrupt context, local interrupts off, with every
+    /// configuration of the kernel. Must not sleep nor take a lock that sleeps on PREEMPT_RT: that
+    /// leaves atomics, [`RawSpinLock::try_lock`](crate::lock::RawSpinLock::try_lock), which `cx`
+    /// is for, and scheduling work. Has to be short.
+    fn handle(&self, cx: &HardIrq) -> IrqReturn;
+}
+
+/// Proof of running in a hard interrupt.
+pub struct HardIrq(PhantomData<*mut ()>);
+
+impl HardIrq {
+    /// For tests of what asks for one; they run in process context.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn for_test() -> Self {
+        Self(PhantomData)
+    }
 }
 
 /// A kind of interrupt.
@@ -132,12 +158,29 @@ impl VectorSet {
         )
     }
 
-    fn request<H: Handler>(&self, index: usize, name: CString, handler: Arc<H>) -> Result {
+    /// Requests the interrupt of vector `index` with `entry`, which is called with `cookie`.
+    ///
+    /// # Safety
+    ///
+    /// `cookie` is an `Arc` of a `Send` and `Sync` type turned into a pointer, which this takes over;
+    /// it is what `entry` expects, and `release` turns it back.
+    unsafe fn request(
+        &self,
+        index: usize,
+        name: CString,
+        flags: c_ulong,
+        entry: Entry,
+        cookie: *mut c_void,
+        release: unsafe fn(*mut c_void),
+    ) -> Result {
+        // SAFETY: By the safety requirements of this function, and nobody else has the cookie unless
+        // this is dismissed.
+        let unused = ScopeGuard::new(|| unsafe { release(cookie) });
         let irq = self.irq(index).ok_or(EINVAL)?;
         let flags = match self.kind {
             // CAST: A flag; widening.
-            Kind::Intx => netbind::IRQF_SHARED as c_ulong,
-            Kind::Msi | Kind::Msix => 0,
+            Kind::Intx => flags | netbind::IRQF_SHARED as c_ulong,
+            Kind::Msi | Kind::Msix => flags,
         };
 
         let mut table = self.table.lock();
@@ -148,29 +191,16 @@ impl VectorSet {
         if slot.is_some() {
             return Err(EBUSY);
         }
-
-        let cookie = Arc::into_raw(handler).cast_mut().cast();
-        // SAFETY: `irq` is allocated, as the table is open. The cookie is what `serve::<H>`
-        // expects, and stays so, as does the name, until `release` after `free_irq()`.
-        let requested = to_result(unsafe {
-            netbind::request_threaded_irq(
-                irq,
-                Some(serve::<H>),
-                None,
-                flags,
-                name.as_char_ptr(),
-                cookie,
-            )
-        });
-        if let Err(error) = requested {
-            // SAFETY: The cookie is an `Arc<H>` turned into a pointer, which nobody else has.
-            unsafe { release::<H>(cookie) };
-            return Err(error);
-        }
+        // SAFETY: `irq` is allocated, as the table is open. The cookie is what `entry` expects, and
+        // stays so, as does the name, until `release` after `free_irq()`.
+        to_result(unsafe {
+            netbind::request_threaded_irq(irq, Some(entry), None, flags, name.as_char_ptr(), cookie)
+        })?;
+        unused.dismiss();
         // INVARIANT: Requested above.
         *slot = Some(Action {
             cookie,
-            release: release::<H>,
+            release,
             _name: name,
         });
         Ok(())
@@ -240,10 +270,13 @@ impl Action {
 /// # Safety
 ///
 /// `cookie` is an `Arc<H>` turned into a pointer; it must not be used afterwards.
-unsafe fn release<H: Handler>(cookie: *mut c_void) {
+unsafe fn release<H>(cookie: *mut c_void) {
     // SAFETY: By the safety requirements of this function.
     drop(unsafe { Arc::<H>::from_raw(cookie.cast_const().cast()) });
 }
+
+/// What the kernel calls when an interrupt has fired.
+type Entry = unsafe extern "C" fn(c_int, *mut c_void) -> netbind::irqreturn_t;
 
 /// # Safety
 ///
@@ -252,7 +285,24 @@ unsafe extern "C" fn serve<H: Handler>(_irq: c_int, cookie: *mut c_void) -> netb
     // SAFETY: By the safety requirements of this function.
     let handler = unsafe { &*cookie.cast_const().cast::<H>() };
 
-    match handler.handle() {
+    raw_return(handler.handle())
+}
+
+/// # Safety
+///
+/// As for [`serve`]; called in a hard interrupt.
+unsafe extern "C" fn serve_hard<H: HardHandler>(
+    _irq: c_int,
+    cookie: *mut c_void,
+) -> netbind::irqreturn_t {
+    // SAFETY: By the safety requirements of this function.
+    let handler = unsafe { &*cookie.cast_const().cast::<H>() };
+
+    raw_return(handler.handle(&HardIrq(PhantomData)))
+}
+
+fn raw_return(value: IrqReturn) -> netbind::irqreturn_t {
+    match value {
         IrqReturn::None => netbind::irqreturn::IRQ_NONE,
         IrqReturn::Handled => netbind::irqreturn::IRQ_HANDLED,
     }
@@ -348,8 +398,51 @@ impl Vectors {
         name: fmt::Arguments<'_>,
         handler: Arc<H>,
     ) -> Result<Registration> {
-        self.set
-            .request(index, CString::try_from_fmt(name)?, handler)?;
+        // SAFETY: `serve::<H>` expects an `Arc<H>`.
+        unsafe { self.request_with(index, name, 0, serve::<H>, handler) }
+    }
+
+    /// As [`Vectors::request`], for a handler that is never left to a thread (`IRQF_NO_THREAD`). Not
+    /// for a shared line, whose other users would have to agree.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Vectors::request`]; `-EINVAL` for an interrupt line.
+    pub fn request_hard<H: HardHandler>(
+        &self,
+        index: usize,
+        name: fmt::Arguments<'_>,
+        handler: Arc<H>,
+    ) -> Result<Registration> {
+        if self.kind() == Kind::Intx {
+            return Err(EINVAL);
+        }
+        // CAST: A flag; widening.
+        let flags = netbind::IRQF_NO_THREAD as c_ulong;
+        // SAFETY: `serve_hard::<H>` expects an `Arc<H>`, and a hard interrupt, which the flag and the
+        // absence of a thread function of its own make sure of.
+        unsafe { self.request_with(index, name, flags, serve_hard::<H>, handler) }
+    }
+
+    /// # Safety
+    ///
+    /// With these flags `entry` may be called, and with an `Arc<H>` turned into a pointer.
+    unsafe fn request_with<H: Send + Sync + 'static>(
+        &self,
+        index: usize,
+        name: fmt::Arguments<'_>,
+        flags: c_ulong,
+        entry: Entry,
+        handler: Arc<H>,
+    ) -> Result<Registration> {
+        let name = CString::try_from_fmt(name)?;
+        let cookie = Arc::into_raw(handler).cast_mut().cast();
+        // SAFETY: By the safety requirements of this function; `release::<H>` turns such a cookie
+        // back.
+        unsafe {
+            self.set
+                .request(index, name, flags, entry, cookie, release::<H>)?;
+        }
         Ok(Registration {
             set: self.set.clone(),
             irq: self.irq(index).ok_or(EINVAL)?,

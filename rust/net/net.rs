@@ -10,6 +10,7 @@
 //! | [`pci`]       | the driver of a physical function: probe to unbind, SR-IOV, errors, sleep |
 //! | [`mmio`]      | registers |
 //! | [`irq`]       | interrupt vectors |
+//! | [`lock`]      | a lock for what a hard interrupt shares with others |
 //! | [`dma`]       | memory shared with the device |
 //! | [`work`]      | deferred work that can be cancelled |
 //! | [`timer`]     | timers |
@@ -45,6 +46,7 @@ pub mod ethtool;
 pub mod irq;
 #[cfg(CONFIG_KUNIT = "y")]
 mod kunit;
+pub mod lock;
 pub mod mmio;
 pub mod napi;
 pub mod page_pool;
