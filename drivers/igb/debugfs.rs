@@ -15,7 +15,11 @@ use igb_core::{
     },
     history::History,
     mailbox::msg::Words,
-    regs::FilterName,
+    regs::{
+        FilterName,
+        RAR_COUNT,
+        VLVF_COUNT, //
+    },
     switch::{
         Event,
         Outcome, //
@@ -142,11 +146,16 @@ pub(crate) fn publish(
 }
 
 fn show_mailbox(port: &Port, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let hw = port.hw.lock();
-    let messages = &hw.recent.messages;
-    writeln!(f, "{} messages and resets, the latest:", messages.total())?;
-    for entry in messages.iter() {
-        if let Some(vf) = entry.vf {
+    // Interrupts are off while it is copied, not while it is printed: one entry at a time, by numbers
+    // that do not move when others are added.
+    let (total, first) = {
+        let messages = &port.hw.lock().recent.messages;
+        (messages.total(), messages.first())
+    };
+    writeln!(f, "{total} messages and resets, the latest:")?;
+    for n in first..total {
+        let entry = port.hw.lock().recent.messages.get(n);
+        if let Some((entry, vf)) = entry.and_then(|entry| Some((entry, entry.vf?))) {
             writeln!(f, "{} VF {}: {}", Seconds(entry.at), vf.get(), entry.what)?;
         }
     }
@@ -154,22 +163,34 @@ fn show_mailbox(port: &Port, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn show_filters(port: &Port, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let hw = port.hw.lock();
     writeln!(f, "addresses:")?;
-    for (n, owner, addr) in hw.switch.addresses() {
-        writeln!(f, "RAR {n}: {} {}", addr, Name(owner))?;
+    for n in 0..RAR_COUNT {
+        let held = port.hw.lock().switch.addresses().find(|held| held.0 == n);
+        if let Some((n, owner, addr)) = held {
+            writeln!(f, "RAR {n}: {} {}", addr, Name(owner))?;
+        }
     }
     writeln!(f, "VLANs:")?;
-    for (n, vid, members) in hw.switch.vlans() {
+    for n in 0..VLVF_COUNT {
+        let joined = port.hw.lock().switch.vlans().find(|joined| joined.0 == n);
+        let Some((n, vid, members)) = joined else {
+            continue;
+        };
         write!(f, "VLVF {n}: {}", vid.get())?;
         for member in Function::all().filter(|member| members & member.bit() != 0) {
             write!(f, " {}", Name(member))?;
         }
         writeln!(f)?;
     }
-    let writes = &hw.recent.writes;
-    writeln!(f, "{} changes of registers, the latest:", writes.total())?;
-    for write in writes.iter() {
+    let (total, first) = {
+        let writes = &port.hw.lock().recent.writes;
+        (writes.total(), writes.first())
+    };
+    writeln!(f, "{total} changes of registers, the latest:")?;
+    for n in first..total {
+        let Some(write) = port.hw.lock().recent.writes.get(n) else {
+            continue;
+        };
         match write.register {
             Some((offset, value)) => {
                 writeln!(

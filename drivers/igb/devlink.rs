@@ -83,13 +83,16 @@ impl Driver for Port {
         &[c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6"];
 
     fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result {
-        let hw = self.hw.lock();
-        let vf = hw.switch.vfs().iter().find(|vf| vf.index() == reporter);
-        out.put_bool(c"enabled", vf.is_some());
-        let Some(vf) = vf else {
+        // What is put takes memory, which may be long in coming.
+        let status = {
+            let hw = self.hw.lock();
+            let vf = hw.switch.vfs().iter().find(|vf| vf.index() == reporter);
+            vf.map(|vf| hw.switch.status(vf))
+        };
+        out.put_bool(c"enabled", status.is_some());
+        let Some(status) = status else {
             return Ok(());
         };
-        let status = hw.switch.status(vf);
         out.put_bool(c"open", status.open);
         out.put_bool(c"quarantined", status.quarantined);
         out.put_u64(c"offences", status.offences.into());

@@ -2,17 +2,22 @@
 
 //! Serving the VFs' mailboxes.
 //!
-//! The interrupt handler masks the cause and schedules [`serve`], which runs in process context.
-//! One round serves at most one message of each VF, so no VF waits for another's queue of
-//! messages. What a message means, and whether its sender may ask for service now, is decided by
+//! The interrupt handler serves what it may ([`interrupt`]): a driver of a VF on this host waits for
+//! its answer with the CPU to itself, so nothing else would get through to it. What is beyond a VF's
+//! ration, or has to wait, is left pending for the work item ([`serve`]). Both serve in rounds of at
+//! most one message of each VF, so no VF waits for another's queue of messages. What a message means,
+//! and whether its sender may ask for service now, is decided by
 //! [`Switch`](igb_core::switch::Switch); this file moves words.
 //!
 //! Path of a message: `MBVFICR` → [`Round::message`] → `VMBMEM` is copied once →
 //! `Switch::on_message` → registers ([`Hw::apply`], once for the round) → [`Answers::send`]: reply
 //! into `VMBMEM` → `P2VMAILBOX.STS`.
+//!
+//! All of it runs with [`Port::hw`] held, that is, with interrupts off.
 
 use crate::{
     io::Io,
+    log,
     port::{
         Hw,
         Port, //
@@ -25,6 +30,7 @@ use igb_core::{
         MAX_VFS, //
     },
     mailbox::{
+        direct::SPACING_USECS,
         msg::{
             self,
             Reply,
@@ -34,30 +40,75 @@ use igb_core::{
     },
     regs::{
         self,
-        icr,
-        ivar,
+        eitr,
         mbvficr,
-        p2vmailbox, //
+        p2vmailbox,
+        VMBMEM_WORDS, //
     },
     switch::Event,
+    tenant, //
 };
-use kernel::{
-    prelude::*,
-    time::Delta, //
+use kernel::time::{
+    delay::fsleep,
+    Delta, //
 };
 use net::{
     device::Device,
+    irq::HardIrq,
+    lock::RawSpinLock,
     work, //
 };
 
 /// Rounds in one go before others get the CPU.
 const ROUNDS: usize = 4;
 
-/// How often to look at the mailboxes while a VF that asks too often has to wait, or wakes the PF
-/// too often: the interrupt stays masked then, and the other VFs' requests are found by looking.
+/// How often to look at the mailboxes while a VF that asks too often has to wait.
 const POLL: Delta = Delta::from_millis(1);
 
-/// The work item: serves what is pending, and unmasks the interrupt when nothing is.
+/// How often to ask whether a storm of interrupts is over.
+const CALM: Delta = Delta::from_millis(100);
+
+/// How often, and after which time, a queue that was disabled is looked at in one go.
+const STOP_LOOKS: usize = 20;
+const STOP_STEP: Delta = Delta::from_micros(50);
+
+/// How long a VF that was reset may hold its mailbox, in nanoseconds: if its driver has begun a message
+/// it takes microseconds, and if it was left like that by the tenant before it takes for ever.
+const WRITING_NS: u64 = 10_000_000;
+
+/// How soon a queue that did not come to rest is looked at again.
+const STOP_AGAIN: Delta = Delta::from_millis(100);
+
+/// Serves what a VF may have served in the interrupt; leaves the rest to `work`.
+pub(crate) fn interrupt(io: &Io, hw: &RawSpinLock<Hw>, work: &work::Handle, cx: &HardIrq) {
+    let Some(mut hw) = hw.try_lock(cx) else {
+        // Who has it is on another CPU, and has it for a short while only.
+        work.schedule();
+        return;
+    };
+    // Between a quiesce and the restart, which has the work item look.
+    if !hw.live {
+        return;
+    }
+    let now = hw.now();
+    if hw.direct.woken(now) {
+        space_interrupts(io, SPACING_USECS);
+        work.schedule();
+    }
+    let round = Round::take(io, &mut hw, now);
+    let rest = round.serve(io, &mut hw, true);
+    if rest.is_left() || hw.has_to_tell() || !hw.unscrubbed.is_empty() {
+        // Not at once if it is to run later: a VF that floods would bring that forward.
+        work.schedule_after(Delta::ZERO);
+    }
+}
+
+/// Leaves so much time, in microseconds, between interrupts of the vector the mailboxes have.
+pub(crate) fn space_interrupts(io: &Io, usecs: u32) {
+    io.write(regs::eitr(0), eitr::interval(usecs));
+}
+
+/// The work item: serves what is pending.
 pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
     let port = dev.data();
     match rounds(port) {
@@ -65,49 +116,108 @@ pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
         Next::Now => handle.schedule(),
         Next::After(delay) => handle.schedule_after(delay),
     }
+    port.tell();
     port.tell_quarantines();
 }
 
 /// When to serve again.
 enum Next {
-    /// When the interrupt says so, which is unmasked.
+    /// When the interrupt says so.
     Interrupt,
     /// As soon as others had the CPU.
     Now,
-    /// When a VF that had to wait may be served.
+    /// When a VF that had to wait may be served, or a queue may have come to rest.
     After(Delta),
 }
 
 fn rounds(port: &Port) -> Next {
     for _ in 0..ROUNDS {
-        let mut hw = port.hw.lock();
-        if !hw.live {
-            return Next::Interrupt;
-        }
-        let mut round = Round::take(port, &mut hw);
-        if round.is_idle() {
-            // What was waiting for the acknowledgement of an answer.
-            let owed = hw.pending.pings;
-            ping(&port.io, &mut hw, owed);
-            if !hw.wake_ups.allow(round.now) {
-                return Next::After(POLL);
-            }
-            // The cause may be pending from what has been served already, and a pending cause
-            // raises no further interrupt: forget it, unmask, and look once more for what came in
-            // between.
-            port.io.write(regs::ICR, icr::VMMB);
-            port.io.write(regs::IMS, icr::VMMB);
-            round = Round::take(port, &mut hw);
-            if round.is_idle() {
-                return Next::Interrupt;
-            }
-            port.io.write(regs::IMC, icr::VMMB);
-        }
-        if let Some(delay) = round.serve(port, &mut hw) {
-            return Next::After(delay);
+        let rest = one_round(port);
+        match rest {
+            None => return Next::Interrupt,
+            Some(Rest { stuck, .. }) if !stuck.is_empty() => return wait_for_queues(port, stuck),
+            Some(Rest {
+                wake_at: Some(delay),
+                ..
+            }) => return Next::After(delay),
+            Some(_) => {}
         }
     }
     Next::Now
+}
+
+/// Serves one round. Returns what is left of it, `None` if there was nothing to do.
+fn one_round(port: &Port) -> Option<Rest> {
+    let mut hw = port.hw.lock();
+    if !hw.live {
+        return None;
+    }
+    let now = hw.now();
+    let round = Round::take(&port.io, &mut hw, now);
+    scrub_left(&port.io, &mut hw, round.requests, now);
+    if round.is_idle(&hw) {
+        // What was waiting for the acknowledgement of an answer.
+        let owed = hw.pending.pings;
+        ping(&port.io, &mut hw, owed);
+        return rest_for_later(&port.io, &mut hw, now);
+    }
+    Some(round.serve(&port.io, &mut hw, false))
+}
+
+/// Clears mailboxes that a tenant who is gone has left held. `requests` are those of new ones.
+fn scrub_left(io: &Io, hw: &mut Hw, requests: VfSet, now: u64) {
+    if now < hw.scrub_at {
+        return;
+    }
+    for vf in hw.unscrubbed.without(requests).iter() {
+        let _ = lock(io, vf);
+        scrub(io, vf, 0);
+        io.write(regs::p2vmailbox(vf.index()), 0);
+    }
+    hw.unscrubbed = VfSet::EMPTY;
+}
+
+/// Ends the spacing of interrupts if it is quiet again, and says when to look again if there is nothing
+/// to do now.
+fn rest_for_later(io: &Io, hw: &mut Hw, now: u64) -> Option<Rest> {
+    if hw.direct.calmed(now) {
+        space_interrupts(io, 0);
+    }
+    let mut rest = Rest::default();
+    if hw.direct.is_spaced() {
+        rest.wake_at = Some(CALM);
+    }
+    if !hw.unscrubbed.is_empty() {
+        let delay = hw.scrub_at.saturating_sub(now);
+        rest.wake_at = Some(
+            i64::try_from(delay)
+                .map_or(POLL, Delta::from_nanos)
+                .max(POLL),
+        );
+    }
+    rest.wake_at.is_some().then_some(rest)
+}
+
+/// Waits for queues that were disabled, for a millisecond at most. They are mostly at rest within
+/// microseconds; the VF is closed until they are.
+fn wait_for_queues(port: &Port, mut stuck: VfSet) -> Next {
+    for _ in 0..STOP_LOOKS {
+        fsleep(STOP_STEP);
+        let Some(rest) = one_round(port) else {
+            return Next::Now;
+        };
+        stuck = rest.stuck;
+        if stuck.is_empty() {
+            return Next::Now;
+        }
+    }
+    let mut hw = port.hw.lock();
+    let now = hw.now();
+    for vf in stuck.iter() {
+        let event = hw.switch.on_stuck(vf);
+        note(&mut hw, vf, event, now);
+    }
+    Next::After(STOP_AGAIN)
 }
 
 /// What PF and VFs still owe each other. A mailbox holds one message, in one direction.
@@ -151,10 +261,11 @@ impl Pending {
 const UNREAD_NS: u64 = 2_000_000_000;
 
 /// Tells VFs what they were to be told as soon as they had read an answer, if they never do.
-pub(crate) fn tell_silent(port: &Port, hw: &mut Hw) {
-    hw.pending.expire(port.now());
+pub(crate) fn tell_silent(io: &Io, hw: &mut Hw) {
+    let now = hw.now();
+    hw.pending.expire(now);
     let owed = hw.pending.pings;
-    ping(&port.io, hw, owed);
+    ping(io, hw, owed);
 }
 
 /// What was pending when the round began.
@@ -164,138 +275,245 @@ struct Round {
     now: u64,
 }
 
+/// What a round has left.
+#[derive(Default)]
+struct Rest {
+    /// VFs with a queue that has not come to rest yet.
+    stuck: VfSet,
+    /// When to come back, if a VF has to wait.
+    wake_at: Option<Delta>,
+    /// The interrupt may not serve a VF any more.
+    rationed: bool,
+}
+
+impl Rest {
+    fn is_left(&self) -> bool {
+        self.rationed || self.wake_at.is_some() || !self.stuck.is_empty()
+    }
+
+    /// A VF has to wait until `at`.
+    fn wait(&mut self, now: u64, at: u64) {
+        let delay = i64::try_from(at.saturating_sub(now)).map_or(POLL, Delta::from_nanos);
+        let delay = delay.min(POLL);
+        self.wake_at = Some(self.wake_at.map_or(delay, |earliest| earliest.min(delay)));
+    }
+}
+
 impl Round {
-    fn take(port: &Port, hw: &mut Hw) -> Self {
+    fn take(io: &Io, hw: &mut Hw, now: u64) -> Self {
         let cut_off = hw.switch.quarantined();
         let vfs = hw.switch.vfs().without(cut_off);
-        let causes = port.io.read(regs::MBVFICR);
+        let causes = io.read(regs::MBVFICR);
         // After the requests: a reset that a VF made before its request is not missed.
-        let resets = port.io.read(regs::VFLRE);
+        let resets = io.read(regs::VFLRE);
         let acks = VfSet::from_bits(mbvficr::acks(causes));
         if !acks.is_empty() {
-            port.io
-                .write(regs::MBVFICR, mbvficr::clear_acks(acks.bits()));
+            io.write(regs::MBVFICR, mbvficr::clear_acks(acks.bits()));
             hw.pending.read(acks);
         }
         // CAST: one bit for each VF.
         let resets = VfSet::from_bits(resets as u8);
-        let requests = VfSet::from_bits(mbvficr::requests(causes));
-        forget(&port.io, resets.union(requests).intersection(cut_off));
+        let requests = VfSet::from_bits(mbvficr::requests(causes)).union(hw.held);
+        forget(io, resets.union(requests).intersection(cut_off));
         Self {
             resets: resets.intersection(vfs),
             requests: requests.intersection(vfs),
-            now: port.now(),
+            now,
         }
     }
 
-    fn is_idle(&self) -> bool {
-        self.resets.is_empty() && self.requests.is_empty()
+    fn is_idle(&self, hw: &Hw) -> bool {
+        self.resets.is_empty() && self.requests.is_empty() && hw.unclean.is_empty()
     }
 
-    /// Serves the round. Returns when to come back, if a VF has to wait.
-    fn serve(&self, port: &Port, hw: &mut Hw) -> Option<Delta> {
-        let mut wake_at: Option<u64> = None;
+    /// Serves the round: in the interrupt if `direct`, where VFs have a ration.
+    fn serve(&self, io: &Io, hw: &mut Hw, direct: bool) -> Rest {
+        let mut rest = Rest::default();
         let cut_off = hw.switch.quarantined();
-        let pending = self.resets.union(self.requests);
         let mut answers = Answers::default();
-        for vf in pending.iter() {
+        if !direct {
+            self.clean_again(io, hw);
+        }
+        for vf in self.resets.union(self.requests).iter() {
+            if direct && !hw.direct.take(vf, self.now) {
+                rest.rationed = true;
+                self.put_off(hw, vf);
+                continue;
+            }
             let (admit, event) = hw.switch.admit(vf, self.now);
             if let Some(event) = event {
-                report(port, hw, vf, event, self.now);
+                note(hw, vf, event, self.now);
             }
             match admit {
-                Admit::Serve => {
-                    if self.resets.contains(vf) {
-                        self.reset(port, hw, vf);
-                    }
-                    if self.requests.contains(vf) {
-                        self.message(port, hw, vf, &mut answers);
-                    }
-                }
+                Admit::Serve => self.serve_one(io, hw, vf, &mut answers),
                 Admit::Later { at } => {
-                    if self.resets.contains(vf) {
-                        hw.shadow.vf_was_reset(vf);
-                        hw.switch.on_flr_pending(vf);
-                    }
-                    wake_at = Some(wake_at.map_or(at, |earliest| earliest.min(at)));
+                    self.put_off(hw, vf);
+                    rest.wait(self.now, at);
                 }
                 // Cut off in this very round: forgotten in the next.
                 Admit::Ignore => {}
             }
         }
         // A VF that reads "granted" may rely on it.
-        if answers.changed || !self.resets.is_empty() || hw.switch.quarantined() != cut_off {
-            hw.apply(&port.io);
+        let closed = !hw.unclean.is_empty() || hw.switch.quarantined() != cut_off;
+        if answers.changed || !self.resets.is_empty() || closed {
+            hw.apply(io);
         }
-        answers.send(&port.io, hw);
-        ping(&port.io, hw, hw.pending.pings);
-        let delay = wake_at?.saturating_sub(self.now);
-        let delay = i64::try_from(delay).map_or(POLL, Delta::from_nanos);
-        Some(delay.min(POLL))
+        answers.send(io, hw);
+        ping(io, hw, hw.pending.pings);
+        rest.stuck = hw.unclean;
+        rest
+    }
+
+    fn serve_one(&self, io: &Io, hw: &mut Hw, vf: VfIndex, answers: &mut Answers) {
+        if self.resets.contains(vf) {
+            self.reset(io, hw, vf);
+        }
+        if self.requests.contains(vf) {
+            self.message(io, hw, vf, answers);
+        }
+    }
+
+    /// The VF is served later; one that was reset is closed at once.
+    fn put_off(&self, hw: &mut Hw, vf: VfIndex) {
+        if self.resets.contains(vf) {
+            hw.shadow.vf_was_reset(vf);
+            hw.switch.on_flr_pending(vf);
+        }
     }
 
     /// The VF was reset: by its driver, or because it changes hands.
-    fn reset(&self, port: &Port, hw: &mut Hw, vf: VfIndex) {
-        port.io.write(regs::VFLRE, vf.bit().into());
+    fn reset(&self, io: &Io, hw: &mut Hw, vf: VfIndex) {
+        io.write(regs::VFLRE, vf.bit().into());
         hw.shadow.vf_was_reset(vf);
         hw.pending.read(VfSet::from_bits(vf.bit()));
+        hw.held.remove(vf);
         hw.switch.on_flr(vf);
         hw.recent.reset(self.now, vf);
-        // Its vectors are forgotten by the hardware, but not by every emulation.
-        port.io.update(regs::ivar0(vf.index()), |word| {
-            ivar::without_queue(word, vf.index())
-        });
+        hw.unclean.insert(vf);
+        self.clean(io, hw, vf);
+        self.clean_mailbox(io, hw, vf);
+    }
+
+    /// Cleans VFs that had to be left as they were, and those that were cut off.
+    fn clean_again(&self, io: &Io, hw: &mut Hw) {
+        for vf in hw.unclean.intersection(hw.switch.vfs()).iter() {
+            self.clean(io, hw, vf);
+            self.clean_mailbox(io, hw, vf);
+        }
+    }
+
+    /// Clears the mailbox of a VF. A request that is there already is the new driver's, and so may be
+    /// one that is being written: then that is done with the answer, or a little later.
+    fn clean_mailbox(&self, io: &Io, hw: &mut Hw, vf: VfIndex) {
+        if self.requests.contains(vf) {
+            return;
+        }
+        let register = regs::p2vmailbox(vf.index());
+        io.write(register, p2vmailbox::PFU);
+        if io.read(register) & p2vmailbox::PFU == 0 {
+            hw.unscrubbed.insert(vf);
+            hw.scrub_at = self.now.saturating_add(WRITING_NS);
+            return;
+        }
+        // With the mailbox ours no new request can come.
+        if mbvficr::requests(io.read(regs::MBVFICR)) & vf.bit() == 0 {
+            scrub(io, vf, 0);
+        }
+        io.write(register, 0);
+    }
+
+    /// Disables the queues of a VF, and clears what its tenant left if they are at rest.
+    fn clean(&self, io: &Io, hw: &mut Hw, vf: VfIndex) {
+        let stopped = tenant::stop(
+            vf,
+            |offset| io.read(offset),
+            |offset, v| io.write(offset, v),
+        );
+        hw.switch.on_stopped(vf, stopped);
+        if !stopped {
+            return;
+        }
+        // What the one tenant sent is not the other's.
+        hw.read_vf_counters(io, vf);
+        tenant::clear(
+            vf,
+            |offset| io.read(offset),
+            |offset, v| io.write(offset, v),
+        );
+        hw.unclean.remove(vf);
     }
 
     /// Reads and decides. The mailbox stays the PF's until the answer is sent.
-    fn message(&self, port: &Port, hw: &mut Hw, vf: VfIndex, answers: &mut Answers) {
-        let io = &port.io;
+    fn message(&self, io: &Io, hw: &mut Hw, vf: VfIndex, answers: &mut Answers) {
         // Acknowledged before the words are read: should the VF write another message now, it is
         // seen in the next round.
         io.write(regs::MBVFICR, mbvficr::clear_requests(vf.bit()));
+        hw.held.remove(vf);
+        hw.unscrubbed.remove(vf);
         if !lock(io, vf) {
             if let Some(event) = hw.switch.on_mailbox_held(vf, self.now) {
-                report(port, hw, vf, event, self.now);
+                note(hw, vf, event, self.now);
             }
         }
-        let mut words = Words::default();
-        let word0 = io.read(regs::vmbmem(vf.index(), 0));
-        // Reading stalls for each word: those the message does not have stay 0.
-        for (n, word) in words.iter_mut().enumerate().take(msg::words_of(word0)) {
-            *word = if n == 0 {
-                word0
-            } else {
-                io.read(regs::vmbmem(vf.index(), n))
-            };
-        }
+        let words = read_words(io, vf);
         io.write(
             regs::p2vmailbox(vf.index()),
             p2vmailbox::ACK | p2vmailbox::PFU,
         );
+        // Whoever makes the handshake may have got the VF without a reset. One that has just been made
+        // has done it.
+        if msg::is_reset(&words) && !self.resets.contains(vf) {
+            hw.unclean.insert(vf);
+            self.clean(io, hw, vf);
+        }
         let outcome = hw.switch.on_message(vf, &words, self.now);
+        if outcome.hold {
+            hw.held.insert(vf);
+            return;
+        }
         hw.recent.message(self.now, vf, &words, &outcome);
-        answers.add(vf, outcome.reply, outcome.changed);
+        answers.add(vf, outcome.reply, outcome.changed, outcome.scrub);
         if outcome.ping {
             hw.pending.pings.insert(vf);
         }
         if let Some(event) = outcome.event {
-            report(port, hw, vf, event, self.now);
+            note(hw, vf, event, self.now);
         }
     }
+}
+
+/// Copies a message. Reading stalls for each word: those the message does not have stay 0.
+fn read_words(io: &Io, vf: VfIndex) -> Words {
+    let mut words = Words::default();
+    let word0 = io.read(regs::vmbmem(vf.index(), 0));
+    for (n, word) in words.iter_mut().enumerate().take(msg::words_of(word0)) {
+        *word = if n == 0 {
+            word0
+        } else {
+            io.read(regs::vmbmem(vf.index(), n))
+        };
+    }
+    words
 }
 
 /// What a round has decided, until it is in force and can be told.
 #[derive(Default)]
 struct Answers {
     to: VfSet,
+    /// Those of `to` whose mailbox may hold words of another tenant.
+    scrub: VfSet,
     replies: [Option<Reply>; MAX_VFS],
     /// The registers may have to follow.
     changed: bool,
 }
 
 impl Answers {
-    fn add(&mut self, vf: VfIndex, reply: Option<Reply>, changed: bool) {
+    fn add(&mut self, vf: VfIndex, reply: Option<Reply>, changed: bool, scrub: bool) {
         self.to.insert(vf);
+        if scrub {
+            self.scrub.insert(vf);
+        }
         // PANIC: an index is below MAX_VFS by its type.
         self.replies[vf.index()] = reply;
         self.changed |= changed;
@@ -304,6 +522,13 @@ impl Answers {
     /// Writes the replies, and gives the mailboxes back.
     fn send(&self, io: &Io, hw: &mut Hw) {
         for vf in self.to.iter() {
+            // PANIC: as above.
+            let used = self.replies[vf.index()]
+                .as_ref()
+                .map_or(0, |reply| reply.words().len());
+            if self.scrub.contains(vf) {
+                scrub(io, vf, used);
+            }
             // PANIC: as above.
             match &self.replies[vf.index()] {
                 Some(reply) => {
@@ -331,6 +556,13 @@ fn lock(io: &Io, vf: VfIndex) -> bool {
     io.write(register, p2vmailbox::RVFU);
     io.write(register, p2vmailbox::PFU);
     false
+}
+
+/// Clears the mailbox memory of a VF from word `from` on.
+fn scrub(io: &Io, vf: VfIndex, from: usize) {
+    for n in from..VMBMEM_WORDS {
+        io.write(regs::vmbmem(vf.index(), n), 0);
+    }
 }
 
 /// Writes a message for the VF and lets it have the mailbox.
@@ -396,52 +628,33 @@ fn try_ping(io: &Io, vf: VfIndex, word: u32) -> bool {
 }
 
 /// Looks for frames that failed the spoof check since the last look.
-pub(crate) fn note_spoofs(port: &Port, hw: &mut Hw) {
-    let value = port.io.read(regs::WVBR);
+pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) {
+    let value = io.read(regs::WVBR);
     if value == regs::GONE {
         return;
     }
+    let now = hw.now();
     let vfs = VfSet::from_bits(regs::wvbr_pools(value)).intersection(hw.switch.vfs());
     for vf in vfs.iter() {
         let event = hw.switch.on_spoof(vf);
-        report(port, hw, vf, event, port.now());
+        note(hw, vf, event, now);
     }
 }
 
-/// One line of log for an event, if the VF's budget allows it.
-fn report(port: &Port, hw: &mut Hw, vf: VfIndex, event: Event, now: u64) {
+/// Takes note of an event that is to be told in the log, if the VF's budget allows it.
+fn note(hw: &mut Hw, vf: VfIndex, event: Event, now: u64) {
     // A VF may do these as often as it likes; they are counted.
-    if matches!(event, Event::Ready | Event::NotReady) {
-        return;
+    if !matches!(event, Event::Ready | Event::NotReady) {
+        hw.lines.add(vf, event, now);
     }
-    let allowed = hw
-        .log
-        .get_mut(vf.index())
-        .is_some_and(|budget| budget.allow(now));
-    // Being cut off happens once, and is always told.
-    if !allowed && event != Event::Quarantined {
-        return;
-    }
-    let (dev, n) = (&*port.pdev, vf.get());
-    match event {
-        Event::Ready | Event::NotReady => {}
-        Event::Malformed { word0, what } => {
-            dev_warn!(dev, "VF {n}: malformed message {word0:#010x} ({what:?})\n");
-        }
-        Event::Refused(why) => {
-            dev_warn!(dev, "VF {n}: request refused: {}\n", why.reason());
-        }
-        Event::Throttled => {
-            dev_warn!(dev, "VF {n} sends too many requests and has to wait\n");
-        }
-        Event::Spoofed => {
-            dev_warn!(dev, "VF {n} sends from a false address or VLAN; dropped\n");
-        }
-        Event::Quarantined => {
-            dev_warn!(
-                dev,
-                "VF {n} misbehaves and was cut off; 'ip link set DEV vf {n} state auto' lets it back\n"
-            );
+}
+
+impl Port {
+    /// Prints what was noted for the log. Process context, without [`Port::hw`].
+    pub(crate) fn tell(&self) {
+        let lines = self.hw.lock().lines.take();
+        for (vf, event) in lines.iter() {
+            log::print(&self.pdev, vf.get(), event);
         }
     }
 }

@@ -115,18 +115,14 @@ impl Driver for Port {
     type Vf = crate::vf::Ops;
 
     fn open(&self, dev: &Device<Self>) -> Result {
-        let started = {
-            let mut hw = self.hw.lock();
-            if !hw.live {
-                return Err(ENETDOWN);
-            }
-            hw.up = true;
-            hw.apply_need(&self.io)
-        };
+        if !self.hw.lock().live {
+            return Err(ENETDOWN);
+        }
+        // By now the interface has the name it will be known by.
+        self.serve_misc(dev)?;
+        let started = self.set_up(true);
         if let Err(error) = started.and_then(|()| self.net.lock().open(self, dev)) {
-            let mut hw = self.hw.lock();
-            hw.up = false;
-            let _ = hw.apply_need(&self.io);
+            let _ = self.set_up(false);
             return Err(error);
         }
         self.works.service.schedule();
@@ -140,11 +136,7 @@ impl Driver for Port {
             None => true,
         };
         dev.carrier_off();
-        {
-            let mut hw = self.hw.lock();
-            hw.up = false;
-            let _ = hw.apply_need(&self.io);
-        }
+        let _ = self.set_up(false);
         if !stopped && !self.io.is_gone() {
             let _ = recover::restart_with(dev, |_| Ok(()));
         }
@@ -174,6 +166,7 @@ impl Driver for Port {
             multicast.iter().map(MacAddr),
         );
         hw.apply(&self.io);
+        drop(hw);
         self.report_displaced(outcome.displaced);
         if outcome.conflicts != 0 {
             dev_warn!(
@@ -191,6 +184,7 @@ impl Driver for Port {
         let mut hw = self.hw.lock();
         let displaced = hw.switch.set_pf_mac(mac).map_err(errno)?;
         hw.apply(&self.io);
+        drop(hw);
         self.report_displaced(displaced);
         Ok(())
     }
@@ -222,15 +216,19 @@ impl Driver for Port {
             recover::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
         }
         {
-            let mut hw = self.hw.lock();
+            let mut mac = self.mac.lock();
             let strip = features.contains(Features::VLAN_RX);
-            hw.switch.set_rx_vlan_strip(strip);
-            hw.switch
-                .set_vlan_filter(features.contains(Features::VLAN_FILTER));
-            hw.rx_csum = features.contains(Features::RXCSUM);
-            hw.apply(&self.io);
-            if hw.live {
-                hw.apply_rss(&self.io);
+            mac.rx_csum = features.contains(Features::RXCSUM);
+            let live = {
+                let mut hw = self.hw.lock();
+                hw.switch.set_rx_vlan_strip(strip);
+                hw.switch
+                    .set_vlan_filter(features.contains(Features::VLAN_FILTER));
+                hw.apply(&self.io);
+                hw.live
+            };
+            if live {
+                mac.apply_rss(self);
                 self.io.update(regs::CTRL, |value| {
                     if strip {
                         value | ctrl::VME
@@ -325,6 +323,13 @@ impl Driver for Port {
 }
 
 impl Port {
+    /// The net device comes up or goes down: units and link follow.
+    fn set_up(&self, up: bool) -> Result {
+        let mut mac = self.mac.lock();
+        self.hw.lock().up = up;
+        mac.apply_need(self)
+    }
+
     /// Tells whose address the PF has taken.
     fn report_displaced(&self, vfs: VfSet) {
         for vf in vfs.iter() {

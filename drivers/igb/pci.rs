@@ -18,6 +18,7 @@ use crate::{
     netdev,
     port::{
         Hw,
+        Mac,
         Net,
         Port,
         Works,
@@ -42,7 +43,7 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
-    mailbox::WakeUps,
+    mailbox::Direct,
     nvm as contents,
     regs::{
         self,
@@ -80,6 +81,7 @@ use net::{
         Unregistered, //
     },
     devlink, dma,
+    lock::new_raw_spinlock,
     pci::{
         self,
         ChannelState,
@@ -155,14 +157,14 @@ impl pci::Driver for Igb {
             dev.close();
         }
         silence(dev);
-        data.port.hw.lock().release(&data.port.io);
+        data.port.mac.lock().release(&data.port);
         *data.port.misc_irq.lock() = None;
         disable(pdev);
     }
 
     fn shutdown(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
         silence(&data.netdev);
-        data.port.hw.lock().release(&data.port.io);
+        data.port.mac.lock().release(&data.port);
         disable(pdev);
     }
 
@@ -358,14 +360,15 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     // A magic packet wakes the system where the board allows it.
     let _ = pdev.set_wakeup(!wake_up::supported(&port.io).is_empty());
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
-    port.serve_misc()?;
-    let started = ScopeGuard::new(|| port.hw.lock().release(&port.io));
-    port.hw.lock().restart(&port.io, &port.plan)?;
+    let started = ScopeGuard::new(|| port.mac.lock().release(&port));
+    port.mac.lock().restart(&port)?;
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(
         port.clone(),
         &netdev::config(mac.get(), pairs, is_emulated(&port.io)),
     )?;
+    // What has come in since the restart is waiting.
+    port.serve_misc(&netdev)?;
     netdev.bind_work(mailbox_work, mailbox::serve)?;
     netdev.bind_work(service_work, service::run)?;
     netdev.bind_work(reset_work, recover::reset)?;
@@ -410,6 +413,10 @@ fn new_port(
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
     let now = Instant::now();
+    let hw = Arc::pin_init(
+        new_raw_spinlock!(new_hw(mac, promiscuity, now), c"igb_rs_hw"),
+        GFP_KERNEL,
+    )?;
     Arc::pin_init(
         pin_init!(Port {
             pdev: pdev.into(),
@@ -430,7 +437,16 @@ fn new_port(
                 queues: None,
                 program: None,
             }),
-            hw <- new_mutex!(new_hw(mac, promiscuity, settings, key, now)),
+            mac <- new_mutex!(Mac {
+                // CAST: at most MAX_PAIRS.
+                rss: Rss::new(settings.pairs as u8, key),
+                rx_csum: true,
+                link: Link::new(),
+                recall_refuses: false,
+                folded_rx: 0,
+                folded_at: 0,
+            }),
+            hw,
         }),
         GFP_KERNEL,
     )
@@ -439,29 +455,20 @@ fn new_port(
 /// What the port knows about the controller before its first reset.
 ///
 /// Written where it shall stay: several KiB, too large for a stack.
-fn new_hw(
-    mac: UnicastAddr,
-    promiscuity: Promiscuity,
-    settings: Settings,
-    key: [u8; rss::KEY_SIZE],
-    now: Instant<Monotonic>,
-) -> impl Init<Hw> {
+fn new_hw(mac: UnicastAddr, promiscuity: Promiscuity, now: Instant<Monotonic>) -> impl Init<Hw> {
     init!(Hw {
         switch: const { Switch::BLANK },
         shadow: const { Shadow::new() },
         image: Image::ZERO,
-        // CAST: at most MAX_PAIRS.
-        rss: Rss::new(settings.pairs as u8, key),
-        rx_csum: true,
-        link: Link::new(),
         vf_stats: Default::default(),
         pending: mailbox::Pending::default(),
-        wake_ups: WakeUps::new(),
-        recall_refuses: false,
-        folded_rx: 0,
-        folded_at: 0,
+        unclean: VfSet::EMPTY,
+        unscrubbed: VfSet::EMPTY,
+        scrub_at: 0,
+        held: VfSet::EMPTY,
+        direct: Direct::new(),
         told: VfSet::EMPTY,
-        log: [log::Budget::NEW; MAX_VFS],
+        lines: const { log::Lines::NEW },
         recent: const { debugfs::Recent::NEW },
         epoch: now,
         up: false,

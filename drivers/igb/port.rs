@@ -2,12 +2,14 @@
 
 //! The state of one controller, shared by everything that runs for it.
 //!
-//! Two locks, taken in this order (and RTNL before both, where it is needed):
+//! Three locks, taken in this order (and RTNL before them, where it is needed):
 //!
 //! - [`Port::net`]: the settings of the net device, and its queues while it is up. Held while
 //!   queues are opened, or exchanged for others; always under RTNL.
-//! - [`Port::hw`]: the registers that are not a queue's, and the desired state they follow. Held
-//!   for short stretches only, so that a VF's message is never kept waiting by a slow open.
+//! - [`Port::mac`]: link, hash, counters, and the controller's resets. May be held for long.
+//! - [`Port::hw`]: the filter registers and the desired state they follow, and the mailboxes. The
+//!   interrupt of the mailboxes takes it, so interrupts are off while it is held, for short stretches
+//!   without waiting for anything.
 //!
 //! The data path takes neither: a queue's state belongs to its NAPI instance or its transmit lock.
 
@@ -34,17 +36,18 @@ use crate::{
     },
     vectors::{
         LegacyHandler,
+        MailboxHandler,
         Misc,
-        MiscHandler,
         Plan, //
     }, //
 };
 use igb_core::{
     function::{
+        VfIndex,
         VfSet,
         MAX_VFS, //
     },
-    mailbox::WakeUps,
+    mailbox::Direct,
     regs::{
         self,
         ctrl,
@@ -52,7 +55,8 @@ use igb_core::{
         gpie,
         icr,
         ivar,
-        tctl, //
+        tctl,
+        xdctl, //
     },
     rss::Rss,
     stats::VfStats,
@@ -61,9 +65,11 @@ use igb_core::{
         Shadow,
         Switch, //
     },
+    tenant, //
 };
 use kernel::{
     prelude::*,
+    str::CString,
     sync::{
         aref::ARef,
         atomic::Atomic,
@@ -83,6 +89,7 @@ use net::{
         Kind,
         Vectors, //
     },
+    lock::RawSpinLock,
     napi::Scheduler,
     work,
     xdp::Program, //
@@ -126,11 +133,13 @@ pub(crate) struct Port {
     pub(crate) hw_stats: HwStats,
     /// The vector of everything that is not a queue (and of the queues, if it is the only one).
     #[pin]
-    pub(crate) misc_irq: Mutex<Option<irq::Registration>>,
+    pub(crate) misc_irq: Mutex<Option<MiscIrq>>,
     #[pin]
     pub(crate) net: Mutex<Net>,
     #[pin]
-    pub(crate) hw: Mutex<Hw>,
+    pub(crate) mac: Mutex<Mac>,
+    /// Shared with the handler of the misc vector, which the port owns.
+    pub(crate) hw: Arc<RawSpinLock<Hw>>,
 }
 
 impl Port {
@@ -152,25 +161,43 @@ impl Port {
     /// long as the link is down.
     pub(crate) fn holds_frames(&self) -> bool {
         let net = self.net.lock();
-        let hw = self.hw.lock();
-        hw.live
-            && hw.link.state().is_none()
+        let mac = self.mac.lock();
+        let live = self.hw.lock().live;
+        live && mac.link.state().is_none()
             && net
                 .queues
                 .as_ref()
                 .is_some_and(|queues| queues.have_unsent(&self.io))
     }
 
-    /// Has the misc vector served. Process context.
-    pub(crate) fn serve_misc(&self) -> Result {
+    /// Has the misc vector served, under the name of the interface: again, if that was another one.
+    /// Process context.
+    pub(crate) fn serve_misc(&self, dev: &Device<Port>) -> Result {
         if !self.plan.is_msix() {
             return self.serve_legacy(None);
         }
-        let handler = Arc::new(MiscHandler(self.misc()), GFP_KERNEL)?;
-        let irq =
-            self.vectors
-                .request(self.plan.misc_vector().into(), fmt!("igb_rs-misc"), handler)?;
-        *self.misc_irq.lock() = Some(irq);
+        let name = CString::try_from_fmt(fmt!("{}", dev.name()))?;
+        let mut slot = self.misc_irq.lock();
+        if slot.as_ref().is_some_and(|irq| *irq.name == *name) {
+            return Ok(());
+        }
+        let handler = Arc::new(
+            MailboxHandler {
+                misc: self.misc(),
+                hw: self.hw.clone(),
+            },
+            GFP_KERNEL,
+        )?;
+        // A vector has one handler at a time. What comes in between stays pending.
+        *slot = None;
+        let vector = self.plan.misc_vector().into();
+        let registration = self
+            .vectors
+            .request_hard(vector, fmt!("{}", dev.name()), handler)?;
+        *slot = Some(MiscIrq {
+            name,
+            _registration: registration,
+        });
         Ok(())
     }
 
@@ -184,10 +211,15 @@ impl Port {
             },
             GFP_KERNEL,
         )?;
+        let name = CString::try_from_fmt(fmt!("igb_rs"))?;
         let mut slot = self.misc_irq.lock();
         // A vector has one handler at a time.
         *slot = None;
-        *slot = Some(self.vectors.request(0, fmt!("igb_rs"), handler)?);
+        let registration = self.vectors.request(0, fmt!("igb_rs"), handler)?;
+        *slot = Some(MiscIrq {
+            name,
+            _registration: registration,
+        });
         Ok(())
     }
 
@@ -203,6 +235,13 @@ impl Port {
 
 fn nanos_since(epoch: Instant<Monotonic>) -> u64 {
     u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(0)
+}
+
+/// The vector of everything that is not a queue, while it is served.
+pub(crate) struct MiscIrq {
+    /// What `/proc/interrupts` calls it.
+    name: CString,
+    _registration: irq::Registration,
 }
 
 /// The net device's part of the state.
@@ -227,7 +266,23 @@ impl Net {
     }
 }
 
-/// The controller's part of the state.
+/// What of the controller VFs have no part in.
+pub(crate) struct Mac {
+    /// How frames are spread over the PF's queues.
+    pub(crate) rss: Rss,
+    /// The controller verifies checksums of received frames.
+    pub(crate) rx_csum: bool,
+    /// The link, as it shall be and as it is.
+    pub(crate) link: Link,
+    /// The next word for VFs that have to come back is a refusal.
+    pub(crate) recall_refuses: bool,
+    /// Packets the PF had received when the counters were read last.
+    pub(crate) folded_rx: u64,
+    /// When the counters were read last.
+    pub(crate) folded_at: u64,
+}
+
+/// The controller's filters and mailboxes.
 pub(crate) struct Hw {
     /// Which frame shall reach which function.
     pub(crate) switch: Switch,
@@ -235,28 +290,23 @@ pub(crate) struct Hw {
     pub(crate) shadow: Shadow,
     /// Scratch space, too large for a stack.
     pub(crate) image: Image,
-    /// How frames are spread over the PF's queues.
-    pub(crate) rss: Rss,
-    /// The controller verifies checksums of received frames.
-    pub(crate) rx_csum: bool,
-    /// The link, as it shall be and as it is.
-    pub(crate) link: Link,
     /// Traffic of each VF.
     pub(crate) vf_stats: [VfStats; MAX_VFS],
     /// Messages under way between PF and VFs.
     pub(crate) pending: mailbox::Pending,
-    /// How often VFs may still wake the PF.
-    pub(crate) wake_ups: WakeUps,
-    /// The next word for VFs that have to come back is a refusal.
-    pub(crate) recall_refuses: bool,
-    /// Packets the PF had received when the counters were read last.
-    pub(crate) folded_rx: u64,
-    /// When the counters were read last.
-    pub(crate) folded_at: u64,
+    /// VFs whose registers hold what a tenant has written who is gone.
+    pub(crate) unclean: VfSet,
+    /// VFs that were reset while their mailbox was held, and when to clear it all the same.
+    pub(crate) unscrubbed: VfSet,
+    pub(crate) scrub_at: u64,
+    /// VFs whose handshake was read and is not answered yet.
+    pub(crate) held: VfSet,
+    /// What may be served in the interrupt.
+    pub(crate) direct: Direct,
     /// VFs the administrator knows to be cut off.
     pub(crate) told: VfSet,
-    /// Log lines each VF may still cause.
-    pub(crate) log: [log::Budget; MAX_VFS],
+    /// Log lines that VFs cause.
+    pub(crate) lines: log::Lines,
     /// What VFs did of late, and what was written for them.
     pub(crate) recent: Recent,
     /// When the port was set up.
@@ -268,9 +318,26 @@ pub(crate) struct Hw {
 }
 
 impl Hw {
+    /// Nanoseconds since the port was set up.
+    pub(crate) fn now(&self) -> u64 {
+        nanos_since(self.epoch)
+    }
+
     /// The receiver and the transmitter are needed: by the net device or by a VF.
     pub(crate) fn is_needed(&self) -> bool {
         self.up || self.switch.nr_vfs() != 0
+    }
+
+    /// Takes a reading of the counters of `vf`.
+    pub(crate) fn read_vf_counters(&mut self, io: &Io, vf: VfIndex) {
+        if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
+            stats.update(vf, |offset| io.read_counter(offset));
+        }
+    }
+
+    /// Something is to be told to the administrator, which takes a work item.
+    pub(crate) fn has_to_tell(&self) -> bool {
+        self.lines.is_waiting() || self.switch.quarantined() != self.told
     }
 
     /// Makes the filter registers follow the desired state.
@@ -281,7 +348,7 @@ impl Hw {
         let needed = self.is_needed();
         self.switch.set_receive(needed);
         self.switch.render(&mut self.image);
-        let now = nanos_since(self.epoch);
+        let now = self.now();
         let (recent, replay) = (&mut self.recent, self.shadow.is_unknown());
         if replay {
             recent.replay(now);
@@ -294,11 +361,34 @@ impl Hw {
         });
     }
 
-    /// Starts or stops the units and the link, whichever is due. To be called when `up` or the
-    /// number of VFs has changed.
-    pub(crate) fn apply_need(&mut self, io: &Io) -> Result {
+    /// The controller comes out of a reset: everything is written anew, and VFs are served.
+    fn revive(&mut self, io: &Io) {
+        self.shadow.forget();
+        self.switch.on_pf_reset();
+        self.pending = mailbox::Pending::default();
+        self.held = VfSet::EMPTY;
+        self.unclean = VfSet::EMPTY;
+        self.unscrubbed = VfSet::EMPTY;
+        self.direct.on_reset();
+        self.live = true;
+        // Queue 0 comes out of a reset enabled, and belongs to VF 0.
+        io.write(regs::rxdctl(0), xdctl::RX_DEFAULT);
+        io.write(regs::txdctl(0), xdctl::TX_DEFAULT);
         self.apply(io);
-        if !self.live {
+    }
+}
+
+impl Mac {
+    /// Starts or stops the units and the link, whichever is due. To be called when [`Hw::up`] or the
+    /// number of VFs has changed.
+    pub(crate) fn apply_need(&mut self, port: &Port) -> Result {
+        let io = &port.io;
+        let (live, needed) = {
+            let mut hw = port.hw.lock();
+            hw.apply(io);
+            (hw.live, hw.is_needed())
+        };
+        if !live {
             return Ok(());
         }
         io.write(
@@ -306,9 +396,9 @@ impl Hw {
             tctl::PSP
                 | tctl::RTLC
                 | tctl::collision_threshold(15)
-                | if self.is_needed() { tctl::EN } else { 0 },
+                | if needed { tctl::EN } else { 0 },
         );
-        if self.is_needed() {
+        if needed {
             self.link.start(io)
         } else {
             self.link.stop(io)
@@ -317,12 +407,15 @@ impl Hw {
 
     /// The quiescing half of every reset: nothing is received, sent or switched from here on, and
     /// no VF is served.
-    pub(crate) fn quiesce(&mut self, io: &Io) {
-        self.live = false;
+    pub(crate) fn quiesce(&mut self, port: &Port) {
+        {
+            let mut hw = port.hw.lock();
+            hw.live = false;
+            hw.switch.set_link_speed(0);
+        }
         self.link.lost();
-        self.switch.set_link_speed(0);
-        hw::reset::mask_interrupts(io);
-        hw::reset::stop_units(io);
+        hw::reset::mask_interrupts(&port.io);
+        hw::reset::stop_units(&port.io);
     }
 
     /// The other half: resets the controller and writes everything anew from the desired state.
@@ -332,28 +425,37 @@ impl Hw {
     ///
     /// `ENODEV`: the controller is gone, and stays quiesced. A PHY that is not to be had is no error:
     /// the service work item tries to start the link again.
-    pub(crate) fn restart(&mut self, io: &Io, plan: &Plan) -> Result {
+    pub(crate) fn restart(&mut self, port: &Port) -> Result {
+        let io = &port.io;
         hw::reset::reset(io)?;
-        self.shadow.forget();
-        self.switch.on_pf_reset();
-        self.pending = mailbox::Pending::default();
-        self.live = true;
-        // Queue 0 comes out of a reset enabled, and belongs to VF 0.
-        io.write(regs::rxdctl(0), 0);
-        io.write(regs::txdctl(0), 0);
+        mailbox::space_interrupts(io, 0);
+        // Not every emulation resets the VFs' interrupt moderation.
+        let vfs = port.hw.lock().switch.vfs();
+        for vf in vfs.iter() {
+            tenant::clear(
+                vf,
+                |offset| io.read(offset),
+                |offset, v| io.write(offset, v),
+            );
+        }
+        let strip = {
+            let mut hw = port.hw.lock();
+            hw.revive(io);
+            hw.switch.ctrl_vme()
+        };
         io.write(regs::VET, regs::vet::DOT1Q);
         io.update(regs::CTRL, |value| {
             let value = (value | ctrl::SLU) & !(ctrl::FRCSPD | ctrl::FRCDPX);
-            if self.switch.ctrl_vme() {
+            if strip {
                 value | ctrl::VME
             } else {
                 value & !ctrl::VME
             }
         });
         io.write(regs::TIPG, regs::tipg::DEFAULT);
-        self.apply_rss(io);
-        let _ = self.apply_need(io);
-        self.start_interrupts(io, plan);
+        self.apply_rss(port);
+        let _ = self.apply_need(port);
+        start_interrupts(port);
         // From here on VFs see that the PF is ready for their handshake.
         io.update(regs::CTRL_EXT, |value| {
             value | ctrl_ext::PFRSTD | ctrl_ext::DRV_LOAD
@@ -363,18 +465,23 @@ impl Hw {
     }
 
     /// Spreads received frames over `pairs` of the PF's queue pairs: those that are open.
-    pub(crate) fn spread_over(&mut self, io: &Io, pairs: u8) {
+    pub(crate) fn spread_over(&mut self, port: &Port, pairs: u8) {
         self.rss.set_queues(pairs);
-        self.switch.set_pf_rss(pairs > 1);
-        self.apply(io);
-        if self.live {
-            self.apply_rss(io);
+        let live = {
+            let mut hw = port.hw.lock();
+            hw.switch.set_pf_rss(pairs > 1);
+            hw.apply(&port.io);
+            hw.live
+        };
+        if live {
+            self.apply_rss(port);
         }
     }
 
     /// Programs the hash, and how it spreads frames.
-    pub(crate) fn apply_rss(&self, io: &Io) {
-        let pools = self.switch.uses_pools();
+    pub(crate) fn apply_rss(&self, port: &Port) {
+        let io = &port.io;
+        let pools = port.hw.lock().switch.uses_pools();
         for (n, word) in self.rss.rssrk().into_iter().enumerate() {
             io.write(regs::rssrk(n), word);
         }
@@ -389,38 +496,11 @@ impl Hw {
         io.write(regs::MRQC, self.rss.mrqc(pools));
     }
 
-    /// Routes the causes that are not a queue's, and unmasks them.
-    fn start_interrupts(&self, io: &Io, plan: &Plan) {
-        if plan.is_msix() {
-            io.write(
-                regs::GPIE,
-                gpie::MSIX_MODE | gpie::PBA | gpie::EIAME | gpie::NSICR,
-            );
-            io.write(regs::IVAR_MISC, ivar::misc_other(plan.misc_vector()));
-            let bit = regs::eicr::vector(plan.misc_vector().into());
-            io.update(regs::EIAC, |value| value | bit);
-            io.update(regs::EIAM, |value| value | bit);
-            io.write(regs::EIMS, bit);
-            io.write(regs::MBVFIMR, regs::mbvfimr::ALL);
-        }
-        io.write(regs::IMS, self.misc_causes());
-        io.flush();
-    }
-
-    /// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
-    /// could send them without pause, so they are looked for now and then.
-    pub(crate) fn misc_causes(&self) -> u32 {
-        let mut causes = icr::LSC | icr::DRSTA;
-        if self.switch.nr_vfs() != 0 {
-            causes |= icr::VMMB;
-        }
-        causes
-    }
-
     /// Says goodbye: the link goes down, and firmware may have the controller.
-    pub(crate) fn release(&mut self, io: &Io) {
-        self.up = false;
-        self.quiesce(io);
+    pub(crate) fn release(&mut self, port: &Port) {
+        let io = &port.io;
+        port.hw.lock().up = false;
+        self.quiesce(port);
         if hw::reset::reset(io).is_err() {
             return;
         }
@@ -429,4 +509,34 @@ impl Hw {
         }
         io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
     }
+}
+
+/// Routes the causes that are not a queue's, and unmasks them.
+fn start_interrupts(port: &Port) {
+    let io = &port.io;
+    let hw = port.hw.lock();
+    if port.plan.is_msix() {
+        io.write(
+            regs::GPIE,
+            gpie::MSIX_MODE | gpie::PBA | gpie::EIAME | gpie::NSICR,
+        );
+        io.write(regs::IVAR_MISC, ivar::misc_other(port.plan.misc_vector()));
+        let bit = regs::eicr::vector(port.plan.misc_vector().into());
+        io.update(regs::EIAC, |value| value | bit);
+        io.update(regs::EIAM, |value| value | bit);
+        io.write(regs::EIMS, bit);
+        io.write(regs::MBVFIMR, regs::mbvfimr::ALL);
+    }
+    io.write(regs::IMS, misc_causes(&hw));
+    io.flush();
+}
+
+/// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
+/// could send them without pause, so they are looked for now and then.
+fn misc_causes(hw: &Hw) -> u32 {
+    let mut causes = icr::LSC | icr::DRSTA;
+    if hw.switch.nr_vfs() != 0 {
+        causes |= icr::VMMB;
+    }
+    causes
 }

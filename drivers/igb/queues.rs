@@ -182,7 +182,7 @@ pub(crate) fn open(port: &Port, dev: &Device<Port>, net: &Net) -> Result<Queues>
         }
     }
     // CAST: at most MAX_PAIRS.
-    port.hw.lock().spread_over(&port.io, count as u8);
+    port.mac.lock().spread_over(port, count as u8);
     start(port, dev, &mut queues);
     Ok(queues)
 }
@@ -383,8 +383,8 @@ pub(crate) fn close(port: &Port, dev: &Device<Port>, mut queues: Queues) -> bool
             &*port.pdev,
             "a queue does not stop: resetting the controller\n"
         );
-        let mut hw = port.hw.lock();
-        hw.quiesce(io);
+        let mut mac = port.mac.lock();
+        mac.quiesce(port);
         let _ = reset::reset(io);
     }
     {

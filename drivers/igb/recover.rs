@@ -10,7 +10,7 @@
 use crate::{
     mailbox,
     port::{
-        Hw,
+        Mac,
         Port, //
     },
     queues, //
@@ -37,13 +37,16 @@ pub(crate) fn quiesce(dev: &Device<Port>) {
         let _ = queues::close(port, dev, queues);
     }
     dev.carrier_off();
-    let mut hw = port.hw.lock();
-    if hw.live {
-        port.fold_counters(&mut hw);
-        // VFs are told while the mailboxes still work: without the right to send, they wait.
-        hw.switch.on_pf_reset();
-        mailbox::recall(&port.io, &hw, false);
-        hw.quiesce(&port.io);
+    let mut mac = port.mac.lock();
+    if port.hw.lock().live {
+        port.fold_counters(&mut mac);
+        {
+            let mut hw = port.hw.lock();
+            // VFs are told while the mailboxes still work: without the right to send, they wait.
+            hw.switch.on_pf_reset();
+            mailbox::recall(&port.io, &hw, false);
+        }
+        mac.quiesce(port);
     }
 }
 
@@ -56,10 +59,10 @@ pub(crate) fn quiesce(dev: &Device<Port>) {
 pub(crate) fn restart(dev: &Device<Port>) -> Result {
     let port = dev.data();
     {
-        let mut hw = port.hw.lock();
-        hw.restart(&port.io, &port.plan)?;
-        hw.recall_refuses = false;
-        port.rebase_counters(&mut hw);
+        let mut mac = port.mac.lock();
+        mac.restart(port)?;
+        mac.recall_refuses = false;
+        port.rebase_counters();
     }
     let opened = open_missing(port, dev);
     port.works.service.schedule();
@@ -81,9 +84,9 @@ fn open_missing(port: &Port, dev: &Device<Port>) -> Result {
 /// # Errors
 ///
 /// If `change` fails, the port runs on with the state it left.
-pub(crate) fn restart_with(dev: &Device<Port>, change: impl FnOnce(&mut Hw) -> Result) -> Result {
+pub(crate) fn restart_with(dev: &Device<Port>, change: impl FnOnce(&mut Mac) -> Result) -> Result {
     quiesce(dev);
-    let changed = change(&mut dev.data().hw.lock());
+    let changed = change(&mut dev.data().mac.lock());
     restart(dev)?;
     changed
 }

@@ -32,22 +32,19 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     let port = dev.data();
     watch_link(port, dev);
     {
-        let mut hw = port.hw.lock();
-        if hw.live {
+        let mut mac = port.mac.lock();
+        if port.hw.lock().live {
             let received = port.received();
-            let due = port.now().saturating_sub(hw.folded_at) >= FOLD_NS;
-            if due || received != hw.folded_rx {
-                hw.folded_rx = received;
-                port.fold_counters(&mut hw);
+            let due = port.now().saturating_sub(mac.folded_at) >= FOLD_NS;
+            if due || received != mac.folded_rx {
+                mac.folded_rx = received;
+                port.fold_counters(&mut mac);
             }
-            if hw.switch.nr_vfs() != 0 {
-                mailbox::note_spoofs(port, &mut hw);
-            }
-            mailbox::tell_silent(port, &mut hw);
-            hw.recall_refuses = !hw.recall_refuses;
-            mailbox::recall(&port.io, &hw, hw.recall_refuses);
+            mac.recall_refuses = !mac.recall_refuses;
+            look_after_vfs(port, mac.recall_refuses);
         }
     }
+    port.tell();
     // A ring without buffers gets no interrupt that would have it refilled.
     if let Some(queues) = &port.net.lock().queues {
         if port.has_starved() {
@@ -60,24 +57,39 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     handle.schedule_after(PERIOD);
 }
 
+/// What VFs have to be told, and what is to be told of them. The controller is live.
+fn look_after_vfs(port: &Port, recall_refuses: bool) {
+    let mut hw = port.hw.lock();
+    if hw.switch.nr_vfs() != 0 {
+        mailbox::note_spoofs(&port.io, &mut hw);
+    }
+    mailbox::tell_silent(&port.io, &mut hw);
+    mailbox::recall(&port.io, &hw, recall_refuses);
+}
+
 fn watch_link(port: &Port, dev: &Device<Port>) {
     let change = {
-        let mut hw = port.hw.lock();
-        if !hw.live {
+        let mut mac = port.mac.lock();
+        let (live, needed) = {
+            let hw = port.hw.lock();
+            (hw.live, hw.is_needed())
+        };
+        if !live {
             return;
         }
-        if hw.is_needed() {
+        if needed {
             // It is started, unless the PHY was not to be had then.
-            if let Some(error) = hw.link.retry(&port.io) {
+            if let Some(error) = mac.link.retry(&port.io) {
                 dev_err!(
                     &*port.pdev,
                     "cannot start the link: {error:?}; trying again\n"
                 );
             }
         }
-        let change = hw.link.refresh(&port.io);
+        let change = mac.link.refresh(&port.io);
         if change != Change::None {
-            let mbps = hw.link.mbps();
+            let mbps = mac.link.mbps();
+            let mut hw = port.hw.lock();
             hw.switch.set_link_speed(mbps);
             hw.apply(&port.io);
         }
@@ -103,7 +115,7 @@ fn log_change(port: &Port, dev: &Device<Port>, change: Change) {
             name,
             link.speed.mbps(),
             if link.full_duplex { "Full" } else { "Half" },
-            pause_name(port.hw.lock().link.pause())
+            pause_name(port.mac.lock().link.pause())
         ),
         Change::Down => dev_info!(&*port.pdev, "{}: NIC Link is Down\n", name),
     }
@@ -122,7 +134,7 @@ fn pause_name(pause: Pause) -> &'static str {
 /// lock that closing the queues takes, so that it cannot come too late.
 fn sync_carrier(port: &Port, dev: &Device<Port>) {
     let net = port.net.lock();
-    let up = port.hw.lock().link.state().is_some();
+    let up = port.mac.lock().link.state().is_some();
     match (net.queues.is_some() && up, dev.carrier_ok()) {
         (true, false) => dev.carrier_on(),
         (false, true) => dev.carrier_off(),

@@ -7,12 +7,14 @@
 
 use crate::{
     io::Io,
+    log,
     mailbox,
     port::Port,
     recover, //
 };
 use igb_core::{
     function::MAX_VFS,
+    mailbox::Direct,
     regs::{
         self,
         iovctl, //
@@ -159,11 +161,13 @@ fn settled_occupant(pdev: &pci::Device<Core<'_>>, vf: &pci::Device) -> Occupant 
 /// Restarts the controller with room for `nr_vfs` VFs.
 fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
     let rtnl = rtnl::lock();
-    let done = recover::restart_with(dev, |hw| {
+    let done = recover::restart_with(dev, |_| {
+        let mut hw = dev.data().hw.lock();
         hw.switch.set_nr_vfs(nr_vfs).map_err(recover::errno)?;
-        dev.data().note_switch(hw);
+        dev.data().note_switch(&hw);
         hw.vf_stats = Default::default();
-        hw.log = Default::default();
+        hw.lines = log::Lines::NEW;
+        hw.direct = Direct::new();
         Ok(())
     });
     drop(rtnl);

@@ -3,10 +3,11 @@
 //! Counters: those of the data path, and totals of the controller's.
 
 use crate::port::{
-    Hw,
+    Mac,
     Port, //
 };
 use igb_core::{
+    function::VfIndex,
     regs,
     stats::ReadClear, //
 };
@@ -229,11 +230,15 @@ impl HwStats {
 
 impl Port {
     /// Adds the controller's counters to their totals. The controller is live.
-    pub(crate) fn fold_counters(&self, hw: &mut Hw) {
+    pub(crate) fn fold_counters(&self, mac: &mut Mac) {
         let io = &self.io;
-        hw.folded_at = self.now();
-        for (vf, stats) in hw.switch.vfs().iter().zip(hw.vf_stats.iter_mut()) {
-            stats.update(vf, |offset| io.read_counter(offset));
+        mac.folded_at = self.now();
+        for vf in VfIndex::all() {
+            // One at a time: interrupts are off meanwhile.
+            let mut hw = self.hw.lock();
+            if hw.switch.vfs().contains(vf) {
+                hw.read_vf_counters(io, vf);
+            }
         }
         let mut sum = *self.hw_stats.totals.lock();
         sum.add(|offset| io.read(offset));
@@ -244,8 +249,8 @@ impl Port {
     }
 
     /// The controller was reset: counters that do not clear on reading start from 0.
-    pub(crate) fn rebase_counters(&self, hw: &mut Hw) {
-        for stats in hw.vf_stats.iter_mut() {
+    pub(crate) fn rebase_counters(&self) {
+        for stats in self.hw.lock().vf_stats.iter_mut() {
             stats.rebase();
         }
         self.hw_stats.count_reset();

@@ -10,8 +10,12 @@
 
 use crate::{
     io::Io,
+    mailbox,
     poll::Pair,
-    port::MAX_PAIRS, //
+    port::{
+        Hw,
+        MAX_PAIRS, //
+    }, //
 };
 use igb_core::regs::{
     self,
@@ -20,15 +24,19 @@ use igb_core::regs::{
 };
 use kernel::{
     irq::IrqReturn,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 use net::{
     irq::{
         Handler,
+        HardHandler,
+        HardIrq,
         Kind,
         Kinds,
         Vectors, //
     },
+    lock::RawSpinLock,
     napi::Scheduler,
     work, //
 };
@@ -91,8 +99,7 @@ impl Plan {
     }
 }
 
-/// The causes that are not a queue's, and what they lead to. Hard interrupt context: one register
-/// is read, and all else is left to work items.
+/// The causes that are not a queue's, and what they lead to. Hard interrupt context.
 pub(crate) struct Misc {
     pub(crate) io: Io,
     pub(crate) mailbox: work::Handle,
@@ -102,12 +109,6 @@ pub(crate) struct Misc {
 
 impl Misc {
     fn dispatch(&self, causes: u32) {
-        if causes & icr::VMMB != 0 {
-            // Masked until the mailboxes have been served: a VF that rings without pause costs
-            // the host one interrupt for each round of service, however fast it rings.
-            self.io.write(regs::IMC, icr::VMMB);
-            self.mailbox.schedule();
-        }
         if causes & icr::LSC != 0 {
             self.service.schedule();
         }
@@ -117,14 +118,23 @@ impl Misc {
     }
 }
 
-/// Handler of the MSI-X vector that is not a queue's.
-pub(crate) struct MiscHandler(pub(crate) Misc);
+/// Handler of the MSI-X vector that is not a queue's. Never a thread: a VF's driver on this host
+/// waits for its answer with the CPU to itself.
+pub(crate) struct MailboxHandler {
+    pub(crate) misc: Misc,
+    pub(crate) hw: Arc<RawSpinLock<Hw>>,
+}
 
-impl Handler for MiscHandler {
-    fn handle(&self) -> IrqReturn {
-        let causes = self.0.io.read(regs::ICR);
-        self.0.dispatch(causes);
-        self.0.io.write(regs::EIMS, eicr::vector(0));
+impl HardHandler for MailboxHandler {
+    fn handle(&self, cx: &HardIrq) -> IrqReturn {
+        let misc = &self.misc;
+        // Clears the causes: what comes in from here on raises another interrupt.
+        let causes = misc.io.read(regs::ICR);
+        misc.dispatch(causes);
+        if causes & icr::VMMB != 0 {
+            mailbox::interrupt(&misc.io, &self.hw, &misc.mailbox, cx);
+        }
+        misc.io.write(regs::EIMS, eicr::vector(0));
         IrqReturn::Handled
     }
 }

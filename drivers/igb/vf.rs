@@ -21,10 +21,6 @@ use igb_core::{
         VfIndex,
         VfSet, //
     },
-    regs::{
-        self,
-        icr, //
-    },
     switch::{
         self,
         Loopback, //
@@ -105,11 +101,10 @@ impl Admin<Port> for Ops {
     fn stats(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex) -> Result<VfStats> {
         let mut hw = port.hw.lock();
         let vf = index(&hw, vf)?;
-        let live = hw.live;
-        let stats = hw.vf_stats.get_mut(vf.index()).ok_or(EINVAL)?;
-        if live {
-            stats.update(vf, |offset| port.io.read_counter(offset));
+        if hw.live {
+            hw.read_vf_counters(&port.io, vf);
         }
+        let stats = hw.vf_stats.get(vf.index()).ok_or(EINVAL)?;
         Ok(VfStats {
             rx_packets: stats.rx_packets.total(),
             tx_packets: stats.tx_packets.total(),
@@ -190,9 +185,10 @@ impl Admin<Port> for Ops {
         };
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_link_state(vf, state)?;
-            // The way back for a VF that was cut off.
+            // The way back for a VF that was cut off. It may have changed hands meanwhile.
             if hw.switch.release(vf) && hw.live {
-                port.io.write(regs::ICS, icr::VMMB);
+                hw.unclean.insert(vf);
+                port.works.mailbox.schedule();
             }
             Ok(())
         })?;

@@ -75,6 +75,8 @@ counters! {
     throttled,
     /// Times the VF held the mailbox when the PF needed it.
     mailbox_held,
+    /// Times a queue of the VF did not come to rest in time.
+    queue_stuck,
     /// Function level resets.
     flr,
     /// Times an address the VF had chosen was taken by the administrator.

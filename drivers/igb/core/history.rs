@@ -41,6 +41,25 @@ impl<T: Copy, const N: usize> History<T, N> {
         self.total
     }
 
+    /// The number of the oldest entry that is kept, counted from the first there ever was; the latest
+    /// is the one before [`History::total`].
+    #[must_use]
+    pub fn first(&self) -> u64 {
+        self.total
+            .saturating_sub(u64::try_from(N).unwrap_or(u64::MAX))
+    }
+
+    /// The entry with this number, if it is (still) kept.
+    #[must_use]
+    pub fn get(&self, number: u64) -> Option<T> {
+        let age = self.total.checked_sub(number)?;
+        let from_end = usize::try_from(age)
+            .ok()
+            .filter(|age| (1..=N).contains(age))?;
+        let kept = self.iter().count();
+        self.iter().nth(kept.checked_sub(from_end)?).copied()
+    }
+
     /// The latest entries, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &T> + '_ {
         let (late, early) = self.entries.split_at(self.next.min(N));

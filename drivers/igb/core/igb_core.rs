@@ -12,6 +12,7 @@
 //! - [`regs`]: the register map.
 //! - [`switch`]: which frame reaches which function; the settings of every VF.
 //! - [`mailbox`]: the protocol between PF and VFs.
+//! - [`tenant`]: what is cleared when a VF changes hands.
 //! - [`desc`], [`ring`]: descriptors, and the rings they form.
 //! - [`layout`]: who has which queue and interrupt vector.
 //! - [`itr`]: interrupt moderation.
@@ -42,5 +43,6 @@ pub mod ring;
 pub mod rss;
 pub mod stats;
 pub mod switch;
+pub mod tenant;
 pub mod vlan;
 pub mod wake;

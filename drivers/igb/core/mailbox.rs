@@ -4,13 +4,15 @@
 //!
 //! [`msg`] turns the sixteen words of a mailbox into a [`Request`] or [`Malformed`] and a [`Reply`]
 //! into words; nothing else in the driver looks at raw words. [`session`] is the state machine per VF
-//! that decides whether a request is served at all. What a served request does is decided in
-//! [`crate::switch`].
+//! that decides whether a request is served at all, [`direct`] says what may be served in the
+//! interrupt. What a served request does is decided in [`crate::switch`].
 
+pub mod direct;
 pub mod msg;
 pub mod session;
 
 pub use self::{
+    direct::Direct,
     msg::{
         Malformed,
         Reply,
@@ -20,7 +22,6 @@ pub use self::{
     session::{
         Admit,
         Policy,
-        Session,
-        WakeUps, //
+        Session, //
     }, //
 };

@@ -288,6 +288,7 @@ impl Switch {
     pub fn on_pf_reset(&mut self) {
         for vf in &mut self.vfs {
             vf.session.lose();
+            vf.stuck = false;
         }
     }
 

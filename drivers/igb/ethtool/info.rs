@@ -38,7 +38,7 @@ impl Info<Port> for Ops {
     fn registers(port: &Port, _dev: &Device<Port>, out: &mut Registers<'_>) {
         let [low, high] = port.pdev.device_id().to_le_bytes();
         out.version = u32::from_le_bytes([low, high, port.pdev.revision_id(), dump::VERSION]);
-        let _hw = port.hw.lock();
+        let _mac = port.mac.lock();
         for (pair, offset) in out.values.chunks_exact_mut(2).zip(dump::offsets()) {
             pair.copy_from_slice(&[offset, port.io.read(offset)]);
         }

@@ -62,8 +62,8 @@ const SUPPORTED: LinkModes = LinkModes::of(&[
 #[vtable]
 impl Link<Port> for Ops {
     fn link_settings(port: &Port, _dev: &Device<Port>) -> Result<LinkSettings> {
-        let hw = port.hw.lock();
-        let (config, state) = (*hw.link.config(), hw.link.state());
+        let mac = port.mac.lock();
+        let (config, state) = (*mac.link.config(), mac.link.state());
         let (lp_advertising, mdix) = match state {
             Some(_) => look_at_partner(port)?,
             None => (LinkModes::NONE, Mdix::Unknown),
@@ -126,7 +126,7 @@ impl Link<Port> for Ops {
 /// Does something to the link, and has the service work look what became of it: the stack sees that
 /// the link is lost even if it is back before the next look.
 fn renegotiate(port: &Port, change: impl FnOnce(&mut PortLink, &Io) -> Result) -> Result {
-    change(&mut port.hw.lock().link, &port.io)?;
+    change(&mut port.mac.lock().link, &port.io)?;
     port.works.service.schedule();
     Ok(())
 }
@@ -235,8 +235,8 @@ fn look_at_partner(port: &Port) -> Result<(LinkModes, Mdix)> {
 #[vtable]
 impl Pause<Port> for Ops {
     fn pauseparam(port: &Port, _dev: &Device<Port>) -> PauseParam {
-        let hw = port.hw.lock();
-        let config = hw.link.config();
+        let mac = port.mac.lock();
+        let config = mac.link.config();
         PauseParam {
             autoneg: config.negotiates_pause(),
             rx: config.advertise.pause.rx,

@@ -28,21 +28,21 @@ impl Rss<Port> for Ops {
     const KEY_SIZE: usize = KEY_SIZE;
 
     fn indirection(port: &Port, _dev: &Device<Port>, table: &mut [u32]) {
-        let hw = port.hw.lock();
-        for (to, queue) in table.iter_mut().zip(hw.rss.table()) {
+        let mac = port.mac.lock();
+        for (to, queue) in table.iter_mut().zip(mac.rss.table()) {
             *to = (*queue).into();
         }
     }
 
     fn key(port: &Port, _dev: &Device<Port>, key: &mut [u8]) {
-        let hw = port.hw.lock();
-        for (to, byte) in key.iter_mut().zip(hw.rss.key) {
+        let mac = port.mac.lock();
+        for (to, byte) in key.iter_mut().zip(mac.rss.key) {
             *to = byte;
         }
     }
 
     fn rx_ring_count(port: &Port, _dev: &Device<Port>) -> u32 {
-        port.hw.lock().rss.queues().into()
+        port.mac.lock().rss.queues().into()
     }
 
     fn set_rss(
@@ -51,28 +51,28 @@ impl Rss<Port> for Ops {
         change: &RssChange<'_>,
         extack: &mut ExtAck<'_>,
     ) -> Result {
-        let mut hw = port.hw.lock();
+        let mut mac = port.mac.lock();
         if let Some(table) = change.indirection.map(parse_table) {
             // With VFs a pool has two queues, whatever was set without them.
             table
-                .and_then(|table| hw.rss.set_table(&table).ok())
+                .and_then(|table| mac.rss.set_table(&table).ok())
                 .ok_or_else(|| extack.err(EINVAL, c"The table names a queue that is not in use"))?;
         }
         if let Some(key) = change.key {
-            hw.rss.key = key.try_into().map_err(|_| EINVAL)?;
+            mac.rss.key = key.try_into().map_err(|_| EINVAL)?;
         }
-        if hw.live {
-            hw.apply_rss(&port.io);
+        if port.hw.lock().live {
+            mac.apply_rss(port);
         }
         Ok(())
     }
 
     fn hash_fields(port: &Port, _dev: &Device<Port>, flow: FlowType) -> Result<HashFields> {
-        let hw = port.hw.lock();
+        let mac = port.mac.lock();
         let ports = match flow {
             FlowType::Tcp4 | FlowType::Tcp6 => true,
-            FlowType::Udp4 => hw.rss.udp_v4,
-            FlowType::Udp6 => hw.rss.udp_v6,
+            FlowType::Udp4 => mac.rss.udp_v4,
+            FlowType::Udp6 => mac.rss.udp_v6,
             _ => false,
         };
         Ok(if ports {
@@ -95,17 +95,17 @@ impl Rss<Port> for Ops {
         let Some(ports) = includes_ports(fields) else {
             return Err(extack.err(EINVAL, c"Use sd (addresses) or sdfn (addresses and ports)"));
         };
-        let mut hw = port.hw.lock();
+        let mut mac = port.mac.lock();
         match flow {
-            FlowType::Udp4 => hw.rss.udp_v4 = ports,
-            FlowType::Udp6 => hw.rss.udp_v6 = ports,
+            FlowType::Udp4 => mac.rss.udp_v4 = ports,
+            FlowType::Udp6 => mac.rss.udp_v6 = ports,
             _ => return Err(extack.err(EINVAL, c"Only the fields of udp4 and udp6 can change")),
         }
         if ports {
             extack.set_msg(c"Fragments of a datagram may arrive out of order");
         }
-        if hw.live {
-            hw.apply_rss(&port.io);
+        if port.hw.lock().live {
+            mac.apply_rss(port);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::{
     hw::nvm,
     io::Io,
     port::{
-        Hw,
+        Mac,
         Port, //
     },
     recover, //
@@ -73,7 +73,7 @@ impl Report {
 
 /// Tests that disturb nobody.
 pub(super) fn online(port: &Port) -> Report {
-    let link = match port.hw.lock().link.state() {
+    let link = match port.mac.lock().link.state() {
         Some(_) => Ok(()),
         None => Err(ENOLINK),
     };
@@ -100,8 +100,8 @@ pub(super) fn offline(port: &Port, dev: &Device<Port>) -> Report {
         report.loopback = Err(EBUSY);
         return report;
     }
-    let restarted = recover::restart_with(dev, |hw| {
-        test_quiesced(port, dev, hw, &mut report);
+    let restarted = recover::restart_with(dev, |mac| {
+        test_quiesced(port, dev, mac, &mut report);
         Ok(())
     });
     if let Err(error) = restarted {
@@ -113,11 +113,11 @@ pub(super) fn offline(port: &Port, dev: &Device<Port>) -> Report {
 
 /// The tests of a quiesced controller. Registers come last: they leave it in a state that only a
 /// reset ends.
-fn test_quiesced(port: &Port, dev: &Device<Port>, hw: &mut Hw, report: &mut Report) {
-    report.interrupt = interrupt::test(port);
+fn test_quiesced(port: &Port, dev: &Device<Port>, mac: &mut Mac, report: &mut Report) {
+    report.interrupt = interrupt::test(port, dev);
     report.loopback = loopback::test(port, dev);
     if report.link.is_err() {
-        report.link = test_link(&port.io, hw);
+        report.link = test_link(&port.io, mac);
     }
     report.registers = test_registers(port);
 }
@@ -133,9 +133,9 @@ fn test_nvm(io: &Io) -> Result {
 }
 
 /// Negotiates a link that was not in use.
-fn test_link(io: &Io, hw: &mut Hw) -> Result {
+fn test_link(io: &Io, mac: &mut Mac) -> Result {
     io.update(regs::CTRL, |value| value | ctrl::SLU);
-    hw.link.negotiate(io)?;
+    mac.link.negotiate(io)?;
     io.wait(
         regs::STATUS,
         Delta::from_millis(10),

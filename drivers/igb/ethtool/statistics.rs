@@ -38,9 +38,9 @@ use net::{
 impl Port {
     /// The controller's counters as of now.
     pub(super) fn current_counters(&self) -> HwCounters {
-        let mut hw = self.hw.lock();
-        if hw.live {
-            self.fold_counters(&mut hw);
+        let mut mac = self.mac.lock();
+        if self.hw.lock().live {
+            self.fold_counters(&mut mac);
         }
         self.hw_stats.get()
     }

@@ -70,17 +70,18 @@ impl Port {
     pub(crate) fn prepare_sleep(&self) -> WakeEvents {
         let io = &self.io;
         let wanted = self.ethtool.wake();
-        let mut hw = self.hw.lock();
+        let mut mac = self.mac.lock();
+        let needed = self.hw.lock().is_needed();
         let events = if hw::wake::supported(io).contains(wanted) {
             hw::wake::arm(io, wanted)
         } else {
             hw::wake::arm(io, WakeEvents::NONE)
         };
         let link = if events.is_empty() {
-            hw.link.stop(io)
-        } else if !hw.is_needed() {
+            mac.link.stop(io)
+        } else if !needed {
             // It was down, or on its way there, as nobody needed it.
-            hw.link.negotiate(io)
+            mac.link.negotiate(io)
         } else {
             Ok(())
         };

@@ -160,6 +160,12 @@ pub const fn words_of(word0: u32) -> usize {
     }
 }
 
+/// Whether these words ask for the handshake.
+#[must_use]
+pub fn is_reset(words: &Words) -> bool {
+    matches!(Request::parse(words), Ok(Request::Reset))
+}
+
 impl Request {
     /// Parses the sixteen words of a mailbox.
     ///

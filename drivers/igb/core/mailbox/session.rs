@@ -17,9 +17,7 @@
 //! A token bucket limits how often a VF is served. A VF that has used it up is not refused but served
 //! later. Time is in nanoseconds of any clock that does not go backwards.
 
-use crate::function::MAX_VFS;
-
-const NSEC_PER_SEC: u64 = 1_000_000_000;
+pub(super) const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// Shortest time between two answers to a VF that has not made its handshake.
 const NACK_INTERVAL: u64 = 2 * NSEC_PER_SEC;
@@ -64,14 +62,21 @@ impl Default for Policy {
 
 /// Tokens that come in at a steady rate and are saved up to a depth. Starts full.
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+pub(super) struct Bucket {
     /// When it is full again if nothing is taken until then: a token moves it on by one interval.
     full_at: u64,
 }
 
 impl Bucket {
+    pub(super) const FULL: Self = Self { full_at: 0 };
+
+    /// Whether as many tokens are there as come in within `time`. All times in nanoseconds.
+    pub(super) fn has(&self, time: u64, depth: u64, now: u64) -> bool {
+        self.full_at.saturating_add(time) <= now.saturating_add(depth)
+    }
+
     /// Takes a token, or says when there is one. All times in nanoseconds.
-    fn take(&mut self, interval: u64, depth: u64, now: u64) -> Result<(), u64> {
+    pub(super) fn take(&mut self, interval: u64, depth: u64, now: u64) -> Result<(), u64> {
         // Not later than the depth allows: it may have been deeper, or slower to fill.
         self.full_at = self.full_at.clamp(now, now.saturating_add(depth));
         let full_at = self.full_at.saturating_add(interval);
@@ -82,36 +87,6 @@ impl Bucket {
         }
         self.full_at = full_at;
         Ok(())
-    }
-}
-
-/// How often VFs may wake the PF.
-///
-/// What a VF can do without being served (acknowledge what was never sent, ring while it is cut
-/// off) takes no token of its own, yet each time raises an interrupt. All wake-ups together are
-/// therefore limited, whoever causes them and however: beyond the limit the PF leaves the interrupt
-/// masked and looks now and then.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WakeUps(Bucket);
-
-impl WakeUps {
-    /// Wake-ups per second in the long run.
-    pub const PER_SEC: u32 = 200;
-    /// Wake-ups in a row. A request is one and so is the acknowledgement of its answer: as many as
-    /// all VFs together may cause by what [`Policy::DEFAULT`] lets each ask in a row.
-    pub const BURST: u32 = 2 * MAX_VFS as u32 * Policy::DEFAULT.burst;
-
-    /// A PF that has not been woken yet.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self(Bucket { full_at: 0 })
-    }
-
-    /// Whether the PF may be woken once more at time `now`.
-    pub fn allow(&mut self, now: u64) -> bool {
-        const INTERVAL: u64 = NSEC_PER_SEC / WakeUps::PER_SEC as u64;
-        const DEPTH: u64 = INTERVAL * WakeUps::BURST as u64;
-        self.0.take(INTERVAL, DEPTH, now).is_ok()
     }
 }
 
@@ -158,7 +133,7 @@ impl Session {
     pub const fn new() -> Self {
         Self {
             state: State::Closed,
-            bucket: Bucket { full_at: 0 },
+            bucket: Bucket::FULL,
             throttled: false,
             known: false,
             missing: false,
@@ -368,18 +343,6 @@ mod tests {
             .filter(|_| s.admit(&POLICY, now).0 == Admit::Serve)
             .count();
         assert_eq!(served, 3);
-    }
-
-    #[test]
-    fn wake_ups_are_limited() {
-        let mut wake_ups = WakeUps::new();
-        let now = 3600 * NSEC_PER_SEC;
-        let burst = (0..5000).filter(|_| wake_ups.allow(now)).count();
-        // Seven VFs, 128 requests each, and an acknowledgement of each answer.
-        assert_eq!(burst, 1792);
-        // Tried a thousand times a second, for ten seconds.
-        let more = (1..=10_000).filter(|ms| wake_ups.allow(now + ms * MS));
-        assert_eq!(more.count(), 2000);
     }
 
     #[test]

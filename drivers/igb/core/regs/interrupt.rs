@@ -43,6 +43,67 @@ pub const fn ivar0(queue: usize) -> u32 {
     array(0x1700, 4, queue & 7)
 }
 
+/// Vectors of a VF.
+pub const VF_VECTORS: usize = 3;
+
+/// Interrupt throttle of vector `vector`, 0..=2, of VF 0..=7: the VFs have theirs from the end.
+#[must_use]
+pub const fn vf_eitr(vf: usize, vector: usize) -> u32 {
+    eitr(
+        22_usize
+            .wrapping_sub(vf.wrapping_mul(VF_VECTORS))
+            .wrapping_add(vector),
+    )
+}
+
+/// Interrupt masks of VF 0..=7, as the PF sees them: set.
+#[must_use]
+pub const fn pvteims(vf: usize) -> u32 {
+    array(0x1_0024, 0x100, vf)
+}
+
+/// Interrupt masks of VF 0..=7: clear (write-only).
+#[must_use]
+pub const fn pvteimc(vf: usize) -> u32 {
+    array(0x1_0028, 0x100, vf)
+}
+
+/// Interrupt auto clear of VF 0..=7.
+#[must_use]
+pub const fn pvteiac(vf: usize) -> u32 {
+    array(0x1_002c, 0x100, vf)
+}
+
+/// Interrupt auto mask of VF 0..=7.
+#[must_use]
+pub const fn pvteiam(vf: usize) -> u32 {
+    array(0x1_0030, 0x100, vf)
+}
+
+/// Interrupt causes of VF 0..=7, R/C.
+#[must_use]
+pub const fn pvteicr(vf: usize) -> u32 {
+    array(0x1_0080, 0x100, vf)
+}
+
+/// Vector allocation of the queues of VF 0..=7.
+#[must_use]
+pub const fn vtivar(vf: usize) -> u32 {
+    array(0x1_1700, 4, vf)
+}
+
+/// Vector allocation of the mailbox of VF 0..=7.
+#[must_use]
+pub const fn vtivar_misc(vf: usize) -> u32 {
+    array(0x1_1720, 4, vf)
+}
+
+/// Bits of [`pvteicr()`] and its masks.
+pub mod vteicr {
+    /// All vectors of a VF.
+    pub const ALL: u32 = 7;
+}
+
 /// Bits of [`ICR`], [`ICS`], [`IMS`] and [`IMC`].
 pub mod icr {
     use super::super::bit;

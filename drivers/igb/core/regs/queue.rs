@@ -237,12 +237,32 @@ pub mod xdctl {
 
     /// Queue enable. Poll it after a change: hardware takes up to a few microseconds.
     pub const ENABLE: u32 = bit(25);
+    /// Receive queue after power-on: disabled, each descriptor is written back at once.
+    pub const RX_DEFAULT: u32 = bit(16);
+    /// Transmit queue after power-on: disabled.
+    pub const TX_DEFAULT: u32 = 0;
 
     /// Prefetch, host and write-back thresholds in descriptors, 0..=31 each.
     #[must_use]
     pub const fn thresholds(prefetch: u32, host: u32, write_back: u32) -> u32 {
         (prefetch & 0x1f) | ((host & 0x1f) << 8) | ((write_back & 0x1f) << 16)
     }
+}
+
+/// Values of [`rxctl()`].
+pub mod rxctl {
+    use super::super::bit;
+
+    /// After power-on: reads of descriptors and writes of data and headers may be reordered.
+    pub const DEFAULT: u32 = bit(9) | bit(13) | bit(15);
+}
+
+/// Values of [`txctl()`].
+pub mod txctl {
+    use super::super::bit;
+
+    /// After power-on: reads of descriptors and data, and descriptor write-back, may be reordered.
+    pub const DEFAULT: u32 = bit(9) | bit(11) | bit(13);
 }
 
 /// Fields of [`tdwbal()`].

@@ -57,6 +57,8 @@ pub enum Event {
     Spoofed,
     /// The VF was cut off. Reported once.
     Quarantined,
+    /// A queue of the VF does not come to rest; the VF is closed until it does.
+    QueueStuck,
 }
 
 /// What to do after a message.
@@ -67,6 +69,11 @@ pub struct Outcome {
     /// After the reply, [`ping`](Switch::ping) the VF: its link is administratively down and the
     /// reply must not be the last it reads.
     pub ping: bool,
+    /// Leave the request as it is, and bring it again: it cannot be answered yet.
+    pub hold: bool,
+    /// The VF had not made its handshake: the words of the mailbox that the reply does not use are
+    /// to be cleared, as they may be another tenant's.
+    pub scrub: bool,
     /// The image may have changed.
     pub changed: bool,
     /// Something to log.
@@ -124,14 +131,22 @@ impl Switch {
 
     fn handshake(&mut self, vf: VfIndex) -> Outcome {
         self.evict(vf);
+        if self.vf(vf).stuck {
+            return Outcome {
+                hold: true,
+                changed: true,
+                ..Outcome::default()
+            };
+        }
         let v = self.vf_mut(vf);
         v.counters.count(&Request::Reset);
         v.session.open();
         Outcome {
             reply: Some(Reply::reset(v.mac().map(UnicastAddr::get))),
-            ping: false,
+            scrub: true,
             changed: true,
             event: Some(Event::Ready),
+            ..Outcome::default()
         }
     }
 
@@ -142,9 +157,10 @@ impl Switch {
         let quarantined = self.offend(vf, now);
         Outcome {
             reply: (due && quarantined.is_none()).then(|| Reply::verdict(word0, false, false)),
-            ping: false,
+            scrub: true,
             changed: quarantined.is_some(),
             event: quarantined.or(due.then_some(Event::NotReady)),
+            ..Outcome::default()
         }
     }
 
@@ -159,9 +175,8 @@ impl Switch {
         match self.apply(vf, request) {
             Ok(()) => Outcome {
                 reply: Some(Reply::verdict(word0, true, self.vf(vf).cts())),
-                ping: false,
                 changed: true,
-                event: None,
+                ..Outcome::default()
             },
             Err(refusal) => {
                 self.vf_mut(vf).counters.count_refusal(refusal);
@@ -189,6 +204,7 @@ impl Switch {
             ping: quarantined.is_none() && !cts,
             changed: quarantined.is_some() || shortens_a_list(event),
             event: Some(quarantined.unwrap_or(event)),
+            ..Outcome::default()
         }
     }
 

@@ -4,6 +4,7 @@
 
 use super::{
     admin::LinkState,
+    Event,
     Switch,
     STANDARD_FRAME, //
 };
@@ -66,6 +67,8 @@ pub(super) struct Vf {
     pub(super) admin: Admin,
     pub(super) tenant: Tenant,
     pub(super) session: Session,
+    /// A queue of the VF has not come to rest: what its tenant left could not be cleared yet.
+    pub(super) stuck: bool,
     pub(super) counters: VfCounters,
 }
 
@@ -82,6 +85,7 @@ impl Vf {
             },
             tenant: Tenant::NEW,
             session: Session::new(),
+            stuck: false,
             counters: VfCounters::ZERO,
         }
     }
@@ -152,6 +156,23 @@ impl Switch {
     /// [`Shadow`](super::Shadow).
     pub fn on_flr_pending(&mut self, vf: VfIndex) {
         self.vf_mut(vf).session.close();
+    }
+
+    /// Notes whether the queues of `vf` have come to rest, so that what its tenant left in registers
+    /// could be [cleared](crate::tenant). As long as they have not, the VF is closed, and its handshake
+    /// is put off.
+    pub fn on_stopped(&mut self, vf: VfIndex, stopped: bool) {
+        let v = self.vf_mut(vf);
+        v.stuck = !stopped;
+        if v.stuck {
+            v.session.close();
+        }
+    }
+
+    /// Notes that the queues of `vf` have had all the time they should need, and are not at rest.
+    pub fn on_stuck(&mut self, vf: VfIndex) -> Event {
+        bump(&mut self.vf_mut(vf).counters.queue_stuck);
+        Event::QueueStuck
     }
 
     /// The word to write into the mailbox of `vf` so that it looks at the link again, or `None` if

@@ -28,7 +28,10 @@ use kernel::{
         Delta, //
     },
 };
-use net::irq::Handler;
+use net::{
+    device::Device,
+    irq::Handler, //
+};
 
 /// How long an interrupt may take, and how long to wait for one that must not come.
 const PATIENCE: Delta = Delta::from_millis(5);
@@ -74,13 +77,13 @@ impl Handler for Bell {
 /// # Errors
 ///
 /// `EIO` if an interrupt does not arrive, or arrives although it is masked.
-pub(super) fn test(port: &Port) -> Result {
+pub(super) fn test(port: &Port, dev: &Device<Port>) -> Result {
     // A vector has one handler at a time.
     *port.misc_irq.lock() = None;
     let result = test_causes(port).and_then(|()| test_queues(port));
     reset::mask_interrupts(&port.io);
     // The vector was served until now, so there is memory for this again.
-    port.serve_misc().inspect_err(|error| {
+    port.serve_misc(dev).inspect_err(|error| {
         dev_err!(
             &*port.pdev,
             "interrupts are dead until the driver is reloaded: {error:?}\n"

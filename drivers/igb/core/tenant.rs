@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the tenant of a VF can leave in registers, and how they become what they are after power-on.
+//!
+//! A reset of a VF disables its queues and takes its pool's enables, and that is all: where its rings
+//! are, how frames are written, the address the head of a transmit ring is written back to, how its
+//! interrupts are routed and moderated, and its mailbox stay as they were. With a head write-back that
+//! is left, the controller writes into the memory of the next tenant where the one before chose (82576
+//! specification update, software clarification 3).
+//!
+//! The registers of a queue may be changed only when it has come to rest: [`stop`] first, and
+//! [`clear`] when that says so. A VF owns the queues `v` and `v + 8` and three vectors.
+
+use crate::{
+    function::VfIndex,
+    regs::{
+        self,
+        rxctl,
+        txctl,
+        vteicr,
+        xdctl,
+        POOL_COUNT, //
+    }, //
+};
+
+/// Register accesses of [`stop`] and [`clear`] together.
+pub const ACCESSES: usize = 50;
+
+fn queues(vf: VfIndex) -> [usize; 2] {
+    [vf.index(), vf.index().wrapping_add(POOL_COUNT)]
+}
+
+/// Disables the queues of `vf`. Returns whether they have come to rest: if not, they are to be looked
+/// at again soon, and nothing may be changed before. `read` and `write` access the register at an
+/// offset.
+pub fn stop(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) -> bool {
+    for queue in queues(vf) {
+        write(regs::rxdctl(queue), xdctl::RX_DEFAULT);
+        write(regs::txdctl(queue), xdctl::TX_DEFAULT);
+    }
+    // Each is read, also after one that still runs: reading makes sure that the write has arrived.
+    queues(vf)
+        .into_iter()
+        .flat_map(|queue| [regs::rxdctl(queue), regs::txdctl(queue)])
+        .fold(true, |stopped, offset| {
+            read(offset) & xdctl::ENABLE == 0 && stopped
+        })
+}
+
+/// Has all registers of `vf` whose queues have come to rest hold what they do after power-on, but for
+/// counters of its traffic and its mailbox.
+pub fn clear(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) {
+    for queue in queues(vf) {
+        for register in ZERO_OF_QUEUE {
+            write(register(queue), 0);
+        }
+        write(regs::rxctl(queue), rxctl::DEFAULT);
+        write(regs::txctl(queue), txctl::DEFAULT);
+    }
+    let n = vf.index();
+    // Masked before it is forgotten what is pending.
+    write(regs::pvteimc(n), vteicr::ALL);
+    for register in ZERO_OF_VF {
+        write(register(n), 0);
+    }
+    let _ = read(regs::pvteicr(n));
+    for vector in 0..regs::VF_VECTORS {
+        write(regs::vf_eitr(n, vector), 0);
+    }
+}
+
+/// Registers of a queue that are 0 after power-on. The head write-back goes first: it is what would
+/// have the controller write to memory.
+const ZERO_OF_QUEUE: [fn(usize) -> u32; 13] = [
+    regs::tdwbal,
+    regs::tdwbah,
+    regs::rdbal,
+    regs::rdbah,
+    regs::rdlen,
+    regs::srrctl,
+    regs::rdh,
+    regs::rdt,
+    regs::tdbal,
+    regs::tdbah,
+    regs::tdlen,
+    regs::tdh,
+    regs::tdt,
+];
+
+/// Registers of a VF that are 0 after power-on. Emulations have the masks read as they were written,
+/// and keep what the vector allocation was in `IVAR0`.
+const ZERO_OF_VF: [fn(usize) -> u32; 7] = [
+    regs::pvteims,
+    regs::pvteiac,
+    regs::pvteiam,
+    regs::vtivar,
+    regs::vtivar_misc,
+    regs::ivar0,
+    regs::psrtype,
+];
+
+#[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_tenant))]
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    fn vf(n: u8) -> VfIndex {
+        VfIndex::new(n).unwrap()
+    }
+
+    #[test]
+    fn a_queue_that_runs_on_is_noticed() {
+        for stuck in [0xc0a8, 0xe0a8, 0xc2a8, 0xe2a8] {
+            let read = |offset| if offset == stuck { xdctl::ENABLE } else { 0 };
+            assert!(!stop(vf(2), read, |_, _| {}));
+        }
+        assert!(stop(vf(2), |_| !xdctl::ENABLE, |_, _| {}));
+    }
+
+    #[test]
+    fn bounded() {
+        for n in VfIndex::all() {
+            let count = Cell::new(0);
+            let read = |_| {
+                count.set(count.get() + 1);
+                0
+            };
+            let write = |_, _| count.set(count.get() + 1);
+            stop(n, read, write);
+            clear(n, read, write);
+            assert_eq!(count.get(), ACCESSES);
+        }
+    }
+
+    #[test]
+    fn nobody_elses_registers_are_touched() {
+        for n in VfIndex::all() {
+            let v = u32::from(n.get());
+            let own = |offset: u32| match offset {
+                0xc000..=0xc3ff | 0xe000..=0xe3ff => offset >> 6 & 7 == v,
+                0x1_0000..=0x1_07ff => offset >> 8 & 7 == v,
+                0x1700..=0x171f | 0x1_1700..=0x1_173f | 0x5480..=0x549f => offset >> 2 & 7 == v,
+                0x1680..=0x16e3 => (22 - 3 * v..=24 - 3 * v).contains(&((offset - 0x1680) / 4)),
+                _ => false,
+            };
+            let write = |offset, _| assert!(own(offset));
+            stop(n, |_| 0, write);
+            clear(n, |_| 0, write);
+        }
+    }
+}

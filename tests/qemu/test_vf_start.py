@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+"""igbvf on the PF's own host: it waits for each answer with the CPU to itself, up to a second.
+
+Whatever has to answer therefore must not need that CPU. The guests' clocks count instructions, so that
+a machine that is busy with something else makes no difference."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.load import mailbox_flood
+from support.mailbox import RawVf
+
+STARTS = 20
+LIMIT_MS = 400
+CLOCK = {"accel": "tcg", "arguments": ("-icount", "shift=0,sleep=off")}
+
+# The kernel's log is not on the console: printing there takes longer than what is measured.
+HOSTS = {
+    "one": {"smp": 1},
+    "one-threadirqs": {"smp": 1, "cmdline": "iomem=relaxed threadirqs"},
+    "two-threadirqs": {"smp": 2, "cmdline": "iomem=relaxed threadirqs"},
+}
+
+# Milliseconds from down to up, a line for each start.
+TIMED = """
+for n in $(seq {starts}); do
+    ip link set {name} down
+    begin=$(date +%s%N); ip link set {name} up; end=$(date +%s%N)
+    echo $(((end - begin) / 1000000))
+done
+"""
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.kernel("stock")]
+
+
+def on_each_host():
+    """Parameters: the hosts; their guests are made as they say."""
+    return pytest.mark.parametrize("host", [
+        pytest.param(name, marks=[
+            pytest.mark.guest(**{"cmdline": "iomem=relaxed", **CLOCK, **config}),
+            *([] if name == "one" else [pytest.mark.long])])
+        for name, config in HOSTS.items()])
+
+
+def start(guest, host, count: int = STARTS) -> list[int]:
+    """Takes a VF with igbvf down and up. The time of each start, in milliseconds."""
+    script = TIMED.format(starts=count, name=host.name)
+    return [int(line) for line in guest.run(script, 120, netns=host.netns).out.splitlines()]
+
+
+def assert_in_time(guest, times: list[int]):
+    assert max(times) <= LIMIT_MS, sorted(times)
+    log = guest.run("dmesg").out
+    assert "still resetting" not in log, [line for line in log.splitlines() if "resetting" in line]
+
+
+@on_each_host()
+def test_igbvf_starts_on_the_host(lan, host):
+    """C igb: never with threadirqs on one CPU, not always on two."""
+    vf, = lan.vfs_up(1)
+    times = start(lan.guest, vf)
+    print(host, sorted(times))
+    assert len(times) == STARTS
+    assert_in_time(lan.guest, times)
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed", smp=1, **CLOCK)
+def test_seven_start_at_once_on_one_cpu(lan):
+    """All take turns on it and wait for RTNL; each counts from when it has that to when it is up."""
+    vfs = lan.vfs_up(7)
+    jobs = [lan.guest.start(TIMED.format(starts=3, name=vf.name), 120, vf.netns) for vf in vfs]
+    outputs = [job.wait().out.split() for job in jobs]
+    # The wait for the others is in it.
+    assert all(len(times) == 3 for times in outputs)
+    assert max(int(time) for times in outputs for time in times) <= 7 * LIMIT_MS, outputs
+    assert_in_time(lan.guest, start(lan.guest, vfs[3], 1))
+
+
+@pytest.mark.long
+@pytest.mark.guest(cmdline="iomem=relaxed", smp=1, **CLOCK)
+def test_igbvf_starts_beside_a_flood(lan):
+    """Another VF keeps the PF busy meanwhile, long enough for its ration to be used up."""
+    vf, _ = lan.vfs_up(2)
+    guest = lan.guest
+    guest.run(f"echo {lan.vf_pci(1)} >/sys/bus/pci/devices/{lan.vf_pci(1)}/driver/unbind")
+    with mailbox_flood([RawVf(lan, 1)]):
+        guest.run("sleep 5")
+        times = start(guest, vf)
+    print("flood", sorted(times))
+    assert_in_time(guest, times)
