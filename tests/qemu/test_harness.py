@@ -8,7 +8,7 @@ import pytest
 
 from harness import CommandFailed
 from harness.health import KernelLog, ModelTrace, stalled_pools
-from harness.topology import PEER, PF_HOST
+from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import frames, mac_of, ping
 from support.rules import breaking
 
@@ -172,3 +172,33 @@ def test_link_events_reach_the_guest(lan):
     lan.guest.wait_carrier("dut", timeout=10, up=False)
     lan.guest.qmp("set_link", name="dut0", up=True)
     lan.wait_carrier(PF_HOST)
+
+
+def test_what_a_test_has_set_is_undone(lan):
+    """VFs, a VLAN, addresses, a queueing discipline, settings, and a command that still runs."""
+    guest = lan.guest
+    assert lan.link_set("mtu 1400").rc == 0
+    guest.run("ethtool -G dut rx 512; ethtool -K dut gro off; ethtool -L dut combined 1;"
+              "ip addr add 192.0.2.77/24 dev dut; ip link set dut promisc on;"
+              "tc qdisc add dev dut clsact; modprobe 8021q;"
+              "ip link add link dut name dut.5 type vlan id 5; ip netns add stray")
+    lan.vfs_up(1)
+    job = guest.start("sleep 1000", timeout=2000)
+    assert lan.restore() == []
+    assert not guest.succeeds("pgrep -x sleep"), job.command
+    assert guest.read("/sys/class/net/dut/mtu") == "1500"
+    assert guest.read(f"/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs") == "0"
+    said = guest.run("ip -d addr show; tc qdisc show dev dut; ip netns; ethtool -k dut;"
+                     "cat /proc/modules").out
+    for left in ("192.0.2.77", "dut.5", "clsact", "stray", "PROMISC", "8021q"):
+        assert left not in said, left
+    assert "generic-receive-offload: on" in said
+    assert "512" not in guest.run("ethtool -g dut").out
+
+
+def test_what_cannot_be_undone_is_told(lan):
+    """It fails the test that has left it."""
+    wanted = lan.guest.ask("state", "read", PF_PCI)
+    wanted["namespaces"][""]["settings"]["dut"]["channels"] = "00" * 36
+    left = lan.guest.ask("state", "restore", PF_PCI, value=wanted)
+    assert len(left) == 1 and "dut channels" in left[0], left
