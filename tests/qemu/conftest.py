@@ -8,6 +8,7 @@
     @pytest.mark.guest(cmdline="pci=nomsi", smp=1)      # any field of harness.Config
     @pytest.mark.kernel("debug")                        # only under this kernel
     @pytest.mark.watched                                # `make test`: under detectors as well
+    @pytest.mark.fresh                                  # the driver is loaded for this test alone
     @pytest.mark.long                                   # only with --long, as `make test-all` does
     @pytest.mark.allow_log("regex")                     # a kernel message this test provokes
     @pytest.mark.allow_trace("regex")                   # a trace line of the device model
@@ -62,6 +63,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "kernel(name): the test is about this kernel only")
     config.addinivalue_line("markers", "watched(*kernels): part of --share, under `debug` if no "
                             "kernel is named")
+    config.addinivalue_line("markers", "fresh: the driver is loaded for this test alone")
     config.addinivalue_line("markers", "long: left out unless --long is given")
 
 
@@ -267,12 +269,15 @@ def lan(request, guests, guest):
     """The driver under test loaded, PF `dut` and peer up, all settings as they are then. Kept until
     the end of the file; what a test has changed is undone after it, and what cannot be undone fails
     it."""
+    fresh = request.node.get_closest_marker("fresh") is not None
+    if fresh:
+        guests.take_down(guest)
     network = guests.lan(guest)
     network.ready()
     yield network
     try:
         left = [] if request.node.stash.get(FAILED, False) else network.restore()
-        if request.node.stash[LAST]:
+        if fresh or request.node.stash[LAST]:
             guests.take_down(guest)
     except (AgentGone, CommandFailed, MachineDied, TimeoutError) as error:
         pytest.fail(f"cannot restore the network: {error}")

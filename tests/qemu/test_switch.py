@@ -54,6 +54,7 @@ def test_no_switch_without_vfs(lan):
     assert "hwmode" not in mode(lan)
 
 
+@pytest.mark.fresh  # after other tests the VF's echo requests did not arrive; why is not known
 def test_host_behind_a_bridge(lan, vfs):
     """It reaches a VF, and the VF reaches it when the bridge's host tells the PF its address."""
     guest, vf = lan.guest, vfs[0]
