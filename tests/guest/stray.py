@@ -50,8 +50,12 @@ def count(interface):
             found[kind] += b"stray " + kind.encode() in frame
 
 
-if __name__ == "__main__":
+def main():
     if sys.argv[1] == "send":
         send(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         count(sys.argv[2])
+
+
+if __name__ == "__main__":
+    main()
