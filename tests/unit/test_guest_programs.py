@@ -2,10 +2,12 @@
 """The programs of tests/guest, as far as no guest is needed: what they start, and what they notice."""
 
 import os
+import re
 import select
 import signal
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -181,3 +183,19 @@ def test_one_byte_that_does_not(monkeypatch):
 def test_data_that_do_not_arrive(monkeypatch):
     found = transfer(monkeypatch, lambda _: b"")
     assert found["differs"] is None and found["received"] < 1 << 20
+
+
+# ---- what the agent is asked for -------------------------------------------------------------
+
+ASKED_FOR = {"main": r'\b(?:start_call|call)\(\s*"(\w+)"', "answer": r'\b(?:start_ask|ask)\(\s*"(\w+)"'}
+
+
+@pytest.mark.parametrize("function", ASKED_FOR)
+def test_programs_have_the_function_that_is_called(function):
+    sources = [path.read_text(encoding="utf-8") for path in GUEST_FILES.parent.rglob("*.py")
+               if path.parent not in (GUEST_FILES, Path(__file__).parent)]
+    programs = {name for text in sources for name in re.findall(ASKED_FOR[function], text)}
+    assert len(programs) > 5
+    missing = [name for name in sorted(programs) if f"\ndef {function}(" not in
+               (GUEST_FILES / f"{name}.py").read_text(encoding="utf-8")]
+    assert not missing
