@@ -66,12 +66,16 @@ class Ethtool:
                 pass        # the interface has no such settings
         return found
 
-    def _features(self):
-        """What is wanted."""
+    def _feature_words(self):
+        """Of 32 features each: those that may be changed, and those that are wanted."""
         answer = self.call(struct.pack("II", GFEATURES, FEATURE_WORDS)
                            + bytes(16 * FEATURE_WORDS))
         words = struct.unpack_from("I", answer, 4)[0]
-        return b"".join(answer[8 + 16 * word + 4:8 + 16 * word + 8] for word in range(words))
+        return [struct.unpack_from("II", answer, 8 + 16 * word) for word in range(words)]
+
+    def _features(self):
+        """What is wanted."""
+        return b"".join(struct.pack("I", wanted) for _, wanted in self._feature_words())
 
     def _receive_hash(self):
         """Table and key."""
@@ -101,10 +105,10 @@ class Ethtool:
         elif name.startswith("hash of "):
             self.call((struct.pack("I", SRXFH) + data[4:]).ljust(192, b"\0"))
         elif name == "features":
-            words = len(data) // 4
-            wanted = b"".join(struct.pack("I", 0xFFFFFFFF & self._available()[word])
-                              + data[4 * word:4 * word + 4] for word in range(words))
-            self.call(struct.pack("II", SFEATURES, words) + wanted)
+            words = self._feature_words()
+            wanted = b"".join(struct.pack("I", available) + data[4 * word:4 * word + 4]
+                              for word, (available, _) in enumerate(words))
+            self.call(struct.pack("II", SFEATURES, len(words)) + wanted)
         elif name == "receive hash":
             # No table: the one an interface has by itself.
             _, _, table, key, function, transform, _ = RXFH.unpack_from(data)
@@ -112,13 +116,6 @@ class Ethtool:
                       + data[RXFH.size + 4 * table:])
         elif name == "link":
             self._set_link(data)
-
-    def _available(self):
-        """Features that may be changed."""
-        answer = self.call(struct.pack("II", GFEATURES, FEATURE_WORDS)
-                           + bytes(16 * FEATURE_WORDS))
-        words = struct.unpack_from("I", answer, 4)[0]
-        return [struct.unpack_from("I", answer, 8 + 16 * word)[0] for word in range(words)]
 
     def _set_link(self, data):
         if not data[0]:

@@ -19,15 +19,15 @@ import subprocess
 import namespaces
 import network
 from by_hand import by_hand
-from netlink import (IFADDRMSG, IFINFOMSG, IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFF_UP, NLM_F_ACK,
-                     NLM_F_DUMP, RTM_GETLINK, RTM_NEWLINK, Netlink, attribute, attributes, text)
+from netlink import (IFADDRMSG, IFINFOMSG, IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFF_UP, NLM_F_DUMP,
+                     RTM_GETLINK, RTM_NEWLINK, Netlink, attribute, attributes, text)
 from settings import Ethtool
 
 RTM_DELLINK, RTM_DELADDR, RTM_GETADDR = 17, 21, 22
 RTM_DELNEIGH, RTM_GETNEIGH, RTM_DELQDISC, RTM_GETQDISC = 29, 30, 37, 38
 IFLA_MASTER, IFLA_TXQLEN, IFLA_LINKINFO, IFLA_VFINFO_LIST = 10, 13, 18, 22
 IFLA_GROUP, IFLA_EXT_MASK, IFLA_XDP, IFLA_IFALIAS = 27, 29, 43, 20
-IFLA_XDP_FD, IFLA_XDP_FLAGS = 1, 3
+IFLA_XDP_FD = 1
 EXT_VF = 1
 IFF_PROMISC, IFF_ALLMULTI = 0x100, 0x200
 IFF_SET = IFF_UP | IFF_PROMISC | IFF_ALLMULTI
@@ -105,7 +105,7 @@ def _parameters(pci):
             for entry in listed}
 
 
-def _namespace(name, parents):
+def _namespace(name):
     """Everything in a namespace (None: the root)."""
     with namespaces.inside(name):
         route = Netlink()
@@ -114,7 +114,7 @@ def _namespace(name, parents):
         state = {"links": links, "addresses": _addresses(route, names),
                  "qdiscs": _qdiscs(route, names), "settings": {}}
         for key in links:
-            if key in parents:
+            if key in OURS:
                 with Ethtool(key) as tool:
                     state["settings"][key] = tool.read()
         route.socket.close()
@@ -127,8 +127,7 @@ OURS = ("dut", "peer")
 
 def read(pci):
     return {
-        "namespaces": {name or "": _namespace(name, OURS)
-                       for name in (None, *namespaces.names())},
+        "namespaces": {name or "": _namespace(name) for name in (None, *namespaces.names())},
         "files": {path: _file(path) for path in (
             *(f"{SYSFS}/{pci}/{name}" for name in OF_THE_PF),
             *(f"/sys/class/net/dut/{name}" for name in OF_AN_INTERFACE))},
