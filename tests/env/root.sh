@@ -3,8 +3,8 @@
 #
 # The toolchain root: Debian 13 with the compilers, QEMU and the test driver.
 
-# Not packaged by Debian.
-PYTHON_PACKAGES="qemu.qmp==0.0.5"
+# Not packaged by Debian 13.
+PYTHON_PACKAGES="qemu.qmp==0.0.5 ruff==0.17.6"
 
 list_packages() { sed 's/#.*//' "$1" | xargs | tr ' ' ,; }
 

@@ -43,7 +43,7 @@ LOOK_UP_SECONDS = 1.0
 def find_port():
     """Device node of the port with our name (without udev there is no link by name), or None."""
     for port in os.listdir(PORTS) if os.path.isdir(PORTS) else []:
-        with contextlib.suppress(OSError):      # it may be about to go, or to come
+        with contextlib.suppress(OSError):  # it may be about to go, or to come
             with open(f"{PORTS}/{port}/name", encoding="ascii") as file:
                 if file.read().strip() == PORT_NAME:
                     return "/dev/" + port
@@ -81,7 +81,7 @@ class Port:
         self.poll = poll
         self.fd = open_port()
         self.poll.register(self.fd, select.POLLIN)
-        self.pending = []       # pieces of a line that has not arrived whole
+        self.pending = []  # pieces of a line that has not arrived whole
 
     def reopen(self):
         self.poll.unregister(self.fd)
@@ -102,7 +102,7 @@ class Port:
         data = memoryview(line)
         while data:
             try:
-                data = data[os.write(self.fd, data):]
+                data = data[os.write(self.fd, data) :]
             except BlockingIOError:
                 if self.is_closed(select.POLLOUT, LOOK_UP_SECONDS):
                     self.reopen()
@@ -134,8 +134,8 @@ class Agent:
     def __init__(self):
         self.poll = select.poll()
         self.port = Port(self.poll)
-        self.jobs = {}      # by the id of the request
-        self.watched = {}   # job by file descriptor
+        self.jobs = {}  # by the id of the request
+        self.watched = {}  # job by file descriptor
 
     def start(self, request):
         job = jobs.Question(request) if "ask" in request else jobs.Job(request)
@@ -164,7 +164,7 @@ class Agent:
         kind = next(kind for kind in ("run", "call", "ask", "kill", "put") if kind in request)
         try:
             getattr(self, kind)(request)
-        except Exception as error:  # pylint: disable=broad-except
+        except Exception as error:
             self.port.send({"id": request["id"], "error": repr(error)})
 
     def attend(self, job, fd):
@@ -185,9 +185,12 @@ class Agent:
     def serve(self):
         """One round: waits until something happens, and deals with it."""
         now = time.monotonic()
-        patience = min([LOOK_UP_SECONDS,
-                        *(job.deadline - now for job in self.jobs.values()
-                          if job.deadline is not None)])
+        patience = min(
+            [
+                LOOK_UP_SECONDS,
+                *(job.deadline - now for job in self.jobs.values() if job.deadline is not None),
+            ]
+        )
         for fd, _ in self.poll.poll(max(0, 1000 * patience + 1)):
             if fd == self.port.fd:
                 for request in self.port.receive():

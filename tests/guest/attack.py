@@ -23,8 +23,8 @@ import os
 import random
 import sys
 import time
-
 from mailbox import ACK, PFACK, REQ, V2PMAILBOX, VFU, VMBMEM, WORDS
+
 from registers import open_bar
 
 CTRL = 0x0000 // 4
@@ -33,11 +33,39 @@ STATUS = 0x0008 // 4
 VF_RESET = 0x01
 
 # Registers of a VF besides mailbox and queues: control, interrupts, vector allocation.
-OTHERS = [offset // 4 for offset in (0x0000, 0x1520, 0x1524, 0x1528, 0x152C, 0x1530, 0x1580,
-                                     0x1680, 0x1684, 0x1688, 0x1700, 0x1740)]
+OTHERS = [
+    offset // 4
+    for offset in (
+        0x0000,
+        0x1520,
+        0x1524,
+        0x1528,
+        0x152C,
+        0x1530,
+        0x1580,
+        0x1680,
+        0x1684,
+        0x1688,
+        0x1700,
+        0x1740,
+    )
+]
 # First words that lead somewhere.
-KINDS_OF_MESSAGE = [0x00001, 0x00002, 0x10002, 0x20002, 0x80003, 0x1E0003, 0x9E0003, 0x00004,
-                    0x10004, 0x00005, 0x20006, 0x30006, 0x00100]
+KINDS_OF_MESSAGE = [
+    0x00001,
+    0x00002,
+    0x10002,
+    0x20002,
+    0x80003,
+    0x1E0003,
+    0x9E0003,
+    0x00004,
+    0x10004,
+    0x00005,
+    0x20006,
+    0x30006,
+    0x00100,
+]
 
 
 class Attacker:
@@ -46,8 +74,16 @@ class Attacker:
     def __init__(self, bar, seed):
         self.bar = bar
         self.random = random.Random(seed)
-        self.methods = [self.ring, self.hold, self.ack, self.reset, self.relapse, self.garbage,
-                        self.message, self.other]
+        self.methods = [
+            self.ring,
+            self.hold,
+            self.ack,
+            self.reset,
+            self.relapse,
+            self.garbage,
+            self.message,
+            self.other,
+        ]
 
     def harmless(self):
         return self.bar[STATUS]
@@ -83,8 +119,9 @@ class Attacker:
     def message(self):
         """Something the PF understands, most of the time."""
         self.bar[VMBMEM] = self.random.choice(KINDS_OF_MESSAGE)
-        self.bar[VMBMEM + 1] = self.random.choice((
-            self.random.randrange(4097), self.random.getrandbits(32), 0x9F000600))
+        self.bar[VMBMEM + 1] = self.random.choice(
+            (self.random.randrange(4097), self.random.getrandbits(32), 0x9F000600)
+        )
         self.bar[VMBMEM + 2] = self.random.choice((0, self.random.getrandbits(16)))
         self.bar[V2PMAILBOX] = REQ
 

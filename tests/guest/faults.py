@@ -41,7 +41,7 @@ SYS_DELETE_MODULE = 176
 SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFMTU, SIOCETHTOOL = 0x8913, 0x8914, 0x8922, 0x8946
 IFF_UP = 1
 ETHTOOL_GRINGPARAM, ETHTOOL_SRINGPARAM = 0x10, 0x11
-ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS = 0x3c, 0x3d
+ETHTOOL_GCHANNELS, ETHTOOL_SCHANNELS = 0x3C, 0x3D
 SO_RCVBUFFORCE, SO_MEMINFO = 33, 55
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -140,9 +140,10 @@ class Interface(Operation):
     def ethtool(self, command, words, count):
         """An ethtool ioctl whose structure is `count` words after the command."""
         data = ctypes.create_string_buffer(
-            struct.pack(f"{count + 1}I", command, *words, *[0] * (count - len(words))))
+            struct.pack(f"{count + 1}I", command, *words, *[0] * (count - len(words)))
+        )
         self.request(SIOCETHTOOL, struct.pack("P", ctypes.addressof(data)))
-        return struct.unpack(f"{count + 1}I", data.raw[:4 * (count + 1)])[1:]
+        return struct.unpack(f"{count + 1}I", data.raw[: 4 * (count + 1)])[1:]
 
     def flags(self):
         return struct.unpack_from("H", self.request(SIOCGIFFLAGS, b""))[0]
@@ -300,8 +301,9 @@ class Receive(Operation):
 
     def held(self):
         """Memory of what arrived."""
-        return struct.unpack_from("I", self.receiver.getsockopt(
-            socket.SOL_SOCKET, SO_MEMINFO, 64))[0]
+        return struct.unpack_from("I", self.receiver.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, 64))[
+            0
+        ]
 
     def arrived(self, datagrams, memory):
         """Sends some, and waits until so much memory is taken, or it will not be; how much is."""
@@ -317,8 +319,16 @@ class Receive(Operation):
             raise OSError(errno.ENOBUFS, "datagrams are lost")
 
 
-OPERATIONS = {"load": Load, "bind": Bind, "up": Up, "mtu": Mtu, "rings": Rings,
-              "channels": Channels, "numvfs": Numvfs, "receive": Receive}
+OPERATIONS = {
+    "load": Load,
+    "bind": Bind,
+    "up": Up,
+    "mtu": Mtu,
+    "rings": Rings,
+    "channels": Channels,
+    "numvfs": Numvfs,
+    "receive": Receive,
+}
 
 
 # Functions of kernel/dma/debug.c, which lie side by side.
@@ -330,8 +340,11 @@ def symbols():
     """Address, name and module, if any, of each function, in the order of addresses."""
     with open("/proc/kallsyms", encoding="ascii") as file:
         words = [line.split() for line in file]
-    return sorted((int(word[0], 16), word[2], word[3] if len(word) > 3 else "")
-                  for word in words if word[1] in "tT")
+    return sorted(
+        (int(word[0], 16), word[2], word[3] if len(word) > 3 else "")
+        for word in words
+        if word[1] in "tT"
+    )
 
 
 def text_of_dma_debug():
@@ -399,8 +412,15 @@ class Sweep:
         self.limit = 4 * total + 2 * step
         self.tries_left = ROUNDS
         self.goes_on = True
-        self.result = {"allocations": total, "step": step, "failed": 0,
-                       "codes": collections.Counter(), "first": {}, "wrong": [], "end": None}
+        self.result = {
+            "allocations": total,
+            "step": step,
+            "failed": 0,
+            "codes": collections.Counter(),
+            "first": {},
+            "wrong": [],
+            "end": None,
+        }
 
     def allocations(self):
         """How many the operation makes when none fails."""

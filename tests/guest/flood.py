@@ -12,8 +12,8 @@ import json
 import random
 import signal
 import sys
+from mailbox import REQ, RSTD, V2PMAILBOX, VFU, VMBMEM, WORDS, Mailbox
 
-from mailbox import REQ, RSTD, V2PMAILBOX, VFU, VMBMEM, Mailbox, WORDS
 from registers import open_bar
 
 VF_RESET, SET_MAC, SET_MULTICAST, SET_VLAN, SET_LPE, SET_PROMISC = range(1, 7)

@@ -20,7 +20,7 @@ from by_hand import by_hand
 from namespaces import inside
 from netlink import Netlink
 
-ETHERTYPE = 0x88B5          # IEEE 802: local experiments
+ETHERTYPE = 0x88B5  # IEEE 802: local experiments
 HEADER = 14
 INDEX = 4
 # Where in the noise of its plan a frame's begins.
@@ -29,7 +29,7 @@ SO_RCVBUFFORCE = 33
 RECEIVE_BUFFER = 32 << 20
 # So many frames are sent before the receiver looks what has arrived.
 BURST = 16
-INTERVAL = 0.005            # seconds
+INTERVAL = 0.005  # seconds
 
 
 class Bodies:
@@ -44,7 +44,7 @@ class Bodies:
         """The index, then noise that no other frame of about this index has there."""
         begin = SHIFT * index % SHIFTS
         end = begin + self.sizes[index] - HEADER - INDEX
-        return index.to_bytes(INDEX, "big") + self.noise[begin:max(begin, end)]
+        return index.to_bytes(INDEX, "big") + self.noise[begin : max(begin, end)]
 
 
 def open_socket(end):
@@ -62,8 +62,11 @@ def address_of(end):
 def send(plan, between=lambda: None):
     """Calls `between` every so many frames."""
     link = open_socket(plan["source"])
-    destination = (bytes.fromhex(plan["destination"].replace(":", "")) if plan["destination"]
-                   else address_of(plan["target"]))
+    destination = (
+        bytes.fromhex(plan["destination"].replace(":", ""))
+        if plan["destination"]
+        else address_of(plan["target"])
+    )
     header = destination + link.getsockname()[4] + ETHERTYPE.to_bytes(2, "big")
     bodies = Bodies(plan)
     for index in range(len(plan["sizes"])):
@@ -87,7 +90,7 @@ class Receiver:
         self.last = -1
 
     def take(self, frame):
-        index = int.from_bytes(frame[HEADER:HEADER + INDEX], "big")
+        index = int.from_bytes(frame[HEADER : HEADER + INDEX], "big")
         if index >= len(self.sizes):
             self.damaged.append(index)
             return
@@ -118,10 +121,18 @@ class Receiver:
         return len(self.intact) + len(self.damaged) >= len(self.sizes)
 
     def summary(self):
-        missing = [index for index in range(len(self.sizes))
-                   if index not in self.intact and index not in self.damaged]
-        return {"intact": len(self.intact), "damaged": self.damaged, "missing": missing,
-                "repeated": self.repeated, "reordered": self.reordered}
+        missing = [
+            index
+            for index in range(len(self.sizes))
+            if index not in self.intact and index not in self.damaged
+        ]
+        return {
+            "intact": len(self.intact),
+            "damaged": self.damaged,
+            "missing": missing,
+            "repeated": self.repeated,
+            "reordered": self.reordered,
+        }
 
 
 def exchange(plan):

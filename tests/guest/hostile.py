@@ -26,14 +26,15 @@ CTRL, STATUS = 0x0, 0x8
 CTRL_RST = 1 << 26
 V2PMAILBOX, VMBMEM = 0xC40, 0x800
 REQ, ACK, VFU = 1, 2, 4
-RX, TX = 0x2800, 0x3800             # + 0x100 for the second queue
+RX, TX = 0x2800, 0x3800  # + 0x100 for the second queue
 BAL, BAH, LEN, TAIL, DCTL = 0x00, 0x04, 0x08, 0x18, 0x28
 ENABLE = 1 << 25
 RING_BYTES = 4096
 PAGE = 4096
 
-REGISTERS = [offset for offset in range(0, 0x4000, 4)
-             if not 0x800 <= offset < 0x840 and offset != V2PMAILBOX]
+REGISTERS = [
+    offset for offset in range(0, 0x4000, 4) if not 0x800 <= offset < 0x840 and offset != V2PMAILBOX
+]
 # VF_RESET, SET_MAC_ADDR, SET_MULTICAST, SET_VLAN, SET_LPE, SET_PROMISC, and what is none of them
 KINDS = (1, 2, 3, 4, 5, 6, 7, 0x0100, 0xFFFF)
 
@@ -72,8 +73,10 @@ class Attacker:
 
     def flood(self):
         self.write(V2PMAILBOX, VFU)
-        words = [self.random.choice(KINDS) | self.noise() & 0xFFFF0000,
-                 *(self.noise() for _ in range(15))]
+        words = [
+            self.random.choice(KINDS) | self.noise() & 0xFFFF0000,
+            *(self.noise() for _ in range(15)),
+        ]
         for index, word in enumerate(words):
             self.write(VMBMEM + 4 * index, word)
         self.write(V2PMAILBOX, REQ)

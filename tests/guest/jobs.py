@@ -33,7 +33,7 @@ class Task:
         timeout = request.get("timeout")
         self.deadline = None if timeout is None else time.monotonic() + timeout
         self.timed_out = self.is_given_up = False
-        self.open = set()       # file descriptors
+        self.open = set()  # file descriptors
         self.pid = self.code = None
         self.out = self.err = ""
 
@@ -59,8 +59,13 @@ class Task:
                 os.kill(self.pid, number)
 
     def result(self):
-        return {"id": self.number, "rc": self.code, "timed_out": self.timed_out,
-                "out": self.out, "err": self.err}
+        return {
+            "id": self.number,
+            "rc": self.code,
+            "timed_out": self.timed_out,
+            "out": self.out,
+            "err": self.err,
+        }
 
 
 class Job(Task):
@@ -134,8 +139,9 @@ def _spawn(command, ends):
     actions = [(os.POSIX_SPAWN_DUP2, end, fd) for fd, end in enumerate(ends)]
     for words in _words(command):
         try:
-            return os.posix_spawnp(words[0], words, os.environ, file_actions=actions, setsid=True,
-                                   setsigdef=SIGNALS)
+            return os.posix_spawnp(
+                words[0], words, os.environ, file_actions=actions, setsid=True, setsigdef=SIGNALS
+            )
         except OSError:
             if words[0] == SHELL:
                 raise
@@ -157,7 +163,7 @@ def _be_child(request, ends):
             namespaces.mount_sysfs()
             _execute(request["run"])
         code = _run_main(request["call"], request["argv"])
-    except BaseException:  # pylint: disable=broad-except
+    except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         try:
@@ -236,7 +242,7 @@ class Question(Task):
     def read(self, fd):
         try:
             data = os.read(fd, READ_SIZE)
-        except ConnectionResetError:    # it was killed before it took the question
+        except ConnectionResetError:  # it was killed before it took the question
             data = b""
         self.answer += data
         if data and not self.answer.endswith(b"\n"):
@@ -277,7 +283,7 @@ def _answer(request):
             return 0, json.dumps(module.answer(request["argv"], request["value"])), ""
     except SystemExit as end:
         return 1, "", f"{end.code}\n"
-    except Exception as error:  # pylint: disable=broad-except
+    except Exception as error:
         return 1, "", _description(error)
 
 

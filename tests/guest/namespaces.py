@@ -13,7 +13,8 @@ MNT_DETACH = 2
 
 def _call(name, *arguments):
     """A function of the C library. What loads that is loaded when it is needed."""
-    import ctypes       # pylint: disable=import-outside-toplevel
+    import ctypes
+
     if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:
         code = ctypes.get_errno()
         raise OSError(code, os.strerror(code), name)
@@ -63,7 +64,7 @@ def create(name):
     os.makedirs(DIRECTORY, exist_ok=True)
     try:
         _mount("", DIRECTORY, "none", MS_SHARED | MS_REC)
-    except OSError:     # no mount point yet
+    except OSError:  # no mount point yet
         _mount(DIRECTORY, DIRECTORY, "none", MS_BIND | MS_REC)
         _mount("", DIRECTORY, "none", MS_SHARED | MS_REC)
     path = f"{DIRECTORY}/{name}"
@@ -85,7 +86,7 @@ def _processes(inodes):
     """Those in namespaces with these inode numbers."""
     found = []
     for entry in os.listdir("/proc"):
-        with contextlib.suppress(OSError):      # it has ended meanwhile
+        with contextlib.suppress(OSError):  # it has ended meanwhile
             if entry.isdigit() and os.stat(f"/proc/{entry}/ns/net").st_ino in inodes:
                 found.append(int(entry))
     return found

@@ -22,13 +22,23 @@ IFA_ADDRESS, IFA_LOCAL, IFA_FLAGS = 1, 2, 8
 IFA_F_NODAD = 0x2
 IFF_UP, IFF_RUNNING = 0x1, 0x40
 # The first of struct rtnl_link_stats64.
-STATISTICS = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes", "rx_errors", "tx_errors",
-              "rx_dropped", "tx_dropped", "rx_multicast")
+STATISTICS = (
+    "rx_packets",
+    "tx_packets",
+    "rx_bytes",
+    "tx_bytes",
+    "rx_errors",
+    "tx_errors",
+    "rx_dropped",
+    "tx_dropped",
+    "rx_multicast",
+)
 
 
 def attribute(kind, value):
     return (NLATTR.pack(NLATTR.size + len(value), kind) + value).ljust(
-        NLATTR.size + (len(value) + 3 & ~3), b"\0")
+        NLATTR.size + (len(value) + 3 & ~3), b"\0"
+    )
 
 
 def attributes(data):
@@ -36,8 +46,8 @@ def attributes(data):
     found = {}
     while data:
         length, kind = NLATTR.unpack_from(data)
-        found[kind & 0x3FFF] = data[NLATTR.size:length]
-        data = data[length + 3 & ~3:]
+        found[kind & 0x3FFF] = data[NLATTR.size : length]
+        data = data[length + 3 & ~3 :]
     return found
 
 
@@ -55,15 +65,16 @@ class Netlink:
 
     def ask(self, kind, payload, flags=NLM_F_ACK):
         """Sends a request; what answers it, without netlink's own header. Raises OSError."""
-        self.socket.send(NLMSGHDR.pack(NLMSGHDR.size + len(payload), kind, NLM_F_REQUEST | flags,
-                                       0, 0) + payload)
+        self.socket.send(
+            NLMSGHDR.pack(NLMSGHDR.size + len(payload), kind, NLM_F_REQUEST | flags, 0, 0) + payload
+        )
         answers = []
         while True:
             data = self.socket.recv(1 << 18)
             while data:
                 length, kind, *_ = NLMSGHDR.unpack_from(data)
-                body = data[NLMSGHDR.size:length]
-                data = data[length + 3 & ~3:]
+                body = data[NLMSGHDR.size : length]
+                data = data[length + 3 & ~3 :]
                 if kind == NLMSG_DONE:
                     return answers
                 if kind == NLMSG_ERROR:
@@ -82,8 +93,10 @@ class Netlink:
 
     def link(self, name):
         """That one. OSError (ENODEV) if there is none."""
-        answer, = self.ask(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0)
-                           + attribute(IFLA_IFNAME, name.encode() + b"\0"))
+        (answer,) = self.ask(
+            RTM_GETLINK,
+            IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name.encode() + b"\0"),
+        )
         return _link(answer)
 
     def change(self, index, up=None, name=None, netns_fd=None):
@@ -100,24 +113,33 @@ class Netlink:
         interface = ipaddress.ip_interface(address)
         family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
         flags = IFA_F_NODAD if interface.version == 6 else 0
-        self.ask(RTM_NEWADDR,
-                 IFADDRMSG.pack(family, interface.network.prefixlen, 0, 0, index)
-                 + attribute(IFA_LOCAL, interface.packed) + attribute(IFA_ADDRESS, interface.packed)
-                 + attribute(IFA_FLAGS, struct.pack("I", flags)),
-                 NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE)
+        self.ask(
+            RTM_NEWADDR,
+            IFADDRMSG.pack(family, interface.network.prefixlen, 0, 0, index)
+            + attribute(IFA_LOCAL, interface.packed)
+            + attribute(IFA_ADDRESS, interface.packed)
+            + attribute(IFA_FLAGS, struct.pack("I", flags)),
+            NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE,
+        )
 
 
 def _link(body):
     """What an interface is: `carrier` as sysfs has it, None while it is down; `running` once
     everybody knows, so that its queues take packets."""
     _, _, index, flags, _ = IFINFOMSG.unpack_from(body)
-    found = attributes(body[IFINFOMSG.size:])
+    found = attributes(body[IFINFOMSG.size :])
     up = bool(flags & IFF_UP)
-    link = {"name": text(found[IFLA_IFNAME]), "index": index, "up": up,
-            "carrier": bool(found[IFLA_CARRIER][0]) if up else None,
-            "running": bool(flags & IFF_RUNNING), "address": found.get(IFLA_ADDRESS, b"").hex(":"),
-            "mtu": struct.unpack("I", found[IFLA_MTU])[0],
-            "device": [text(found.get(kind, b""))
-                       for kind in (IFLA_PARENT_DEV_BUS_NAME, IFLA_PARENT_DEV_NAME)]}
+    link = {
+        "name": text(found[IFLA_IFNAME]),
+        "index": index,
+        "up": up,
+        "carrier": bool(found[IFLA_CARRIER][0]) if up else None,
+        "running": bool(flags & IFF_RUNNING),
+        "address": found.get(IFLA_ADDRESS, b"").hex(":"),
+        "mtu": struct.unpack("I", found[IFLA_MTU])[0],
+        "device": [
+            text(found.get(kind, b"")) for kind in (IFLA_PARENT_DEV_BUS_NAME, IFLA_PARENT_DEV_NAME)
+        ],
+    }
     values = struct.unpack_from(f"{len(STATISTICS)}Q", found[IFLA_STATS64])
     return {**link, "counters": dict(zip(STATISTICS, values))}

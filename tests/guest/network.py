@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 """The interfaces and namespaces of the test network.
 
-    network.py links                        what each interface is, by name
-    network.py wait UP SECONDS <hosts       until all [{"name", "netns"}, ...] have carrier, and are
-                                            operational; UP 0: until none has carrier
-    network.py device PCI SECONDS           waits for the interface of a PCI function; its name
-    network.py attach SECONDS CARRIER <hosts
-                                            [{"pci", "name", "netns", "addresses"}, ...]: waits for
-                                            each interface, names it, moves it into its namespace,
-                                            which is made if it is not there, addresses it and brings
-                                            it up; then waits CARRIER seconds, if not 0, for all
-    network.py detach SECONDS <names        kills what runs in the namespaces, removes them and waits
-                                            until interfaces of devices have come back from there;
-                                            null: all
+network.py links                        what each interface is, by name
+network.py wait UP SECONDS <hosts       until all [{"name", "netns"}, ...] have carrier, and are
+                                        operational; UP 0: until none has carrier
+network.py device PCI SECONDS           waits for the interface of a PCI function; its name
+network.py attach SECONDS CARRIER <hosts
+                                        [{"pci", "name", "netns", "addresses"}, ...]: waits for
+                                        each interface, names it, moves it into its namespace,
+                                        which is made if it is not there, addresses it and brings
+                                        it up; then waits CARRIER seconds, if not 0, for all
+network.py detach SECONDS <names        kills what runs in the namespaces, removes them and waits
+                                        until interfaces of devices have come back from there;
+                                        null: all
 """
 
 import contextlib
@@ -47,7 +47,7 @@ class Watch:
                 raise SystemExit(f"{what()} within {seconds} s")
             self.poll.poll(POLL_MILLISECONDS)
             for events in self.events:
-                with contextlib.suppress(BlockingIOError, OSError):     # there may be too many
+                with contextlib.suppress(BlockingIOError, OSError):  # there may be too many
                     while events.recv(1 << 16):
                         pass
         return found
@@ -70,16 +70,23 @@ def wait(hosts, up, seconds):
         others[:] = [host for host in hosts if not is_so(host)]
         return not others
 
-    Watch(queries).until(all_are, seconds, lambda: (
-        ("no carrier: " if up else "carrier: ") + ", ".join(host["name"] for host in others)))
+    Watch(queries).until(
+        all_are,
+        seconds,
+        lambda: (
+            ("no carrier: " if up else "carrier: ") + ", ".join(host["name"] for host in others)
+        ),
+    )
 
 
 def device(pci):
     """Name of the interface of a PCI function, or of a virtio device on it, or None."""
     base = f"/sys/bus/pci/devices/{pci}"
     with contextlib.suppress(OSError):
-        for below in (base, *(f"{base}/{name}" for name in os.listdir(base)
-                              if name.startswith("virtio"))):
+        for below in (
+            base,
+            *(f"{base}/{name}" for name in os.listdir(base) if name.startswith("virtio")),
+        ):
             with contextlib.suppress(OSError):
                 return os.listdir(f"{below}/net")[0]
     return None
@@ -111,7 +118,7 @@ def _hand_over(route, index, netns):
     """Gives an interface to a namespace; a socket there."""
     if netns not in namespaces.names():
         namespaces.create(netns)
-        Netlink(netns).change(1, up=True)       # lo
+        Netlink(netns).change(1, up=True)  # lo
     fd = os.open(f"{namespaces.DIRECTORY}/{netns}", os.O_RDONLY)
     route.change(index, netns_fd=fd)
     os.close(fd)
@@ -120,8 +127,12 @@ def _hand_over(route, index, netns):
 
 def detach(names, seconds):
     names = [name for name in namespaces.names() if names is None or name in names]
-    devices = [link["device"] for name in names for link in Netlink(name).links().values()
-               if link["device"][1]]
+    devices = [
+        link["device"]
+        for name in names
+        for link in Netlink(name).links().values()
+        if link["device"][1]
+    ]
     watch = Watch([None])
     namespaces.remove(names, seconds)
     away = []
@@ -129,8 +140,9 @@ def detach(names, seconds):
     def are_back():
         """Whether they are, or their devices have gone."""
         paths = [f"/sys/bus/{bus}/devices/{name}" for bus, name in devices]
-        away[:] = [path for path in paths
-                   if os.path.isdir(path) and not os.path.isdir(f"{path}/net")]
+        away[:] = [
+            path for path in paths if os.path.isdir(path) and not os.path.isdir(f"{path}/net")
+        ]
         return not away
 
     watch.until(are_back, seconds, lambda: "not back from a namespace: " + ", ".join(away))

@@ -22,7 +22,7 @@ ID, IFINDEX, INFLIGHT, DETACH_TIME = 1, 2, 4, 6
 def ask(netlink, family, command, flags, payload=b""):
     """The attributes of each answer."""
     answers = netlink.ask(family, GENLMSGHDR.pack(command, 1, 0) + payload, flags)
-    return [attributes(answer[GENLMSGHDR.size:]) for answer in answers]
+    return [attributes(answer[GENLMSGHDR.size :]) for answer in answers]
 
 
 def number(value):
@@ -33,11 +33,17 @@ def number(value):
 def answer(_, __):
     netlink = Netlink(protocol=NETLINK_GENERIC)
     request = attribute(CTRL_ATTR_FAMILY_NAME, b"netdev\0")
-    family, = ask(netlink, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_ACK, request)
+    (family,) = ask(netlink, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, NLM_F_ACK, request)
     pools = ask(netlink, number(family[CTRL_ATTR_FAMILY_ID]), NETDEV_CMD_PAGE_POOL_GET, NLM_F_DUMP)
-    return [{"id": number(pool[ID]), "ifindex": number(pool.get(IFINDEX, b"")),
-             "inflight": number(pool.get(INFLIGHT, b"")),
-             "detached": DETACH_TIME in pool} for pool in pools]
+    return [
+        {
+            "id": number(pool[ID]),
+            "ifindex": number(pool.get(IFINDEX, b"")),
+            "inflight": number(pool.get(INFLIGHT, b"")),
+            "detached": DETACH_TIME in pool,
+        }
+        for pool in pools
+    ]
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One command to the monitor of a QEMU in this guest; ends when it is done.
 
-    qmp.py SOCKET COMMAND
+qmp.py SOCKET COMMAND
 """
 
 import json
@@ -15,7 +15,7 @@ def answer(arguments, _):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         lines = connection.makefile("rw")
-        lines.readline()        # the greeting
+        lines.readline()  # the greeting
         for name in ("qmp_capabilities", command):
             print(json.dumps({"execute": name}), file=lines, flush=True)
             # Events may come first.

@@ -19,8 +19,21 @@ import subprocess
 import namespaces
 import network
 from by_hand import by_hand
-from netlink import (IFADDRMSG, IFINFOMSG, IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFF_UP, NLM_F_DUMP,
-                     RTM_GETLINK, RTM_NEWLINK, Netlink, attribute, attributes, text)
+from netlink import (
+    IFADDRMSG,
+    IFF_UP,
+    IFINFOMSG,
+    IFLA_ADDRESS,
+    IFLA_IFNAME,
+    IFLA_MTU,
+    NLM_F_DUMP,
+    RTM_GETLINK,
+    RTM_NEWLINK,
+    Netlink,
+    attribute,
+    attributes,
+    text,
+)
 from settings import Ethtool
 
 RTM_DELLINK, RTM_DELADDR, RTM_GETADDR = 17, 21, 22
@@ -34,8 +47,12 @@ IFF_SET = IFF_UP | IFF_PROMISC | IFF_ALLMULTI
 # Set by NEWLINK as GETLINK has it.
 SETTABLE = (IFLA_MTU, IFLA_ADDRESS, IFLA_TXQLEN, IFLA_MASTER, IFLA_GROUP, IFLA_IFALIAS)
 ABSENT = {IFLA_MASTER: bytes(4), IFLA_IFALIAS: b""}
-KEPT = {**{kind: str(kind) for kind in SETTABLE}, IFLA_VFINFO_LIST: "VFs", IFLA_XDP: "XDP",
-        IFLA_LINKINFO: "kind"}
+KEPT = {
+    **{kind: str(kind) for kind in SETTABLE},
+    IFLA_VFINFO_LIST: "VFs",
+    IFLA_XDP: "XDP",
+    IFLA_LINKINFO: "kind",
+}
 NUD_NOARP = 0x40
 NDMSG, TCMSG = struct.Struct("B3xiHBB"), struct.Struct("B3xiIII")
 TC_H_ROOT, TC_H_CLSACT = 0xFFFFFFFF, 0xFFFFFFF1
@@ -56,7 +73,7 @@ def _links(route):
     request = IFINFOMSG.pack(0, 0, 0, 0, 0) + attribute(IFLA_EXT_MASK, struct.pack("I", EXT_VF))
     for body in route.ask(RTM_GETLINK, request, NLM_F_DUMP):
         _, _, index, flags, _ = IFINFOMSG.unpack_from(body)
-        parts = attributes(body[IFINFOMSG.size:])
+        parts = attributes(body[IFINFOMSG.size :])
         kept = {name: parts[kind].hex() for kind, name in KEPT.items() if kind in parts}
         if IFLA_XDP in parts:
             # Whether there is a program; its number changes.
@@ -70,7 +87,7 @@ def _addresses(route, names):
     found = []
     for body in route.ask(RTM_GETADDR, IFADDRMSG.pack(0, 0, 0, 0, 0), NLM_F_DUMP):
         family, prefix, _, scope, index = IFADDRMSG.unpack_from(body)
-        parts = attributes(body[IFADDRMSG.size:])
+        parts = attributes(body[IFADDRMSG.size :])
         if scope == 0 and index in names:
             packed = parts.get(2, parts.get(1))
             found.append([names[index], f"{socket.inet_ntop(family, packed)}/{prefix}"])
@@ -83,7 +100,7 @@ def _qdiscs(route, names):
     for body in route.ask(RTM_GETQDISC, TCMSG.pack(0, 0, 0, 0, 0), NLM_F_DUMP):
         _, index, _, parent, _ = TCMSG.unpack_from(body)
         if parent in (TC_H_ROOT, TC_H_CLSACT) and index in names:
-            kind = text(attributes(body[TCMSG.size:])[TCA_KIND])
+            kind = text(attributes(body[TCMSG.size :])[TCA_KIND])
             found.append([names[index], parent, kind])
     return sorted(found)
 
@@ -96,13 +113,19 @@ def _file(path):
 
 def _parameters(pci):
     """devlink's, by name: each value with the mode it is for."""
-    said = subprocess.run(["devlink", "-j", "dev", "param", "show", f"pci/{pci}"], check=False,
-                          capture_output=True, text=True)
+    said = subprocess.run(
+        ["devlink", "-j", "dev", "param", "show", f"pci/{pci}"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     if said.returncode:
         return {}
     listed = next(iter(json.loads(said.stdout)["param"].values()), [])
-    return {entry["name"]: [[value["cmode"], value["value"]] for value in entry["values"]]
-            for entry in listed}
+    return {
+        entry["name"]: [[value["cmode"], value["value"]] for value in entry["values"]]
+        for entry in listed
+    }
 
 
 def _namespace(name):
@@ -111,8 +134,12 @@ def _namespace(name):
         route = Netlink()
         links = _links(route)
         names = {link["index"]: key for key, link in links.items()}
-        state = {"links": links, "addresses": _addresses(route, names),
-                 "qdiscs": _qdiscs(route, names), "settings": {}}
+        state = {
+            "links": links,
+            "addresses": _addresses(route, names),
+            "qdiscs": _qdiscs(route, names),
+            "settings": {},
+        }
         for key in links:
             if key in OURS:
                 with Ethtool(key) as tool:
@@ -128,11 +155,16 @@ OURS = ("dut", "peer")
 def read(pci):
     return {
         "namespaces": {name or "": _namespace(name) for name in (None, *namespaces.names())},
-        "files": {path: _file(path) for path in (
-            *(f"{SYSFS}/{pci}/{name}" for name in OF_THE_PF),
-            *(f"/sys/class/net/dut/{name}" for name in OF_AN_INTERFACE))},
+        "files": {
+            path: _file(path)
+            for path in (
+                *(f"{SYSFS}/{pci}/{name}" for name in OF_THE_PF),
+                *(f"/sys/class/net/dut/{name}" for name in OF_AN_INTERFACE),
+            )
+        },
         "parameters": _parameters(pci),
-        "vlans": os.path.exists(f"/sys/module/{VLANS}")}
+        "vlans": os.path.exists(f"/sys/module/{VLANS}"),
+    }
 
 
 # ---- the way back ----------------------------------------------------------------------------
@@ -147,7 +179,7 @@ def _restore_links(route, wanted):
     """Removes interfaces made by somebody, and sets those that were there."""
     for name, link in _links(route).items():
         if name not in wanted and "kind" in link:
-            with contextlib.suppress(OSError):      # it went with another
+            with contextlib.suppress(OSError):  # it went with another
                 route.ask(RTM_DELLINK, IFINFOMSG.pack(0, 0, link["index"], 0, 0))
     present = _links(route)
     for name in wanted.keys() & present.keys():
@@ -160,8 +192,9 @@ def _restore_links(route, wanted):
         if old.get("XDP") != new.get("XDP"):
             message += attribute(IFLA_XDP, attribute(IFLA_XDP_FD, struct.pack("i", -1)))
         if message or old["flags"] != new["flags"]:
-            route.ask(RTM_NEWLINK, IFINFOMSG.pack(0, 0, new["index"], old["flags"], IFF_SET)
-                      + message)
+            route.ask(
+                RTM_NEWLINK, IFINFOMSG.pack(0, 0, new["index"], old["flags"], IFF_SET) + message
+            )
 
 
 def _restore_addresses(route, wanted):
@@ -173,8 +206,12 @@ def _restore_addresses(route, wanted):
         packed, prefix = address.split("/")
         family = socket.AF_INET6 if ":" in packed else socket.AF_INET
         value = socket.inet_pton(family, packed)
-        route.ask(RTM_DELADDR, IFADDRMSG.pack(family, int(prefix), 0, 0, links[name]["index"])
-                  + attribute(2, value) + attribute(1, value))
+        route.ask(
+            RTM_DELADDR,
+            IFADDRMSG.pack(family, int(prefix), 0, 0, links[name]["index"])
+            + attribute(2, value)
+            + attribute(1, value),
+        )
     for name, address in wanted - present:
         if name in links:
             route.add_address(links[name]["index"], address)
@@ -194,11 +231,10 @@ def _forget_neighbours(route):
     kernel's own."""
     for body in route.ask(RTM_GETNEIGH, NDMSG.pack(0, 0, 0, 0, 0), NLM_F_DUMP):
         family, index, state, _, _ = NDMSG.unpack_from(body)
-        parts = attributes(body[NDMSG.size:])
+        parts = attributes(body[NDMSG.size :])
         if not state & NUD_NOARP and 1 in parts:
             with contextlib.suppress(OSError):
-                route.ask(RTM_DELNEIGH, NDMSG.pack(family, index, 0, 0, 0)
-                          + attribute(1, parts[1]))
+                route.ask(RTM_DELNEIGH, NDMSG.pack(family, index, 0, 0, 0) + attribute(1, parts[1]))
 
 
 def _restore_settings(wanted):
@@ -216,8 +252,23 @@ def _restore_parameters(pci, wanted):
         for mode, value in wanted.get(name, []):
             if [mode, value] not in values:
                 said = str(value).lower() if isinstance(value, bool) else str(value)
-                subprocess.run(["devlink", "dev", "param", "set", f"pci/{pci}", "name", name, "value",
-                                said, "cmode", mode], check=False, capture_output=True)
+                subprocess.run(
+                    [
+                        "devlink",
+                        "dev",
+                        "param",
+                        "set",
+                        f"pci/{pci}",
+                        "name",
+                        name,
+                        "value",
+                        said,
+                        "cmode",
+                        mode,
+                    ],
+                    check=False,
+                    capture_output=True,
+                )
 
 
 def restore(pci, wanted):

@@ -23,7 +23,7 @@ import time
 
 from by_hand import by_hand
 
-INTERVAL = 0.01     # seconds
+INTERVAL = 0.01  # seconds
 
 
 def read(path):
@@ -72,20 +72,33 @@ def wait(path, pattern, absent, seconds):
         return bool(found.search(read(path)[0] or ""))
 
     what = path if pattern is None else f"{path} with {pattern!r}"
-    return _until(lambda: is_there() != absent, seconds,
-                  f"{what} is {'still' if absent else 'not'} there after {seconds} s")
+    return _until(
+        lambda: is_there() != absent,
+        seconds,
+        f"{what} is {'still' if absent else 'not'} there after {seconds} s",
+    )
 
 
 def listening(port, seconds):
     """State 0A is LISTEN, 07 that of a UDP socket without a peer."""
     bound = re.compile(rf"^ *\d+: [0-9A-F]+:{port:04X} [0-9A-F]+:0000 (0A|07) ", re.MULTILINE)
     tables = [f"/proc/thread-self/net/{name}" for name in ("tcp", "tcp6", "udp", "udp6")]
-    return _until(lambda: any(bound.search(read(table)[0] or "") for table in tables), seconds,
-                  f"nobody listens at port {port} after {seconds} s")
+    return _until(
+        lambda: any(bound.search(read(table)[0] or "") for table in tables),
+        seconds,
+        f"nobody listens at port {port} after {seconds} s",
+    )
 
 
-STEPS = {"read": read, "write": write, "exists": os.path.exists, "link": link, "wait": wait,
-         "listening": listening, "glob": lambda pattern: sorted(glob.glob(pattern))}
+STEPS = {
+    "read": read,
+    "write": write,
+    "exists": os.path.exists,
+    "link": link,
+    "wait": wait,
+    "listening": listening,
+    "glob": lambda pattern: sorted(glob.glob(pattern)),
+}
 
 
 def answer(_, steps):

@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 """Frames that only one who has asked for them may receive.
 
-    stray.py send IFACE MAC VID     FRAMES to the address, and as many broadcast in the VLAN
-    stray.py count IFACE            prints {"address": n, "vlan": n}, those received until a frame
-                                    that everybody receives says that it is over; creates
-                                    /tmp/stray.IFACE when it listens
+stray.py send IFACE MAC VID     FRAMES to the address, and as many broadcast in the VLAN
+stray.py count IFACE            prints {"address": n, "vlan": n}, those received until a frame
+                                that everybody receives says that it is over; creates
+                                /tmp/stray.IFACE when it listens
 """
 
 import json
 import socket
 import sys
 
-ETHERTYPE = b"\x88\xb6"      # IEEE 802: local experiments
+ETHERTYPE = b"\x88\xb6"  # IEEE 802: local experiments
 BROADCAST = b"\xff" * 6
 FRAMES = 20
-PATIENCE = 30.0              # seconds
+PATIENCE = 30.0  # seconds
 
 
 def open_socket(interface):

@@ -54,7 +54,7 @@ class Direction:
 
     def push(self):
         """Sends some; whether there is more."""
-        self.sent += self.sender.send(self.data[self.sent:self.sent + CHUNK])
+        self.sent += self.sender.send(self.data[self.sent : self.sent + CHUNK])
         if self.sent == len(self.data):
             self.sender.shutdown(socket.SHUT_WR)
         return self.sent < len(self.data)
@@ -62,17 +62,21 @@ class Direction:
     def pull(self):
         """Compares what is there; whether there may be more."""
         chunk = self.receiver.recv(CHUNK)
-        expected = self.data[self.received:self.received + len(chunk)]
+        expected = self.data[self.received : self.received + len(chunk)]
         if chunk != expected:
             self.differs = self.received + next(
                 (index for index, (one, other) in enumerate(zip(chunk, expected)) if one != other),
-                len(expected))
+                len(expected),
+            )
         self.received += len(chunk)
         return bool(chunk) and self.differs is None
 
     def summary(self):
-        return {"received": self.received, "differs": self.differs,
-                "checksum_errors": self._errors() - self.errors_before}
+        return {
+            "received": self.received,
+            "differs": self.differs,
+            "checksum_errors": self._errors() - self.errors_before,
+        }
 
 
 def transfer(directions, seconds):
@@ -80,8 +84,10 @@ def transfer(directions, seconds):
     poll = select.poll()
     waiting = {}
     for direction in directions:
-        for end, event, move in ((direction.sender, select.POLLOUT, direction.push),
-                                 (direction.receiver, select.POLLIN, direction.pull)):
+        for end, event, move in (
+            (direction.sender, select.POLLOUT, direction.push),
+            (direction.receiver, select.POLLIN, direction.pull),
+        ):
             waiting[end.fileno()] = move
             poll.register(end, event)
     while waiting:

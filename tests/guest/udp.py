@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Request and response over UDP.
 
-    udp.py answer ADDRESS PORT              sends every datagram back; creates /tmp/udp.PORT when
-                                            it listens
-    udp.py ask ADDRESS PORT COUNT BYTES     prints {"us": [microseconds], "lost": n}
+udp.py answer ADDRESS PORT              sends every datagram back; creates /tmp/udp.PORT when
+                                        it listens
+udp.py ask ADDRESS PORT COUNT BYTES     prints {"us": [microseconds], "lost": n}
 """
 
 import json
@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 
-PATIENCE = 2.0      # seconds
+PATIENCE = 2.0  # seconds
 
 
 def answer(address, port):
@@ -36,9 +36,9 @@ def ask(address, port, count, size):
         sock.send(request)
         try:
             while sock.recv(2048) != request:
-                pass        # a late answer to an earlier request
+                pass  # a late answer to an earlier request
             times.append((time.monotonic_ns() - begin) / 1000)
-        except socket.timeout:
+        except TimeoutError:
             lost += 1
     print(json.dumps({"us": times, "lost": lost}))
 

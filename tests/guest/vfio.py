@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Holds a PCI function open through vfio-pci, as a hypervisor does, until it is killed.
 
-    vfio.py BDF FILE    creates the file when it is open
+vfio.py BDF FILE    creates the file when it is open
 """
 
 import fcntl

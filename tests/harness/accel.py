@@ -59,9 +59,9 @@ def _kvm_nests() -> bool:
 
 
 def choose(nested: bool = False) -> str:
-    """"kvm" or "tcg"; the answer of the probe is kept for this boot of the host. `nested`: for a
+    """ "kvm" or "tcg"; the answer of the probe is kept for this boot of the host. `nested`: for a
     guest that has guests of its own. TCG emulates a processor that can do that."""
-    if not os.access("/dev/kvm", os.R_OK | os.W_OK) or nested and not _kvm_nests():
+    if not os.access("/dev/kvm", os.R_OK | os.W_OK) or (nested and not _kvm_nests()):
         return "tcg"
     verdict = _verdict_file()
     if not verdict.exists():

@@ -65,10 +65,10 @@ class Job:
     def wait(self, check: bool = True, timeout: float | None = None) -> Result:
         """Its result; `timeout` (default: the one it was started with) bounds the wait."""
         limit = timeout if timeout is not None else self._timeout
-        reply = self._agent.reply(self._number,
-                                  None if limit is None else limit + self._agent.grace)
-        result = Result(self.command, reply["rc"], reply["out"], reply["err"],
-                        reply["timed_out"])
+        reply = self._agent.reply(
+            self._number, None if limit is None else limit + self._agent.grace
+        )
+        result = Result(self.command, reply["rc"], reply["out"], reply["err"], reply["timed_out"])
         if check and (result.rc or result.timed_out):
             raise CommandFailed(result)
         return result
@@ -100,7 +100,7 @@ class Agent:
                 for line in lines:
                     self._dispatch(line)
         except OSError:
-            pass    # the guest ended
+            pass  # the guest ended
         self._gone.set()
         for waiting in list(self._replies.values()):
             waiting.put(None)
@@ -109,7 +109,7 @@ class Agent:
         try:
             message = json.loads(line)
         except ValueError:
-            return      # empty, or cut off by a suspend or the end; the agent sends it again
+            return  # empty, or cut off by a suspend or the end; the agent sends it again
         if message["id"] in self._replies:
             self._replies[message["id"]].put(message)
 
@@ -168,29 +168,46 @@ class Agent:
         self._replies[0].put(message)
         return message is not None
 
-    def start(self, command: str, timeout: float | None = None, stdin: str = "",
-              netns: str | None = None) -> Job:
+    def start(
+        self, command: str, timeout: float | None = None, stdin: str = "", netns: str | None = None
+    ) -> Job:
         """Starts a command."""
         number = self._send({"run": command, "timeout": timeout, "stdin": stdin, "netns": netns})
         return Job(self, command, number, timeout)
 
-    def start_call(self, program: str, arguments: list[str], timeout: float | None = None,
-                   stdin: str = "", netns: str | None = None) -> Job:
+    def start_call(
+        self,
+        program: str,
+        arguments: list[str],
+        timeout: float | None = None,
+        stdin: str = "",
+        netns: str | None = None,
+    ) -> Job:
         """Starts main() of tests/guest/PROGRAM.py."""
-        number = self._send({"call": program, "argv": arguments, "timeout": timeout,
-                             "stdin": stdin, "netns": netns})
+        number = self._send(
+            {"call": program, "argv": arguments, "timeout": timeout, "stdin": stdin, "netns": netns}
+        )
         return Job(self, " ".join([program, *arguments]), number, timeout)
 
-    def start_ask(self, module: str, arguments: list[str], value: Any,
-                  timeout: float | None = None, netns: str | None = None) -> Job:
+    def start_ask(
+        self,
+        module: str,
+        arguments: list[str],
+        value: Any,
+        timeout: float | None = None,
+        netns: str | None = None,
+    ) -> Job:
         """Has a worker in the guest call answer() of tests/guest/MODULE.py."""
-        number = self._send({"ask": module, "argv": arguments, "value": value, "timeout": timeout,
-                             "netns": netns})
+        number = self._send(
+            {"ask": module, "argv": arguments, "value": value, "timeout": timeout, "netns": netns}
+        )
         return Job(self, " ".join([module, *arguments]), number, timeout)
 
     def kill_all(self):
         """Kills every command that has not ended, and forgets all that nobody has waited for."""
-        running = [number for number in list(self._replies) if number and not self.has_reply(number)]
+        running = [
+            number for number in list(self._replies) if number and not self.has_reply(number)
+        ]
         for number in running:
             self.call({"kill": number, "signal": 9}, 10)
         for number in running:
@@ -202,6 +219,13 @@ class Agent:
         """Creates a file. In pieces, so that other messages pass between them."""
         for begin in range(0, max(len(data), 1), PIECE):
             # The port is slow, and the guest's processor as well: as little as is to be had cheaply.
-            packed = zlib.compress(data[begin:begin + PIECE], 1)
-            self.call({"put": path, "data": base64.b64encode(packed).decode(), "mode": mode,
-                       "append": begin > 0}, 60)
+            packed = zlib.compress(data[begin : begin + PIECE], 1)
+            self.call(
+                {
+                    "put": path,
+                    "data": base64.b64encode(packed).decode(),
+                    "mode": mode,
+                    "append": begin > 0,
+                },
+                60,
+            )

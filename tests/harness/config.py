@@ -22,26 +22,26 @@ DRIVERS = ("igb_rs", "igb")
 class Config:
     """Hashable description of a guest: equal configurations may share one."""
 
-    driver: str = "igb_rs"          # module under test: igb_rs, or the stock C igb to compare
-    kernel: str = "stock"           # see kernels.py
-    image: str = "guest"            # file system it runs on, see images.py
-    nested: int = 0                 # guests of its own that can be talked to at the same time
+    driver: str = "igb_rs"  # module under test: igb_rs, or the stock C igb to compare
+    kernel: str = "stock"  # see kernels.py
+    image: str = "guest"  # file system it runs on, see images.py
+    nested: int = 0  # guests of its own that can be talked to at the same time
     smp: int = 2
     memory: str = "1G"
-    cmdline: str = ""               # added to the kernel command line, e.g. "pci=nomsi"
+    cmdline: str = ""  # added to the kernel command line, e.g. "pci=nomsi"
     # Model of the second NIC (None: the hub has one port). e1000e and igb share trace events, so
     # with such a peer the trace of unknown registers proves nothing.
     peer: str | None = "virtio-net-pci"
-    duts: int = 1                   # number of 82576 ports, each with a root port of its own
-    rom: bool = False               # boot through the NIC's iPXE ROM, which uses the PF first
-    machine: str = "q35"            # -M, e.g. "q35,kernel-irqchip=split"
-    first_devices: tuple[str, ...] = ()   # -device before all others, e.g. an IOMMU
-    devices: tuple[str, ...] = ()   # further -device
+    duts: int = 1  # number of 82576 ports, each with a root port of its own
+    rom: bool = False  # boot through the NIC's iPXE ROM, which uses the PF first
+    machine: str = "q35"  # -M, e.g. "q35,kernel-irqchip=split"
+    first_devices: tuple[str, ...] = ()  # -device before all others, e.g. an IOMMU
+    devices: tuple[str, ...] = ()  # further -device
     arguments: tuple[str, ...] = ()  # further QEMU arguments
-    events: tuple[str, ...] = UNKNOWN_REGISTER_EVENTS   # -trace, into trace.log
-    s3: bool = False                # real suspend to RAM is possible
-    capture: bool = False           # the wire into wire.pcap
-    accel: str | None = None        # None: KVM when it boots the stock kernel, else TCG
+    events: tuple[str, ...] = UNKNOWN_REGISTER_EVENTS  # -trace, into trace.log
+    s3: bool = False  # real suspend to RAM is possible
+    capture: bool = False  # the wire into wire.pcap
+    accel: str | None = None  # None: KVM when it boots the stock kernel, else TCG
 
     def __post_init__(self):
         if self.driver not in DRIVERS:

@@ -17,15 +17,17 @@ from .machine import Machine, MachineDied
 from .shell import Shell
 from .tally import spent
 
-BOOT_SECONDS = 180      # limit, not expectation: about 10 s under TCG on an idle host
+BOOT_SECONDS = 180  # limit, not expectation: about 10 s under TCG on an idle host
+
 
 def run_directory() -> Path:
     """Fresh directory for the logs of one guest, also if other runs use the same base."""
     base = os.environ.get("IGB_RS_RUNS")
     if base is None:
         return Path(tempfile.mkdtemp(prefix="igb-rs-guest-"))
-    for number in itertools.count(1):
-        directory = Path(base) / f"guest{number}"
+    numbers = itertools.count(1)
+    while True:
+        directory = Path(base) / f"guest{next(numbers)}"
         with contextlib.suppress(FileExistsError):
             directory.mkdir(parents=True)
             return directory
@@ -38,13 +40,19 @@ class Guest(Shell):
         self.config = config
         module = config.boots.module if config.driver == "igb_rs" else None
         if module is not None and not module.exists():
-            raise FileNotFoundError(f"{module}: build it with 'make modules KERNEL={config.kernel}'")
+            raise FileNotFoundError(
+                f"{module}: build it with 'make modules KERNEL={config.kernel}'"
+            )
         spent["boots"] += 1
         self._slept = False
-        self.nested_agents: list[Agent] | None = None   # see nested.py
+        self.nested_agents: list[Agent] | None = None  # see nested.py
         begin = time.monotonic()
-        self.machine = Machine(config, config.accel or accel.choose(config.nested > 0),
-                               directory or run_directory(), module)
+        self.machine = Machine(
+            config,
+            config.accel or accel.choose(config.nested > 0),
+            directory or run_directory(),
+            module,
+        )
         self.directory = self.machine.directory
         self.agent = Agent(self.machine.agent_socket, config.boots.slowness)
         try:
@@ -97,10 +105,13 @@ class Guest(Shell):
         """Suspends to RAM (`Config(s3=True)`) and wakes by the real-time clock; `test` other than
         "none" goes only as far as that level of /sys/power/pm_test, and needs no S3."""
         self._slept = self._slept or test == "none"
-        return self.run(f"echo {test} >/sys/power/pm_test; echo deep >/sys/power/mem_sleep;"
-                        "echo 0 >/sys/class/rtc/rtc0/wakealarm;"
-                        f"echo +{seconds} >/sys/class/rtc/rtc0/wakealarm;"
-                        "echo mem >/sys/power/state", timeout=90)
+        return self.run(
+            f"echo {test} >/sys/power/pm_test; echo deep >/sys/power/mem_sleep;"
+            "echo 0 >/sys/class/rtc/rtc0/wakealarm;"
+            f"echo +{seconds} >/sys/class/rtc/rtc0/wakealarm;"
+            "echo mem >/sys/power/state",
+            timeout=90,
+        )
 
     def power_off(self, timeout: float = 60):
         """Ordinary shutdown, with the drivers' shutdown methods; kills what does not end."""

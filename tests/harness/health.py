@@ -21,12 +21,15 @@ REPORTS = re.compile(
     r"|inconsistent lock state|suspicious RCU|NETDEV WATCHDOG|transmit queue \d+ timed out"
     r"|pagealloc: (memory corruption|single bit error)|ODEBUG disabled"
     r"|unregister_netdevice: waiting|ref_tracker: .* users at"
-    r"|page_pool_release_retry|still in use|DMAR.*fault|Tx Unit Hang|nobody cared")
+    r"|page_pool_release_retry|still in use|DMAR.*fault|Tx Unit Hang|nobody cared"
+)
 
 # Of these, what begins a report wherever it stands: another processor may have something to say in
 # the middle of somebody else's stack.
-_HEADINGS = re.compile(r"BUG: |WARNING: |UBSAN: |DMA-API: .* device driver|general protection fault"
-                       r"|unable to handle|pagealloc: (memory corruption|single bit error)")
+_HEADINGS = re.compile(
+    r"BUG: |WARNING: |UBSAN: |DMA-API: .* device driver|general protection fault"
+    r"|unable to handle|pagealloc: (memory corruption|single bit error)"
+)
 
 NO_ANSWER = "the guest does not answer after the test"
 # Complaints that a machine busy with something else can cause.
@@ -35,19 +38,23 @@ OF_TIME = re.compile(rf"stall|blocked for more than|lockup|LOCKUP|timed out|{NO_
 # Lines of no report: announcements of fault injection (which bring no stack when asked not to), of
 # the detectors themselves, and the page a report was about. Which leaks kmemleak has found is asked
 # for (Leaks).
-HARMLESS = re.compile(r"FAULT_INJECTION: forcing a failure"
-                      r"|kmemleak: (Kernel memory leak detector|Automatic memory scanning"
-                      r"|Cannot insert|Disabled|\d+ new suspected)"
-                      r"|DMA-API: (preallocated|debugging enabled)"
-                      r"|kasan: KernelAddressSanitizer initialized"
-                      r"|kcsan: (enabled|selftest)|refcount.*tracker|page: refcount:\d")
+HARMLESS = re.compile(
+    r"FAULT_INJECTION: forcing a failure"
+    r"|kmemleak: (Kernel memory leak detector|Automatic memory scanning"
+    r"|Cannot insert|Disabled|\d+ new suspected)"
+    r"|DMA-API: (preallocated|debugging enabled)"
+    r"|kasan: KernelAddressSanitizer initialized"
+    r"|kcsan: (enabled|selftest)|refcount.*tracker|page: refcount:\d"
+)
 
 # Reports that every driver of their kind provokes: how one begins, and what its stack has. The PCI
 # core wants a lock held while functions are removed, which whoever unbinds a driver does not take:
 # and the driver cannot, as somebody who removes its whole device holds it already.
 _OF_ANY_DRIVER = (
-    (re.compile(r"WARNING: drivers/pci/remove\.c:\d+ at pci_stop_and_remove_bus_device\+"),
-     re.compile(r"\bsriov_disable\+.*\bpci_device_remove\+", re.DOTALL)),
+    (
+        re.compile(r"WARNING: drivers/pci/remove\.c:\d+ at pci_stop_and_remove_bus_device\+"),
+        re.compile(r"\bsriov_disable\+.*\bpci_device_remove\+", re.DOTALL),
+    ),
     # The other end of the wire waits while the device under test does not receive.
     (re.compile(r"\] virtio_net virtio\d+ \S+: NETDEV WATCHDOG"), re.compile("")),
 )
@@ -58,16 +65,22 @@ _UNDER_TEST = re.compile(rf"\[({'|'.join(DRIVERS)}|break_rule)\]")
 # How a report of many lines ends, by how it begins. What it spans is shown with it.
 _ENDS = (
     (re.compile(r"KASAN|KCSAN|UBSAN"), re.compile(r"={40}|---\[ end")),
-    (re.compile(r"WARNING: \S+:\d+ at |WARNING: CPU: |kernel BUG|Oops|general protection|unable to handle"),
-     re.compile(r"---\[ end trace")),
+    (
+        re.compile(
+            r"WARNING: \S+:\d+ at |WARNING: CPU: |kernel BUG|Oops|general protection|unable to handle"
+        ),
+        re.compile(r"---\[ end trace"),
+    ),
     (re.compile(""), re.compile(r"</TASK>")),
 )
 LONGEST_REPORT = 250
 # A line that is no heading but followed by a stack has it within this many lines, the processor's
 # registers among them; lockdep prints both chains first.
 STACK_WITHIN = 25
-_LOCKDEP = re.compile(r"possible (circular|recursive|irq)|inconsistent lock|lock held|suspicious RCU"
-                      r"|invalid wait context|bad unlock|lock order")
+_LOCKDEP = re.compile(
+    r"possible (circular|recursive|irq)|inconsistent lock|lock held|suspicious RCU"
+    r"|invalid wait context|bad unlock|lock order"
+)
 
 _marks = itertools.count(1)
 
@@ -76,9 +89,12 @@ def _last_line(lines: list[str], first: int) -> int:
     """Index of the last line of the report that begins at `first`."""
     heading = lines[first]
     end = next(end for begin, end in _ENDS if begin.search(heading))
-    window = lines[first + 1:first + LONGEST_REPORT]
-    if not _LOCKDEP.search(heading) and not _RACE.search(heading) and not any(
-            "Call Trace" in line for line in window[:STACK_WITHIN]):
+    window = lines[first + 1 : first + LONGEST_REPORT]
+    if (
+        not _LOCKDEP.search(heading)
+        and not _RACE.search(heading)
+        and not any("Call Trace" in line for line in window[:STACK_WITHIN])
+    ):
         return first
     for number, line in enumerate(window, first + 1):
         if _HEADINGS.search(line):
@@ -97,7 +113,7 @@ def reports(lines: list[str]) -> list[list[str]]:
             number += 1
             continue
         last = _last_line(lines, number)
-        found.append(lines[number:last + 1])
+        found.append(lines[number : last + 1])
         number = last + 1
     return found
 
@@ -107,16 +123,20 @@ def _is_of_others(report: list[str]) -> bool:
     text = "\n".join(report)
     if _RACE.search(report[0]):
         return len(report) > 1 and not _UNDER_TEST.search(text)
-    return any(heading.search(report[0]) and stack.search(text)
-               for heading, stack in _OF_ANY_DRIVER)
+    return any(
+        heading.search(report[0]) and stack.search(text) for heading, stack in _OF_ANY_DRIVER
+    )
 
 
 def judge(lines: list[str], allowed: Iterable[str] = ()) -> list[str]:
     """The reports among the lines of a kernel log that fail a test, with their stacks: not those
     whose heading matches a regular expression of `allowed`."""
     excused = [re.compile(pattern) for pattern in allowed]
-    return ["\n".join(report) for report in reports(lines)
-            if not _is_of_others(report) and not any(e.search(report[0]) for e in excused)]
+    return [
+        "\n".join(report)
+        for report in reports(lines)
+        if not _is_of_others(report) and not any(e.search(report[0]) for e in excused)
+    ]
 
 
 class KernelLog:
@@ -137,8 +157,10 @@ class KernelLog:
         found = self.guest.run(f"dmesg | sed -n '/{self.mark}/,$p'").out.splitlines()
         if found:
             return found[1:]
-        return ["BUG: harness: the kernel log overflowed during the test",
-                *self.guest.run("dmesg").out.splitlines()]
+        return [
+            "BUG: harness: the kernel log overflowed during the test",
+            *self.guest.run("dmesg").out.splitlines(),
+        ]
 
     def complaints(self, allowed: Iterable[str] = ()) -> list[str]:
         """Reports that fail a test, with their stacks, except those whose heading matches a
@@ -149,8 +171,9 @@ class KernelLog:
 def watches_locks(guest: Guest) -> bool:
     """Whether lockdep is at work. It ends its watch at its first report, and when something else
     has gone wrong that makes it doubt what it sees."""
-    return (guest.config.boots.watches("lockdep")
-            and guest.succeeds("grep -q 'debug_locks: *1' /proc/lockdep_stats"))
+    return guest.config.boots.watches("lockdep") and guest.succeeds(
+        "grep -q 'debug_locks: *1' /proc/lockdep_stats"
+    )
 
 
 # The kernel's own, where an allocation is made to fail: ida_alloc_range() forgets the bitmap it has just
@@ -160,8 +183,11 @@ _FORGOTTEN_BITMAP = re.compile(r"backtrace[^\n]*\n\s+\S*alloc\S*\n\s+ida_alloc_r
 
 def leaks(text: str) -> list[str]:
     """The leaks in what kmemleak shows, each with its stack."""
-    return [f"leak: {leak}".rstrip() for leak in text.split("unreferenced object ")[1:]
-            if not _FORGOTTEN_BITMAP.search(leak)]
+    return [
+        f"leak: {leak}".rstrip()
+        for leak in text.split("unreferenced object ")[1:]
+        if not _FORGOTTEN_BITMAP.search(leak)
+    ]
 
 
 class Leaks:
@@ -182,8 +208,9 @@ class Leaks:
         """Each leak with the stack that allocated it. An object is reported by a scan that finds
         it as the scan before left it, so never by the first one. A pointer that was on its way
         from one place to another during a scan looks like a leak: only one more scan decides."""
-        self.guest.run(f"sleep {self.MINIMAL_AGE}; echo scan >{self.FILE}; echo scan >{self.FILE}",
-                       timeout=60)
+        self.guest.run(
+            f"sleep {self.MINIMAL_AGE}; echo scan >{self.FILE}; echo scan >{self.FILE}", timeout=60
+        )
         if not self.guest.succeeds(f"grep -q . {self.FILE}"):
             return []
         self.guest.run(f"sleep 1; echo scan >{self.FILE}", timeout=60)
@@ -196,8 +223,11 @@ def stalled_pools(guest: Guest, patience: float = 10) -> list[str]:
     end = time.monotonic() + patience * guest.slowness
     while True:
         pools = guest.ask("page_pools")
-        stalled = [f"page pool {pool['id']}: given up, {pool['inflight']} pages are missing"
-                   for pool in pools if pool["detached"]]
+        stalled = [
+            f"page pool {pool['id']}: given up, {pool['inflight']} pages are missing"
+            for pool in pools
+            if pool["detached"]
+        ]
         if not stalled or time.monotonic() > end:
             return stalled
         time.sleep(0.5)

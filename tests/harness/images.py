@@ -67,8 +67,9 @@ def _own_modules(kernel: Kernel):
             yield f"payload/modules/{kernel.release}/{name}", 0o644, path.read_bytes()
 
 
-def initramfs(kernel: Kernel, module: Path | None, image: str = "guest",
-              nested: bool = False) -> bytes:
+def initramfs(
+    kernel: Kernel, module: Path | None, image: str = "guest", nested: bool = False
+) -> bytes:
     """Base archive plus /init, everything of tests/guest and the module in /payload; `nested`:
     with the archive a guest's own guests boot."""
     files = [("init", 0o755, (GUEST_FILES / "init").read_bytes()), *_payload(GUEST_FILES)]

@@ -25,8 +25,8 @@ class Kernel:
     """One kernel, and what a guest that boots it needs."""
 
     name: str
-    slowness: int       # how many times longer than under the stock kernel things may take
-    memory: int         # how many times more memory the guest needs
+    slowness: int  # how many times longer than under the stock kernel things may take
+    memory: int  # how many times more memory the guest needs
     cmdline: str = ""
     detectors: tuple[str, ...] = ()
 
@@ -67,20 +67,31 @@ class Kernel:
         return detector in self.detectors
 
 
-KERNELS = {kernel.name: kernel for kernel in (
-    Kernel("stock", slowness=1, memory=1),
-    # Every report counts, not only the first. Poisoned pages show a device that writes into
-    # memory it no longer owns, which KASAN cannot see. Checked slabs have no sheaves: an array of
-    # free objects keeps the address of one it gave away until another takes its place, and for as
-    # long kmemleak believes that the array refers to it. While the kernel identifies its processor
-    # it forgets for a moment that page tables have five levels, and KASAN then reports each access
-    # of an interrupt: four levels will do.
-    Kernel("debug", slowness=5, memory=2,
-           cmdline=f"{_WATCHING} kasan_multi_shot page_poison=1 slab_debug=F no5lvl",
-           detectors=("kasan", "lockdep", "kmemleak", "dma-api", "ubsan", "faults", "kunit")),
-    # The detector halts at an access for a while, to see whether another processor comes along: one
-    # that is emulated takes longer than the usual 80 and 20 us to come anywhere.
-    Kernel("kcsan", slowness=8, memory=2,
-           cmdline=f"{_WATCHING} kcsan.udelay_task=400 kcsan.udelay_interrupt=100",
-           detectors=("kcsan", "lockdep", "kunit")),
-)}
+KERNELS = {
+    kernel.name: kernel
+    for kernel in (
+        Kernel("stock", slowness=1, memory=1),
+        # Every report counts, not only the first. Poisoned pages show a device that writes into
+        # memory it no longer owns, which KASAN cannot see. Checked slabs have no sheaves: an array of
+        # free objects keeps the address of one it gave away until another takes its place, and for as
+        # long kmemleak believes that the array refers to it. While the kernel identifies its processor
+        # it forgets for a moment that page tables have five levels, and KASAN then reports each access
+        # of an interrupt: four levels will do.
+        Kernel(
+            "debug",
+            slowness=5,
+            memory=2,
+            cmdline=f"{_WATCHING} kasan_multi_shot page_poison=1 slab_debug=F no5lvl",
+            detectors=("kasan", "lockdep", "kmemleak", "dma-api", "ubsan", "faults", "kunit"),
+        ),
+        # The detector halts at an access for a while, to see whether another processor comes along: one
+        # that is emulated takes longer than the usual 80 and 20 us to come anywhere.
+        Kernel(
+            "kcsan",
+            slowness=8,
+            memory=2,
+            cmdline=f"{_WATCHING} kcsan.udelay_task=400 kcsan.udelay_interrupt=100",
+            detectors=("kcsan", "lockdep", "kunit"),
+        ),
+    )
+}

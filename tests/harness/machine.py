@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import time
@@ -43,11 +44,13 @@ def network(config: Config) -> list[str]:
         name = f"dut{port}" if is_dut else "peer"
         rom = "" if is_dut and config.rom else ",romfile="
         arguments += [
-            "-netdev", f"hubport,id=wire{port},hubid=0",
-            "-device", f"pcie-root-port,id=rp{port},chassis={port + 1},slot={port + 1},"
-                       f"addr={port + 2:#x}",
-            "-device", f"{model},id={name},bus=rp{port},netdev=wire{port},"
-                       f"mac=52:54:00:82:57:{port:02x}{rom}"]
+            "-netdev",
+            f"hubport,id=wire{port},hubid=0",
+            "-device",
+            f"pcie-root-port,id=rp{port},chassis={port + 1},slot={port + 1},addr={port + 2:#x}",
+            "-device",
+            f"{model},id={name},bus=rp{port},netdev=wire{port},mac=52:54:00:82:57:{port:02x}{rom}",
+        ]
     return arguments
 
 
@@ -63,7 +66,8 @@ class Machine:
         self.trace_log = directory / "trace.log"
         self.initrd = directory / "initrd.cpio"
         self.initrd.write_bytes(
-            images.initramfs(config.boots, module, config.image, config.nested > 0))
+            images.initramfs(config.boots, module, config.image, config.nested > 0)
+        )
         self.trace_log.touch()
         self.agent_socket, agent = socket.socketpair()
         self.terminal_socket, terminal = socket.socketpair()
@@ -79,8 +83,12 @@ class Machine:
             log.write((" ".join(self.command) + "\n\n").encode())
             log.flush()
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                pass_fds=[end.fileno() for end in passed.values()])
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=[end.fileno() for end in passed.values()],
+            )
         for end in passed.values():
             end.close()
         self.qmp = QEMUMonitorProtocol(monitor_socket)
@@ -93,40 +101,77 @@ class Machine:
     def _command(self, fds: dict[str, int]) -> list[str]:
         config = self.config
         # iomem=relaxed: tests map the registers of bound devices.
-        cmdline = (f"console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed "
-                   f"modprobe.blacklist=igb {TIMER} {config.boots.cmdline} {config.cmdline}")
+        cmdline = (
+            f"console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed "
+            f"modprobe.blacklist=igb {TIMER} {config.boots.cmdline} {config.cmdline}"
+        )
         arguments = [
             "qemu-system-x86_64",
             *accelerator(self.accel, config.smp, "-icount" in config.arguments),
-            "-M", config.machine, "-smp", str(config.smp), "-m", config.total_memory,
-            "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-            "-run-with", "exit-with-parent=on", "-boot", "menu=off",
-            "-kernel", str(config.boots.vmlinuz), "-initrd", str(self.initrd),
-            "-append", cmdline,
-            "-serial", f"file:{self.console_log}",
-            "-chardev", f"socket,id=monitor,fd={fds['monitor']}",
-            "-mon", "chardev=monitor,mode=control"]
+            "-M",
+            config.machine,
+            "-smp",
+            str(config.smp),
+            "-m",
+            config.total_memory,
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-run-with",
+            "exit-with-parent=on",
+            "-boot",
+            "menu=off",
+            "-kernel",
+            str(config.boots.vmlinuz),
+            "-initrd",
+            str(self.initrd),
+            "-append",
+            cmdline,
+            "-serial",
+            f"file:{self.console_log}",
+            "-chardev",
+            f"socket,id=monitor,fd={fds['monitor']}",
+            "-mon",
+            "chardev=monitor,mode=control",
+        ]
         for device in config.first_devices:
             arguments += ["-device", device]
         arguments += network(config)
         arguments += [
-            "-drive", f"if=none,id=root,format=raw,readonly=on,file={images.rootfs(config.image)}",
-            "-device", "virtio-blk-pci,drive=root,addr=0x10",
-            "-device", "virtio-serial-pci,addr=0x11",
-            "-chardev", f"socket,id=agent,fd={fds['agent']}",
-            "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
-            "-chardev", f"socket,id=terminal,fd={fds['terminal']}",
-            "-device", "virtconsole,chardev=terminal",
-            "-device", "virtio-rng-pci,addr=0x12"]
+            "-drive",
+            f"if=none,id=root,format=raw,readonly=on,file={images.rootfs(config.image)}",
+            "-device",
+            "virtio-blk-pci,drive=root,addr=0x10",
+            "-device",
+            "virtio-serial-pci,addr=0x11",
+            "-chardev",
+            f"socket,id=agent,fd={fds['agent']}",
+            "-device",
+            f"virtserialport,chardev=agent,name={AGENT_PORT}",
+            "-chardev",
+            f"socket,id=terminal,fd={fds['terminal']}",
+            "-device",
+            "virtconsole,chardev=terminal",
+            "-device",
+            "virtio-rng-pci,addr=0x12",
+        ]
         for number in range(config.nested):
             name = f"nested{number}"
-            arguments += ["-chardev", f"socket,id={name},fd={fds[name]}",
-                          "-device", f"virtserialport,chardev={name},name=org.igb-rs.{name}"]
+            arguments += [
+                "-chardev",
+                f"socket,id={name},fd={fds[name]}",
+                "-device",
+                f"virtserialport,chardev={name},name=org.igb-rs.{name}",
+            ]
         for device in config.devices:
             arguments += ["-device", device]
         if config.capture:
-            arguments += ["-object", "filter-dump,id=capture,netdev=wire0,"
-                                     f"file={self.directory / 'wire.pcap'}"]
+            arguments += [
+                "-object",
+                f"filter-dump,id=capture,netdev=wire0,file={self.directory / 'wire.pcap'}",
+            ]
         for event in config.events:
             arguments += ["-trace", event]
         if config.events:
@@ -159,10 +204,8 @@ class Machine:
 
     def close(self):
         """Gives up the monitor connection and whatever is left of the process."""
-        try:
+        with contextlib.suppress(Exception):  # lost with the process: nothing left to close
             self.qmp.close()
-        except Exception:  # pylint: disable=broad-except
-            pass    # the connection was lost with the process: nothing left to close
         self.kill()
 
     def explain(self, what: str) -> str:

@@ -43,7 +43,7 @@ HOST_OF_GUESTS = {
     "cmdline": "intel_iommu=on iommu=pt",
 }
 
-BOOT_SECONDS = 600      # limit, not expectation: 15 s under TCG on an idle host, 3 min under `debug`
+BOOT_SECONDS = 600  # limit, not expectation: 15 s under TCG on an idle host, 3 min under `debug`
 MEGABYTES = 256
 # Linux uses the HPET until it has found its local APIC's timer. QEMU's goes on after that, in about
 # every second boot: its main loop wakes up 250 times a second, and signals an interrupt that is masked.
@@ -71,12 +71,15 @@ def passed_through(pci: str) -> list[str]:
 
 def on_tap(model: str, tap: str, mac: str, vhost: bool = False) -> list[str]:
     """QEMU arguments for an emulated NIC whose other end is the interface `tap` of the host."""
-    return ["-netdev", f"tap,id=net,ifname={tap},script=no,downscript=no,"
-                       f"vhost={'on' if vhost else 'off'}",
-            "-device", f"{model},netdev=net,mac={mac},romfile="]
+    return [
+        "-netdev",
+        f"tap,id=net,ifname={tap},script=no,downscript=no,vhost={'on' if vhost else 'off'}",
+        "-device",
+        f"{model},netdev=net,mac={mac},romfile=",
+    ]
 
 
-CMDLINE = ("console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed modprobe.blacklist=igb")
+CMDLINE = "console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed modprobe.blacklist=igb"
 VMLINUX = "/boot/vmlinux"
 INITRD = "/payload/nested.cpio"
 
@@ -102,10 +105,12 @@ class Nested(Shell):
 
     def _relay_command(self) -> str:
         """Connects the agent's end of this guest with the port of its host."""
-        return (f"port=$(grep -l '^org.igb-rs.nested{self.slot}$'"
-                " /sys/class/virtio-ports/*/name | cut -d/ -f5);"
-                f"until socat UNIX-CONNECT:{self.directory}/agent /dev/$port 2>/dev/null;"
-                " do sleep 0.1; done")
+        return (
+            f"port=$(grep -l '^org.igb-rs.nested{self.slot}$'"
+            " /sys/class/virtio-ports/*/name | cut -d/ -f5);"
+            f"until socat UNIX-CONNECT:{self.directory}/agent /dev/$port 2>/dev/null;"
+            " do sleep 0.1; done"
+        )
 
     def _forget_earlier(self):
         """What an earlier guest at this port still had to say."""
@@ -133,8 +138,10 @@ class Nested(Shell):
 
     def explain(self, what: str) -> str:
         logs = self.host.guest.run(
-            f"for f in qemu.log console.log; do echo \"--- end of $f\";"
-            f"tail -n 45 {self.directory}/$f; done", check=False)
+            f'for f in qemu.log console.log; do echo "--- end of $f";'
+            f"tail -n 45 {self.directory}/$f; done",
+            check=False,
+        )
         return f"vm{self.slot}: {what}\n{logs.out}"
 
     # ---- the network as this guest sees it ---------------------------------------------------
@@ -165,22 +172,56 @@ class Vm(Nested):
     def __init__(self, host: VmHost, slot: int, nic: list[str]):
         super().__init__(host, slot)
         self.qemu = host.guest.start(
-            shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log", timeout=None)
+            shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log", timeout=None
+        )
 
     def _command(self, nic: list[str]) -> list[str]:
-        return ["exec", "qemu-system-x86_64", "-name", f"vm{self.slot},debug-threads=on",
-                "-accel", "kvm", "-cpu", "host", "-M", MACHINE, "-smp", "1",
-                "-m", f"{MEGABYTES}M", "-object", MEMORY,
-                "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-                "-kernel", VMLINUX, "-initrd", INITRD, "-append", CMDLINE,
-                "-serial", f"file:{self.directory}/console.log",
-                "-drive", "if=none,id=root,format=raw,readonly=on,file=/dev/vda",
-                "-device", "virtio-blk-pci,drive=root,addr=0x10",
-                "-device", "virtio-serial-pci,addr=0x11",
-                "-chardev", f"socket,id=agent,path={self.directory}/agent,server=on,wait=off",
-                "-device", f"virtserialport,chardev=agent,name={AGENT_PORT}",
-                "-qmp", f"unix:{self.directory}/monitor,server=on,wait=off",
-                "-pidfile", f"{self.directory}/pid", *nic]
+        return [
+            "exec",
+            "qemu-system-x86_64",
+            "-name",
+            f"vm{self.slot},debug-threads=on",
+            "-accel",
+            "kvm",
+            "-cpu",
+            "host",
+            "-M",
+            MACHINE,
+            "-smp",
+            "1",
+            "-m",
+            f"{MEGABYTES}M",
+            "-object",
+            MEMORY,
+            "-nodefaults",
+            "-no-user-config",
+            "-no-reboot",
+            "-display",
+            "none",
+            "-kernel",
+            VMLINUX,
+            "-initrd",
+            INITRD,
+            "-append",
+            CMDLINE,
+            "-serial",
+            f"file:{self.directory}/console.log",
+            "-drive",
+            "if=none,id=root,format=raw,readonly=on,file=/dev/vda",
+            "-device",
+            "virtio-blk-pci,drive=root,addr=0x10",
+            "-device",
+            "virtio-serial-pci,addr=0x11",
+            "-chardev",
+            f"socket,id=agent,path={self.directory}/agent,server=on,wait=off",
+            "-device",
+            f"virtserialport,chardev=agent,name={AGENT_PORT}",
+            "-qmp",
+            f"unix:{self.directory}/monitor,server=on,wait=off",
+            "-pidfile",
+            f"{self.directory}/pid",
+            *nic,
+        ]
 
     @property
     def pid(self) -> int:
@@ -252,22 +293,31 @@ class VmHost:
     def _reserve_memory(self):
         """Huge pages for as many guests as there can be, while the host's memory is in one piece."""
         pages = len(self.agents) * MEGABYTES // 2
-        self.guest.run(f"cd /sys/kernel/mm/hugepages/hugepages-2048kB &&"
-                       f"echo {pages} >nr_hugepages && [ $(cat nr_hugepages) = {pages} ]")
+        self.guest.run(
+            f"cd /sys/kernel/mm/hugepages/hugepages-2048kB &&"
+            f"echo {pages} >nr_hugepages && [ $(cat nr_hugepages) = {pages} ]"
+        )
 
     def _prepare(self):
-        self.guest.run("modprobe -a vfio-pci tun vhost_net;"
-                       "modprobe -q kvm_amd || modprobe -q kvm_intel || true")
+        self.guest.run(
+            "modprobe -a vfio-pci tun vhost_net;"
+            "modprobe -q kvm_amd || modprobe -q kvm_intel || true"
+        )
         if not self.guest.succeeds("test -c /dev/kvm"):
-            raise CannotNest("the guest has no /dev/kvm: this host's KVM does not offer nested "
-                             "virtualization (parameter nested=1 of kvm_intel or kvm_amd); "
-                             "--accel tcg does")
+            raise CannotNest(
+                "the guest has no /dev/kvm: this host's KVM does not offer nested "
+                "virtualization (parameter nested=1 of kvm_intel or kvm_amd); "
+                "--accel tcg does"
+            )
         if not self.guest.succeeds("ls -d /sys/kernel/iommu_groups/*"):
             raise CannotNest("the guest has no IOMMU")
         if self.guest.machine.accel == "tcg" and not self.guest.succeeds(
-                "test -d /sys/module/tcg_svm"):
-            self.guest.put("/tmp/tcg_svm.ko", kmod.build(
-                Path(__file__).with_name("tcg_svm"), self.guest.config.boots))
+            "test -d /sys/module/tcg_svm"
+        ):
+            self.guest.put(
+                "/tmp/tcg_svm.ko",
+                kmod.build(Path(__file__).with_name("tcg_svm"), self.guest.config.boots),
+            )
             self.guest.run("insmod /tmp/tcg_svm.ko")
 
     # ---- functions ---------------------------------------------------------------------------
@@ -281,9 +331,11 @@ class VmHost:
             raise AssertionError(f"sriov_numvfs={count}: {result.err}")
         vfs = [self.lan.vf_pci(index) for index in range(count)]
         for vf in vfs:
-            self.guest.run(f"echo vfio-pci >/sys/bus/pci/devices/{vf}/driver_override &&"
-                           f"echo {vf} >/sys/bus/pci/drivers_probe &&"
-                           f"test -e /sys/bus/pci/drivers/vfio-pci/{vf}")
+            self.guest.run(
+                f"echo vfio-pci >/sys/bus/pci/devices/{vf}/driver_override &&"
+                f"echo {vf} >/sys/bus/pci/drivers_probe &&"
+                f"test -e /sys/bus/pci/drivers/vfio-pci/{vf}"
+            )
         return vfs
 
     def remove_vfs(self):
@@ -316,6 +368,7 @@ class VmHost:
 def nested_agents(guest) -> list[Agent]:
     """One connection per port for the life of the guest, whichever nested guest is behind it."""
     if guest.nested_agents is None:
-        guest.nested_agents = [Agent(connection, guest.slowness)
-                               for connection in guest.machine.nested_sockets]
+        guest.nested_agents = [
+            Agent(connection, guest.slowness) for connection in guest.machine.nested_sockets
+        ]
     return guest.nested_agents

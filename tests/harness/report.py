@@ -40,7 +40,11 @@ class Report:
 
 def build_module(report: Report, kernel: str):
     with report.step("build igb_rs.ko"):
-        done = subprocess.run([images.CLONE / "tests/build-module"], check=False,
-                              capture_output=True, text=True,
-                              env={**os.environ, "IGB_RS_FLAVOUR": kernel})
+        done = subprocess.run(
+            [images.CLONE / "tests/build-module"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "IGB_RS_FLAVOUR": kernel},
+        )
         expect(done.returncode == 0, f"build failed\n{done.stdout[-3000:]}{done.stderr[-6000:]}")

@@ -48,8 +48,12 @@ def vf_host(index: int) -> Host:
 
 def _plan(host: Host, pci: str) -> dict:
     """What tests/guest/network.py attaches."""
-    return {"pci": pci, "name": host.name, "netns": host.netns,
-            "addresses": [f"{host.ipv4}/24", f"{host.ipv6}/64"]}
+    return {
+        "pci": pci,
+        "name": host.name,
+        "netns": host.netns,
+        "addresses": [f"{host.ipv4}/24", f"{host.ipv6}/64"],
+    }
 
 
 class Lan:
@@ -59,7 +63,7 @@ class Lan:
         self.guest = guest
         self.peer_pci = f"0000:{guest.config.duts + 1:02x}:00.0"
         self.peer_driver = (guest.config.peer or "").replace("virtio-net-pci", "virtio_net")
-        self._defaults: dict | None = None      # the state that a test finds (tests/guest/state.py)
+        self._defaults: dict | None = None  # the state that a test finds (tests/guest/state.py)
 
     # ---- hosts -------------------------------------------------------------------------------
 
@@ -75,8 +79,9 @@ class Lan:
         """Ends whatever runs in the namespace and removes it; a PCI interface returns to the
         root namespace by itself."""
         if host.netns is None:
-            self.guest.run(f"ip link set {host.name} down; ip addr flush dev {host.name}",
-                           check=False)
+            self.guest.run(
+                f"ip link set {host.name} down; ip addr flush dev {host.name}", check=False
+            )
             return
         self.guest.detach([host.netns])
 
@@ -95,9 +100,11 @@ class Lan:
         """Back to a guest without namespaces, VFs and the driver under test."""
         self._defaults = None
         self.guest.detach(None)
-        self.guest.run(f"if [ -d /sys/module/{self.guest.config.driver} ]; then"
-                       f"  rmmod {self.guest.config.driver}; fi;"
-                       f"modprobe -r igbvf; modprobe -r {self.peer_driver or 'dummy'} || true")
+        self.guest.run(
+            f"if [ -d /sys/module/{self.guest.config.driver} ]; then"
+            f"  rmmod {self.guest.config.driver}; fi;"
+            f"modprobe -r igbvf; modprobe -r {self.peer_driver or 'dummy'} || true"
+        )
 
     # ---- from one test to the next -----------------------------------------------------------
 
@@ -124,10 +131,17 @@ class Lan:
 
     def _stands(self) -> bool:
         """Whether the interfaces are there whose state was noted."""
-        return (self._defaults is not None and PF in self.guest.links()
-                and (not self.guest.config.peer
-                     or self.guest.batch([("exists", f"/run/netns/{PEER.netns}")])[0]
-                     and PEER.name in self.guest.links(PEER.netns)))
+        return (
+            self._defaults is not None
+            and PF in self.guest.links()
+            and (
+                not self.guest.config.peer
+                or (
+                    self.guest.batch([("exists", f"/run/netns/{PEER.netns}")])[0]
+                    and PEER.name in self.guest.links(PEER.netns)
+                )
+            )
+        )
 
     # ---- virtual functions -------------------------------------------------------------------
 
@@ -136,7 +150,7 @@ class Lan:
         return self.guest.write(f"/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs", str(count))
 
     def vf_pci(self, index: int) -> str:
-        link, = self.guest.batch([("link", f"/sys/bus/pci/devices/{PF_PCI}/virtfn{index}")])
+        (link,) = self.guest.batch([("link", f"/sys/bus/pci/devices/{PF_PCI}/virtfn{index}")])
         return link.rsplit("/", 1)[-1]
 
     def vfs_up(self, count: int) -> list[Host]:
@@ -145,8 +159,9 @@ class Lan:
         if result.rc:
             raise AssertionError(f"sriov_numvfs={count}: {result.err}")
         hosts = [vf_host(index) for index in range(count)]
-        self.guest.attach([_plan(host, self.vf_pci(host.number - 10)) for host in hosts],
-                          carrier=CARRIER_SECONDS)
+        self.guest.attach(
+            [_plan(host, self.vf_pci(host.number - 10)) for host in hosts], carrier=CARRIER_SECONDS
+        )
         self.settle()
         return hosts
 

@@ -27,8 +27,15 @@ class Ping:
         return self.received == self.sent
 
 
-def ping(guest: Shell, source: Host, target: str, count: int = 5, size: int = 56,
-         interval: float = 0.01, options: str = "") -> Ping:
+def ping(
+    guest: Shell,
+    source: Host,
+    target: str,
+    count: int = 5,
+    size: int = 56,
+    interval: float = 0.01,
+    options: str = "",
+) -> Ping:
     """Echo requests from `source` to the address `target`. Losses are reported, not raised."""
     command = f"ping -n -q -c {count} -i {interval} -s {size} -W 2 {options} {target}"
     result = guest.run(command, timeout=count * interval + 30, check=False, netns=source.netns)
@@ -48,8 +55,15 @@ class Stream:
     retransmits: int
 
 
-def tcp_stream(guest: Shell, source: Host, target: Host, megabytes: int = 8, options: str = "",
-               at: Shell | None = None, seconds: float | None = None) -> Stream:
+def tcp_stream(
+    guest: Shell,
+    source: Host,
+    target: Host,
+    megabytes: int = 8,
+    options: str = "",
+    at: Shell | None = None,
+    seconds: float | None = None,
+) -> Stream:
     """iperf3 from `source` to `target`, which is in the guest `at` if that is another: so many
     megabytes in whatever time they take, at most 4 under a slow kernel. To measure a rate: so many
     `seconds`, where the kernel is not slow."""
@@ -58,19 +72,23 @@ def tcp_stream(guest: Shell, source: Host, target: Host, megabytes: int = 8, opt
         length = f"--time {seconds}"
     else:
         length = f"--bytes {megabytes if guest.slowness == 1 else min(megabytes, 4)}M"
-    server = other.start("iperf3 --server --one-off --forceflush", timeout=100,
-                         netns=target.netns)
+    server = other.start("iperf3 --server --one-off --forceflush", timeout=100, netns=target.netns)
     other.wait_listening(5201, target.netns)
-    client = guest.run(f"iperf3 --json --client {target.ipv4} {length} {options}",
-                       timeout=60, check=False, netns=source.netns)
+    client = guest.run(
+        f"iperf3 --json --client {target.ipv4} {length} {options}",
+        timeout=60,
+        check=False,
+        netns=source.netns,
+    )
     if client.rc:
         server.kill()
         raise CommandFailed(client)
     server.wait()
     end = json.loads(client.out)["end"]
     received = end["sum_received"]
-    return Stream(received["bits_per_second"] / 1e6, received["bytes"],
-                  end["sum_sent"].get("retransmits", 0))
+    return Stream(
+        received["bits_per_second"] / 1e6, received["bytes"], end["sum_sent"].get("retransmits", 0)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,20 +119,40 @@ def _end(host: Host) -> dict:
     return {"name": host.name, "netns": host.netns}
 
 
-def plan(source: Host, target: Host, sizes: Iterable[int], seed: int = 1,
-         destination: str | None = None, patience: float = QUIET_SECONDS) -> dict:
+def plan(
+    source: Host,
+    target: Host,
+    sizes: Iterable[int],
+    seed: int = 1,
+    destination: str | None = None,
+    patience: float = QUIET_SECONDS,
+) -> dict:
     """What tests/guest/frames.py is to do."""
-    return {"sizes": list(sizes), "seed": seed, "source": _end(source), "target": _end(target),
-            "destination": destination, "patience": patience}
+    return {
+        "sizes": list(sizes),
+        "seed": seed,
+        "source": _end(source),
+        "target": _end(target),
+        "destination": destination,
+        "patience": patience,
+    }
 
 
-def frames(guest: Shell, source: Host, target: Host, sizes: Iterable[int], seed: int = 1,
-           destination: str | None = None, timeout: float = 60) -> Delivery:
+def frames(
+    guest: Shell,
+    source: Host,
+    target: Host,
+    sizes: Iterable[int],
+    seed: int = 1,
+    destination: str | None = None,
+    timeout: float = 60,
+) -> Delivery:
     """One Ethernet frame of each size (with header, without FCS) from `source` to `target`,
     compared byte for byte."""
     wanted = plan(source, target, sizes, seed, destination)
-    return Delivery(len(wanted["sizes"]),
-                    **guest.ask("frames", "exchange", value=wanted, timeout=timeout))
+    return Delivery(
+        len(wanted["sizes"]), **guest.ask("frames", "exchange", value=wanted, timeout=timeout)
+    )
 
 
 def send_frames(guest: Shell, source: Host, destination: str, sizes: Iterable[int]):
@@ -122,9 +160,18 @@ def send_frames(guest: Shell, source: Host, destination: str, sizes: Iterable[in
     guest.ask("frames", "send", value=plan(source, source, sizes, destination=destination))
 
 
-def count_frames(guest: Shell, source: Host, target: Host, sizes: Iterable[int],
-                 destination: str, patience: float) -> int:
+def count_frames(
+    guest: Shell,
+    source: Host,
+    target: Host,
+    sizes: Iterable[int],
+    destination: str,
+    patience: float,
+) -> int:
     """How many packets `target` counts while they are sent to a MAC address, and `patience` seconds
     longer unless it has counted as many."""
-    return guest.ask("frames", "count", value=plan(source, target, sizes, 1, destination,
-                                                   patience * guest.slowness))
+    return guest.ask(
+        "frames",
+        "count",
+        value=plan(source, target, sizes, 1, destination, patience * guest.slowness),
+    )

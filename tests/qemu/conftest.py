@@ -29,8 +29,7 @@ import pytest
 from harness import Config, Guest, accel, images
 from harness.agent import AgentGone, CommandFailed
 from harness.config import DRIVERS
-from harness.health import (NO_ANSWER, OF_TIME, KernelLog, ModelTrace, left_behind,
-                            watches_locks)
+from harness.health import NO_ANSWER, OF_TIME, KernelLog, ModelTrace, left_behind, watches_locks
 from harness.kernels import KERNELS
 from harness.machine import MachineDied
 from harness.nested import CannotNest, VmHost
@@ -42,17 +41,35 @@ KEPT = 1
 
 def pytest_addoption(parser):
     group = parser.getgroup("igb_rs")
-    group.addoption("--driver", choices=DRIVERS, default="igb_rs",
-                    help="driver under test (igb: the stock C driver, to compare)")
-    group.addoption("--kernel", choices=KERNELS, default="stock",
-                    help="kernel the guests boot (see harness/kernels.py)")
+    group.addoption(
+        "--driver",
+        choices=DRIVERS,
+        default="igb_rs",
+        help="driver under test (igb: the stock C driver, to compare)",
+    )
+    group.addoption(
+        "--kernel",
+        choices=KERNELS,
+        default="stock",
+        help="kernel the guests boot (see harness/kernels.py)",
+    )
     group.addoption("--long", action="store_true", help="also run the tests marked `long`")
-    group.addoption("--share", action="store_true",
-                    help="of the tests, only those about this kernel and those marked `watched`")
-    group.addoption("--any-driver", action="store_true",
-                    help="also run the tests about another driver than --driver")
-    group.addoption("--accel", choices=("kvm", "tcg"), default=None,
-                    help="accelerator (default: KVM when it boots the stock kernel)")
+    group.addoption(
+        "--share",
+        action="store_true",
+        help="of the tests, only those about this kernel and those marked `watched`",
+    )
+    group.addoption(
+        "--any-driver",
+        action="store_true",
+        help="also run the tests about another driver than --driver",
+    )
+    group.addoption(
+        "--accel",
+        choices=("kvm", "tcg"),
+        default=None,
+        help="accelerator (default: KVM when it boots the stock kernel)",
+    )
 
 
 def pytest_configure(config):
@@ -61,8 +78,9 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "allow_trace(regex): trace line the test provokes")
     config.addinivalue_line("markers", "driver(name): the test is about this driver only")
     config.addinivalue_line("markers", "kernel(name): the test is about this kernel only")
-    config.addinivalue_line("markers", "watched(*kernels): part of --share, under `debug` if no "
-                            "kernel is named")
+    config.addinivalue_line(
+        "markers", "watched(*kernels): part of --share, under `debug` if no kernel is named"
+    )
     config.addinivalue_line("markers", "fresh: the driver is loaded for this test alone")
     config.addinivalue_line("markers", "long: left out unless --long is given")
 
@@ -104,10 +122,10 @@ def _is_wanted(config, item) -> bool:
 
 def _is_of_the_share(config, item) -> bool:
     """Whether `make test` runs the test also under the kernel of this run."""
-    kernels = {kernel for marker in item.iter_markers("watched")
-               for kernel in marker.args or ("debug",)}
-    return (config.getoption("--kernel") in kernels
-            or item.get_closest_marker("kernel") is not None)
+    kernels = {
+        kernel for marker in item.iter_markers("watched") for kernel in marker.args or ("debug",)
+    }
+    return config.getoption("--kernel") in kernels or item.get_closest_marker("kernel") is not None
 
 
 def _extend_timeouts(config, items):
@@ -242,7 +260,8 @@ def guest(request, guests, config):
         request.node.user_properties.append(("report", complaints[0].splitlines()[0]))
     if complaints or request.node.stash.get(FAILED, False):
         request.node.add_report_section(
-            "teardown", "guest", f"{machine.directory}\n" + _last_words(machine))
+            "teardown", "guest", f"{machine.directory}\n" + _last_words(machine)
+        )
         guests.discard(config)
     assert not complaints, "\n".join(complaints)
 

@@ -4,12 +4,12 @@
 import json
 
 import pytest
-
-from harness.topology import PEER, PF_HOST
-from harness.traffic import ping
 from support import STANDARD
 from support.mailbox import raw_vfs
 from support.registers import VMVIR_DEFAULT, Filters
+
+from harness.topology import PEER, PF_HOST
+from harness.traffic import ping
 
 pytestmark = STANDARD
 
@@ -54,26 +54,27 @@ RESETS = {
 
 def shown(lan) -> list[dict]:
     """The VF entries of `ip link show`."""
-    link, = json.loads(lan.guest.run("ip -j -d link show dut").out)
+    (link,) = json.loads(lan.guest.run("ip -j -d link show dut").out)
     return link.get("vfinfo_list", [])
 
 
 def wrong_answers(lan, refusals: dict[str, str]) -> list[str]:
     """Those settings that are not refused with the errno they should be."""
     answers = {setting: lan.link_set(setting) for setting in refusals}
-    return [f"{setting}: expected {refusals[setting]!r}, got rc {answer.rc} {answer.err!r}"
-            for setting, answer in answers.items()
-            if answer.rc == 0 or refusals[setting] not in answer.err]
+    return [
+        f"{setting}: expected {refusals[setting]!r}, got rc {answer.rc} {answer.err!r}"
+        for setting, answer in answers.items()
+        if answer.rc == 0 or refusals[setting] not in answer.err
+    ]
 
 
 def test_settings_are_shown(lan):
     raw_vfs(lan, 2)
-    lan.wait_carrier(PF_HOST)       # a rate is limited to what the link can do
+    lan.wait_carrier(PF_HOST)  # a rate is limited to what the link can do
     fresh = shown(lan)
     assert [vf["vf"] for vf in fresh] == [0, 1]
     assert fresh[1]["spoofchk"] and not fresh[1]["trust"] and fresh[1]["link_state"] == "auto"
-    for setting in (f"mac {MAC}", "vlan 100 qos 3", "spoofchk off", "trust on",
-                    "max_tx_rate 200"):
+    for setting in (f"mac {MAC}", "vlan 100 qos 3", "spoofchk off", "trust on", "max_tx_rate 200"):
         result = lan.link_set(f"vf 1 {setting}")
         assert result.rc == 0, result
     untouched, changed = shown(lan)
@@ -86,11 +87,19 @@ def test_settings_are_shown(lan):
 
 def test_settings_are_taken_back(lan):
     raw_vfs(lan, 2)
-    lan.wait_carrier(PF_HOST)       # a rate is limited to what the link can do
+    lan.wait_carrier(PF_HOST)  # a rate is limited to what the link can do
     fresh = shown(lan)
     before = Filters.read(lan.guest)
-    for setting in ("vlan 100 qos 3", "spoofchk off", "trust on", "max_tx_rate 200",
-                    "vlan 0", "spoofchk on", "trust off", "max_tx_rate 0"):
+    for setting in (
+        "vlan 100 qos 3",
+        "spoofchk off",
+        "trust on",
+        "max_tx_rate 200",
+        "vlan 0",
+        "spoofchk on",
+        "trust off",
+        "max_tx_rate 0",
+    ):
         assert lan.link_set(f"vf 1 {setting}").rc == 0, setting
     assert shown(lan) == fresh
     assert Filters.read(lan.guest) == before
@@ -119,7 +128,7 @@ def test_refusals_without_vfs(lan):
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2).complete
 
 
-@pytest.mark.driver("igb_rs")   # C igb gives the same address to two functions
+@pytest.mark.driver("igb_rs")  # C igb gives the same address to two functions
 def test_address_is_given_once(lan):
     raw_vfs(lan, 2)
     pf = lan.guest.read("/sys/class/net/dut/address")
@@ -131,7 +140,7 @@ def test_address_is_given_once(lan):
     assert lan.link_set(f"vf 1 mac {MAC}").rc == 0
 
 
-@pytest.mark.driver("igb_rs")   # C igb has no link state
+@pytest.mark.driver("igb_rs")  # C igb has no link state
 def test_link_state(vfs, lan):
     """A VF whose link is disabled neither sends nor receives. (That it sees the link down cannot be
     shown here: the device model raises the wrong vector of the VF.)"""
@@ -146,7 +155,7 @@ def test_link_state(vfs, lan):
     assert ping(lan.guest, first, PEER.ipv4, count=3).complete
 
 
-@pytest.mark.driver("igb_rs")   # C igb drops the spoof check, and the VLAN until the VF returns
+@pytest.mark.driver("igb_rs")  # C igb drops the spoof check, and the VLAN until the VF returns
 @pytest.mark.parametrize("how", RESETS)
 def test_settings_survive_a_reset(lan, how):
     """The registers after the reset are those from before it."""
@@ -172,9 +181,12 @@ def test_port_vlan_carries_and_separates_traffic(lan, vfs):
         assert lan.link_set(f"{vf} vlan 100 qos 3").rc == 0
     assert ping(lan.guest, first, second.ipv4, count=3).complete
     assert ping(lan.guest, first, PEER.ipv4, count=2).received == 0
-    lan.guest.run("ip link add link peer name peer.100 type vlan id 100 &&"
-                  "ip addr add 192.0.2.3/24 dev peer.100 && ip link set peer.100 up &&"
-                  "ip addr del 192.0.2.2/24 dev peer", netns=PEER.netns)
+    lan.guest.run(
+        "ip link add link peer name peer.100 type vlan id 100 &&"
+        "ip addr add 192.0.2.3/24 dev peer.100 && ip link set peer.100 up &&"
+        "ip addr del 192.0.2.2/24 dev peer",
+        netns=PEER.netns,
+    )
     assert ping(lan.guest, first, "192.0.2.3", count=3).complete
     assert lan.link_set("vf 0 vlan 0").rc == 0
     assert ping(lan.guest, first, "192.0.2.3", count=2).received == 0

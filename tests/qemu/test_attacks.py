@@ -12,17 +12,41 @@ import re
 import statistics
 
 import pytest
+from support import STANDARD
+from support.attack import (
+    COUNTED,
+    STORMS,
+    Attack,
+    busy,
+    confined,
+    cost,
+    lines_a_minute,
+    log_times,
+    recovered,
+    under,
+)
+from support.mailbox import (
+    ACK,
+    MAC_FILTER_ADD,
+    MAC_FILTER_CLR,
+    NACK,
+    PROMISC_MULTICAST,
+    SET_LPE,
+    SET_MAC_ADDR,
+    SET_MULTICAST,
+    SET_PROMISC,
+    SET_VLAN,
+    V2PMAILBOX,
+    VMBMEM,
+    address,
+    message,
+    raw_vfs,
+)
+from support.registers import VMOLR_LPE, VMOLR_MPME, VMOLR_RLPML, Filters
 
 from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, PF_PCI, vf_host
 from harness.traffic import mac_of, ping, tcp_stream
-from support import STANDARD
-from support.attack import (
-    COUNTED, STORMS, Attack, busy, confined, cost, lines_a_minute, log_times, recovered, under)
-from support.mailbox import (
-    ACK, MAC_FILTER_ADD, MAC_FILTER_CLR, NACK, PROMISC_MULTICAST, SET_LPE, SET_MAC_ADDR,
-    SET_MULTICAST, SET_PROMISC, SET_VLAN, V2PMAILBOX, VMBMEM, address, message, raw_vfs)
-from support.registers import VMOLR_LPE, VMOLR_MPME, VMOLR_RLPML, Filters
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
@@ -90,8 +114,9 @@ def test_f02_frame_size(lan, pair, port_vlan):
 def test_f03_address_of_the_pf(lan, pair):
     """F3: C igb hands the PF's address to the VF that asks, and the host is off the network."""
     vf, _ = pair
-    assert is_refused(vf.ask(
-        message(SET_MAC_ADDR, MAC_FILTER_ADD, *address(mac_of(lan.guest, PF_HOST))))[0])
+    assert is_refused(
+        vf.ask(message(SET_MAC_ADDR, MAC_FILTER_ADD, *address(mac_of(lan.guest, PF_HOST))))[0]
+    )
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=5).complete
 
 
@@ -160,8 +185,12 @@ def test_f08_vlan_settings(lan, pair):
     assert result.rc == 0, f"a guaranteed share was taken: {result.err}"
 
 
-@pytest.mark.guest(machine="q35,kernel-irqchip=split", first_devices=("intel-iommu,intremap=on",),
-                   cmdline="iomem=relaxed intel_iommu=on", memory="2G")
+@pytest.mark.guest(
+    machine="q35,kernel-irqchip=split",
+    first_devices=("intel-iommu,intremap=on",),
+    cmdline="iomem=relaxed intel_iommu=on",
+    memory="2G",
+)
 def test_f09_vf_in_use_by_a_guest(lan):
     """F9: with C igb `echo 0 >sriov_numvfs` waits for the guest that has a VF, for ever."""
     guest = lan.guest
@@ -174,8 +203,9 @@ def test_f09_vf_in_use_by_a_guest(lan):
     holder = guest.start_call("vfio", vf.pci, "/tmp/vfio", timeout=120)
     guest.wait_file("/tmp/vfio", 20)
     try:
-        result = guest.run(f"echo 0 >/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs", timeout=15,
-                           check=False)
+        result = guest.run(
+            f"echo 0 >/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs", timeout=15, check=False
+        )
         assert result.rc != 0 and "Device or resource busy" in result.err
         assert guest.succeeds("dmesg | grep -q 'VF 1 is in use through vfio-pci'")
         assert guest.read(f"/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs") == "2"
@@ -193,9 +223,16 @@ def test_f10_answer_to_what_could_not_be_read(lan, pair):
     lock, request, ring = 1 << 2, [("write", VMBMEM, words[0])], 1 << 0
     for milliseconds in (0, 5, 12, 15, 20, 30):
         results = vf.script(
-            ("sleep", 0.1), ("read", V2PMAILBOX), ("write", V2PMAILBOX, lock), *request,
-            ("write", V2PMAILBOX, lock | ring), ("sleep", milliseconds / 1000),
-            ("write", V2PMAILBOX, 0), ("sleep", 0.1), ("read", VMBMEM))
+            ("sleep", 0.1),
+            ("read", V2PMAILBOX),
+            ("write", V2PMAILBOX, lock),
+            *request,
+            ("write", V2PMAILBOX, lock | ring),
+            ("sleep", milliseconds / 1000),
+            ("write", V2PMAILBOX, 0),
+            ("sleep", 0.1),
+            ("read", VMBMEM),
+        )
         assert results[-1] & 0xFFFF == words[0], f"{results[-1]:#010x} after {milliseconds} ms"
     assert recovered(vf) and lan
 
@@ -203,8 +240,10 @@ def test_f10_answer_to_what_could_not_be_read(lan, pair):
 def test_f11_filters_are_freed(lan, pair):
     """F11: C igb loses the filters a VF had at each reset of the PF or the VF."""
     vf, _ = pair
-    resets = ("ip link set dut down && ip link set dut up",
-              f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002")
+    resets = (
+        "ip link set dut down && ip link set dut up",
+        f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002",
+    )
     # C igb does not survive the last one.
     resets = (*resets * 4, f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset", "true")
     for number, reset in enumerate(resets):
@@ -248,7 +287,9 @@ def test_storms_cost_the_host_little(lan, pair):
 def test_storm_from_quarantine(lan, pair):
     """Who was cut off may go on for ever: it costs no more."""
     vf, other = pair
-    lan.guest.run(f"devlink dev param set pci/{PF_PCI} name vf_offence_limit value 10 cmode runtime")
+    lan.guest.run(
+        f"devlink dev param set pci/{PF_PCI} name vf_offence_limit value 10 cmode runtime"
+    )
     vf.exchange(*[message(0x77)] * 12, seconds=0.3)
     assert not Filters.read(lan.guest).vfre & 0b01
     for kind in ("ring", "hold", "ack", "flr"):
@@ -279,9 +320,16 @@ def test_random_attack(lan):
     print(f"seed {seed}: IGB_RS_SEED={seed} repeats it")
     vf, victim = raw_vfs(lan, 2)
     victim.handshake()
-    assert all(map(is_granted, victim.ask(
-        message(SET_MAC_ADDR, 0, *address("02:00:00:00:02:01")), add(1),
-        message(SET_VLAN, 1, 300))))
+    assert all(
+        map(
+            is_granted,
+            victim.ask(
+                message(SET_MAC_ADDR, 0, *address("02:00:00:00:02:01")),
+                add(1),
+                message(SET_VLAN, 1, 300),
+            ),
+        )
+    )
     before, times = Filters.read(lan.guest), log_times(lan.guest)
     attack = Attack(vf, "random", 10, seed)
     with uncounted():
@@ -300,8 +348,13 @@ def _of_others(filters: Filters) -> tuple:
     return (
         {mac: pools & ~mine for mac, pools in filters.addresses.items() if pools & ~mine},
         {vid: pools & ~mine for vid, pools in filters.vlans.items() if pools & ~mine},
-        filters.vmolr[1:], filters.vmvir[1:], filters.dtxswc & ~0x0101, filters.default_pool,
-        filters.vfre & ~mine, filters.vfte & ~mine)
+        filters.vmolr[1:],
+        filters.vmvir[1:],
+        filters.dtxswc & ~0x0101,
+        filters.default_pool,
+        filters.vfre & ~mine,
+        filters.vfte & ~mine,
+    )
 
 
 # ---- victims ---------------------------------------------------------------------------------
@@ -341,12 +394,18 @@ def _keeps_service(lan, kind: str, rounds: int):
         with under(attacker, kind):
             attacked.append(_measure(lan, hosts))
     for host in hosts:
-        rtt, rtt_attacked = (statistics.median(figures[host.name][0] for figures in each)
-                             for each in (calm, attacked))
-        rate, rate_attacked = (statistics.median(figures[host.name][1] for figures in each)
-                               for each in (calm, attacked))
-        print(f"{kind}, {host.name}: rtt {rtt:.2f} ms, under attack {rtt_attacked:.2f} ms; "
-              f"TCP {rate:.0f} Mbit/s, under attack {rate_attacked:.0f} Mbit/s")
+        rtt, rtt_attacked = (
+            statistics.median(figures[host.name][0] for figures in each)
+            for each in (calm, attacked)
+        )
+        rate, rate_attacked = (
+            statistics.median(figures[host.name][1] for figures in each)
+            for each in (calm, attacked)
+        )
+        print(
+            f"{kind}, {host.name}: rtt {rtt:.2f} ms, under attack {rtt_attacked:.2f} ms; "
+            f"TCP {rate:.0f} Mbit/s, under attack {rate_attacked:.0f} Mbit/s"
+        )
         assert rate_attacked > rate / 2 and rtt_attacked < 3 * rtt + 1
     assert recovered(attacker)
     for host in hosts:

@@ -2,13 +2,13 @@
 """Devices and kernels the module is not for: one clear line, the right errno, no harm."""
 
 import pytest
+from support import STANDARD
+from support.irqs import limited
 
 from harness import images
 from harness.health import KernelLog
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import ping
-from support import STANDARD
-from support.irqs import limited
 
 # What C igb does with devices it was not made for is its own affair.
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
@@ -44,8 +44,11 @@ def test_no_interrupt_at_all(guest):
         guest.load()
         assert not guest.succeeds(f"test -e /sys/bus/pci/devices/{PF_PCI}/driver")
         assert guest.run("ls /sys/class/net").text.split().count("dut") == 0
-        lines = [line for line in own_lines(log) if "interrupt" in line.lower()
-                 or "vector" in line.lower() or "probe" in line.lower()]
+        lines = [
+            line
+            for line in own_lines(log)
+            if "interrupt" in line.lower() or "vector" in line.lower() or "probe" in line.lower()
+        ]
         assert lines, log.lines()
         # Nor is it left enabled.
         assert guest.read(f"/sys/bus/pci/devices/{PF_PCI}/enable") == "0"
@@ -61,8 +64,7 @@ def test_module_for_another_kernel(guest):
     other = release.replace(b"7.", b"6.", 1)
     module = images.stripped(guest.config.boots.module)
     assert b"vermagic=" + release in module
-    guest.put("/tmp/other/igb_rs.ko",
-              module.replace(b"vermagic=" + release, b"vermagic=" + other))
+    guest.put("/tmp/other/igb_rs.ko", module.replace(b"vermagic=" + release, b"vermagic=" + other))
     log = KernelLog(guest, "vermagic")
     result = guest.run("insmod /tmp/other/igb_rs.ko", check=False)
     assert result.rc != 0 and "Invalid module format" in result.err, result

@@ -7,9 +7,9 @@ import re
 import subprocess
 
 import pytest
+from support.rules import breaking
 
 from harness.health import KernelLog, Leaks
-from support.rules import breaking
 
 # In a guest of their own, for what they leave behind. What is about another kernel than "debug" says
 # so.
@@ -37,8 +37,9 @@ def break_rule(guest, rule: str) -> list[str]:
 @pytest.mark.allow_log("possible circular locking|WARNING")
 def test_order_of_locks(guest):
     found = break_rule(guest, "locks")
-    assert any("possible circular locking" in report and "break_rule" in report
-               for report in found), found
+    assert any(
+        "possible circular locking" in report and "break_rule" in report for report in found
+    ), found
 
 
 def provoke(guest, crash: str) -> list[str]:
@@ -51,10 +52,13 @@ def provoke(guest, crash: str) -> list[str]:
 
 
 @pytest.mark.allow_log("KASAN")
-@pytest.mark.parametrize("crash, kind", [
-    ("READ_AFTER_FREE", "slab-use-after-free"),
-    ("SLAB_LINEAR_OVERFLOW", "slab-out-of-bounds"),
-])
+@pytest.mark.parametrize(
+    "crash, kind",
+    [
+        ("READ_AFTER_FREE", "slab-use-after-free"),
+        ("SLAB_LINEAR_OVERFLOW", "slab-out-of-bounds"),
+    ],
+)
 def test_kasan(guest, crash, kind):
     found = provoke(guest, crash)
     assert any(f"BUG: KASAN: {kind}" in report.splitlines()[0] for report in found), found
@@ -64,8 +68,9 @@ def test_kasan(guest, crash, kind):
 
 @pytest.mark.allow_log("UBSAN")
 def test_ubsan(guest):
-    assert any("UBSAN: array-index-out-of-bounds" in report
-               for report in provoke(guest, "ARRAY_BOUNDS"))
+    assert any(
+        "UBSAN: array-index-out-of-bounds" in report for report in provoke(guest, "ARRAY_BOUNDS")
+    )
 
 
 @pytest.mark.allow_log("list_add corruption|WARNING|kernel BUG|Oops|BUG:")
@@ -130,16 +135,19 @@ def test_dma(guest):
 @pytest.mark.allow_log("ODEBUG|WARNING")
 def test_life_of_objects(guest):
     found = break_rule(guest, "object")
-    assert any("ODEBUG: free active" in report and "timer_list" in report
-               and "break_rule" in report for report in found), found
+    assert any(
+        "ODEBUG: free active" in report and "timer_list" in report and "break_rule" in report
+        for report in found
+    ), found
 
 
 @pytest.mark.allow_log("pagealloc: memory corruption")
 def test_pages_a_device_writes_to_too_late(guest):
     """KASAN sees what the processor does only."""
     found = break_rule(guest, "page_given_back")
-    assert any("pagealloc: memory corruption" in report and "break_rule" in report
-               for report in found), found
+    assert any(
+        "pagealloc: memory corruption" in report and "break_rule" in report for report in found
+    ), found
 
 
 @pytest.mark.kernel("kcsan")
@@ -147,8 +155,9 @@ def test_pages_a_device_writes_to_too_late(guest):
 def test_data_races(guest):
     assert "enabled: 1\n" in guest.run("cat /sys/kernel/debug/kcsan").out
     found = break_rule(guest, "race")
-    assert any("KCSAN: data-race in count" in report and "break_rule" in report
-               for report in found), found
+    assert any(
+        "KCSAN: data-race in count" in report and "break_rule" in report for report in found
+    ), found
 
 
 @pytest.mark.kernel("kcsan")
@@ -163,8 +172,14 @@ CRATES = ["rust/net/net.o", "drivers/igb/igb.o", "drivers/igb/core/igb_core.o"]
 
 def undefined(config, crate: str) -> set[str]:
     """What a crate asks the kernel for."""
-    return set(subprocess.run(["nm", "--undefined-only", config.boots.module.parent / crate],
-                              check=True, capture_output=True, text=True).stdout.split())
+    return set(
+        subprocess.run(
+            ["nm", "--undefined-only", config.boots.module.parent / crate],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+    )
 
 
 @pytest.mark.driver("igb_rs")
@@ -173,8 +188,9 @@ def test_memory_errors_in_rust_are_looked_for(config, crate):
     # Loads and stores of eight bytes, whether checked in line or by a call.
     names = undefined(config, crate)
     for access in ("load8", "store8"):
-        assert any(name.startswith("__asan_") and name.endswith(f"{access}_noabort")
-                   for name in names), (access, names)
+        assert any(
+            name.startswith("__asan_") and name.endswith(f"{access}_noabort") for name in names
+        ), (access, names)
 
 
 @pytest.mark.kernel("kcsan")

@@ -11,27 +11,36 @@ import json
 from collections.abc import Container
 
 import pytest
+from support import STANDARD, counters
+from support.registers import CTRL, RXCSUM, Registers
 
 from harness.health import Leaks
 from harness.topology import PEER, PF, PF_HOST, PF_PCI
 from harness.traffic import frames, ping
-from support import STANDARD, counters
-from support.registers import CTRL, RXCSUM, Registers
 
 pytestmark = [
-    pytest.mark.kernel("debug"), pytest.mark.driver("igb_rs"),
+    pytest.mark.kernel("debug"),
+    pytest.mark.driver("igb_rs"),
     STANDARD,
 ]
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 SIZES = range(60, 1515, 29)
 
 
-def sweep(guest, operation: str, *options: str, samples: int = 0, timeout: float = 240, code: str = "ENOMEM",
-          may_fail_with: Container[str] = ("ENOMEM",)):
+def sweep(
+    guest,
+    operation: str,
+    *options: str,
+    samples: int = 0,
+    timeout: float = 240,
+    code: str = "ENOMEM",
+    may_fail_with: Container[str] = ("ENOMEM",),
+):
     """Runs tests/guest/faults.py, for every allocation or for some, and judges what it found. `code`
     is what became of the operation at least once."""
-    told = json.loads(guest.call("faults", operation, "--samples", samples, *options,
-                                 timeout=timeout).out)
+    told = json.loads(
+        guest.call("faults", operation, "--samples", samples, *options, timeout=timeout).out
+    )
     print(f"{operation}: {told}")
     for result in told["sweeps"]:
         assert not result["wrong"], result
@@ -53,14 +62,18 @@ TRACING = "/sys/kernel/tracing"
 def nobody_refers_to_the_device(guest):
     """A device that is removed goes with the last reference. kmemleak does not see one that was
     forgotten in a list of the kernel's."""
-    guest.run(f"echo p:last pci_release_dev >{TRACING}/kprobe_events;"
-              f"echo 1 >{TRACING}/events/kprobes/last/enable")
+    guest.run(
+        f"echo p:last pci_release_dev >{TRACING}/kprobe_events;"
+        f"echo 1 >{TRACING}/events/kprobes/last/enable"
+    )
     try:
         guest.run(f"echo 1 >{DEVICE}/remove")
         guest.wait_file(f"{TRACING}/kprobe_profile", 10, "last *1 ")
     finally:
-        guest.run(f"echo 0 >{TRACING}/events/kprobes/last/enable; echo >{TRACING}/kprobe_events;"
-                  "echo 1 >/sys/bus/pci/rescan")
+        guest.run(
+            f"echo 0 >{TRACING}/events/kprobes/last/enable; echo >{TRACING}/kprobe_events;"
+            "echo 1 >/sys/bus/pci/rescan"
+        )
     guest.wait_file(DEVICE, 10)
 
 
@@ -97,8 +110,9 @@ def test_interface(lan, operation):
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("function, code", [
-    ("5sriov8relayout$", "ENOMEM"), ("^nbh_pci_order_sleep$", "tolerated")])
+@pytest.mark.parametrize(
+    "function, code", [("5sriov8relayout$", "ENOMEM"), ("^nbh_pci_order_sleep$", "tolerated")]
+)
 @pytest.mark.long
 def test_virtual_functions(lan, function, code):
     """What the driver does for them. The rest is the PCI core's, which goes on with a function that
@@ -111,7 +125,9 @@ def test_virtual_functions(lan, function, code):
 
 # A file of /proc/irq/N that could not be made is missed when the interrupt is given back: the kernel
 # looks at the outcome of neither (register_irq_proc()).
-no_file_of_an_interrupt = pytest.mark.allow_log(r"WARNING: fs/proc/generic.c:\d+ at remove_proc_entry")
+no_file_of_an_interrupt = pytest.mark.allow_log(
+    r"WARNING: fs/proc/generic.c:\d+ at remove_proc_entry"
+)
 
 
 @no_file_of_an_interrupt
@@ -226,11 +242,15 @@ def test_receiving_while_memory_is_short(lan, kind):
     bring_up(lan)
 
 
-@pytest.mark.parametrize("event, answer", [
-    (f"ip link set {PF} mtu 9000", "Cannot allocate memory"),
-    (f"echo 7 >{DEVICE}/sriov_numvfs", "Cannot allocate memory"),
-    pytest.param(f"echo 1 >{DEVICE}/reset", "", marks=pytest.mark.long),
-], ids=["mtu", "numvfs", "reset"])
+@pytest.mark.parametrize(
+    "event, answer",
+    [
+        (f"ip link set {PF} mtu 9000", "Cannot allocate memory"),
+        (f"echo 7 >{DEVICE}/sriov_numvfs", "Cannot allocate memory"),
+        pytest.param(f"echo 1 >{DEVICE}/reset", "", marks=pytest.mark.long),
+    ],
+    ids=["mtu", "numvfs", "reset"],
+)
 def test_queues_come_back_when_memory_does(lan, event, answer):
     """Neither the new queues nor the old ones can be had. Nobody has to do a thing about it."""
     guest = lan.guest
@@ -253,8 +273,10 @@ def test_features_change_all_or_not_at_all(lan):
     """Hashes take new queues, which cannot be had; checksums and VLAN tags a bit of a register each."""
     guest = lan.guest
     registers = Registers(guest)
-    shown = ("ethtool -k dut | grep -E '^(rx-checksumming|rx-vlan-offload|receive-hashing)' |"
-             "sed 's/ .requested.*//'")
+    shown = (
+        "ethtool -k dut | grep -E '^(rx-checksumming|rx-vlan-offload|receive-hashing)' |"
+        "sed 's/ .requested.*//'"
+    )
     before = guest.run(shown).out, registers.read(CTRL, RXCSUM)
     assert before[0].count(": on") == 3
     try:
@@ -267,7 +289,9 @@ def test_features_change_all_or_not_at_all(lan):
     guest.run(f"ethtool -K {PF} rx on rxvlan on rxhash on", check=False)
     guest.run(f"ethtool -K {PF} rx off rxvlan off rxhash off")
     after = guest.run(shown).out, registers.read(CTRL, RXCSUM)
-    assert after[0].count(": off") == 3 and all(now != then for now, then in zip(after[1], before[1]))
+    assert after[0].count(": off") == 3 and all(
+        now != then for now, then in zip(after[1], before[1])
+    )
     guest.run(f"ethtool -K {PF} rx on rxvlan on rxhash on")
     bring_up(lan)
 
@@ -277,9 +301,11 @@ def test_setup_of_a_packet_fails(lan):
     """The driver is bound to what sends: clones and copies of packets fail at random."""
     guest = lan.guest
     # Not in the kernel log: announcements of two CPUs at a time cannot be told from reports.
-    guest.run("echo 0 >/sys/kernel/debug/fail_skb_realloc/verbose;"
-              "echo -1 >/sys/kernel/debug/fail_skb_realloc/times;"
-              f"echo {PF} >/sys/kernel/debug/fail_skb_realloc/devname")
+    guest.run(
+        "echo 0 >/sys/kernel/debug/fail_skb_realloc/verbose;"
+        "echo -1 >/sys/kernel/debug/fail_skb_realloc/times;"
+        f"echo {PF} >/sys/kernel/debug/fail_skb_realloc/devname"
+    )
     try:
         guest.run("echo 100 >/sys/kernel/debug/fail_skb_realloc/probability")
         assert ping(guest, PF_HOST, PEER.ipv4, count=50, size=1400).complete
@@ -289,4 +315,4 @@ def test_setup_of_a_packet_fails(lan):
     bring_up(lan)
 
 
-assert PF_PCI == "0000:01:00.0"     # the default of tests/guest/faults.py
+assert PF_PCI == "0000:01:00.0"  # the default of tests/guest/faults.py

@@ -6,10 +6,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from support import STANDARD
 
 from harness import images
 from harness.health import KernelLog
-from support import STANDARD
 
 pytestmark = [STANDARD, pytest.mark.kernel("debug", "kcsan"), pytest.mark.driver("igb_rs")]
 
@@ -45,13 +45,22 @@ def parse(lines: list[str]) -> dict[str, dict[str, str]]:
 
 
 def test_the_parser_sees_failures_and_omissions():
-    suites = parse([
-        "[    1.0]     # Subtest: one", "[    1.0]     ok 1 first",
-        "[    1.0]     # second: ASSERTION FAILED", "[    1.0]     not ok 2 second",
-        "[    1.0] not ok 1 one", "[    1.0]     # Subtest: two",
-        "[    1.0]     ok 1 third # SKIP", "[    1.0] ok 2 two"])
-    assert suites == {"one": {"first": "ok", "second": "not ok", "one": "not ok"},
-                      "two": {"third": "ok # SKIP", "two": "ok"}}
+    suites = parse(
+        [
+            "[    1.0]     # Subtest: one",
+            "[    1.0]     ok 1 first",
+            "[    1.0]     # second: ASSERTION FAILED",
+            "[    1.0]     not ok 2 second",
+            "[    1.0] not ok 1 one",
+            "[    1.0]     # Subtest: two",
+            "[    1.0]     ok 1 third # SKIP",
+            "[    1.0] ok 2 two",
+        ]
+    )
+    assert suites == {
+        "one": {"first": "ok", "second": "not ok", "one": "not ok"},
+        "two": {"third": "ok # SKIP", "two": "ok"},
+    }
 
 
 def test_every_suite_of_the_sources_passes(guest):
@@ -73,7 +82,12 @@ def test_every_suite_of_the_sources_passes(guest):
             outcome = found.get(suite, {}).get(test, "did not run")
             if outcome != "ok":
                 failures.append(f"{suite}: {test}: {outcome}")
-    assert not failures, "\n".join([*failures, "---", *(
-        line for line in lines if "ASSERTION" in line or "EXPECTATION" in line)])
+    assert not failures, "\n".join(
+        [
+            *failures,
+            "---",
+            *(line for line in lines if "ASSERTION" in line or "EXPECTATION" in line),
+        ]
+    )
     assert set(found) == set(expected)
     print(f"{len(expected)} suites, {sum(map(len, expected.values()))} tests")

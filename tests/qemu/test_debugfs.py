@@ -2,12 +2,11 @@
 """What the administrator sees of mailboxes and filters in debugfs."""
 
 import pytest
-
-from harness.topology import PF_PCI
 from support import STANDARD
 from support.debugfs import DIRECTORY, show
-from support.mailbox import (
-    NACK, SET_MAC_ADDR, SET_VLAN, VF_RESET, address, message, raw_vfs)
+from support.mailbox import NACK, SET_MAC_ADDR, SET_VLAN, VF_RESET, address, message, raw_vfs
+
+from harness.topology import PF_PCI
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
@@ -19,12 +18,12 @@ def test_messages(lan):
     vf, _ = raw_vfs(lan, 2)
     vf.handshake()
     vf.ask(message(SET_MAC_ADDR, 0, *address("01:00:00:00:00:01")))
-    vf.ask([0x7f, 0, 0])
+    vf.ask([0x7F, 0, 0])
     heading, *lines = show(lan, "mailbox")
     assert int(heading.split()[0]) >= len(lines)
     mine = [line.split(": ", 1)[1] for line in lines if " VF 0: " in line]
     handshake = mine.index(f"{VF_RESET:#010x} 0x00000000 0x00000000 -> {VF_RESET | NACK:#010x}")
-    bad, unknown = mine[handshake + 1:]
+    bad, unknown = mine[handshake + 1 :]
     assert bad.startswith(f"{SET_MAC_ADDR:#010x} 0x00000001 0x00000100 -> ")
     assert bad.endswith("(invalid address)")
     assert unknown.startswith("0x0000007f 0x00000000 0x00000000 -> ") and "(malformed: " in unknown
@@ -55,9 +54,12 @@ def test_filters(lan):
     assert lines[0] == "addresses:"
     assert lines[1].startswith("RAR 0: ") and lines[1].endswith(" PF")
     assert [line for line in lines[2:vlans] if line.endswith(f" {MAC} VF 0")]
-    assert [line for line in lines[vlans:changes] if line.startswith("VLVF ") and
-            line.endswith(": 7 VF 1")]
-    registers = [line.split()[1] for line in lines[changes + 1:]]
+    assert [
+        line
+        for line in lines[vlans:changes]
+        if line.startswith("VLVF ") and line.endswith(": 7 VF 1")
+    ]
+    registers = [line.split()[1] for line in lines[changes + 1 :]]
     assert any(name.startswith("RAH[") for name in registers)
     assert any(name.startswith("VLVF[") for name in registers)
     assert "VFRE" in registers

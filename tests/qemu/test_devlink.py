@@ -4,30 +4,50 @@
 import json
 
 import pytest
+from support import STANDARD
+from support.mailbox import (
+    ACK,
+    CTS,
+    MAC_FILTER_ADD,
+    NACK,
+    SET_MAC_ADDR,
+    SET_MULTICAST,
+    SET_VLAN,
+    VF_RESET,
+    address,
+    granted,
+    message,
+    raw_vfs,
+    refused,
+)
+from support.registers import Filters
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
-from support import STANDARD
-from support.mailbox import (
-    ACK, CTS, MAC_FILTER_ADD, NACK, SET_MAC_ADDR, SET_MULTICAST, SET_VLAN, VF_RESET, address,
-    granted, message, raw_vfs, refused)
-from support.registers import Filters
 
 # C igb has no devlink instance.
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
 DEVICE = f"pci/{PF_PCI}"
 DEFAULTS = {
-    "vf_request_rate": 200, "vf_request_burst": 128,
-    "vf_offence_limit": 10_000, "vf_offence_decay": 10,
-    "vf_extra_macs": 3, "vf_vlans": 8,
-    "trusted_vf_extra_macs": 8, "trusted_vf_vlans": 16,
+    "vf_request_rate": 200,
+    "vf_request_burst": 128,
+    "vf_offence_limit": 10_000,
+    "vf_offence_decay": 10,
+    "vf_extra_macs": 3,
+    "vf_vlans": 8,
+    "trusted_vf_extra_macs": 8,
+    "trusted_vf_vlans": 16,
 }
 OUT_OF_RANGE = {
-    "vf_request_rate": (0, 10_001, 2**32 - 1), "vf_request_burst": (0, 15, 10_001),
-    "vf_offence_limit": (1_000_001,), "vf_offence_decay": (10_001,),
-    "vf_extra_macs": (23, 256), "vf_vlans": (32, 264),
-    "trusted_vf_extra_macs": (23,), "trusted_vf_vlans": (32,),
+    "vf_request_rate": (0, 10_001, 2**32 - 1),
+    "vf_request_burst": (0, 15, 10_001),
+    "vf_offence_limit": (1_000_001,),
+    "vf_offence_decay": (10_001,),
+    "vf_extra_macs": (23, 256),
+    "vf_vlans": (32, 264),
+    "trusted_vf_extra_macs": (23,),
+    "trusted_vf_vlans": (32,),
 }
 # No message of the protocol.
 MALFORMED = message(0x77)
@@ -40,8 +60,9 @@ def shown(guest) -> dict[str, int]:
 
 
 def set_param(guest, name: str, value: int):
-    return guest.run(f"devlink dev param set {DEVICE} name {name} value {value} cmode runtime",
-                     check=False)
+    return guest.run(
+        f"devlink dev param set {DEVICE} name {name} value {value} cmode runtime", check=False
+    )
 
 
 def put(guest, **values: int):
@@ -100,7 +121,9 @@ def test_quotas(lan):
     assert vf.ask(filters[5]) == [granted(filters[5])], "the quota of the trusted is another"
     # The guaranteed share of the other VF was nobody else's all the while.
     assert other.ask(add_filter(99), message(SET_VLAN, 1, 300)) == [
-        granted(add_filter(99)), message(SET_VLAN, 1, 300)[0] | ACK | CTS]
+        granted(add_filter(99)),
+        message(SET_VLAN, 1, 300)[0] | ACK | CTS,
+    ]
 
 
 def test_request_rate(lan):
@@ -142,8 +165,10 @@ def test_quarantine(lan):
     assert not (filters.vfre | filters.vfte) & 0b01 and filters.vfre & filters.vfte & 0b10
 
     # Neither its own reset nor the PF's helps it.
-    for reset in (f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002",
-                  f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset"):
+    for reset in (
+        f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset; setpci -s {vf.pci} COMMAND=0002",
+        f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset",
+    ):
         guest.run(reset)
         vf.script(("ready", 5))
         assert vf.ask(message(VF_RESET)) == [None]

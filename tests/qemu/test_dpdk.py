@@ -4,16 +4,19 @@
 import re
 
 import pytest
-
-from harness.topology import PEER, PF_HOST
-from harness.traffic import mac_of, ping
 from support.mailbox import raw_vfs
 from support.registers import VMOLR_MPME, VMOLR_RLPML, Filters
 
+from harness.topology import PEER, PF_HOST
+from harness.traffic import mac_of, ping
+
 # VFIO wants an IOMMU, and testpmd large pages.
 pytestmark = pytest.mark.guest(
-    machine="q35,kernel-irqchip=split", first_devices=("intel-iommu,intremap=on",),
-    cmdline="iomem=relaxed intel_iommu=on", memory="2G")
+    machine="q35,kernel-irqchip=split",
+    first_devices=("intel-iommu,intremap=on",),
+    cmdline="iomem=relaxed intel_iommu=on",
+    memory="2G",
+)
 
 PAGES = 128
 MAC = "02:00:00:00:00:10"
@@ -44,7 +47,9 @@ class TestPmd:
         self.job = guest.start(
             f"exec stdbuf -oL dpdk-testpmd -l 0-1 -n 1 -m {2 * PAGES} -a {pci} --no-telemetry -- -i "
             "--forward-mode=icmpecho --nb-cores=1 --total-num-mbufs=4096 --no-lsc-interrupt "
-            f"<{self.COMMANDS} >{self.OUTPUT} 2>&1", timeout=600)
+            f"<{self.COMMANDS} >{self.OUTPUT} 2>&1",
+            timeout=600,
+        )
         self.wait_for("testpmd> ?$|Done", 90)
 
     def output(self) -> str:
@@ -63,7 +68,9 @@ class TestPmd:
         for command in (*commands, "endmark"):
             self.guest.run(f"echo '{command}' >{self.COMMANDS}")
         self.guest.wait_until(
-            f"tail -c +{before + 1} {self.OUTPUT} | grep -A1 endmark | grep -q 'not found\\|Bad'", 30)
+            f"tail -c +{before + 1} {self.OUTPUT} | grep -A1 endmark | grep -q 'not found\\|Bad'",
+            30,
+        )
         return self.output()[before:]
 
     def stopped(self, *commands: str) -> str:
@@ -114,12 +121,15 @@ def test_testpmd(lan, testpmd):
     assert ping(guest, PEER, ECHO, count=5).complete
     # testpmd would answer in the place of those who are asked.
     for source, target in ((PF_HOST, PEER), (PEER, PF_HOST)):
-        guest.run(f"ip neigh replace {target.ipv4} lladdr {mac_of(guest, target)} "
-                  f"dev {source.name} nud permanent", netns=source.netns)
+        guest.run(
+            f"ip neigh replace {target.ipv4} lladdr {mac_of(guest, target)} "
+            f"dev {source.name} nud permanent",
+            netns=source.netns,
+        )
     assert ping(guest, PF_HOST, PEER.ipv4, count=3).complete
 
 
-@pytest.mark.driver("igb_rs")   # C igb gives all multicast to any VF that asks
+@pytest.mark.driver("igb_rs")  # C igb gives all multicast to any VF that asks
 def test_testpmd_promiscuous(lan, testpmd):
     """SET_PROMISC, which no other client sends: granted to the trusted, as far as it goes."""
     guest = lan.guest
@@ -154,12 +164,14 @@ def test_testpmd_vlan(lan, testpmd):
     `vlan set filter on` never reaches the PF: the VF driver has no such operation (vlan_offload_set),
     and ethdev says -ENOTSUP. It is a choice made while the port is stopped."""
     guest = lan.guest
-    guest.run(f"""
+    guest.run(
+        f"""
         ip link add link peer name peer.{VID} type vlan id {VID}
         ip addr add 198.51.100.2/24 dev peer.{VID}
         ip link set peer.{VID} up
         ip neigh replace {TAGGED} lladdr {address(testpmd)} dev peer.{VID} nud permanent""",
-              netns=PEER.netns)
+        netns=PEER.netns,
+    )
     assert "diag=-95" in testpmd.run("vlan set filter on 0")
     testpmd.stopped("port config 0 rx_offload vlan_filter on")
     assert not arrive(lan, testpmd), "control: a VLAN nobody has joined"

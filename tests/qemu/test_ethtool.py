@@ -5,10 +5,10 @@ import json
 import re
 
 import pytest
+from support import STANDARD, counters
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping, tcp_stream
-from support import STANDARD, counters
 
 pytestmark = STANDARD
 
@@ -17,7 +17,7 @@ RETA_ENTRIES = 128
 
 def show(guest, option: str) -> dict:
     """`ethtool OPTION dut` as JSON."""
-    entry, = json.loads(guest.run(f"ethtool --json {option} dut").out)
+    (entry,) = json.loads(guest.run(f"ethtool --json {option} dut").out)
     return entry
 
 
@@ -37,8 +37,11 @@ def works(lan) -> bool:
 
 
 def test_driver_information(lan):
-    shown = dict(line.split(": ", 1) for line in lan.guest.run("ethtool -i dut").out.splitlines()
-                 if ": " in line)
+    shown = dict(
+        line.split(": ", 1)
+        for line in lan.guest.run("ethtool -i dut").out.splitlines()
+        if ": " in line
+    )
     assert shown["driver"] == lan.guest.config.driver
     assert shown["bus-info"] == PF_PCI
     assert shown["supports-statistics"] == "yes"
@@ -65,7 +68,7 @@ def test_rings_while_down(lan):
     assert works(lan)
 
 
-@pytest.mark.driver("igb_rs")   # C igb makes 64 of it without a word
+@pytest.mark.driver("igb_rs")  # C igb makes 64 of it without a word
 def test_rings_too_small_are_refused(lan):
     for bad in ("rx 0", "tx 0", "rx 8"):
         assert refused(lan.guest, f"-G dut {bad}"), bad
@@ -152,11 +155,20 @@ def test_features(lan):
     """Whatever can be changed, can be changed off and on, with the interface working."""
     guest = lan.guest
     shown = show(guest, "-k")
-    free = [name for name, state in shown.items()
-            if isinstance(state, dict) and state["fixed"] is False and state["active"]]
-    for name in ("rx-checksumming", "scatter-gather", "tcp-segmentation-offload",
-                 "generic-receive-offload", "rx-vlan-offload", "tx-vlan-offload",
-                 "receive-hashing"):
+    free = [
+        name
+        for name, state in shown.items()
+        if isinstance(state, dict) and state["fixed"] is False and state["active"]
+    ]
+    for name in (
+        "rx-checksumming",
+        "scatter-gather",
+        "tcp-segmentation-offload",
+        "generic-receive-offload",
+        "rx-vlan-offload",
+        "tx-vlan-offload",
+        "receive-hashing",
+    ):
         assert shown[name]["active"], name
     single = [name for name in free if shown[name]["requested"] is not None]
     assert len(single) > 8
@@ -201,6 +213,8 @@ def test_not_supported_is_said_so(lan):
 
 def test_message_level_and_timestamping_queries(lan):
     """Queries that must never fail."""
-    assert "SOF_TIMESTAMPING" in lan.guest.run("ethtool -T dut").out or \
-        "software-" in lan.guest.run("ethtool -T dut").out
+    assert (
+        "SOF_TIMESTAMPING" in lan.guest.run("ethtool -T dut").out
+        or "software-" in lan.guest.run("ethtool -T dut").out
+    )
     assert lan.guest.run("ethtool dut").out.count("\n") > 10

@@ -5,11 +5,11 @@ import json
 import re
 
 import pytest
+from support import STANDARD
+from support.mailbox import raw_vfs
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import ping
-from support import STANDARD
-from support.mailbox import raw_vfs
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
@@ -36,26 +36,52 @@ REFUSALS = {
 
 # A setting, what shows it, what is shown then, and what sets it back.
 SETTINGS = {
-    "ring sizes round up": ("-G dut rx 65 tx 2050", "-g dut", r"(?s)Current.*RX:\s+128.*TX:\s+4096",
-                            "-G dut rx 256 tx 256"),
-    "moderation": ("-C dut adaptive-rx off rx-usecs 8191", "-c dut",
-                   r"(?s)Adaptive RX: off.*rx-usecs:\s+8191", "-C dut adaptive-rx on rx-usecs 50"),
+    "ring sizes round up": (
+        "-G dut rx 65 tx 2050",
+        "-g dut",
+        r"(?s)Current.*RX:\s+128.*TX:\s+4096",
+        "-G dut rx 256 tx 256",
+    ),
+    "moderation": (
+        "-C dut adaptive-rx off rx-usecs 8191",
+        "-c dut",
+        r"(?s)Adaptive RX: off.*rx-usecs:\s+8191",
+        "-C dut adaptive-rx on rx-usecs 50",
+    ),
     "pause": ("-A dut rx off", "-a dut", r"(?s)RX:\s+off.*TX:\s+on", "-A dut rx on"),
-    "forced pause": ("-A dut autoneg off rx on tx off", "-a dut",
-                     r"(?s)Autonegotiate:\s+off.*RX:\s+on.*TX:\s+off",
-                     "-A dut autoneg on rx on tx on"),
-    "one queue": ("-X dut weight 0 1", "-x dut", r"(?s)0:\s+1( +1)+.*120:\s+1( +1)+\n",
-                  "-X dut default"),
+    "forced pause": (
+        "-A dut autoneg off rx on tx off",
+        "-a dut",
+        r"(?s)Autonegotiate:\s+off.*RX:\s+on.*TX:\s+off",
+        "-A dut autoneg on rx on tx on",
+    ),
+    "one queue": (
+        "-X dut weight 0 1",
+        "-x dut",
+        r"(?s)0:\s+1( +1)+.*120:\s+1( +1)+\n",
+        "-X dut default",
+    ),
     "key": ("-X dut hkey " + ":".join(["5a"] * 40), "-x dut", r"5a(:5a){39}\n", "-X dut default"),
-    "UDP ports": ("-N dut rx-flow-hash udp6 sdfn", "-n dut rx-flow-hash udp6", "L4 bytes 0",
-                  "-N dut rx-flow-hash udp6 sd"),
+    "UDP ports": (
+        "-N dut rx-flow-hash udp6 sdfn",
+        "-n dut rx-flow-hash udp6",
+        "L4 bytes 0",
+        "-N dut rx-flow-hash udp6 sd",
+    ),
     "wake": ("-s dut wol pumb", "dut", "Wake-on: pumb\n", "-s dut wol g"),
     "message level": ("-s dut msglvl 0x7", "dut", r"message level: 0x00000007", "-s dut msglvl 4"),
-    "forced speed": ("-s dut speed 10 duplex half autoneg off", "dut",
-                     r"(?s)Speed: 10Mb/s.*Duplex: Half.*Auto-negotiation: off", "-s dut autoneg on"),
-    "gigabit is negotiated": ("-s dut speed 1000 duplex full autoneg off", "dut",
-                              r"(?s)Advertised link modes:  1000baseT/Full\n.*Auto-negotiation: on",
-                              "-s dut autoneg on advertise 0x2f"),
+    "forced speed": (
+        "-s dut speed 10 duplex half autoneg off",
+        "dut",
+        r"(?s)Speed: 10Mb/s.*Duplex: Half.*Auto-negotiation: off",
+        "-s dut autoneg on",
+    ),
+    "gigabit is negotiated": (
+        "-s dut speed 1000 duplex full autoneg off",
+        "dut",
+        r"(?s)Advertised link modes:  1000baseT/Full\n.*Auto-negotiation: on",
+        "-s dut autoneg on advertise 0x2f",
+    ),
     "crossover": ("-s dut mdix on", "dut", r"MDI-X: .*forced", "-s dut mdix auto"),
 }
 
@@ -69,20 +95,24 @@ def works(lan) -> bool:
 def self_test(guest, mode: str) -> dict[str, int]:
     """Results of the tests by the first word of their names; 0 is a pass."""
     report = guest.run(f"ethtool -t dut {mode}", timeout=60, check=False)
-    results = {name.lower(): int(code)
-               for name, code in re.findall(r"^(\w+) test .*\t\s*(\d+)$", report.out, re.M)}
+    results = {
+        name.lower(): int(code)
+        for name, code in re.findall(r"^(\w+) test .*\t\s*(\d+)$", report.out, re.M)
+    }
     assert len(results) == 5, report.text
     assert ("result is PASS" in report.out) == (not any(results.values())), report.text
     return results
 
 
 def counters(guest) -> dict[str, int]:
-    return {name: int(value) for name, value in
-            re.findall(r"^ +(\S+): (\d+)$", guest.run("ethtool -S dut").out, re.M)}
+    return {
+        name: int(value)
+        for name, value in re.findall(r"^ +(\S+): (\d+)$", guest.run("ethtool -S dut").out, re.M)
+    }
 
 
 def standard(guest, group: str) -> dict:
-    report, = json.loads(guest.run(f"ethtool --json -S dut --groups {group}").out)
+    (report,) = json.loads(guest.run(f"ethtool --json -S dut --groups {group}").out)
     return report[group]
 
 
@@ -97,8 +127,11 @@ def test_refused_with_a_reason(lan):
     look = "ethtool -g dut; ethtool -l dut; ethtool -c dut; ethtool -x dut; ethtool dut"
     before = lan.guest.run(look).out
     answers = {command: lan.guest.run(f"ethtool {command}", check=False) for command in REFUSALS}
-    wrong = {command: answer.text for command, answer in answers.items()
-             if answer.rc == 0 or REFUSALS[command] not in answer.err}
+    wrong = {
+        command: answer.text
+        for command, answer in answers.items()
+        if answer.rc == 0 or REFUSALS[command] not in answer.err
+    }
     assert not wrong
     assert lan.guest.run(look).out == before
 
@@ -109,8 +142,9 @@ def test_set_and_survives_a_reset(lan, name):
     lan.guest.run(f"ethtool {change}")
     try:
         assert re.search(shown, lan.guest.run(f"ethtool {look}").out)
-        lan.guest.run("ip link set dut down; echo 1 > /sys/class/net/dut/device/reset; "
-                      "ip link set dut up")
+        lan.guest.run(
+            "ip link set dut down; echo 1 > /sys/class/net/dut/device/reset; ip link set dut up"
+        )
         assert re.search(shown, lan.guest.run(f"ethtool {look}").out)
     finally:
         lan.guest.run(f"ethtool {restore}")
@@ -136,8 +170,14 @@ def test_counters_count(lan):
     after, now = counters(lan.guest), standard(lan.guest, "eth-mac")
     for name in ("rx_good", "tx_good", "rx_128_255", "tx_128_255"):
         assert after[name] - before[name] >= 10, name
-    assert sum(value - before[name] for name, value in after.items()
-               if re.fullmatch(r"rx_queue_\d_packets", name)) >= 10
+    assert (
+        sum(
+            value - before[name]
+            for name, value in after.items()
+            if re.fullmatch(r"rx_queue_\d_packets", name)
+        )
+        >= 10
+    )
     assert now["FramesReceivedOK"] - mac["FramesReceivedOK"] >= 10
     assert standard(lan.guest, "rmon") != sizes
 
@@ -156,28 +196,31 @@ def test_counters_of_vfs(lan):
 
 def test_register_dump_is_pairs_of_offset_and_value(lan):
     shown = registers(lan.guest)
-    assert shown[0x0008] & 2                # STATUS.LU
-    assert shown[0x0100] & 2                # RCTL.EN
+    assert shown[0x0008] & 2  # STATUS.LU
+    assert shown[0x0100] & 2  # RCTL.EN
     mac = lan.guest.read("/sys/class/net/dut/address").strip()
     assert shown[0x5400].to_bytes(4, "little") == bytes.fromhex(mac.replace(":", ""))[:4]
 
 
 def test_nvm_is_shown_at_any_offset(lan):
-    lan.guest.run("ethtool -e dut raw on > /tmp/nvm; "
-                  "ethtool -e dut raw on offset 5 length 131 > /tmp/part")
-    whole, part = (bytes.fromhex(lan.guest.run(f"od -An -v -tx1 /tmp/{name}").out.replace("\n", ""))
-                   for name in ("nvm", "part"))
-    assert part == whole[5:5 + 131]
-    words = (int.from_bytes(whole[n:n + 2], "little") for n in range(0, 128, 2))
-    assert sum(words) % 0x10000 == 0xbaba
+    lan.guest.run(
+        "ethtool -e dut raw on > /tmp/nvm; ethtool -e dut raw on offset 5 length 131 > /tmp/part"
+    )
+    whole, part = (
+        bytes.fromhex(lan.guest.run(f"od -An -v -tx1 /tmp/{name}").out.replace("\n", ""))
+        for name in ("nvm", "part")
+    )
+    assert part == whole[5 : 5 + 131]
+    words = (int.from_bytes(whole[n : n + 2], "little") for n in range(0, 128, 2))
+    assert sum(words) % 0x10000 == 0xBABA
 
 
 def test_lamp_is_left_as_it_was(lan):
-    ledctl = 0x0e00
+    ledctl = 0x0E00
     before = registers(lan.guest)[ledctl]
     job = lan.guest.start("ethtool -p dut 2")
     lan.guest.run("sleep 1")
-    assert registers(lan.guest)[ledctl] == 0x8e8e8e8e      # on and blinking, all four
+    assert registers(lan.guest)[ledctl] == 0x8E8E8E8E  # on and blinking, all four
     job.wait()
     assert registers(lan.guest)[ledctl] == before
 
@@ -213,7 +256,7 @@ def test_self_test_finds_a_dead_link(lan):
 
 
 def test_offline_self_test_spares_vfs(lan):
-    vf, = lan.vfs_up(1)
+    (vf,) = lan.vfs_up(1)
     job = lan.guest.start(f"ping -n -q -i 0.1 -c 50 {PF_HOST.ipv4}", netns=vf.netns)
     results = self_test(lan.guest, "offline")
     assert results["register"] == results["interrupt"] == results["loopback"] == EBUSY

@@ -2,11 +2,11 @@
 """Which frames an interface receives. Each case sees frames arrive, and the same stay away."""
 
 import pytest
+from support import STANDARD
+from support.wire import arrive
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping
-from support import STANDARD
-from support.wire import arrive
 
 pytestmark = STANDARD
 
@@ -63,9 +63,8 @@ def test_promiscuous(lan):
     assert not arrive(guest, PEER, PF_HOST, STRANGER)
 
 
-@pytest.mark.parametrize("numvfs", [
-    0, pytest.param(2, marks=pytest.mark.driver("igb_rs"))])
-    # With VFs C igb sets only a bit the device model does not know.
+@pytest.mark.parametrize("numvfs", [0, pytest.param(2, marks=pytest.mark.driver("igb_rs"))])
+# With VFs C igb sets only a bit the device model does not know.
 def test_all_multicast(lan, numvfs):
     guest = lan.guest
     lan.set_numvfs(numvfs)
@@ -83,13 +82,19 @@ def test_many_unicast_addresses(lan, numvfs):
     lan.set_numvfs(numvfs)
     lan.wait_carrier(PF_HOST)
     addresses = [f"02:00:00:00:02:{number:02x}" for number in range(MANY)]
-    guest.run("modprobe macvlan && " + " && ".join(
-        f"ip link add link dut name mv{number} address {mac} type macvlan && "
-        f"ip link set mv{number} up" for number, mac in enumerate(addresses)), timeout=120)
+    guest.run(
+        "modprobe macvlan && "
+        + " && ".join(
+            f"ip link add link dut name mv{number} address {mac} type macvlan && "
+            f"ip link set mv{number} up"
+            for number, mac in enumerate(addresses)
+        ),
+        timeout=120,
+    )
     for mac in (addresses[0], addresses[-1]):
         assert arrive(guest, PEER, PF_HOST, mac), mac
     guest.run("; ".join(f"ip link del mv{number}" for number in range(MANY)))
-    if not numvfs:      # with VFs the device model hands unknown unicast to the PF in any case
+    if not numvfs:  # with VFs the device model hands unknown unicast to the PF in any case
         assert not arrive(guest, PEER, PF_HOST, addresses[-1])
 
 
@@ -128,9 +133,12 @@ def test_vf_vlan(lan, vfs):
     guest = lan.guest
     guest.run("modprobe 8021q")
     for host in (vfs[0], PEER):
-        guest.run(f"ip link add link {host.name} name tagged type vlan id 300 &&"
-                  f"ip addr add 198.51.100.{host.number}/24 dev tagged &&"
-                  "ip link set tagged up", netns=host.netns)
+        guest.run(
+            f"ip link add link {host.name} name tagged type vlan id 300 &&"
+            f"ip addr add 198.51.100.{host.number}/24 dev tagged &&"
+            "ip link set tagged up",
+            netns=host.netns,
+        )
     assert ping(guest, vfs[0], f"198.51.100.{PEER.number}", count=3).complete
     guest.run("ip link del tagged", netns=vfs[0].netns)
     assert ping(guest, vfs[0], PEER.ipv4, count=3).complete

@@ -5,12 +5,12 @@ import hashlib
 import time
 
 import pytest
+from support.rules import breaking
 
 from harness import CommandFailed
 from harness.health import KernelLog, ModelTrace, stalled_pools
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import frames, mac_of, ping
-from support.rules import breaking
 
 
 def test_results_come_back_exactly(guest):
@@ -77,19 +77,26 @@ def test_kernel_reports_are_seen(guest):
     assert not log.complaints(["harness test report"])
 
 
-REMOVED = ("WARNING: drivers/pci/remove.c:1 at pci_stop_and_remove_bus_device+0x1/0x2", "Call Trace:",
-           "sriov_disable+0x1/0x2")
+REMOVED = (
+    "WARNING: drivers/pci/remove.c:1 at pci_stop_and_remove_bus_device+0x1/0x2",
+    "Call Trace:",
+    "sriov_disable+0x1/0x2",
+)
 RACE = "BUG: KCSAN: data-race in one / other", "write to 0x1 of 4 bytes by task 1 on cpu 0:"
 
 
 @pytest.mark.allow_log("drivers/pci/remove.c|KCSAN: data-race in one")
-@pytest.mark.parametrize("report, complaints", [
-    ((*REMOVED, "pci_device_remove+0x1/0x2", "---[ end trace 0000000000000000 ]---"), 0),
-    ((*REMOVED, "igb_configure+0x1/0x2", "---[ end trace 0000000000000000 ]---"), 1),
-    ((*RACE, "one+0x1/0x2", "=" * 66), 0),
-    ((*RACE, "one+0x1/0x2 [igb_rs]", "=" * 66), 1),
-    (RACE, 1),
-], ids=["unbound", "by the driver", "race elsewhere", "race in the driver", "no end"])
+@pytest.mark.parametrize(
+    "report, complaints",
+    [
+        ((*REMOVED, "pci_device_remove+0x1/0x2", "---[ end trace 0000000000000000 ]---"), 0),
+        ((*REMOVED, "igb_configure+0x1/0x2", "---[ end trace 0000000000000000 ]---"), 1),
+        ((*RACE, "one+0x1/0x2", "=" * 66), 0),
+        ((*RACE, "one+0x1/0x2 [igb_rs]", "=" * 66), 1),
+        (RACE, 1),
+    ],
+    ids=["unbound", "by the driver", "race elsewhere", "race in the driver", "no end"],
+)
 def test_reports_of_others_are_known_by_their_stack(guest, report, complaints):
     log = KernelLog(guest, "somebody's")
     for line in report:
@@ -119,9 +126,11 @@ def test_unknown_register_access_is_seen(guest):
     trace = ModelTrace(guest)
     # Offset 0x10ff0 of BAR0 is no register of the 82576.
     guest.run("echo 1 >/sys/bus/pci/devices/0000:01:00.0/enable")
-    guest.run("python3 -c \"import mmap, os;"
-              "f = os.open('/sys/bus/pci/devices/0000:01:00.0/resource0', os.O_RDWR);"
-              "m = mmap.mmap(f, 0x20000); m[0x10ff0:0x10ff4]\"")
+    guest.run(
+        'python3 -c "import mmap, os;'
+        "f = os.open('/sys/bus/pci/devices/0000:01:00.0/resource0', os.O_RDWR);"
+        'm = mmap.mmap(f, 0x20000); m[0x10ff0:0x10ff4]"'
+    )
     guest.run("echo 0 >/sys/bus/pci/devices/0000:01:00.0/enable")
     assert any("0x10ff0" in line for line in trace.complaints())
 
@@ -161,8 +170,16 @@ def test_interfaces_return_from_a_namespace(lan):
     guest.detach(None)
     assert sleeper.wait(check=False).rc == -9
     assert "peer" in guest.links() and not guest.run("ls /run/netns").out
-    guest.attach([{"pci": lan.peer_pci, "name": "peer", "netns": "elsewhere",
-                   "addresses": [f"{PEER.ipv4}/24"]}])
+    guest.attach(
+        [
+            {
+                "pci": lan.peer_pci,
+                "name": "peer",
+                "netns": "elsewhere",
+                "addresses": [f"{PEER.ipv4}/24"],
+            }
+        ]
+    )
     assert ping(guest, PF_HOST, PEER.ipv4, count=2).complete
     assert guest.links("elsewhere")["lo"]["up"]
 
@@ -180,10 +197,12 @@ def test_what_a_test_has_set_is_undone(lan):
     show = "ethtool -g dut; ethtool -l dut; ethtool -k dut"
     before = guest.run(show).out
     assert lan.link_set("mtu 1400").rc == 0
-    guest.run("ethtool -G dut rx 128; ethtool -K dut gro off; ethtool -L dut combined 1;"
-              "ip addr add 192.0.2.77/24 dev dut; ip link set dut promisc on;"
-              "tc qdisc add dev dut clsact; modprobe 8021q;"
-              "ip link add link dut name dut.5 type vlan id 5; ip netns add stray")
+    guest.run(
+        "ethtool -G dut rx 128; ethtool -K dut gro off; ethtool -L dut combined 1;"
+        "ip addr add 192.0.2.77/24 dev dut; ip link set dut promisc on;"
+        "tc qdisc add dev dut clsact; modprobe 8021q;"
+        "ip link add link dut name dut.5 type vlan id 5; ip netns add stray"
+    )
     lan.vfs_up(1)
     assert guest.run(show).out != before
     job = guest.start("sleep 1000", timeout=2000)

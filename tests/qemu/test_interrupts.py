@@ -2,12 +2,12 @@
 """MSI-X where there is MSI-X, and less where there is less."""
 
 import pytest
-
-from harness.topology import PEER, PF_HOST, PF_PCI, Lan
-from harness.traffic import frames, ping, tcp_stream
 from support import STANDARD, counters
 from support.irqs import limited, no_message_signalled
 from support.load import running
+
+from harness.topology import PEER, PF_HOST, PF_PCI, Lan
+from harness.traffic import frames, ping, tcp_stream
 
 pytestmark = STANDARD
 
@@ -22,9 +22,13 @@ def traffic_both_ways(guest):
 def kinds(guest) -> set[str]:
     """Kinds of interrupt the PF uses: words like PCI-MSIX-0000:01:00.0 or IO-APIC."""
     lines = guest.run("cat /proc/interrupts").out.splitlines()
-    return {word for line in lines for word in line.split()
-            if (PF_PCI in word or word == "IO-APIC") and
-            (PF_PCI in line or line.split()[-1].startswith(("dut", "igb_rs")))}
+    return {
+        word
+        for line in lines
+        for word in line.split()
+        if (PF_PCI in word or word == "IO-APIC")
+        and (PF_PCI in line or line.split()[-1].startswith(("dut", "igb_rs")))
+    }
 
 
 def works_with_one_vector(guest, kind: str):
@@ -47,7 +51,9 @@ def test_msix_vectors_and_names(lan):
     """One vector for everything but traffic, and names that say what a vector is for."""
     assert {kind.split("-0000")[0] for kind in kinds(lan.guest)} == {"PCI-MSIX"}
     vectors = counters.interrupts(lan.guest)
-    assert len(vectors) >= 3 and all(name.startswith(("dut", "igb_rs")) for name in vectors), vectors
+    assert len(vectors) >= 3 and all(name.startswith(("dut", "igb_rs")) for name in vectors), (
+        vectors
+    )
     queues = [name for name in vectors if any(digit.isdigit() for digit in name)]
     assert len(queues) >= 2 and len(queues) < len(vectors), vectors
     lan.guest.run("ethtool -L dut combined 1")

@@ -6,16 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
+from support import STANDARD, bus, counters
+from support.life import DEVICE, reach_peer, reattach, works
+from support.registers import FW_PHY0, ICS, ICS_LSC, STATUS, SW_FW_SYNC, Registers, txdctl
 
 from harness import Guest, kmod
 from harness.health import KernelLog, left_behind, reports
 from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping, tcp_stream
-from support import STANDARD, bus, counters
-from support.life import DEVICE, reach_peer, reattach, works
-from support.registers import (
-    FW_PHY0, ICS, ICS_LSC, STATUS, SW_FW_SYNC, Registers, txdctl)
 
 pytestmark = STANDARD
 
@@ -41,8 +40,10 @@ def test_load_and_unload(guest):
 
 def test_unload_with_vlans(lan):
     """8021q takes its VLANs away, VLAN 0 as well, while the device can still do that."""
-    lan.guest.run("modprobe 8021q && ip link set dut down && ip link set dut up &&"
-                  "ip link add link dut name dut.100 type vlan id 100 && ip link set dut.100 up")
+    lan.guest.run(
+        "modprobe 8021q && ip link set dut down && ip link set dut up &&"
+        "ip link add link dut name dut.100 type vlan id 100 && ip link set dut.100 up"
+    )
     lan.wait_carrier(PF_HOST)
     log = KernelLog(lan.guest, "unload")
     lan.guest.unload()
@@ -81,8 +82,9 @@ def test_numvfs_zero_with_vfs_in_use(lan, vfs):
 
 def test_up_and_down_under_traffic(lan):
     server = lan.guest.start("iperf3 -s", netns=PEER.netns, timeout=200)
-    client = lan.guest.start("while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done",
-                             timeout=200)
+    client = lan.guest.start(
+        "while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done", timeout=200
+    )
     for _ in range(ROUNDS):
         lan.guest.run("ip link set dut down && ip link set dut up")
     lan.wait_carrier(PF_HOST)
@@ -93,12 +95,17 @@ def test_up_and_down_under_traffic(lan):
 
 def test_reconfiguration_under_traffic(lan):
     server = lan.guest.start("iperf3 -s", netns=PEER.netns, timeout=200)
-    client = lan.guest.start("while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done",
-                             timeout=200)
+    client = lan.guest.start(
+        "while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done", timeout=200
+    )
     for size, channels, mtu in ((64, 1, 1400), (4096, 8, 9000), (256, 2, 1500)):
-        for step in (f"ethtool -G dut rx {size} tx {size}", f"ethtool -L dut combined {channels}",
-                     f"ip link set dut mtu {mtu}", "ethtool -K dut tso off gro off",
-                     "ethtool -K dut tso on gro on"):
+        for step in (
+            f"ethtool -G dut rx {size} tx {size}",
+            f"ethtool -L dut combined {channels}",
+            f"ip link set dut mtu {mtu}",
+            "ethtool -K dut tso off gro off",
+            "ethtool -K dut tso on gro on",
+        ):
             lan.guest.run(step)
     lan.wait_carrier(PF_HOST)
     for job in (client, server):
@@ -109,15 +116,24 @@ def test_reconfiguration_under_traffic(lan):
 RESIZE = ("ethtool -G dut rx 512 tx 512", "ethtool -G dut rx 256 tx 256")
 
 
-@pytest.mark.driver("igb_rs")   # C igb resets the controller
+@pytest.mark.driver("igb_rs")  # C igb resets the controller
 def test_link_stays_when_queues_change(lan):
     """Nobody who watches the interface hears of it, not even when the link is just looked at."""
     changes = "/sys/class/net/dut/carrier_changes"
     before = lan.guest.read(changes)
     with Registers(lan.guest).again_and_again(ICS, ICS_LSC, seconds=0.005):
         for _ in range(ROUNDS):
-            lan.guest.run("; ".join((*RESIZE, "ethtool -L dut combined 1", "ethtool -L dut combined 2",
-                                     "ip link set dut mtu 1400", "ip link set dut mtu 1500")))
+            lan.guest.run(
+                "; ".join(
+                    (
+                        *RESIZE,
+                        "ethtool -L dut combined 1",
+                        "ethtool -L dut combined 2",
+                        "ip link set dut mtu 1400",
+                        "ip link set dut mtu 1500",
+                    )
+                )
+            )
     assert lan.guest.read(changes) == before
     assert works(lan)
 
@@ -153,7 +169,7 @@ def test_remove_and_rescan(lan, vfs):
     assert ping(lan.guest, vfs[1], PEER.ipv4, count=3).complete
 
 
-@pytest.mark.watched    # by lockdep: the stack tells the driver in a softirq
+@pytest.mark.watched  # by lockdep: the stack tells the driver in a softirq
 @pytest.mark.allow_log("NETDEV WATCHDOG|timed out|Tx Unit Hang")
 def test_transmit_hang(lan):
     """Queues that stop behind the driver's back are noticed and the device is set up anew."""
@@ -168,7 +184,7 @@ def test_transmit_hang(lan):
     assert tcp_stream(lan.guest, PF_HOST, PEER).bytes > 1 << 20
 
 
-@pytest.mark.driver("igb_rs")   # C igb has no page pools
+@pytest.mark.driver("igb_rs")  # C igb has no page pools
 def test_memory_for_the_queues_is_long_in_coming(lan):
     """Queues that are closed are not taken for stuck, which would reset the controller with all its
     VFs: the stack's watchdog would say so in the log."""
@@ -186,7 +202,7 @@ def test_memory_for_the_queues_is_long_in_coming(lan):
     assert works(lan)
 
 
-@pytest.mark.driver("igb_rs")   # C igb resets the controller, with all VFs
+@pytest.mark.driver("igb_rs")  # C igb resets the controller, with all VFs
 def test_frames_are_given_back_when_the_link_is_lost(lan):
     """The controller sends nothing without a link: frames would be held until it is there again."""
     assert works(lan)
@@ -209,7 +225,7 @@ def test_frames_are_given_back_when_the_link_is_lost(lan):
     assert works(lan)
 
 
-@pytest.mark.driver("igb_rs")   # C igb is dead until its interface goes down and up
+@pytest.mark.driver("igb_rs")  # C igb is dead until its interface goes down and up
 def test_function_level_reset(lan):
     assert "flr" in lan.guest.read(f"{DEVICE}/reset_method")
     for _ in range(3):
@@ -224,7 +240,8 @@ def test_receives_what_was_wanted_during_a_reset(lan):
     for number in range(20):
         address = f"2001:db8:1::5:{number:x}"
         # The speed of a device that is away cannot be read.
-        said = lan.guest.run(f"""
+        said = lan.guest.run(
+            f"""
             mkfifo /tmp/batch
             ip -6 -batch /tmp/batch & ip=$!
             exec 9>/tmp/batch; rm /tmp/batch
@@ -233,7 +250,9 @@ def test_receives_what_was_wanted_during_a_reset(lan):
             echo address add {address}/64 dev dut nodad >&9; exec 9>&-
             wait $ip
             read speed </sys/class/net/dut/speed && echo late
-            wait $reset""", check=False).out
+            wait $reset""",
+            check=False,
+        ).out
         if "late" not in said:
             break
     assert "late" not in said, "control: none came at the right moment"
@@ -250,12 +269,13 @@ def test_firmware_keeps_the_phy_during_a_reset(lan):
         log = KernelLog(lan.guest, "PHY")
         lan.guest.run(f"echo 1 >{DEVICE}/reset", timeout=120)
         lan.guest.run("sleep 3")
-        assert any(re.search(r"cannot start the link: (EBUSY|Error\(16\))", line)
-                   for line in log.lines()), log.lines()
+        assert any(
+            re.search(r"cannot start the link: (EBUSY|Error\(16\))", line) for line in log.lines()
+        ), log.lines()
         assert not lan.guest.succeeds("ip link show dut | grep -q LOWER_UP")
     registers.write(SW_FW_SYNC, 0)
     assert works(lan)
-    vf, = lan.vfs_up(1)
+    (vf,) = lan.vfs_up(1)
     assert ping(lan.guest, vf, PEER.ipv4, count=3).complete
 
 
@@ -271,7 +291,7 @@ def exchange(lan: Lan, vfs):
         assert ping(lan.guest, vfs[0], vfs[-1].ipv4, count=3).complete
 
 
-@pytest.mark.driver("igb_rs")   # with C igb neither the PF nor the VFs come back
+@pytest.mark.driver("igb_rs")  # with C igb neither the PF nor the VFs come back
 def test_function_level_reset_with_vfs(lan, vfs):
     """The VFs' own PCI setup goes with it, and comes back with it."""
     lan.link_set("vf 0 vlan 100")
@@ -285,7 +305,7 @@ def test_function_level_reset_with_vfs(lan, vfs):
 
 @bus.recovers
 @pytest.mark.parametrize("kind", ["nonfatal", "fatal"])
-@pytest.mark.driver("igb_rs")   # with C igb the PF does not come back
+@pytest.mark.driver("igb_rs")  # with C igb the PF does not come back
 def test_error_of_the_bus_with_vfs(lan, vfs, kind):
     """The bus resets the slot, as igbvf asks for that whatever the error was."""
     exchange(lan, vfs)
@@ -324,7 +344,7 @@ def test_suspend_to_memory(lan):
     exchange(lan, [])
 
 
-@pytest.mark.driver("igb_rs")   # C igb counts them, but shows none and serves none
+@pytest.mark.driver("igb_rs")  # C igb counts them, but shows none and serves none
 @pytest.mark.parametrize("bound", [False, True], ids=["VFs without drivers", "VFs with drivers"])
 def test_adopts_vfs_left_enabled(guest, bound):
     """Another driver of the PF went and left VFs; ours takes them over, and they work. Drivers they
@@ -403,8 +423,7 @@ def test_hot_unplug_and_plug(own_guest):
     log = KernelLog(own_guest, "hot unplug")
     vfs = lan.vfs_up(2)
     assert ping(own_guest, vfs[0], PEER.ipv4, count=2).complete
-    jobs = [own_guest.start(f"ping -f {PEER.ipv4}", netns=host.netns)
-            for host in (PF_HOST, vfs[0])]
+    jobs = [own_guest.start(f"ping -f {PEER.ipv4}", netns=host.netns) for host in (PF_HOST, vfs[0])]
     own_guest.qmp("device_del", id="dut0")
     own_guest.wait_file(DEVICE, 30, absent=True)
     for job in jobs:
@@ -412,8 +431,15 @@ def test_hot_unplug_and_plug(own_guest):
     for host in vfs:
         lan.detach(host)
     own_guest.run("sleep 2")
-    own_guest.qmp("device_add", driver="igb", id="dut1", bus="rp0", netdev="wire0",
-                  mac="52:54:00:82:57:00", romfile="")
+    own_guest.qmp(
+        "device_add",
+        driver="igb",
+        id="dut1",
+        bus="rp0",
+        netdev="wire0",
+        mac="52:54:00:82:57:00",
+        romfile="",
+    )
     own_guest.wait_file(DEVICE, 30)
     reattach(lan)
     assert works(lan)

@@ -3,10 +3,11 @@
 
 import time
 
+from support import STANDARD
+
 from harness.health import KernelLog
 from harness.topology import PEER, PF_HOST
 from harness.traffic import ping
-from support import STANDARD
 
 pytestmark = STANDARD
 
@@ -57,8 +58,13 @@ def test_flaps_faster_than_negotiation(lan):
 
 def test_settings_with_and_without_link(lan):
     up = lan.guest.run("ethtool dut").out
-    for line in ("Speed: 1000Mb/s", "Duplex: Full", "Auto-negotiation: on", "Port: Twisted Pair",
-                 "Link detected: yes"):
+    for line in (
+        "Speed: 1000Mb/s",
+        "Duplex: Full",
+        "Auto-negotiation: on",
+        "Port: Twisted Pair",
+        "Link detected: yes",
+    ):
         assert line in up, line
     assert "1000baseT/Full" in up.split("Advertised link modes:")[1]
     assert lan.guest.read("/sys/class/net/dut/speed") == "1000"

@@ -5,20 +5,49 @@ import re
 import statistics
 
 import pytest
-
-from harness.tally import uncounted
-from harness.topology import PEER, PF_HOST
-from harness.traffic import mac_of, ping
 from support import STANDARD, counters
 from support.attack import ICR_VMMB, IMC, IMS, recovered, under
 from support.debugfs import show
 from support.mailbox import (
-    ACK, CTS, MAC_FILTER_ADD, MAC_FILTER_CLR, NACK, PF_CONTROL_MSG, PROMISC_MULTICAST,
-    SET_LPE, SET_MAC_ADDR, SET_MULTICAST, SET_PROMISC, SET_VLAN, V2PMAILBOX, VF_RESET, VMBMEM,
-    address, granted, hashes, message, raw_vfs, refused)
+    ACK,
+    CTS,
+    MAC_FILTER_ADD,
+    MAC_FILTER_CLR,
+    NACK,
+    PF_CONTROL_MSG,
+    PROMISC_MULTICAST,
+    SET_LPE,
+    SET_MAC_ADDR,
+    SET_MULTICAST,
+    SET_PROMISC,
+    SET_VLAN,
+    V2PMAILBOX,
+    VF_RESET,
+    VMBMEM,
+    address,
+    granted,
+    hashes,
+    message,
+    raw_vfs,
+    refused,
+)
 from support.registers import (
-    ICS, MBVFICR, VMOLR_AUPE, VMOLR_LPE, VMOLR_MPME, VMOLR_RLPML, VMOLR_ROMPE, VMOLR_STRVLAN,
-    VMVIR_DEFAULT, Filters, Registers)
+    ICS,
+    MBVFICR,
+    VMOLR_AUPE,
+    VMOLR_LPE,
+    VMOLR_MPME,
+    VMOLR_RLPML,
+    VMOLR_ROMPE,
+    VMOLR_STRVLAN,
+    VMVIR_DEFAULT,
+    Filters,
+    Registers,
+)
+
+from harness.tally import uncounted
+from harness.topology import PEER, PF_HOST
+from harness.traffic import mac_of, ping
 
 pytestmark = STANDARD
 
@@ -49,15 +78,15 @@ def test_handshake_with_address(lan):
     assert Filters.read(lan.guest).pools_of(MAC) == 0b01
 
 
-@pytest.mark.driver("igb_rs")   # C igb stays silent in the first five minutes after boot
+@pytest.mark.driver("igb_rs")  # C igb stays silent in the first five minutes after boot
 def test_before_the_handshake(lan):
     """NACK without CTS, at most once in two seconds, for everything but VF_RESET."""
     vf, _ = raw_vfs(lan, 2)
     early = message(SET_MAC_ADDR, 0, *address(MAC))
     # Whatever the VF was told before is two seconds ago.
     _, first, second, _, third = vf.script(
-        ("sleep", 2.2), ("send", early, 1), ("send", early, 0.5), ("sleep", 2.2),
-        ("send", early, 1))
+        ("sleep", 2.2), ("send", early, 1), ("send", early, 0.5), ("sleep", 2.2), ("send", early, 1)
+    )
     assert first["reply"][0] == SET_MAC_ADDR | NACK
     assert second["reply"] is None and second["acked"]
     assert third["reply"][0] == SET_MAC_ADDR | NACK
@@ -74,7 +103,7 @@ def test_set_mac_addr(lan, vf):
     assert Filters.read(lan.guest).pools_of(MAC) == 0b01
 
 
-@pytest.mark.driver("igb_rs")   # C igb: a VF may take the PF's address
+@pytest.mark.driver("igb_rs")  # C igb: a VF may take the PF's address
 def test_addresses_of_others_are_refused(lan, vf):
     lan.link_set(f"vf 1 mac {OTHER}")
     for taken in (mac_of(lan.guest, PF_HOST), OTHER):
@@ -101,7 +130,7 @@ def test_address_set_by_the_administrator(lan):
     assert Filters.read(lan.guest).pools_of(OTHER) == 0b01
 
 
-@pytest.mark.driver("igb_rs")   # C igb refuses this as well
+@pytest.mark.driver("igb_rs")  # C igb refuses this as well
 def test_address_set_by_the_administrator_again(lan):
     """A driver sets the address it was given after each reset: no change, no offence."""
     vf, _ = raw_vfs(lan, 2)
@@ -120,7 +149,7 @@ def test_extra_addresses(lan, vf):
     assert [filters.pools_of(mac) for mac in extra] == [0b01] * 3
 
 
-@pytest.mark.driver("igb_rs")   # C igb refuses it: it wants an address where there is none
+@pytest.mark.driver("igb_rs")  # C igb refuses it: it wants an address where there is none
 def test_extra_addresses_are_cleared(lan, vf):
     """Clients send MAC_FILTER_CLR with zeros for an address, and when there is nothing to clear."""
     clear = message(SET_MAC_ADDR, MAC_FILTER_CLR, 0, 0)
@@ -151,7 +180,7 @@ def test_set_vlan(lan, vf):
     assert not Filters.read(lan.guest).vlans.get(100, 0) & 0b01
 
 
-@pytest.mark.driver("igb_rs")   # C igb cuts the number to 12 bits and accepts the reserved VLAN
+@pytest.mark.driver("igb_rs")  # C igb cuts the number to 12 bits and accepts the reserved VLAN
 def test_vlan_out_of_range(lan, vf):
     for vid in (4095, 4096, 0x1_0001):
         words = message(SET_VLAN, 1, vid)
@@ -178,7 +207,7 @@ def test_set_lpe(lan, vf, size):
     assert Filters.read(lan.guest).vmolr[0] & VMOLR_RLPML in (size, size + 4)
 
 
-@pytest.mark.driver("igb_rs")   # C igb ORs whatever the VF sends into VMOLR
+@pytest.mark.driver("igb_rs")  # C igb ORs whatever the VF sends into VMOLR
 def test_frame_size_touches_nothing_else(lan, vf):
     before = Filters.read(lan.guest)
     for size in (0x9F000600, 0x80000000, 0xFFFFFFFF, 0x2601, 0):
@@ -190,7 +219,7 @@ def test_frame_size_touches_nothing_else(lan, vf):
 
 def test_promiscuous_for_the_trusted(lan, vf):
     lan.link_set("vf 0 trust on")
-    reply, = vf.ask(message(SET_PROMISC, PROMISC_MULTICAST))
+    (reply,) = vf.ask(message(SET_PROMISC, PROMISC_MULTICAST))
     assert reply & 0xFF00_FFFF == SET_PROMISC | ACK | CTS
     assert Filters.read(lan.guest).vmolr[0] & VMOLR_MPME
     off = message(SET_PROMISC)
@@ -198,7 +227,7 @@ def test_promiscuous_for_the_trusted(lan, vf):
     assert not Filters.read(lan.guest).vmolr[0] & VMOLR_MPME
 
 
-@pytest.mark.driver("igb_rs")   # C igb gives all multicast to any VF that asks
+@pytest.mark.driver("igb_rs")  # C igb gives all multicast to any VF that asks
 def test_promiscuous_needs_trust(lan, vf):
     words = message(SET_PROMISC, PROMISC_MULTICAST)
     assert vf.ask(words) == [refused(words)]
@@ -206,8 +235,12 @@ def test_promiscuous_needs_trust(lan, vf):
 
 
 def test_messages_unknown(lan, vf):
-    for words in (message(0x77), message(PF_CONTROL_MSG), message(VF_RESET, 0x11),
-                  message(SET_PROMISC, 4)):
+    for words in (
+        message(0x77),
+        message(PF_CONTROL_MSG),
+        message(VF_RESET, 0x11),
+        message(SET_PROMISC, 4),
+    ):
         assert vf.ask(words) == [refused(words)]
     lan.wait_carrier(PF_HOST)
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2).complete
@@ -215,8 +248,11 @@ def test_messages_unknown(lan, vf):
 
 def test_vf_reset_drops_what_the_vf_had(lan, vf):
     """Function level reset: closed until the next handshake, nothing of the old tenant left."""
-    vf.ask(message(SET_MAC_ADDR, 0, *address(MAC)), message(SET_VLAN, 1, 100),
-           message(SET_MULTICAST, 1, *hashes(0x123)))
+    vf.ask(
+        message(SET_MAC_ADDR, 0, *address(MAC)),
+        message(SET_VLAN, 1, 100),
+        message(SET_MULTICAST, 1, *hashes(0x123)),
+    )
     lan.guest.run(f"echo 1 >/sys/bus/pci/devices/{vf.pci}/reset")
     lan.guest.run(f"setpci -s {vf.pci} COMMAND=0002")
     early = message(SET_VLAN, 1, 100)
@@ -228,7 +264,7 @@ def test_vf_reset_drops_what_the_vf_had(lan, vf):
     assert Filters.read(lan.guest).vfre & 0b01
 
 
-@pytest.mark.driver("igb_rs")   # C igb does not answer while its interface is down
+@pytest.mark.driver("igb_rs")  # C igb does not answer while its interface is down
 def test_service_while_the_interface_is_down(lan):
     vf, _ = raw_vfs(lan, 2)
     lan.guest.run("ip link set dut down")
@@ -244,25 +280,29 @@ def test_link_changes_are_told(lan, vf):
     for up in (False, True):
         job = vf.start(("receive", 10))
         lan.guest.qmp("set_link", name="dut0", up=up)
-        told, = vf.results(job)
+        (told,) = vf.results(job)
         assert told["reply"] and told["reply"][0] == PF_CONTROL_MSG | CTS
 
 
 def test_link_changes_are_told_to_who_reads_no_answers(lan, vf):
     """Older clients send some requests and never look at the answer, nor acknowledge it."""
     lan.wait_carrier(PF_HOST)
-    vf.script(("hold",), *(("write", VMBMEM + 4 * n, word) for n, word in
-                           enumerate(message(SET_MULTICAST))), ("ring",), ("sleep", 0.5),
-              ("read", V2PMAILBOX))
+    vf.script(
+        ("hold",),
+        *(("write", VMBMEM + 4 * n, word) for n, word in enumerate(message(SET_MULTICAST))),
+        ("ring",),
+        ("sleep", 0.5),
+        ("read", V2PMAILBOX),
+    )
     lan.guest.qmp("set_link", name="dut0", up=False)
     try:
-        told, = vf.script(("receive", 10))
+        (told,) = vf.script(("receive", 10))
         assert told["reply"] and told["reply"][0] == PF_CONTROL_MSG | CTS
     finally:
         lan.guest.qmp("set_link", name="dut0", up=True)
 
 
-@pytest.mark.driver("igb_rs")   # C igb spins in its interrupt handler while a VF holds the buffer
+@pytest.mark.driver("igb_rs")  # C igb spins in its interrupt handler while a VF holds the buffer
 def test_held_buffer_harms_only_the_holder(lan):
     first, second = raw_vfs(lan, 2)
     for vf in (first, second):
@@ -277,7 +317,7 @@ def test_held_buffer_harms_only_the_holder(lan):
     assert first.ask(words) == [granted(words)]
 
 
-@pytest.mark.driver("igb_rs")   # C igb has no rounds, and no record of them
+@pytest.mark.driver("igb_rs")  # C igb has no rounds, and no record of them
 def test_messages_of_one_round(lan):
     """Two VFs that ask before the PF looks: both are answered, and what both asked is in force."""
     vfs = raw_vfs(lan, 2)
@@ -286,17 +326,19 @@ def test_messages_of_one_round(lan):
     pf = Registers(lan.guest)
     macs = [f"02:00:00:00:01:{vf.index:02x}" for vf in vfs]
     pf.write(IMC, ICR_VMMB)
-    jobs = [vf.start(("send", message(SET_MAC_ADDR, 0, *address(mac)), 10))
-            for vf, mac in zip(vfs, macs, strict=True)]
+    jobs = [
+        vf.start(("send", message(SET_MAC_ADDR, 0, *address(mac)), 10))
+        for vf, mac in zip(vfs, macs, strict=True)
+    ]
     with uncounted():
         for _ in range(1000):
-            waiting, = pf.read(MBVFICR)
+            (waiting,) = pf.read(MBVFICR)
             if waiting & 0b11 == 0b11:
                 break
     assert waiting & 0b11 == 0b11, "control: both have asked"
     pf.access([("w", IMS, ICR_VMMB), ("w", ICS, ICR_VMMB)])
     for vf, mac, job in zip(vfs, macs, jobs, strict=True):
-        result, = vf.results(job)
+        (result,) = vf.results(job)
         assert result["reply"][0] == granted(message(SET_MAC_ADDR))
         assert Filters.read(lan.guest).pools_of(mac) == 1 << vf.index
     # Messages of one round have one time.
@@ -314,8 +356,9 @@ def test_reply_latency(lan, vf):
     medians = []
     # A machine that is busy with something else makes it slower, never faster.
     while len(medians) < 4 and not any(median < limit for median in medians):
-        answers = vf.script(*[step for _ in range(40) for step in
-                              (("send", words, 1), ("sleep", 0.02))])[::2]
+        answers = vf.script(
+            *[step for _ in range(40) for step in (("send", words, 1), ("sleep", 0.02))]
+        )[::2]
         medians.append(statistics.median(answer["us"] for answer in answers))
     print("median of the time to the reply, us: " + ", ".join(f"{us:.0f}" for us in medians))
     assert min(medians) < limit

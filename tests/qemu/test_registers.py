@@ -2,11 +2,11 @@
 """The driver touches only registers the device model knows, but for an explained list."""
 
 import pytest
+from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers
 
 from harness.health import ModelTrace
 from harness.topology import PEER, PF_HOST, Lan
 from harness.traffic import frames, ping
-from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers
 
 # Another model than e1000e as the peer: that one writes the same trace.
 pytestmark = [pytest.mark.guest(peer="virtio-net-pci", cmdline="iomem=relaxed")]
@@ -23,19 +23,36 @@ def test_no_unknown_register(guest):
     lan = Lan(guest)
     lan.up()
     guest.run("modprobe 8021q && ip link add link dut name dut.100 type vlan id 100")
-    for command in ("ethtool -d dut", "ethtool -S dut", "ethtool dut", "ethtool -c dut",
-                    "ethtool -r dut", "ip link set dut promisc on", "ip link set dut promisc off",
-                    "ip link set dut allmulticast on", "ip link set dut mtu 9000",
-                    "ethtool -G dut rx 512", "ethtool -L dut combined 8",
-                    "ethtool -C dut rx-usecs 20", "ethtool -X dut equal 2",
-                    "ethtool -K dut rxvlan off", "ip link set dut down", "ip link set dut up"):
+    for command in (
+        "ethtool -d dut",
+        "ethtool -S dut",
+        "ethtool dut",
+        "ethtool -c dut",
+        "ethtool -r dut",
+        "ip link set dut promisc on",
+        "ip link set dut promisc off",
+        "ip link set dut allmulticast on",
+        "ip link set dut mtu 9000",
+        "ethtool -G dut rx 512",
+        "ethtool -L dut combined 8",
+        "ethtool -C dut rx-usecs 20",
+        "ethtool -X dut equal 2",
+        "ethtool -K dut rxvlan off",
+        "ip link set dut down",
+        "ip link set dut up",
+    ):
         guest.run(command)
     lan.wait_carrier(PF_HOST)
     assert frames(guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
     vfs = lan.vfs_up(7)
     assert ping(guest, vfs[6], PEER.ipv4, count=3).complete
-    for setting in ("mac 02:00:00:00:00:10", "vlan 100 qos 3", "spoofchk off", "trust on",
-                    "max_tx_rate 100"):
+    for setting in (
+        "mac 02:00:00:00:00:10",
+        "vlan 100 qos 3",
+        "spoofchk off",
+        "trust on",
+        "max_tx_rate 100",
+    ):
         assert lan.link_set(f"vf 0 {setting}").rc == 0
     guest.run("ip link set dut down && ip link set dut up")
     lan.vfs_down()

@@ -16,14 +16,17 @@ The VF is no bus master in these tests, so queues that are enabled with nonsense
 from __future__ import annotations
 
 import pytest
-
-from harness.topology import PF, PF_PCI, Lan
 from support import STANDARD
 from support.mailbox import PF_CONTROL_MSG, VF_RESET, RawVf, message, raw_vfs
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs"),    # C igb leaves it all
-              # RXCTL and PSRTYPE are not in the model.
-              pytest.mark.allow_trace(r"_unknown.* register 0x(54[89][048c]|c[0-3][159d]4),")]
+from harness.topology import PF, PF_PCI, Lan
+
+pytestmark = [
+    STANDARD,
+    pytest.mark.driver("igb_rs"),  # C igb leaves it all
+    # RXCTL and PSRTYPE are not in the model.
+    pytest.mark.allow_trace(r"_unknown.* register 0x(54[89][048c]|c[0-3][159d]4),"),
+]
 
 RXDCTL_FRESH, TXCTL_FRESH = 1 << 16, 0x2A00
 ENABLE = 1 << 25
@@ -44,8 +47,9 @@ def window() -> dict[int, int]:
         fresh |= dict.fromkeys([tx + at for at in (0, 4, 8, 0x10, 0x18, 0x28, 0x38, 0x3C)], 0)
         fresh[tx + 0x14] = TXCTL_FRESH
     # VTEIMS, VTEIAC, VTEIAM, VTEICR, VTEITR 0 to 2, VTIVAR, VTIVAR_MISC, PSRTYPE
-    return fresh | dict.fromkeys((0x1524, 0x152C, 0x1530, 0x1580, 0x1680, 0x1684, 0x1688, 0x1700,
-                                  0x1740, 0x0F0C), 0)
+    return fresh | dict.fromkeys(
+        (0x1524, 0x152C, 0x1530, 0x1580, 0x1680, 0x1684, 0x1688, 0x1700, 0x1740, 0x0F0C), 0
+    )
 
 
 WINDOW = window()
@@ -55,11 +59,15 @@ MAILBOX = [VMBMEM + 4 * word for word in range(VMBMEM_WORDS)]
 def moves_in(vf: RawVf, *more):
     """A tenant that uses all it has, and then does what `more` says."""
     junk = {offset: 0x5A5A5A50 + n for n, offset in enumerate(WINDOW)}
-    controls = {at: ENABLE | 0x1F1F1F for at in (0x2828, 0x2928, 0x3828, 0x3928)}
-    vf.script(("ready", 5), ("send", [VF_RESET], 2),
-              *(("write", offset, value) for offset, value in (junk | controls).items()),
-              ("hold",), *(("write", offset, 0x77777700 + offset) for offset in MAILBOX[1:]),
-              ("release",))
+    controls = dict.fromkeys((10280, 10536, 14376, 14632), ENABLE | 2039583)
+    vf.script(
+        ("ready", 5),
+        ("send", [VF_RESET], 2),
+        *(("write", offset, value) for offset, value in (junk | controls).items()),
+        ("hold",),
+        *(("write", offset, 0x77777700 + offset) for offset in MAILBOX[1:]),
+        ("release",),
+    )
     left = look(vf)
     changed = [offset for offset, value in WINDOW.items() if left[offset] != value]
     # All but RXCTL, PSRTYPE and VTEICR, which the model or reading clears.
@@ -79,7 +87,7 @@ def assert_nothing_left(vf: RawVf, before_handshake: bool = True):
     if before_handshake:
         found = look(vf)
         if found[VMBMEM] & 0xFFFF == PF_CONTROL_MSG:
-            fresh |= {VMBMEM: found[VMBMEM]}        # the PF's own word
+            fresh |= {VMBMEM: found[VMBMEM]}  # the PF's own word
         assert found == fresh, differences(found, fresh)
     vf.handshake()
     found = look(vf)
@@ -88,8 +96,11 @@ def assert_nothing_left(vf: RawVf, before_handshake: bool = True):
 
 
 def differences(found: dict[int, int], fresh: dict[int, int]) -> dict[str, tuple[str, str]]:
-    return {f"{offset:#06x}": (f"{found[offset]:#x}", f"{value:#x}")
-            for offset, value in fresh.items() if found[offset] != value}
+    return {
+        f"{offset:#06x}": (f"{found[offset]:#x}", f"{value:#x}")
+        for offset, value in fresh.items()
+        if found[offset] != value
+    }
 
 
 def by_sysfs(lan: Lan, vf: RawVf) -> RawVf:
@@ -131,8 +142,11 @@ def by_quarantine(lan: Lan, vf: RawVf) -> RawVf:
     return vf
 
 
-@pytest.mark.parametrize("change", [by_sysfs, by_itself, by_numvfs, by_reset_of_the_pf, by_suspend,
-                                    by_quarantine], ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change",
+    [by_sysfs, by_itself, by_numvfs, by_reset_of_the_pf, by_suspend, by_quarantine],
+    ids=lambda change: change.__name__,
+)
 def test_nothing_is_left_in_registers(lan, change):
     for vf in raw_vfs(lan, 2):
         moves_in(vf)
@@ -164,8 +178,12 @@ def test_neighbours_notice_nothing(lan):
 
 
 @pytest.mark.long
-@pytest.mark.guest(machine="q35,kernel-irqchip=split", first_devices=("intel-iommu,intremap=on",),
-                   cmdline="iomem=relaxed intel_iommu=on", memory="2G")
+@pytest.mark.guest(
+    machine="q35,kernel-irqchip=split",
+    first_devices=("intel-iommu,intremap=on",),
+    cmdline="iomem=relaxed intel_iommu=on",
+    memory="2G",
+)
 def test_nothing_is_left_when_a_guest_gives_its_vf_back(lan):
     """As a hypervisor takes and gives it: by vfio-pci, which resets it when it is opened and closed."""
     guest = lan.guest

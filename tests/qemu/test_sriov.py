@@ -4,12 +4,12 @@
 import itertools
 
 import pytest
-
-from harness.topology import PEER, PF_HOST, PF_PCI
-from harness.traffic import frames, mac_of, ping, tcp_stream
 from support import STANDARD
 from support.mailbox import raw_vfs
 from support.registers import Filters
+
+from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.traffic import frames, mac_of, ping, tcp_stream
 
 pytestmark = STANDARD
 
@@ -92,7 +92,7 @@ def test_traffic_between_vfs_stays_inside(lan, vfs):
     assert int(lan.guest.run(counter, netns=PEER.netns).text) - before < 25
 
 
-@pytest.mark.driver("igb_rs")   # C igb leaves all VFs open after each reset
+@pytest.mark.driver("igb_rs")  # C igb leaves all VFs open after each reset
 def test_closed_until_the_handshake(lan):
     vfs = raw_vfs(lan, 3)
     closed = Filters.read(lan.guest)
@@ -103,7 +103,7 @@ def test_closed_until_the_handshake(lan):
     opened = Filters.read(lan.guest)
     assert (opened.vfre, opened.vfte) == (pf_only | 0b010, pf_only | 0b010)
     lan.guest.run("ip link set dut down && ip link set dut up")
-    assert Filters.read(lan.guest).vfre == pf_only | 0b010     # no reset, so nothing to close
+    assert Filters.read(lan.guest).vfre == pf_only | 0b010  # no reset, so nothing to close
     lan.guest.run("echo 1 >/sys/class/net/dut/device/reset")
     lan.wait_carrier(PF_HOST)
     again = Filters.read(lan.guest)
@@ -128,7 +128,7 @@ def test_twenty_times_seven(lan):
     assert ping(guest, PF_HOST, PEER.ipv4, count=3).complete
 
 
-@pytest.mark.driver("igb_rs")   # with C igb a VF is dead while the PF's interface is down
+@pytest.mark.driver("igb_rs")  # with C igb a VF is dead while the PF's interface is down
 def test_vf_works_while_the_interface_is_down(lan):
     lan.guest.run("ip link set dut down")
     vfs = lan.vfs_up(2)
@@ -174,8 +174,9 @@ def test_vf_function_level_reset(lan, vfs):
     assert ping(lan.guest, vfs[1], PEER.ipv4, count=3).complete
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
     lan.detach(vfs[0])
-    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind;"
-                  f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
+    lan.guest.run(
+        f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind;echo {pci} >/sys/bus/pci/drivers/igbvf/bind"
+    )
     lan.attach(vfs[0], pci)
     lan.wait_carrier(vfs[0])
     assert ping(lan.guest, vfs[0], PEER.ipv4, count=3).complete

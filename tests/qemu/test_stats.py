@@ -4,12 +4,12 @@
 import json
 
 import pytest
-
-from harness.topology import PEER, PF_HOST
-from harness.traffic import frames, tcp_stream
 from support import STANDARD, counters
 from support.life import DEVICE, rebind_vf
 from support.upstream import Upstream
+
+from harness.topology import PEER, PF_HOST
+from harness.traffic import frames, tcp_stream
 
 pytestmark = STANDARD
 
@@ -30,6 +30,7 @@ def qstats(guest):
         mine = [entry for entry in found if entry["ifindex"] == json.loads(request)["ifindex"]]
         assert len(mine) == 1, found
         return {name.replace("-", "_"): value for name, value in mine[0].items()}
+
     return get
 
 
@@ -54,20 +55,26 @@ def test_multicast_is_counted(lan):
     lan.guest.run(f"ip maddr add {group} dev dut")
     before = counters.link(lan.guest)
     assert frames(lan.guest, PEER, PF_HOST, [SIZE] * COUNT, destination=group).perfect
-    lan.guest.run("sleep 3")        # a driver may read the device's counters once in two seconds
+    lan.guest.run("sleep 3")  # a driver may read the device's counters once in two seconds
     seen = delta(before, counters.link(lan.guest))
     assert COUNT <= seen["rx_multicast"] < COUNT + NOISE
 
 
-@pytest.mark.driver("igb_rs")   # C igb forgets what a queue had counted when its number changes
+@pytest.mark.driver("igb_rs")  # C igb forgets what a queue had counted when its number changes
 def test_statistics_survive_reconfiguration(lan):
     """Down and up, other rings, other queues, another MTU: no counter loses what it had."""
     guest = lan.guest
     tcp_stream(guest, PF_HOST, PEER)
     assert frames(guest, PEER, PF_HOST, [SIZE] * COUNT).perfect
-    for step in ("ip link set dut down", "ip link set dut up", "ethtool -G dut rx 512 tx 512",
-                 "ethtool -L dut combined 1", "ethtool -L dut combined 4",
-                 "ip link set dut mtu 2000", "ethtool -L dut combined 2"):
+    for step in (
+        "ip link set dut down",
+        "ip link set dut up",
+        "ethtool -G dut rx 512 tx 512",
+        "ethtool -L dut combined 1",
+        "ethtool -L dut combined 4",
+        "ip link set dut mtu 2000",
+        "ethtool -L dut combined 2",
+    ):
         before = counters.link(guest)
         guest.run(step)
         after = counters.link(guest)
@@ -85,7 +92,7 @@ def test_ethtool_counts_the_same_frames(lan):
     assert any(COUNT <= value < COUNT + NOISE for value in grown.values()), grown
 
 
-@pytest.mark.driver("igb_rs")   # C igb has no queue statistics
+@pytest.mark.driver("igb_rs")  # C igb has no queue statistics
 def test_queue_statistics_agree_with_the_link(lan, qstats):
     before, before_link = qstats(), counters.link(lan.guest)
     assert frames(lan.guest, PEER, PF_HOST, [SIZE] * COUNT).perfect
@@ -97,11 +104,15 @@ def test_queue_statistics_agree_with_the_link(lan, qstats):
     assert seen["rx_packets"] >= COUNT and seen["tx_packets"] >= COUNT
 
 
-@pytest.mark.driver("igb_rs")   # C igb has no queue statistics
+@pytest.mark.driver("igb_rs")  # C igb has no queue statistics
 def test_queue_statistics_survive_reconfiguration(lan, qstats):
     assert frames(lan.guest, PEER, PF_HOST, [SIZE] * COUNT).perfect
-    for step in ("ip link set dut down", "ip link set dut up", "ethtool -L dut combined 1",
-                 "ethtool -G dut rx 512"):
+    for step in (
+        "ip link set dut down",
+        "ip link set dut up",
+        "ethtool -L dut combined 1",
+        "ethtool -G dut rx 512",
+    ):
         before = qstats()
         lan.guest.run(step)
         after = qstats()
@@ -110,10 +121,14 @@ def test_queue_statistics_survive_reconfiguration(lan, qstats):
 
 def of_vf(guest, index: int) -> dict[str, int]:
     """What `ip -s link show` counts for a VF."""
-    entry, = json.loads(guest.run("ip -j -s link show dut").out)
+    (entry,) = json.loads(guest.run("ip -j -s link show dut").out)
     stats = entry["vfinfo_list"][index]["stats"]
-    return {"rx_packets": stats["rx"]["packets"], "rx_bytes": stats["rx"]["bytes"],
-            "tx_packets": stats["tx"]["tx_packets"], "tx_bytes": stats["tx"]["tx_bytes"]}
+    return {
+        "rx_packets": stats["rx"]["packets"],
+        "rx_bytes": stats["rx"]["bytes"],
+        "tx_packets": stats["tx"]["tx_packets"],
+        "tx_bytes": stats["tx"]["tx_bytes"],
+    }
 
 
 def assert_passed(lan, host, index: int):
@@ -128,7 +143,7 @@ def assert_passed(lan, host, index: int):
         assert 0 <= seen[f"{way}_bytes"] - COUNT * (SIZE + 4) < NOISE * 200, seen
 
 
-@pytest.mark.driver("igb_rs")   # C igb shows VF statistics that are always zero
+@pytest.mark.driver("igb_rs")  # C igb shows VF statistics that are always zero
 def test_vf_statistics_are_shown(lan, vfs):
     other = of_vf(lan.guest, 1)
     assert_passed(lan, vfs[0], 0)
@@ -144,7 +159,7 @@ RESETS = {
 }
 
 
-@pytest.mark.driver("igb_rs")   # C igb shows VF statistics that are always zero
+@pytest.mark.driver("igb_rs")  # C igb shows VF statistics that are always zero
 @pytest.mark.guest(cmdline="iomem=relaxed", smp=3)  # drivers of VFs that start over keep two busy
 def test_vf_statistics_survive_resets(lan, vfs):
     """What a VF has counted is never lost, and goes on from there."""
@@ -168,12 +183,17 @@ def test_vf_statistics_survive_resets(lan, vfs):
 
 
 # Steps that change how many queues and VFs there are; `-L` more than once in each, being quick.
-CHANGES = ["ethtool -L dut combined 1", "echo 2 >/sys/class/net/dut/device/sriov_numvfs",
-           "ethtool -L dut combined 2", "ethtool -L dut combined 1",
-           "echo 0 >/sys/class/net/dut/device/sriov_numvfs", "ethtool -L dut combined 2"]
+CHANGES = [
+    "ethtool -L dut combined 1",
+    "echo 2 >/sys/class/net/dut/device/sriov_numvfs",
+    "ethtool -L dut combined 2",
+    "ethtool -L dut combined 1",
+    "echo 0 >/sys/class/net/dut/device/sriov_numvfs",
+    "ethtool -L dut combined 2",
+]
 
 
-@pytest.mark.driver("igb_rs")   # C igb: "cannot get stats information", now and then
+@pytest.mark.driver("igb_rs")  # C igb: "cannot get stats information", now and then
 def test_ethtool_never_fails_to_read_counters(lan):
     """Readers beside 54 changes of what there is to count: the same names each time, and values."""
     guest = lan.guest
@@ -196,5 +216,6 @@ def test_ethtool_never_fails_to_read_counters(lan):
         reads = seen.pop("read")
         assert reads >= 20
         seen.pop("NIC statistics")
-        assert seen == dict.fromkeys(names, reads), {name: count for name, count in seen.items()
-                                                     if count != reads}
+        assert seen == dict.fromkeys(names, reads), {
+            name: count for name, count in seen.items() if count != reads
+        }

@@ -6,14 +6,14 @@ Written for the kernel that watches; under the stock kernel they show that the d
 from __future__ import annotations
 
 import pytest
-
-from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan, vf_host
-from harness.traffic import frames, ping
 from support import STANDARD, bus
 from support.life import DEVICE, reach_peer, reattach
 from support.load import mailbox_flood, traffic
 from support.mailbox import VF_RESET, raw_vfs
 from support.registers import Filters
+
+from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan, vf_host
+from harness.traffic import frames, ping
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs"), pytest.mark.timeout(400)]
 
@@ -42,6 +42,7 @@ def vf_drivers_up(lan: Lan, count: int):
 
 # ---- the driver ----------------------------------------------------------------------------------
 
+
 def test_load_and_unload(lan):
     with traffic(lan) as flows:
         for _ in range(FEW):
@@ -65,6 +66,7 @@ def test_bind_and_unbind_with_vfs(lan):
 
 
 # ---- virtual functions ---------------------------------------------------------------------------
+
 
 def test_seven_and_none(lan):
     with traffic(lan) as flows:
@@ -94,8 +96,12 @@ def after_a_flood(lan: Lan, vfs):
     """Each VF gets in again by its own reset, and the PF has not noticed a thing."""
     for vf in vfs:
         # VTCTRL.RST. One that was made to wait is let in within seconds.
-        replies = vf.script(("release",), ("write", 0, 1 << 26),
-                            *(("send", [VF_RESET], 3) for _ in range(5)), timeout=60)
+        replies = vf.script(
+            ("release",),
+            ("write", 0, 1 << 26),
+            *(("send", [VF_RESET], 3) for _ in range(5)),
+            timeout=60,
+        )
         assert any(reply["reply"] for reply in replies[2:]), replies
     pf = Filters.read(lan.guest).default_pool
     assert Filters.read(lan.guest).vfre >> pf & 1
@@ -119,6 +125,7 @@ def test_resets_of_a_vf_beside_another(lan):
 
 # ---- the device ----------------------------------------------------------------------------------
 
+
 @pytest.mark.long
 def test_remove_and_rescan_under_load(lan):
     for _ in range(FEW):
@@ -133,7 +140,7 @@ def test_remove_and_rescan_under_load(lan):
     intact(lan, *lan.vfs_up(1))
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed unplug")      # a guest of its own: it changes devices
+@pytest.mark.guest(cmdline="iomem=relaxed unplug")  # a guest of its own: it changes devices
 @pytest.mark.long
 def test_unplug_and_plug_under_load(lan):
     """The card is pulled; on the second time, the one that was put in its place."""
@@ -147,8 +154,15 @@ def test_unplug_and_plug_under_load(lan):
         for host in vfs:
             lan.detach(host)
         guest.machine.wait_event("DEVICE_DELETED", 60 * guest.config.boots.slowness)
-        guest.qmp("device_add", driver="igb", id=f"dut{number}", bus="rp0", netdev="wire0",
-                  mac="52:54:00:82:57:00", romfile="")
+        guest.qmp(
+            "device_add",
+            driver="igb",
+            id=f"dut{number}",
+            bus="rp0",
+            netdev="wire0",
+            mac="52:54:00:82:57:00",
+            romfile="",
+        )
         guest.wait_file(DEVICE, 60)
         reattach(lan)
     intact(lan, *lan.vfs_up(1))
@@ -199,6 +213,7 @@ def test_sleep_with_vfs(lan):
 
 # ---- other machines ------------------------------------------------------------------------------
 
+
 def everything(lan: Lan):
     """A bit of all there is."""
     vfs = lan.vfs_up(2)
@@ -217,8 +232,9 @@ def everything(lan: Lan):
 def test_without_message_signalled_interrupts(lan):
     with traffic(lan) as flows:
         for _ in range(FEW):
-            lan.guest.run(f"ip link set {PF} mtu 1400; ip link set {PF} mtu 1500;"
-                          f"echo 1 >{DEVICE}/reset")
+            lan.guest.run(
+                f"ip link set {PF} mtu 1400; ip link set {PF} mtu 1500;echo 1 >{DEVICE}/reset"
+            )
             lan.wait_carrier(PF_HOST)
             flows()
     intact(lan)
@@ -233,8 +249,10 @@ def test_one_processor(lan):
     with mailbox_flood(vfs), traffic(lan):
         for mtu in (1400, 1500):
             lan.guest.run(f"ip link set {PF} mtu {mtu}")
-        lan.guest.run(f"ethtool -G {PF} rx 512; echo 1 >{DEVICE}/reset;"
-                      f"ip link set {PF} down; ip link set {PF} up")
+        lan.guest.run(
+            f"ethtool -G {PF} rx 512; echo 1 >{DEVICE}/reset;"
+            f"ip link set {PF} down; ip link set {PF} up"
+        )
     after_a_flood(lan, vfs)
 
 
@@ -247,8 +265,10 @@ def test_bounce_buffers(lan):
     print(lan.guest.run("grep . /sys/kernel/debug/swiotlb/*; dmesg | grep -i tlb").out)
 
 
-@pytest.mark.guest(first_devices=("intel-iommu,intremap=on",),
-                   cmdline="iomem=relaxed intel_iommu=on iommu.strict=1")
+@pytest.mark.guest(
+    first_devices=("intel-iommu,intremap=on",),
+    cmdline="iomem=relaxed intel_iommu=on iommu.strict=1",
+)
 @pytest.mark.long
 def test_strict_iommu(lan):
     """An access to memory that was unmapped is a fault, which fails the test."""

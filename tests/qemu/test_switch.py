@@ -2,15 +2,15 @@
 """The switch between PF, VFs and wire, as `bridge` sets it."""
 
 import pytest
-
-from harness.topology import PEER, PF_HOST, Host
-from harness.traffic import mac_of, ping
 from support import STANDARD
 from support.life import DEVICE, reach_peer
 from support.registers import Filters
 from support.wire import arrive
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]   # C igb has no switch modes
+from harness.topology import PEER, PF_HOST, Host
+from harness.traffic import mac_of, ping
+
+pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]  # C igb has no switch modes
 
 DTXSWC_LOOPBACK = 1 << 31
 # On a bridge of the PF's host.
@@ -39,8 +39,7 @@ def test_frames_between_vfs(lan, vfs):
 def test_switch_mode_survives_resets(lan, vfs):
     guest = lan.guest
     guest.run("bridge link set dev dut hwmode vepa")
-    for reset in ("ip link set dut down; ip link set dut up",
-                  f"echo 1 >{DEVICE}/reset"):
+    for reset in ("ip link set dut down; ip link set dut up", f"echo 1 >{DEVICE}/reset"):
         guest.run(reset)
         lan.wait_carrier(PF_HOST)
         assert not Filters.read(guest).dtxswc & DTXSWC_LOOPBACK, reset

@@ -4,11 +4,11 @@
 import re
 
 import pytest
+from support import STANDARD, counters
+from support.wire import arrive, tag, tcp_content, tcp_contents
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping, tcp_stream
-from support import STANDARD, counters
-from support.wire import arrive, tag, tcp_content, tcp_contents
 
 pytestmark = STANDARD
 
@@ -16,29 +16,44 @@ BOTH_WAYS = ((PF_HOST, PEER), (PEER, PF_HOST))
 HEADER = 14
 MAX_MTU = 9216
 # Settings of `ethtool -K` under which everything must still arrive.
-OFFLOADS = ["tso off", "tso off gso off", "tx off", "rx off", "sg off", "gro off", "rxhash off",
-            "rxvlan off txvlan off"]
+OFFLOADS = [
+    "tso off",
+    "tso off gso off",
+    "tx off",
+    "rx off",
+    "sg off",
+    "gro off",
+    "rxhash off",
+    "rxvlan off txvlan off",
+]
 
 
 def socket_plan(source, target, ipv6: bool = False, **more) -> dict:
     """What tests/guest/sockets.py is to do."""
-    return {"source": source.netns, "target": target.netns,
-            "address": target.ipv6 if ipv6 else target.ipv4, **more}
+    return {
+        "source": source.netns,
+        "target": target.netns,
+        "address": target.ipv6 if ipv6 else target.ipv4,
+        **more,
+    }
 
 
 def datagrams(lan, sizes: range, expected: list[int], ipv6: bool = False) -> list[int]:
     """Lengths of what the peer gets when the stack is given the bytes of two datagrams in one."""
     guest = lan.guest
     before = counters.link(guest)["tx_dropped"]
-    plan = socket_plan(PF_HOST, PEER, ipv6, sizes=list(sizes), expected=len(expected),
-                       patience=3 * guest.slowness)
+    plan = socket_plan(
+        PF_HOST, PEER, ipv6, sizes=list(sizes), expected=len(expected), patience=3 * guest.slowness
+    )
     assert ping(guest, PF_HOST, plan["address"], count=1).complete
     seen = guest.ask("sockets", "segmented", value=plan)
     assert counters.link(guest)["tx_dropped"] == before
     return seen
 
 
-@pytest.mark.driver("igb_rs")   # C igb has QEMU segment: it makes one datagram of it, in IP fragments
+@pytest.mark.driver(
+    "igb_rs"
+)  # C igb has QEMU segment: it makes one datagram of it, in IP fragments
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 def test_datagrams_are_segmented(lan, ipv6):
     for sizes in (range(2, 64), range(1300, 1310)):
@@ -75,8 +90,11 @@ def test_frames_shorter_than_ethernet_allows(lan):
 def test_checksum_of_padded_frames(lan, ipv6):
     """Padding is no part of what a checksum covers: the receiver computes it once more."""
     guest = lan.guest
-    capture = guest.start("timeout 20 tcpdump -Z root -i peer -n -vv -c 39 udp dst port 9",
-                          timeout=40, netns=PEER.netns)
+    capture = guest.start(
+        "timeout 20 tcpdump -Z root -i peer -n -vv -c 39 udp dst port 9",
+        timeout=40,
+        netns=PEER.netns,
+    )
     guest.wait_until("ip -d link show peer | grep -q 'promiscuity [1-9]'", 20, netns=PEER.netns)
     guest.ask("sockets", "short", value=socket_plan(PF_HOST, PEER, ipv6, sizes=list(range(1, 40))))
     seen = capture.wait(check=False).out
@@ -104,8 +122,11 @@ def test_jumbo_frames(lan):
     guest.run(f"ip link set peer mtu {mtu}", netns=PEER.netns)
     lan.wait_carrier(PF_HOST)
     largest = mtu + HEADER
-    edges = [edge + offset for edge in (1514, 1536, 2048, 3072, 4096, 6144, 8192)
-             for offset in range(-6, 7)]
+    edges = [
+        edge + offset
+        for edge in (1514, 1536, 2048, 3072, 4096, 6144, 8192)
+        for offset in range(-6, 7)
+    ]
     sizes = [*range(60, largest, 331), *edges, *range(largest - 8, largest + 1)]
     for source, target in BOTH_WAYS:
         delivery = frames(guest, source, target, sizes)
@@ -155,8 +176,15 @@ def test_without_offloads(lan):
     for setting in (*OFFLOADS, " ".join(OFFLOADS)):
         lan.guest.run(f"ethtool -K dut {setting}")
         lan.wait_carrier(PF_HOST)
-        tcp_contents(lan.guest, *((source, target, version) for source, target in BOTH_WAYS
-                                  for version in ("ipv4", "ipv6")), megabytes=1)
+        tcp_contents(
+            lan.guest,
+            *(
+                (source, target, version)
+                for source, target in BOTH_WAYS
+                for version in ("ipv4", "ipv6")
+            ),
+            megabytes=1,
+        )
         lan.guest.run(f"ethtool -K dut {setting.replace('off', 'on')}")
 
 

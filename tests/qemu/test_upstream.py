@@ -8,33 +8,52 @@ do worse. BETTER names those C igb fails.
 import re
 
 import pytest
-
 from support.upstream import MOUNT, Upstream
 
 # irq.py sets an affinity mask that takes three processors.
 pytestmark = pytest.mark.guest(smp=4, cmdline="iomem=relaxed")
 
 ENVIRONMENT = {
-    "NETIF": "dut", "LOCAL_V4": "192.0.2.1", "REMOTE_V4": "192.0.2.2",
-    "LOCAL_V6": "2001:db8:1::1", "REMOTE_V6": "2001:db8:1::2",
-    "LOCAL_PREFIX_V6": "2001:db8:2::0/64", "REMOTE_TYPE": "netns", "REMOTE_ARGS": "peer",
+    "NETIF": "dut",
+    "LOCAL_V4": "192.0.2.1",
+    "REMOTE_V4": "192.0.2.2",
+    "LOCAL_V6": "2001:db8:1::1",
+    "REMOTE_V6": "2001:db8:1::2",
+    "LOCAL_PREFIX_V6": "2001:db8:2::0/64",
+    "REMOTE_TYPE": "netns",
+    "REMOTE_ARGS": "peer",
 }
 RESULT = re.compile(r"^(ok|not ok) \d+ (\S+)(?: # (SKIP|XFAIL).*)?$", re.MULTILINE)
 
 FLOOR = {
     "drivers/net/ping.py": {
-        "test_default_v4", "test_default_v6", "test_xdp_generic_sb", "test_xdp_generic_mb",
-        "test_xdp_native_sb"},
+        "test_default_v4",
+        "test_default_v6",
+        "test_xdp_generic_sb",
+        "test_xdp_generic_mb",
+        "test_xdp_native_sb",
+    },
     "drivers/net/xdp.py": {
         f"test_xdp_native_{action}_sb.{family}"
-        for action in ("pass", "drop", "tx") for family in ("ipv4", "ipv6")},
+        for action in ("pass", "drop", "tx")
+        for family in ("ipv4", "ipv6")
+    },
     "drivers/net/queues.py": {"get_queues", "addremove_queues", "check_down", "check_xsk"},
     "drivers/net/napi_id.py": {"test_napi_id"},
     "drivers/net/hw/csum.py": {
-        "ipv4_rx_tcp", "ipv4_rx_tcp_invalid", "ipv4_rx_udp", "ipv4_rx_udp_invalid",
-        "ipv4_tx_udp_csum_offload", "ipv4_tx_udp_zero_checksum",
-        "ipv6_rx_tcp", "ipv6_rx_tcp_invalid", "ipv6_rx_udp", "ipv6_rx_udp_invalid",
-        "ipv6_tx_udp_csum_offload", "ipv6_tx_udp_zero_checksum"},
+        "ipv4_rx_tcp",
+        "ipv4_rx_tcp_invalid",
+        "ipv4_rx_udp",
+        "ipv4_rx_udp_invalid",
+        "ipv4_tx_udp_csum_offload",
+        "ipv4_tx_udp_zero_checksum",
+        "ipv6_rx_tcp",
+        "ipv6_rx_tcp_invalid",
+        "ipv6_rx_udp",
+        "ipv6_rx_udp_invalid",
+        "ipv6_tx_udp_csum_offload",
+        "ipv6_tx_udp_zero_checksum",
+    },
     "drivers/net/stats.py": {"procfs_hammer", "procfs_downup_hammer"},
     "drivers/net/ring_reconfig.py": {"channels"},
     "drivers/net/hw/irq.py": {"check_irqs_reported", "check_reconfig_xdp", "check_down"},
@@ -47,7 +66,9 @@ BETTER = {
     # Programs' frames are counted as received and sent, also while the queues change.
     "drivers/net/xdp.py": {
         f"test_xdp_native_qstats.{action}_{family}"
-        for action in ("pass", "drop", "tx") for family in ("ipv4", "ipv6")},
+        for action in ("pass", "drop", "tx")
+        for family in ("ipv4", "ipv6")
+    },
     # Rings of no descriptors are refused.
     "drivers/net/ring_reconfig.py": {"ringparam"},
     # The affinity of an interrupt is not lost with the number of queues.
@@ -61,7 +82,9 @@ def run(upstream: Upstream, script: str) -> dict[str, str]:
     variables = " ".join(f"{name}={value}" for name, value in ENVIRONMENT.items())
     result = upstream.guest.run(
         f"cd {MOUNT}/tools/testing/selftests/{directory} && {variables} python3 ./{name}",
-        timeout=280, check=False)
+        timeout=280,
+        check=False,
+    )
     outcome = {}
     for verdict, case, directive in RESULT.findall(result.out):
         fate = {"SKIP": "skip", "XFAIL": "xfail"}.get(directive, "pass")

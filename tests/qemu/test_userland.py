@@ -6,16 +6,20 @@ import contextlib
 import json
 
 import pytest
-
-from harness.nested import HOST_OF_GUESTS, VmHost
-from harness.topology import PEER, PF_HOST, PF_PCI, Lan
-from harness.traffic import ping
 from support import tenants
 from support.daemons import UNITS, dbus, network_manager, networkd, udev
 from support.libvirt import Domain, Libvirt
 
-pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.driver("igb_rs"),
-              pytest.mark.timeout(900), pytest.mark.long]
+from harness.nested import HOST_OF_GUESTS, VmHost
+from harness.topology import PEER, PF_HOST, PF_PCI, Lan
+from harness.traffic import ping
+
+pytestmark = [
+    pytest.mark.guest(**HOST_OF_GUESTS),
+    pytest.mark.driver("igb_rs"),
+    pytest.mark.timeout(900),
+    pytest.mark.long,
+]
 
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 MACS = ("02:00:00:00:00:b0", "02:00:00:00:00:b1", "02:00:00:00:00:b2")
@@ -24,7 +28,7 @@ NO_MAC = "00:00:00:00:00:00"
 
 def vfs(guest) -> list[dict]:
     """The VF entries of `ip link show`."""
-    link, = json.loads(guest.run("ip -j -d link show dut").out)
+    (link,) = json.loads(guest.run("ip -j -d link show dut").out)
     return link.get("vfinfo_list", [])
 
 
@@ -98,9 +102,11 @@ def test_udev_link_file(unloaded):
     section, and the others are done."""
     guest = unloaded
     with udev(guest):
-        guest.put(f"{UNITS}/10-dut.link",
-                  f"[Match]\nDriver=igb_rs\n[Link]\nName=dut\nSR-IOVVirtualFunctions=3\n"
-                  f"{SECTION_2}{SECTION_0}{SECTION_1}".encode())
+        guest.put(
+            f"{UNITS}/10-dut.link",
+            f"[Match]\nDriver=igb_rs\n[Link]\nName=dut\nSR-IOVVirtualFunctions=3\n"
+            f"{SECTION_2}{SECTION_0}{SECTION_1}".encode(),
+        )
         guest.run("udevadm control --reload")
         guest.load()
         guest.wait_until("[ -e /sys/class/net/dut ] && udevadm settle --timeout=30", 60)
@@ -120,8 +126,9 @@ def run_networkd(lan, text: str) -> tuple[str, str]:
     state = f"/run/systemd/netif/links/{guest.read('/sys/class/net/dut/ifindex')}"
     guest.run(f"rm -f {state} /tmp/networkd.log")
     with networkd(guest):
-        guest.wait_until(f"grep -q ADMIN_STATE=configured {state} ||"
-                         " grep -q 'dut: Failed' /tmp/networkd.log", 60)
+        guest.wait_until(
+            f"grep -q ADMIN_STATE=configured {state} || grep -q 'dut: Failed' /tmp/networkd.log", 60
+        )
         shown = guest.read(state)
     return shown, guest.run("grep -i -e sr-iov -e dut /tmp/networkd.log | tail -n 40").out
 
@@ -172,7 +179,8 @@ def connection(lan, sriov_vfs: str, count: int = 3):
             "nmcli connection add type ethernet ifname dut con-name card autoconnect no"
             f" ipv4.method manual ipv4.addresses {PF_HOST.ipv4}/24 ipv6.method disabled"
             f" sriov.total-vfs {count} sriov.autoprobe-drivers false"
-            f" sriov.vfs '{sriov_vfs}'")
+            f" sriov.vfs '{sriov_vfs}'"
+        )
         up = guest.run("nmcli --wait 60 connection up card", timeout=90, check=False)
         log = guest.run("grep -i -e sriov -e sr-iov -e ' dut' /tmp/nm.log | tail -n 30").out
         assert up.rc == 0, f"{up}\n{log}"
@@ -185,8 +193,9 @@ def connection(lan, sriov_vfs: str, count: int = 3):
 
 def test_network_manager(lan):
     """The sriov settings of a connection: applied when it is activated, gone with it."""
-    settings = (f"0 mac={MACS[0]} spoof-check=false trust=true max-tx-rate=100 vlans=100.3,"
-                f" 1 mac={MACS[1]}")
+    settings = (
+        f"0 mac={MACS[0]} spoof-check=false trust=true max-tx-rate=100 vlans=100.3, 1 mac={MACS[1]}"
+    )
     with connection(lan, settings):
         shown = vfs(lan.guest)
         assert len(shown) == 3
@@ -248,10 +257,13 @@ def test_libvirt_network_of_vfs(libvirt, before):
 def test_libvirt_vlan(libvirt):
     """A domain in a VLAN reaches that VLAN and nothing else; afterwards the VF is in none."""
     guest = libvirt.host.guest
-    guest.run(f"ip link add link peer name peer.100 type vlan id {tenants.VLAN} &&"
-              f"ip addr add {tenants.PEER_IN_VLAN.ipv4}/24 dev peer.100 &&"
-              "ip link set peer.100 up &&"
-              f"ip route add {tenants.vm_host(0).ipv4}/32 dev peer.100", netns=PEER.netns)
+    guest.run(
+        f"ip link add link peer name peer.100 type vlan id {tenants.VLAN} &&"
+        f"ip addr add {tenants.PEER_IN_VLAN.ipv4}/24 dev peer.100 &&"
+        "ip link set peer.100 up &&"
+        f"ip route add {tenants.vm_host(0).ipv4}/32 dev peer.100",
+        netns=PEER.netns,
+    )
     domain = Domain(libvirt, MACS[0], vlan=tenants.VLAN)
     domain.wait_ready()
     assert administrative(guest) == (MACS[0], tenants.VLAN)

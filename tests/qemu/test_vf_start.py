@@ -7,7 +7,6 @@ a machine that is busy with something else makes no difference."""
 from __future__ import annotations
 
 import pytest
-
 from support.load import mailbox_flood
 from support.mailbox import RawVf
 
@@ -36,11 +35,19 @@ pytestmark = [pytest.mark.timeout(300), pytest.mark.kernel("stock")]
 
 def on_each_host():
     """Parameters: the hosts; their guests are made as they say."""
-    return pytest.mark.parametrize("host", [
-        pytest.param(name, marks=[
-            pytest.mark.guest(**{"cmdline": "iomem=relaxed", **CLOCK, **config}),
-            *([] if name == "one" else [pytest.mark.long])])
-        for name, config in HOSTS.items()])
+    return pytest.mark.parametrize(
+        "host",
+        [
+            pytest.param(
+                name,
+                marks=[
+                    pytest.mark.guest(**{"cmdline": "iomem=relaxed", **CLOCK, **config}),
+                    *([] if name == "one" else [pytest.mark.long]),
+                ],
+            )
+            for name, config in HOSTS.items()
+        ],
+    )
 
 
 def start(guest, host, count: int = STARTS) -> list[int]:
@@ -58,7 +65,7 @@ def assert_in_time(guest, times: list[int]):
 @on_each_host()
 def test_igbvf_starts_on_the_host(lan, host):
     """C igb: never with threadirqs on one CPU, not always on two."""
-    vf, = lan.vfs_up(1)
+    (vf,) = lan.vfs_up(1)
     times = start(lan.guest, vf)
     print(host, sorted(times))
     assert len(times) == STARTS

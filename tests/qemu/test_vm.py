@@ -4,15 +4,18 @@
 import time
 
 import pytest
+from support import tenants
 
 from harness.agent import AgentGone
 from harness.nested import HOST_OF_GUESTS, passed_through
-from support import tenants
 
 # C igb waits for the guest in sriov_numvfs with the PF's lock held, has no link state, and leaves
 # a tenant's filters to the next one.
-pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.driver("igb_rs"),
-              pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.guest(**HOST_OF_GUESTS),
+    pytest.mark.driver("igb_rs"),
+    pytest.mark.timeout(900),
+]
 
 EBUSY = "Device or resource busy"
 
@@ -75,7 +78,7 @@ def test_two_tenants(vmhost):
 @pytest.mark.long
 def test_killed_guest(vmhost):
     """SIGKILL to the hypervisor in the middle of traffic: the VF is free and clean at once."""
-    vf, = vmhost.create_vfs(1)
+    (vf,) = vmhost.create_vfs(1)
     scene = tenants.Tenants(vmhost, [vf], [vmhost.boot(passed_through(vf))])
     tenants.kill_mid_traffic(scene, 0)
     vmhost.remove_vfs()

@@ -2,17 +2,21 @@
 """What happens to virtual machines with a VF, and what they do, while their neighbours run."""
 
 import pytest
-
-from harness.nested import HOST_OF_GUESTS, passed_through, vm_host
-from harness.topology import PEER, PF_HOST, PF_PCI
-from harness.traffic import ping
 from support import tenants
 from support.registers import Filters
 from support.tenants import Place, Tenants
 from support.watch import Watch, watch_for
 
-pytestmark = [pytest.mark.guest(**HOST_OF_GUESTS), pytest.mark.driver("igb_rs"),
-              pytest.mark.timeout(900), pytest.mark.long]
+from harness.nested import HOST_OF_GUESTS, passed_through, vm_host
+from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.traffic import ping
+
+pytestmark = [
+    pytest.mark.guest(**HOST_OF_GUESTS),
+    pytest.mark.driver("igb_rs"),
+    pytest.mark.timeout(900),
+    pytest.mark.long,
+]
 
 EBUSY = "Device or resource busy"
 FLR = "echo 1 >/sys/bus/pci/devices/$(basename $(ls -d /sys/bus/pci/drivers/igbvf/0000:*))/reset"
@@ -30,6 +34,7 @@ def vf_in(vm) -> str:
 
 
 # ---- guests that end, or reset their VF ------------------------------------------------------
+
 
 def test_neighbour_of_a_killed_guest(scene):
     """The neighbour loses nothing, and the VF serves the next guest."""
@@ -137,8 +142,7 @@ def test_module_reload_while_guests_run(scene):
     """rmmod waits for the guests, which keep their VFs meanwhile; then the module can come back."""
     guest = scene.guest
     removal = guest.start("rmmod igb_rs", timeout=300)
-    guest.wait_until("dmesg | grep -q 'blocked until device is released' ||"
-                     " pgrep -x rmmod", 30)
+    guest.wait_until("dmesg | grep -q 'blocked until device is released' || pgrep -x rmmod", 30)
     for name in ("vm0", "vm1"):
         tenants.answered(scene.place(name), PEER.ipv4)
     for vm in scene.vms:
@@ -187,8 +191,10 @@ def test_victim_beside_a_hostile_guest(scene, record_property):
     """Loss and latency of the victim before, during and after each attack; and beside a guest that
     only uses its CPU, which is all that an attack may cost."""
     victim, hostile = scene.place("vm1"), Hostile(scene.vms[0])
-    seen = {"before": watch_for(victim, PEER.ipv4, SECONDS),
-            "beside a busy guest": hostile.beside(victim, "spin")}
+    seen = {
+        "before": watch_for(victim, PEER.ipv4, SECONDS),
+        "beside a busy guest": hostile.beside(victim, "spin"),
+    }
     for attack in ATTACKS:
         seen[attack] = hostile.beside(victim, attack)
         seen[f"after {attack}"] = watch_for(victim, PEER.ipv4, SECONDS)

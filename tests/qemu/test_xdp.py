@@ -4,13 +4,13 @@
 import re
 
 import pytest
+from support import STANDARD, counters
+from support.wire import tag, tcp_content, tcp_contents
+from support.xdp import OBJECT, Programs
 
 from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, Host
 from harness.traffic import frames, mac_of, ping, send_frames
-from support import STANDARD, counters
-from support.wire import tag, tcp_content, tcp_contents
-from support.xdp import OBJECT, Programs
 
 pytestmark = STANDARD
 
@@ -42,8 +42,11 @@ def xdp_counters(guest) -> dict[str, int]:
 
 def counted(guest, before: dict[str, int]) -> dict[str, int]:
     """What was counted since then; names that were not are left out."""
-    return {name: value - before[name] for name, value in xdp_counters(guest).items()
-            if value != before[name]}
+    return {
+        name: value - before[name]
+        for name, value in xdp_counters(guest).items()
+        if value != before[name]
+    }
 
 
 def bounced(guest, sizes=SIZES, target: Host = PEER):
@@ -66,9 +69,11 @@ def see(guest, count: int, counter: str):
 @pytest.fixture
 def veth(lan):
     """A pair of devices that take and run programs: `near` beside the PF, `far` elsewhere."""
-    lan.guest.run(f"ip netns add {FAR.netns} && modprobe veth && ip link add {NEAR.name} up "
-                  f"type veth peer name {FAR.name} netns {FAR.netns} && "
-                  f"ip -n {FAR.netns} link set {FAR.name} up")
+    lan.guest.run(
+        f"ip netns add {FAR.netns} && modprobe veth && ip link add {NEAR.name} up "
+        f"type veth peer name {FAR.name} netns {FAR.netns} && "
+        f"ip -n {FAR.netns} link set {FAR.name} up"
+    )
     yield
     lan.guest.run(f"ip link del {NEAR.name}; ip netns del {FAR.netns}", check=False)
 
@@ -85,8 +90,11 @@ def test_pass(lan, programs):
 def test_drop(lan, programs):
     """No frame arrives, each is counted, and others are not affected."""
     guest = lan.guest
-    for program, counter in (("drop", "rx_xdp_drop"), ("abort", "rx_xdp_failed"),
-                             ("unknown", "rx_xdp_failed")):
+    for program, counter in (
+        ("drop", "rx_xdp_drop"),
+        ("abort", "rx_xdp_failed"),
+        ("unknown", "rx_xdp_failed"),
+    ):
         programs.attach(program)
         before, received = xdp_counters(guest), counters.link(guest)["rx_packets"]
         delivery = frames(guest, PEER, PF_HOST, SIZES)
@@ -105,8 +113,9 @@ def test_tx(lan, programs):
     delivery = bounced(guest)
     assert delivery.perfect, delivery
     assert counted(guest, before) == {"rx_xdp_tx": len(SIZES), "tx_xdp": len(SIZES)}
-    guest.wait_until(f"[ $(cat /sys/class/net/dut/statistics/tx_packets) -ge"
-                     f" {sent + len(SIZES)} ]", 10)
+    guest.wait_until(
+        f"[ $(cat /sys/class/net/dut/statistics/tx_packets) -ge {sent + len(SIZES)} ]", 10
+    )
     tcp_content(guest, PF_HOST, PEER)
 
 
@@ -142,8 +151,10 @@ def test_head_grows(lan, programs):
 
 def test_metadata_reaches_the_stack(lan, programs):
     guest = lan.guest
-    guest.run(f"tc qdisc add dev dut clsact && tc filter add dev dut ingress "
-              f"bpf direct-action obj {OBJECT} sec tc/keep_marked")
+    guest.run(
+        f"tc qdisc add dev dut clsact && tc filter add dev dut ingress "
+        f"bpf direct-action obj {OBJECT} sec tc/keep_marked"
+    )
     assert frames(guest, PEER, PF_HOST, [100] * 20).missing == [*range(20)]
     programs.attach("mark")
     delivery = frames(guest, PEER, PF_HOST, SIZES)
@@ -211,12 +222,18 @@ def test_mtu_and_programs(lan, programs):
 def test_replacing_keeps_the_queues(lan, programs):
     """Not a frame is lost when a program comes, is replaced, or goes; VFs notice nothing."""
     guest = lan.guest
-    vf, = lan.vfs_up(1)
+    (vf,) = lan.vfs_up(1)
     idle, before = programs.loaded(), dict(counters.ethtool(guest))
     guest.run("rm -f /tmp/stop")
-    pings = [guest.start(f"ping -q -i 0.01 {host.ipv4} & until [ -e /tmp/stop ]; do sleep 0.1; "
-                         "done; kill -INT $!; wait $!", 180, netns=netns)
-             for host, netns in ((PF_HOST, PEER.netns), (PEER, vf.netns))]
+    pings = [
+        guest.start(
+            f"ping -q -i 0.01 {host.ipv4} & until [ -e /tmp/stop ]; do sleep 0.1; "
+            "done; kill -INT $!; wait $!",
+            180,
+            netns=netns,
+        )
+        for host, netns in ((PF_HOST, PEER.netns), (PEER, vf.netns))
+    ]
     programs.churn(ROUNDS)
     guest.run("touch /tmp/stop")
     for job in pings:
@@ -235,8 +252,13 @@ def test_a_program_stays_when_queues_change(lan, programs):
     guest.run("ip link set dut down")
     programs.attach("drop")
     total = xdp_counters(guest)["rx_xdp_drop"]
-    for change in ("ip link set dut up", "ethtool -G dut rx 1024", "ethtool -L dut combined 1",
-                   "ethtool -L dut combined 2", "echo 1 >/sys/bus/pci/devices/0000:01:00.0/reset"):
+    for change in (
+        "ip link set dut up",
+        "ethtool -G dut rx 1024",
+        "ethtool -L dut combined 1",
+        "ethtool -L dut combined 2",
+        "echo 1 >/sys/bus/pci/devices/0000:01:00.0/reset",
+    ):
         guest.run(change)
         lan.wait_carrier(PF_HOST)
         guest.wait_until(f"ping -c 1 -W 1 -q {PF_HOST.ipv4}", 20, netns=PEER.netns)

@@ -47,5 +47,6 @@ class Console:
         """What runs, and for how long."""
         with self._lock:
             now = time.monotonic()
-            return ", ".join(f"{what} ({now - since:.0f} s)"
-                             for what, since in self._running.values())
+            return ", ".join(
+                f"{what} ({now - since:.0f} s)" for what, since in self._running.values()
+            )

@@ -20,11 +20,11 @@ class Group:
     """Tests of one file with the same guest."""
 
     file: str
-    guest: str              # the fields of its configuration that are not the usual ones
+    guest: str  # the fields of its configuration that are not the usual ones
     image: str
     alone: bool
     tests: list[str]
-    seconds: float = 0.0    # how long it is expected to take
+    seconds: float = 0.0  # how long it is expected to take
 
     @property
     def name(self) -> str:
@@ -47,8 +47,8 @@ class Queue:
     """The groups of one kernel that nobody has taken. Not locked."""
 
     def __init__(self):
-        self.groups: list[Group] | None = None      # None: not known yet
-        self.guests: dict[object, str] = {}         # of each worker
+        self.groups: list[Group] | None = None  # None: not known yet
+        self.guests: dict[object, str] = {}  # of each worker
 
     def fill(self, groups: list[Group]):
         if self.groups is None:
@@ -62,8 +62,7 @@ class Queue:
         return bool(self._takeable(alone, images))
 
     def is_empty(self, alone: bool) -> bool:
-        return self.groups is not None and not any(
-            group.alone == alone for group in self.groups)
+        return self.groups is not None and not any(group.alone == alone for group in self.groups)
 
     def take(self, worker: object, alone: bool, images: set[str]) -> Group | None:
         """The best group for a worker, of those whose image is there."""
@@ -79,19 +78,20 @@ class Queue:
             others = {of for who, of in self.guests.items() if who is not worker}
             guest = max(left, key=lambda guest: (guest not in others, left[guest]))
         self.guests[worker] = guest
-        best = max((group for group in takeable if group.guest == guest),
-                   key=lambda group: group.seconds)
+        best = max(
+            (group for group in takeable if group.guest == guest), key=lambda group: group.seconds
+        )
         self.groups.remove(best)
         return best
 
     def needs(self, image: str) -> bool | None:
         """Whether a group that is left has that image; None if that is not known yet."""
-        return None if self.groups is None else any(
-            group.image == image for group in self.groups)
+        return None if self.groups is None else any(group.image == image for group in self.groups)
 
     def leave(self, worker: object):
         self.guests.pop(worker, None)
 
     def _takeable(self, alone: bool, images: set[str]) -> list[Group]:
-        return [group for group in self.groups or ()
-                if group.alone == alone and group.image in images]
+        return [
+            group for group in self.groups or () if group.alone == alone and group.image in images
+        ]

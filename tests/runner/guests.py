@@ -28,27 +28,28 @@ class Run:
 
     driver: str
     kernel: str
-    arguments: list[str]                        # of pytest
-    recorded: dict[str, float]                  # seconds, by name of a group
-    module: Task | None = None                  # what has to be there first
-    vm: Task | None = None                      # the image of a host of guests
-    name: str = ""                              # of a repetition
-    only: set[str] | None = None                # of the tests, these
+    arguments: list[str]  # of pytest
+    recorded: dict[str, float]  # seconds, by name of a group
+    module: Task | None = None  # what has to be there first
+    vm: Task | None = None  # the image of a host of guests
+    name: str = ""  # of a repetition
+    only: set[str] | None = None  # of the tests, these
 
     def __post_init__(self):
         self.results = Results(self.kernel)
         self.queue = Queue()
         self.directory = RESULTS / (self.kernel + self.name)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.workers = 0                        # started so far
-        self.given_up = False                   # no worker is to be started any more
-        self.lock = threading.Lock()            # of the queue
-        self.changed = lambda: None             # tells the pool that the queue has
+        self.workers = 0  # started so far
+        self.given_up = False  # no worker is to be started any more
+        self.lock = threading.Lock()  # of the queue
+        self.changed = lambda: None  # tells the pool that the queue has
 
     def is_over(self) -> bool:
         """Whether no test will run any more, whatever is left."""
-        return self.given_up or self.module is not None and (
-            self.module.succeeded is False or self.module.impossible())
+        return self.given_up or (
+            self.module is not None and (self.module.succeeded is False or self.module.impossible())
+        )
 
 
 class GuestTests:
@@ -118,18 +119,27 @@ class Serving:
         self.number = number
         self.log = self.of.directory / f"worker{number}.log"
         self.group: Group | None = None
-        self.left: list[str] = []               # of the group
+        self.left: list[str] = []  # of the group
         self.current: str | None = None
         self.since = 0.0
 
     def run(self):
         ours, theirs = socket.socketpair()
-        environment = {"IGB_RS_WORKER": str(theirs.fileno()),
-                       "IGB_RS_RUNS": str(self.of.directory),
-                       "IGB_RS_ONLY": json.dumps(sorted(self.of.only or ()))}
-        with open(self.log, "wb") as log, \
-                started(self._command(), environment, pass_fds=[theirs.fileno()], stdout=log,
-                        stderr=subprocess.STDOUT) as process:
+        environment = {
+            "IGB_RS_WORKER": str(theirs.fileno()),
+            "IGB_RS_RUNS": str(self.of.directory),
+            "IGB_RS_ONLY": json.dumps(sorted(self.of.only or ())),
+        }
+        with (
+            open(self.log, "wb") as log,
+            started(
+                self._command(),
+                environment,
+                pass_fds=[theirs.fileno()],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            ) as process,
+        ):
             theirs.close()
             with ours, ours.makefile("rw", encoding="utf-8") as stream:
                 self._serve(stream)
@@ -138,8 +148,19 @@ class Serving:
 
     def _command(self) -> list[str]:
         junit = self.of.directory / f"worker{self.number}.xml"
-        return ["python3", "-m", "pytest", "-p", "runner.worker", *self.of.arguments,
-                "--driver", self.of.driver, "--kernel", self.of.kernel, f"--junitxml={junit}"]
+        return [
+            "python3",
+            "-m",
+            "pytest",
+            "-p",
+            "runner.worker",
+            *self.of.arguments,
+            "--driver",
+            self.of.driver,
+            "--kernel",
+            self.of.kernel,
+            f"--junitxml={junit}",
+        ]
 
     def _serve(self, stream):
         for line in stream:
@@ -155,8 +176,9 @@ class Serving:
                 if not self.left:
                     self._hand_out(stream)
             elif "broken" in message:
-                self.of.results.broken(f"the guests of worker {self.number} could not be ended:\n"
-                                       + message["broken"])
+                self.of.results.broken(
+                    f"the guests of worker {self.number} could not be ended:\n" + message["broken"]
+                )
 
     def _collected(self, tests: list[dict]):
         with self.of.lock:
@@ -187,17 +209,25 @@ class Serving:
             self._died()
         elif self.of.queue.groups is None or status not in (*RAN, NOTHING_SELECTED):
             self.of.given_up = True
-            self.of.results.broken(f"pytest ended with status {status}:\n"
-                                   + self.log.read_text(encoding="utf-8", errors="replace"))
+            self.of.results.broken(
+                f"pytest ended with status {status}:\n"
+                + self.log.read_text(encoding="utf-8", errors="replace")
+            )
         elif self.group is not None:
-            self.of.given_up = True     # as the arguments of pytest ask, e.g. -x
+            self.of.given_up = True  # as the arguments of pytest ask, e.g. -x
 
     def _died(self):
         """The test at hand has failed. The others of the group are for the next worker."""
         self.left.remove(self.current)
-        message = {"ends": self.current, "outcome": "failed", "reported": False, "reason": "",
-                   "text": f"the worker ended, see {self.log}", "spent": {},
-                   "seconds": {"call": round(time.monotonic() - self.since, 2)}}
+        message = {
+            "ends": self.current,
+            "outcome": "failed",
+            "reported": False,
+            "reason": "",
+            "text": f"the worker ended, see {self.log}",
+            "spent": {},
+            "seconds": {"call": round(time.monotonic() - self.since, 2)},
+        }
         self.of.results.add(message, self.group.name)
         self.job.console.say(self.of.results.line(message))
         if self.left:

@@ -19,8 +19,14 @@ class Command(Task):
 
     lines = re.compile(r"(?!)")
 
-    def __init__(self, console, name: str, command: list[str], after: tuple[Task, ...] = (),
-                 environment: dict[str, str] | None = None):
+    def __init__(
+        self,
+        console,
+        name: str,
+        command: list[str],
+        after: tuple[Task, ...] = (),
+        environment: dict[str, str] | None = None,
+    ):
         super().__init__(name, after)
         self.console = console
         self.command = command
@@ -54,16 +60,19 @@ class HostTests(Command):
 
     def __init__(self, console):
         super().__init__(
-            console, "tests of igb_core on the host",
+            console,
+            "tests of igb_core on the host",
             ["cargo", "test", "--locked", "--manifest-path", "tests/host/Cargo.toml"],
-            environment={"CARGO_TARGET_DIR": str(BUILD / "host")})
+            environment={"CARGO_TARGET_DIR": str(BUILD / "host")},
+        )
 
     def count(self, status: int, output: str) -> Counts:
         counts = Counts()
-        for found in re.finditer(r"^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored",
-                                 output, re.MULTILINE):
+        for found in re.finditer(
+            r"^test result: \S+ (\d+) passed; (\d+) failed; (\d+) ignored", output, re.MULTILINE
+        ):
             counts += Counts(*map(int, found.groups()))
-        if status and not counts.failed or not status and not counts.passed:
+        if (status and not counts.failed) or (not status and not counts.passed):
             counts.failed += 1
         return counts
 
@@ -72,16 +81,24 @@ class UnitTests(Command):
     """What of the harness and of the programs needs no guest."""
 
     def __init__(self, console):
-        super().__init__(console, "tests of the harness on the host",
-                         ["python3", "-m", "pytest", "-q", "--tb=short", "tests/unit"])
+        super().__init__(
+            console,
+            "tests of the harness on the host",
+            ["python3", "-m", "pytest", "-q", "--tb=short", "tests/unit"],
+        )
 
     def count(self, status: int, output: str) -> Counts:
-        found = dict((word, int(number)) for number, word in re.findall(
-            r"\b(\d+) (passed|failed|skipped|errors?)\b", output.rpartition("\n=")[2] or output))
+        found = {
+            word: int(number)
+            for number, word in re.findall(
+                r"\b(\d+) (passed|failed|skipped|errors?)\b", output.rpartition("\n=")[2] or output
+            )
+        }
         errors = found.get("error", 0) + found.get("errors", 0)
-        counts = Counts(found.get("passed", 0), found.get("failed", 0) + errors,
-                        found.get("skipped", 0))
-        if status and not counts.failed or not counts.passed:
+        counts = Counts(
+            found.get("passed", 0), found.get("failed", 0) + errors, found.get("skipped", 0)
+        )
+        if (status and not counts.failed) or not counts.passed:
             counts.failed += 1
         return counts
 
@@ -112,8 +129,13 @@ class Demonstration(Command):
 
 class Module(Command):
     def __init__(self, console, kernel: str, after: tuple[Task, ...] = ()):
-        super().__init__(console, f"module for the kernel {kernel}", ["tests/build-module"], after,
-                         {"IGB_RS_FLAVOUR": kernel})
+        super().__init__(
+            console,
+            f"module for the kernel {kernel}",
+            ["tests/build-module"],
+            after,
+            {"IGB_RS_FLAVOUR": kernel},
+        )
 
 
 class Product(Command):
@@ -123,8 +145,9 @@ class Product(Command):
 
     def __init__(self, console, product: str, needed: Callable[[], bool | None] = lambda: True):
         """`needed` returns None while that is not known."""
-        super().__init__(console, f"{product}: built beside the tests",
-                         ["tests/env/await", product])
+        super().__init__(
+            console, f"{product}: built beside the tests", ["tests/env/await", product]
+        )
         self.path = "/vm" if product == "vm" else f"/{product}-kernel"
         self.needed = needed
 
@@ -132,7 +155,7 @@ class Product(Command):
         return self.needed() is True and super().ready()
 
     def finished(self) -> bool:
-        return super().finished() or not self.started and self.needed() is False
+        return super().finished() or (not self.started and self.needed() is False)
 
     def work(self) -> bool:
         # Most often it is there, and then nothing is said and counted.

@@ -15,8 +15,10 @@ def selections(options, rest):
     chosen = []
     if "guest" in options.part:
         # Looking for races costs most and finds least in a test that does one thing at a time.
-        chosen += [(kernel, ["--share", *rest] if kernel == "kcsan" else rest)
-                   for kernel in options.kernel or ["stock"]]
+        chosen += [
+            (kernel, ["--share", *rest] if kernel == "kcsan" else rest)
+            for kernel in options.kernel or ["stock"]
+        ]
     if "debug" in options.part:
         chosen.append(("debug", ["--share", *rest]))
     return chosen
@@ -72,22 +74,33 @@ class Plan:
         if "host" in part:
             self.commands += [parts.HostTests(console), parts.UnitTests(console)]
         if "check" in part:
-            names = subprocess.run([CLONE / "tests/check", "--list"], check=True,
-                                   capture_output=True, text=True).stdout.split()
-            self.commands += [parts.Check(console, name, (self._module("stock"),)
-                                          if name == "stack_frames" else ()) for name in names]
+            names = subprocess.run(
+                [CLONE / "tests/check", "--list"], check=True, capture_output=True, text=True
+            ).stdout.split()
+            self.commands += [
+                parts.Check(
+                    console, name, (self._module("stock"),) if name == "stack_frames" else ()
+                )
+                for name in names
+            ]
         if "gate" in part and own:
             self.commands.append(parts.Gate(console, self._module("stock")))
         if "run" in part:
-            self.commands.append(parts.Demonstration(console, self.options.driver,
-                                                     (self._module("stock"),) if own else ()))
+            self.commands.append(
+                parts.Demonstration(
+                    console, self.options.driver, (self._module("stock"),) if own else ()
+                )
+            )
 
     def _add_run(self, kernel, arguments):
         options = self.options
         module = self._module(kernel) if options.driver == "igb_rs" else None
         run = Run(options.driver, kernel, arguments, record.seconds(kernel), module, self.vm)
         self.runs.append(run)
-        self.guest_jobs += [GuestTests(self.console, run), GuestTests(self.console, run, alone=True)]
+        self.guest_jobs += [
+            GuestTests(self.console, run),
+            GuestTests(self.console, run, alone=True),
+        ]
 
     def counts(self):
         counts = Counts()

@@ -29,7 +29,7 @@ class Stretch:
     job: str
     begin: float
     seconds: float
-    processor: int | None       # None: a job in the background
+    processor: int | None  # None: a job in the background
 
 
 class Task:
@@ -54,13 +54,14 @@ class Task:
     def impossible(self) -> bool:
         """Whether something it needs could not be done."""
         return not self.started and any(
-            job.succeeded is False or job.impossible() for job in self.after)
+            job.succeeded is False or job.impossible() for job in self.after
+        )
 
     def claim(self):
         self.started = True
 
     def run(self):
-        self.succeeded = False if self.work() is False else True
+        self.succeeded = self.work() is not False
 
     def work(self) -> bool | None:
         raise NotImplementedError
@@ -81,15 +82,20 @@ class Pool:
 
     def run(self):
         """Until every job is finished. What a job raises ends up in `broken`."""
-        threads = [threading.Thread(target=self._processor, args=(number,), daemon=True)
-                   for number in range(self.processors)]
-        threads += [threading.Thread(target=self._background, args=(job,), daemon=True)
-                    for job in self.jobs if job.background]
+        threads = [
+            threading.Thread(target=self._processor, args=(number,), daemon=True)
+            for number in range(self.processors)
+        ]
+        threads += [
+            threading.Thread(target=self._background, args=(job,), daemon=True)
+            for job in self.jobs
+            if job.background
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             while thread.is_alive():
-                thread.join(0.5)      # in pieces, so that an interrupt is seen
+                thread.join(0.5)  # in pieces, so that an interrupt is seen
 
     def notify(self):
         """Something outside of the pool has changed what is ready."""
@@ -139,7 +145,7 @@ class Pool:
         self.console.runs(who, job.name)
         try:
             job.run()
-        except BaseException:       # pylint: disable=broad-except
+        except BaseException:
             self.broken.append(f"{job.name}:\n{traceback.format_exc()}")
             job.succeeded = False
         finally:
@@ -147,6 +153,7 @@ class Pool:
             with self.changed:
                 if job in self.running:
                     self.running.remove(job)
-                self.stretches.append(Stretch(job.name, begin - self.begin,
-                                              time.monotonic() - begin, processor))
+                self.stretches.append(
+                    Stretch(job.name, begin - self.begin, time.monotonic() - begin, processor)
+                )
                 self.changed.notify_all()

@@ -25,8 +25,13 @@ def started(command: list[str], environment: dict[str, str] | None = None, **opt
     with _lock:
         if _ending.is_set():
             raise Ended(f"{command[0]} is not started any more")
-        process = subprocess.Popen(command, cwd=CLONE, stdin=subprocess.DEVNULL,
-                                   env={**os.environ, **(environment or {})}, **options)
+        process = subprocess.Popen(
+            command,
+            cwd=CLONE,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            **options,
+        )
         _alive.add(process)
     try:
         yield process
@@ -38,8 +43,14 @@ def started(command: list[str], environment: dict[str, str] | None = None, **opt
 
 def output_of(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
     """Status, and all that was printed."""
-    with started(command, environment, text=True, errors="replace",
-                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+    with started(
+        command,
+        environment,
+        text=True,
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
         output, _ = process.communicate()
         return process.returncode, output
 

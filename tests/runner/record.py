@@ -78,6 +78,8 @@ def complaints(results: Results, repeated: set[str]) -> list[str]:
         for what in COUNTED:
             limit = max(recorded[file][what] * (1 + GROWTH), recorded[file][what] + SLACK[what])
             if counts[what] > limit:
-                found.append(f"{file}, kernel {results.kernel}: {counts[what]} {what}, recorded "
-                             f"{recorded[file][what]}, limit {limit:.0f}")
+                found.append(
+                    f"{file}, kernel {results.kernel}: {counts[what]} {what}, recorded "
+                    f"{recorded[file][what]}, limit {limit:.0f}"
+                )
     return found

@@ -23,8 +23,8 @@ class Results:
     def __init__(self, kernel: str):
         self.kernel = kernel
         self.expected = 0
-        self.tests: dict[str, dict] = {}        # messages of worker.py, and `group`
-        self.complaints: list[str] = []         # not about a test
+        self.tests: dict[str, dict] = {}  # messages of worker.py, and `group`
+        self.complaints: list[str] = []  # not about a test
         self._lock = threading.Lock()
 
     def add(self, message: dict, group: str):
@@ -40,9 +40,11 @@ class Results:
         width = len(str(self.expected))
         outcome = "ok" if message["outcome"] == "passed" else message["outcome"]
         seconds = sum(message["seconds"].values())
-        text = (f"[{len(self.tests):{width}}/{self.expected}] {self.kernel:<6} "
-                f"{short(message['ends'])}  {outcome.upper() if outcome == 'failed' else outcome}"
-                f"  {seconds:.1f} s")
+        text = (
+            f"[{len(self.tests):{width}}/{self.expected}] {self.kernel:<6} "
+            f"{short(message['ends'])}  {outcome.upper() if outcome == 'failed' else outcome}"
+            f"  {seconds:.1f} s"
+        )
         if outcome == "skipped":
             text += f"  ({message['reason']})"
         return f"{text}\n{message['text']}\n" if outcome == "failed" else text
@@ -65,7 +67,7 @@ class Results:
         counts.failed += len(self.complaints)
         missing = self.expected - len(self.tests)
         if missing > 0 and not counts.failed:
-            counts.failed += 1          # not all have run, and nothing else says why
+            counts.failed += 1  # not all have run, and nothing else says why
         return counts
 
 
@@ -78,10 +80,18 @@ def table(runs: list[Results]) -> list[str]:
             row.setdefault(run.kernel, Counts()).__iadd__(Counts.of(result["outcome"]))
     width = max(map(len, cells), default=0)
     kernels = [run.kernel for run in runs]
-    return [" ".join(["test".ljust(width), *(kernel.ljust(12) for kernel in kernels)]),
-            *(" ".join([name.ljust(width), *(_cell(cells[name].get(kernel)).ljust(12)
-                                             for kernel in kernels)]).rstrip()
-              for name in sorted(cells))]
+    return [
+        " ".join(["test".ljust(width), *(kernel.ljust(12) for kernel in kernels)]),
+        *(
+            " ".join(
+                [
+                    name.ljust(width),
+                    *(_cell(cells[name].get(kernel)).ljust(12) for kernel in kernels),
+                ]
+            ).rstrip()
+            for name in sorted(cells)
+        ),
+    ]
 
 
 def _row_name(test: str) -> str:

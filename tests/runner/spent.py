@@ -16,19 +16,30 @@ BUDGET = 90
 
 
 def as_json(runs: list[Results], stretches: list[Stretch], total: float) -> dict:
-    return {"seconds": round(total, 1), "jobs": [vars(stretch) for stretch in stretches],
-            "kernels": {run.kernel: {"files": by_file(run), "tests": {
-                test: {key: result[key] for key in ("outcome", "group", "seconds", "spent")}
-                for test, result in run.tests.items()}} for run in runs}}
+    return {
+        "seconds": round(total, 1),
+        "jobs": [vars(stretch) for stretch in stretches],
+        "kernels": {
+            run.kernel: {
+                "files": by_file(run),
+                "tests": {
+                    test: {key: result[key] for key in ("outcome", "group", "seconds", "spent")}
+                    for test, result in run.tests.items()
+                },
+            }
+            for run in runs
+        },
+    }
 
 
 def by_file(results: Results) -> dict[str, dict]:
     """Number of tests, seconds by phase, and counts."""
     files: dict[str, dict] = {}
     for test, result in results.tests.items():
-        file = files.setdefault(short(test).split("::")[0],
-                                {"tests": 0, **dict.fromkeys(PHASES, 0.0),
-                                 **dict.fromkeys(COUNTED, 0)})
+        file = files.setdefault(
+            short(test).split("::")[0],
+            {"tests": 0, **dict.fromkeys(PHASES, 0.0), **dict.fromkeys(COUNTED, 0)},
+        )
         file["tests"] += 1
         for phase in PHASES:
             file[phase] = round(file[phase] + result["seconds"].get(phase, 0), 2)
@@ -55,37 +66,47 @@ def _recorded(kernel: str) -> dict[str, float]:
 
 def _of_kernel(results: Results) -> list[str]:
     files, recorded = by_file(results), _recorded(results.kernel)
-    total = {key: sum(file[key] for file in files.values())
-             for key in ("tests", *PHASES, *COUNTED)}
+    total = {key: sum(file[key] for file in files.values()) for key in ("tests", *PHASES, *COUNTED)}
     known = sum(recorded.get(file, 0) for file in files)
     ordered = sorted(files, key=lambda name: -sum(files[name][phase] for phase in PHASES))
-    lines = [f"kernel {results.kernel}, seconds",
-             f"  {'file':<28}{'tests':>6}{'set-up':>9}{'call':>9}{'take-down':>11}"
-             f"{'boots':>7}{'loads':>7}{'calls':>7}{'waits':>7}{'recorded':>10}",
-             *(_row(name, files[name], recorded.get(name)) for name in ordered),
-             _row("all", total, known or None)]
+    lines = [
+        f"kernel {results.kernel}, seconds",
+        f"  {'file':<28}{'tests':>6}{'set-up':>9}{'call':>9}{'take-down':>11}"
+        f"{'boots':>7}{'loads':>7}{'calls':>7}{'waits':>7}{'recorded':>10}",
+        *(_row(name, files[name], recorded.get(name)) for name in ordered),
+        _row("all", total, known or None),
+    ]
     slowest = sorted(results.tests, key=lambda test: -sum(results.tests[test]["seconds"].values()))
     lines += [f"  the {SLOWEST} slowest tests"]
-    lines += [f"  {sum(results.tests[test]['seconds'].values()):8.1f}  {short(test)}"
-              for test in slowest[:SLOWEST]]
+    lines += [
+        f"  {sum(results.tests[test]['seconds'].values()):8.1f}  {short(test)}"
+        for test in slowest[:SLOWEST]
+    ]
     return lines
 
 
-def table(runs: list[Results], stretches: list[Stretch], total: float,
-          processors: int) -> list[str]:
+def table(
+    runs: list[Results], stretches: list[Stretch], total: float, processors: int
+) -> list[str]:
     """For people. What runs on a processor keeps it, even while it waits."""
     lines = ["where the time went"]
     for run in runs:
         lines += _of_kernel(run) if run.tests else []
     busy = sum(stretch.seconds for stretch in stretches if stretch.processor is not None)
     lines += ["jobs, seconds"]
-    lines += [f"  {stretch.seconds:8.1f}  {stretch.job}"
-              for stretch in sorted(stretches, key=lambda stretch: -stretch.seconds)]
-    lines += [f"  {total:8.1f}  all, on {processors} processors that were idle for "
-              f"{100 * max(0.0, 1 - busy / (processors * max(total, 0.1))):.0f} %"]
+    lines += [
+        f"  {stretch.seconds:8.1f}  {stretch.job}"
+        for stretch in sorted(stretches, key=lambda stretch: -stretch.seconds)
+    ]
+    lines += [
+        f"  {total:8.1f}  all, on {processors} processors that were idle for "
+        f"{100 * max(0.0, 1 - busy / (processors * max(total, 0.1))):.0f} %"
+    ]
     if runs:
-        lines.append(f"A capability to come may add {BUDGET} s on a slow machine; what is longer is "
-                     "for make test-all.")
+        lines.append(
+            f"A capability to come may add {BUDGET} s on a slow machine; what is longer is "
+            "for make test-all."
+        )
     return lines
 
 

@@ -37,10 +37,13 @@ def described(item) -> dict:
     """What a test needs in order to be run together with its like."""
     marker = item.get_closest_marker("guest")
     wanted = marker.kwargs if marker else {}
-    return {"id": item.nodeid, "file": item.nodeid.split("::")[0],
-            "guest": " ".join(f"{name}={wanted[name]!r}" for name in sorted(wanted)),
-            "image": wanted.get("image", "guest"),
-            "alone": item.get_closest_marker("alone") is not None}
+    return {
+        "id": item.nodeid,
+        "file": item.nodeid.split("::")[0],
+        "guest": " ".join(f"{name}={wanted[name]!r}" for name in sorted(wanted)),
+        "image": wanted.get("image", "guest"),
+        "alone": item.get_closest_marker("alone") is not None,
+    }
 
 
 class Report:
@@ -54,7 +57,7 @@ class Report:
         self.text: list[str] = []
         self.reported = False
         self.seconds: dict[str, float] = {}
-        self.boots = 0              # during the setup
+        self.boots = 0  # during the setup
 
     def add(self, report):
         if report.when == "setup":
@@ -71,10 +74,17 @@ class Report:
         self.reported = self.reported or "report" in dict(report.user_properties)
 
     def message(self, test: str, first: bool) -> dict:
-        return {"ends": test, "outcome": self.outcome, "text": "\n".join(self.text),
-                "reported": self.reported, "reason": self.reason, "begin": self.begin,
-                "seconds": self.seconds, "spent": dict(spent - self.before),
-                "fresh": first and self.boots > 0}
+        return {
+            "ends": test,
+            "outcome": self.outcome,
+            "text": "\n".join(self.text),
+            "reported": self.reported,
+            "reason": self.reason,
+            "begin": self.begin,
+            "seconds": self.seconds,
+            "spent": dict(spent - self.before),
+            "fresh": first and self.boots > 0,
+        }
 
 
 def _reason(report) -> str:
@@ -106,7 +116,7 @@ class Worker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
         if session.testsfailed:
-            return None             # not everything could be collected: pytest says so
+            return None  # not everything could be collected: pytest says so
         items = {item.nodeid: item for item in session.items}
         self._say(tests=[described(item) for item in session.items])
         while chosen := self._next():
@@ -114,7 +124,7 @@ class Worker:
         try:
             # Here, not after the loop, so that guests that do not end are told.
             session._setupstate.teardown_exact(None)
-        except Exception:           # pylint: disable=broad-except
+        except Exception:
             self._say(broken=traceback.format_exc())
         return True
 

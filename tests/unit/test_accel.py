@@ -45,8 +45,10 @@ def test_without_kvm_nothing_is_tried(host):
     assert host.tried == 0
 
 
-@pytest.mark.parametrize("nested, chosen", [("Y\n", "kvm"), ("1\n", "kvm"), ("N\n", "tcg"),
-                                            ("0\n", "tcg"), ("", "tcg"), (None, "tcg")])
+@pytest.mark.parametrize(
+    "nested, chosen",
+    [("Y\n", "kvm"), ("1\n", "kvm"), ("N\n", "tcg"), ("0\n", "tcg"), ("", "tcg"), (None, "tcg")],
+)
 def test_guests_of_a_guest_need_a_kvm_that_nests(host, nested, chosen):
     """Else TCG, which does; a guest without guests has KVM all the same."""
     if nested is not None:
@@ -61,9 +63,12 @@ NEEDED = {"/dev/kvm": "nested=1", "iommu_groups": "has no IOMMU"}
 
 @pytest.mark.parametrize("lacking", NEEDED)
 def test_a_missing_capability_is_named(lacking):
-    guest = SimpleNamespace(run=lambda *_: None, nested_agents=[],
-                            machine=SimpleNamespace(accel="kvm"),
-                            succeeds=lambda command: lacking not in command)
+    guest = SimpleNamespace(
+        run=lambda *_: None,
+        nested_agents=[],
+        machine=SimpleNamespace(accel="kvm"),
+        succeeds=lambda command: lacking not in command,
+    )
     with pytest.raises(CannotNest, match=NEEDED[lacking]):
         VmHost(SimpleNamespace(guest=guest))
 

@@ -7,16 +7,28 @@ import re
 from comparison import record, summary, workloads
 from comparison.nics import NICS
 
-COSTS = {"cpu_s": 0.2, "exits": {"idle": 30, "other": 10}, "host_irqs": 20, "vm_irqs": 10,
-         "packets": 100, "bytes": 1_000_000}
+COSTS = {
+    "cpu_s": 0.2,
+    "exits": {"idle": 30, "other": 10},
+    "host_irqs": 20,
+    "vm_irqs": 10,
+    "packets": 100,
+    "bytes": 1_000_000,
+}
 
 
 def one_card(factor: float) -> dict:
     """A round in which everything takes `factor` times as long, and is `factor` times as much."""
     times = {"us": [100 * factor, 200 * factor, 300 * factor], "lost": 0}
     small = {"per_s": 1000 * factor, "sent": 1, "arrived": 1}
-    results = {"ping": times, "udp": times, "small_out": small, "small_in": small,
-               "tcp_out": {"mbit_per_s": 10 * factor}, "tcp_in": {"mbit_per_s": 10 * factor}}
+    results = {
+        "ping": times,
+        "udp": times,
+        "small_out": small,
+        "small_in": small,
+        "tcp_out": {"mbit_per_s": 10 * factor},
+        "tcp_in": {"mbit_per_s": 10 * factor},
+    }
     assert set(results) == set(workloads.WORKLOADS)
     return {name: {**result, "costs": COSTS} for name, result in results.items()}
 
@@ -26,8 +38,9 @@ def one_round(factors: tuple[float, ...]) -> dict:
 
 
 def test_median_spread_and_ratio():
-    figures = summary.summarize([one_round((1, 2, 3, 4)), one_round((2, 2, 2, 2)),
-                                 one_round((4, 12, 2, 1))])
+    figures = summary.summarize(
+        [one_round((1, 2, 3, 4)), one_round((2, 2, 2, 2)), one_round((4, 12, 2, 1))]
+    )
     ping = figures["ping_p50"]
     assert (ping["vf"].median, ping["vf"].low, ping["vf"].high) == (400, 200, 800)
     assert (ping["vhost"].ratio, ping["vhost"].ratio_low, ping["vhost"].ratio_high) == (2, 1, 3)
@@ -57,11 +70,22 @@ def test_tables_of_the_text():
     figures = summary.summarize([one_round((1, 2, 3, 4)), one_round((2, 1, 3, 8))])
     reasons = {"udp": {nic.key: {"exits": {"idle (HLT)": 30}, "packets": 20} for nic in NICS}}
     sums = summary.totals([one_round((1, 2, 3, 4))] * 2)
-    tables = record.tables({"note": "two rounds", "summary": summary.as_json(figures),
-                            "totals": sums, "reasons": reasons})
+    tables = record.tables(
+        {
+            "note": "two rounds",
+            "summary": summary.as_json(figures),
+            "totals": sums,
+            "reasons": reasons,
+        }
+    )
     assert sums["frames its card carried meanwhile"]["vf"] == 200
     line = next(line for line in tables.splitlines() if line.startswith("TCP out"))
-    assert re.split("  +", line)[1:] == ["15 Mbit/s (10-20)", "~ 1.2 (0.5-2)", "2.2 (1.5-3)", "4 (4-4)"]
+    assert re.split("  +", line)[1:] == [
+        "15 Mbit/s (10-20)",
+        "~ 1.2 (0.5-2)",
+        "2.2 (1.5-3)",
+        "4 (4-4)",
+    ]
     assert any(line.split()[-4:] == ["1.5"] * 4 for line in tables.splitlines())
 
 

@@ -15,10 +15,10 @@ import pytest
 from harness.images import GUEST_FILES
 
 sys.path.append(str(GUEST_FILES))
-import frames  # noqa: E402
-import jobs  # noqa: E402
-import steps  # noqa: E402
-import streams  # noqa: E402
+import frames
+import jobs
+import steps
+import streams
 
 
 def finish(task) -> dict:
@@ -41,17 +41,34 @@ def run(command: str, **more) -> dict:
 
 
 def ask(module: str, value, *arguments: str, **more) -> dict:
-    return finish(jobs.Question({"id": 1, "ask": module, "argv": arguments, "value": value, **more}))
+    return finish(
+        jobs.Question({"id": 1, "ask": module, "argv": arguments, "value": value, **more})
+    )
 
 
 # ---- commands --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command, plain", [
-    ("ip link set dut up", True), ("exec sleep 10", True), ("ethtool -C dut rx-usecs 20", True),
-    ("ip addr add 192.0.2.1/24 dev dut", True), ("true; false", False), ("echo $HOME", False),
-    ("A=1 env", False), ("cat *", False), ("printf '%s' a", False), ("ls ~", False),
-    ("a &", False), ("a | b", False), ("a >b", False), ("a\nb", False), (" a", False)])
+@pytest.mark.parametrize(
+    "command, plain",
+    [
+        ("ip link set dut up", True),
+        ("exec sleep 10", True),
+        ("ethtool -C dut rx-usecs 20", True),
+        ("ip addr add 192.0.2.1/24 dev dut", True),
+        ("true; false", False),
+        ("echo $HOME", False),
+        ("A=1 env", False),
+        ("cat *", False),
+        ("printf '%s' a", False),
+        ("ls ~", False),
+        ("a &", False),
+        ("a | b", False),
+        ("a >b", False),
+        ("a\nb", False),
+        (" a", False),
+    ],
+)
 def test_which_commands_need_no_shell(command, plain):
     assert bool(jobs.PLAIN.fullmatch(command)) == plain
 
@@ -59,7 +76,13 @@ def test_which_commands_need_no_shell(command, plain):
 @pytest.mark.parametrize("command", ["cat", "cat; true"], ids=["plain", "shell"])
 def test_output_input_and_status_of_a_command(command):
     text = "x" * 200_000 + "\udcff"
-    assert run(command, stdin=text) == {"id": 1, "rc": 0, "timed_out": False, "out": text, "err": ""}
+    assert run(command, stdin=text) == {
+        "id": 1,
+        "rc": 0,
+        "timed_out": False,
+        "out": text,
+        "err": "",
+    }
 
 
 def test_a_command_only_a_shell_knows():
@@ -82,8 +105,10 @@ def test_the_whole_group_is_killed_when_time_is_up():
 
 def test_a_worker_is_kept(tmp_path):
     path = tmp_path / "file"
-    assert ask("steps", [["write", str(path), "text"], ["exists", str(path)]])["out"] == "[null, true]"
-    worker, = jobs.Worker.idle
+    assert (
+        ask("steps", [["write", str(path), "text"], ["exists", str(path)]])["out"] == "[null, true]"
+    )
+    (worker,) = jobs.Worker.idle
     assert ask("steps", [["read", str(path)]])["out"] == '[["text", null]]'
     assert jobs.Worker.idle == [worker]
 
@@ -105,8 +130,9 @@ def test_what_goes_wrong_in_a_worker_is_told():
 
 def test_errors_of_files_have_names(tmp_path):
     missing = str(tmp_path / "none")
-    assert steps.answer([], [["read", missing], ["write", str(tmp_path), "x"], ["link", missing]]) == [
-        (None, "No such file or directory"), "Is a directory", None]
+    assert steps.answer(
+        [], [["read", missing], ["write", str(tmp_path), "x"], ["link", missing]]
+    ) == [(None, "No such file or directory"), "Is a directory", None]
 
 
 def test_a_wait_says_what_is_missing(tmp_path):
@@ -139,7 +165,12 @@ def test_frames_that_arrive_as_they_were_sent(receiver):
     for index in range(3):
         receiver.take(frame(index).ljust(60, b"\0"))
     assert receiver.is_complete() and receiver.summary() == {
-        "intact": 3, "damaged": [], "missing": [], "repeated": 0, "reordered": 0}
+        "intact": 3,
+        "damaged": [],
+        "missing": [],
+        "repeated": 0,
+        "reordered": 0,
+    }
 
 
 def test_frames_that_do_not(receiver):
@@ -148,13 +179,18 @@ def test_frames_that_do_not(receiver):
     receiver.take(frame(0))
     receiver.take(frame(0))
     assert receiver.summary() == {
-        "intact": 2, "damaged": [1], "missing": [], "repeated": 1, "reordered": 2}
+        "intact": 2,
+        "damaged": [1],
+        "missing": [],
+        "repeated": 1,
+        "reordered": 2,
+    }
 
 
 def test_each_frame_is_different():
     """A frame in the place of another is seen, as is one part of a frame in the place of another."""
     bodies = frames.Bodies({"sizes": [1514] * 3000, "seed": 1})
-    parts = {bodies[index][begin:begin + 8] for index in range(3000) for begin in (4, 700, 1492)}
+    parts = {bodies[index][begin : begin + 8] for index in range(3000) for begin in (4, 700, 1492)}
     assert len(parts) == 9000
 
 
@@ -165,8 +201,10 @@ def transfer(monkeypatch, change=lambda data: data) -> dict:
     direction = streams.Direction(plan, memoryview(os.urandom(1 << 20)))
     sender = direction.sender
     direction.sender = SimpleNamespace(
-        fileno=sender.fileno, shutdown=sender.shutdown,
-        send=lambda data: sender.send(change(bytes(data))) or len(data))
+        fileno=sender.fileno,
+        shutdown=sender.shutdown,
+        send=lambda data: sender.send(change(bytes(data))) or len(data),
+    )
     streams.transfer([direction], 1)
     return direction.summary()
 
@@ -187,15 +225,24 @@ def test_data_that_do_not_arrive(monkeypatch):
 
 # ---- what the agent is asked for -------------------------------------------------------------
 
-ASKED_FOR = {"main": r'\b(?:start_call|call)\(\s*"(\w+)"', "answer": r'\b(?:start_ask|ask)\(\s*"(\w+)"'}
+ASKED_FOR = {
+    "main": r'\b(?:start_call|call)\(\s*"(\w+)"',
+    "answer": r'\b(?:start_ask|ask)\(\s*"(\w+)"',
+}
 
 
 @pytest.mark.parametrize("function", ASKED_FOR)
 def test_programs_have_the_function_that_is_called(function):
-    sources = [path.read_text(encoding="utf-8") for path in GUEST_FILES.parent.rglob("*.py")
-               if path.parent not in (GUEST_FILES, Path(__file__).parent)]
+    sources = [
+        path.read_text(encoding="utf-8")
+        for path in GUEST_FILES.parent.rglob("*.py")
+        if path.parent not in (GUEST_FILES, Path(__file__).parent)
+    ]
     programs = {name for text in sources for name in re.findall(ASKED_FOR[function], text)}
     assert len(programs) > 5
-    missing = [name for name in sorted(programs) if f"\ndef {function}(" not in
-               (GUEST_FILES / f"{name}.py").read_text(encoding="utf-8")]
+    missing = [
+        name
+        for name in sorted(programs)
+        if f"\ndef {function}(" not in (GUEST_FILES / f"{name}.py").read_text(encoding="utf-8")
+    ]
     assert not missing

@@ -10,11 +10,23 @@ from harness.health import leaks, reports
 
 def test_a_report_within_another_is_seen():
     """Of another processor."""
-    found = reports(["WARNING: one.c:1 at one+0x1/0x2", "Call Trace:", " one+0x1/0x2",
-                     "BUG: KASAN: slab-use-after-free in two+0x1/0x2", "Call Trace:",
-                     " two+0x1/0x2", " </TASK>", "=" * 66, "no report"])
+    found = reports(
+        [
+            "WARNING: one.c:1 at one+0x1/0x2",
+            "Call Trace:",
+            " one+0x1/0x2",
+            "BUG: KASAN: slab-use-after-free in two+0x1/0x2",
+            "Call Trace:",
+            " two+0x1/0x2",
+            " </TASK>",
+            "=" * 66,
+            "no report",
+        ]
+    )
     assert [(report[0][:10], len(report)) for report in found] == [
-        ("WARNING: o", 3), ("BUG: KASAN", 5)]
+        ("WARNING: o", 3),
+        ("BUG: KASAN", 5),
+    ]
 
 
 LEAK = """unreferenced object 0xffff88800efc8c00 (size 128):

@@ -52,7 +52,7 @@ def test_two_jobs_run_at_once():
 
 def test_a_job_waits_for_those_it_needs():
     order = []
-    first = Job("first", lambda: (time.sleep(0.1), order.append("first")) and None)
+    first = Job("first", lambda: (time.sleep(0.1), order.append("first")))
     pool_of(Job("second", lambda: order.append("second"), (first,)), first)
     assert order == ["first", "second"]
 
@@ -74,8 +74,10 @@ def test_a_job_that_raises_is_told():
 
 
 def test_nothing_runs_beside_a_job_alone():
-    pool = pool_of(Job("alone", lambda: time.sleep(0.2), alone=True),
-                   *(Job(str(number), lambda: time.sleep(0.1)) for number in range(3)))
+    pool = pool_of(
+        Job("alone", lambda: time.sleep(0.2), alone=True),
+        *(Job(str(number), lambda: time.sleep(0.1)) for number in range(3)),
+    )
     begin = {stretch.job: stretch.begin for stretch in pool.stretches}
     ends = [stretch.begin + stretch.seconds for stretch in pool.stretches if stretch.job != "alone"]
     assert len(ends) == 3 and begin["alone"] >= max(ends)
@@ -89,8 +91,13 @@ def test_silence_is_explained(capsys):
     assert "a long job" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("command, outcome", [
-    (["true"], "1 passed, 0 failed, 0 skipped"), (["ls", "/missing"], "0 passed, 1 failed, 0 skipped")])
+@pytest.mark.parametrize(
+    "command, outcome",
+    [
+        (["true"], "1 passed, 0 failed, 0 skipped"),
+        (["ls", "/missing"], "0 passed, 1 failed, 0 skipped"),
+    ],
+)
 def test_the_output_of_a_failed_command_is_shown(command, outcome):
     lines = Lines()
     job = Command(lines, "its name", command)
@@ -100,6 +107,7 @@ def test_the_output_of_a_failed_command_is_shown(command, outcome):
 
 
 # ---- which group is next ---------------------------------------------------------------------
+
 
 def wanted(file, guest="", image="guest", alone=False, name="test_one"):
     return {"id": f"{file}::{name}", "file": file, "guest": guest, "image": image, "alone": alone}
@@ -112,11 +120,17 @@ def queue_of(*tests, seconds=()):
 
 
 def test_a_worker_stays_with_its_guest_and_others_take_another():
-    queue = queue_of(*(wanted(file, guest) for file, guest in (
-        ("a", ""), ("b", ""), ("c", "smp=1"), ("d", "smp=1"))),
-        seconds={"a": 10, "b": 30, "c smp=1": 5, "d smp=1": 6})
-    taken = [(worker, queue.take(worker, False, {"guest"}).file)
-             for worker in ("one", "two", "two", "one")]
+    queue = queue_of(
+        *(
+            wanted(file, guest)
+            for file, guest in (("a", ""), ("b", ""), ("c", "smp=1"), ("d", "smp=1"))
+        ),
+        seconds={"a": 10, "b": 30, "c smp=1": 5, "d smp=1": 6},
+    )
+    taken = [
+        (worker, queue.take(worker, False, {"guest"}).file)
+        for worker in ("one", "two", "two", "one")
+    ]
     assert taken == [("one", "b"), ("two", "d"), ("two", "c"), ("one", "a")]
     assert queue.take("one", False, {"guest"}) is None and queue.is_empty(False)
 
@@ -184,18 +198,23 @@ def tests(tmp_path, monkeypatch):
 
     def run(*arguments, only=None, processors=2, **files):
         for name, text in files.items():
-            (directory / f"test_{name}.py").write_text(f"import os, pytest, time\n{text}",
-                                                       encoding="utf-8")
+            (directory / f"test_{name}.py").write_text(
+                f"import os, pytest, time\n{text}", encoding="utf-8"
+            )
         lines = Lines()
         these = Run("igb_rs", "stock", [str(directory), *arguments], {}, only=only)
-        pool = Pool([GuestTests(lines, these), GuestTests(lines, these, alone=True)], processors,
-                    lines)
+        pool = Pool(
+            [GuestTests(lines, these), GuestTests(lines, these, alone=True)], processors, lines
+        )
         these.changed = pool.notify
         pool.run()
         log = directory / "log"
         noted = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        return these.results, [line.split() for line in noted], "\n".join(
-            [*lines.said, *these.results.complaints, *pool.broken])
+        return (
+            these.results,
+            [line.split() for line in noted],
+            "\n".join([*lines.said, *these.results.complaints, *pool.broken]),
+        )
 
     return run
 
@@ -205,10 +224,16 @@ def test_outcomes_of_two_workers(tests):
     results, noted, said = tests(
         a="@pytest.mark.parametrize('n', range(3))\ndef test_ok(n): pass\n",
         b="def test_bad():\n    print('printed before')\n    assert 1 == 2, 'what was seen'\n",
-        c="def test_not():\n    pytest.skip('the reason')\n")
+        c="def test_not():\n    pytest.skip('the reason')\n",
+    )
     assert str(results.counts()) == "3 passed, 1 failed, 1 skipped"
     assert sorted(line[1] for line in noted if line[0] == "end") == [
-        "test_bad", "test_not", "test_ok[0]", "test_ok[1]", "test_ok[2]"]
+        "test_bad",
+        "test_not",
+        "test_ok[0]",
+        "test_ok[1]",
+        "test_ok[2]",
+    ]
     for text in ("what was seen", "printed before", "the reason", "assert 1 == 2"):
         assert text in said
     assert results.failed() == results.doubtful() == ["test_b.py::test_bad"]
@@ -219,21 +244,32 @@ def test_what_belongs_to_the_session_stays_between_groups(tests):
     text = "def test_one(lan): pass\ndef test_two(lan): pass\n"
     _, noted, _ = tests(processors=1, a=text, b=text)
     assert [line[0] for line in noted if line[0] not in ("begin", "end")] == [
-        "boot", "up", "down", "up", "down", "off"]
+        "boot",
+        "up",
+        "down",
+        "up",
+        "down",
+        "off",
+    ]
 
 
 def test_a_worker_that_dies_costs_one_test(tests):
-    results, noted, said = tests(
-        a="def test_first(): pass\ndef test_dies(): os._exit(3)\ndef test_last(): pass\n")
+    results, _noted, said = tests(
+        a="def test_first(): pass\ndef test_dies(): os._exit(3)\ndef test_last(): pass\n"
+    )
     assert {test: result["outcome"] for test, result in results.tests.items()} == {
-        "test_a.py::test_first": "passed", "test_a.py::test_dies": "failed",
-        "test_a.py::test_last": "passed"}
+        "test_a.py::test_first": "passed",
+        "test_a.py::test_dies": "failed",
+        "test_a.py::test_last": "passed",
+    }
     assert "the worker ended" in said
 
 
 def test_tests_that_are_alone(tests):
     slow = "def test_beside(): time.sleep(0.3)\n"
-    results, noted, _ = tests(a=slow, b=slow, c="@pytest.mark.alone\ndef test_alone(): pass\n" + slow)
+    results, noted, _ = tests(
+        a=slow, b=slow, c="@pytest.mark.alone\ndef test_alone(): pass\n" + slow
+    )
     assert str(results.counts()) == "4 passed, 0 failed, 0 skipped"
     begin = next(float(line[2]) for line in noted if line[:2] == ["begin", "test_alone"])
     assert all(float(line[2]) < begin for line in noted if line[:2] == ["end", "test_beside"])
@@ -245,20 +281,26 @@ def test_files_that_cannot_be_read_are_a_failure(tests):
 
 
 def test_an_end_at_the_first_failure(tests):
-    results, _, _ = tests("-x", processors=1, a="def test_a(): assert 0\ndef test_b(): pass\n",
-                          b="def test_c(): pass\n")
+    results, _, _ = tests(
+        "-x",
+        processors=1,
+        a="def test_a(): assert 0\ndef test_b(): pass\n",
+        b="def test_c(): pass\n",
+    )
     assert results.counts().failed == 1 and len(results.tests) < 3
 
 
 def test_a_guest_that_does_not_end_is_a_failure(tests):
-    results, _, said = tests(a="""
+    results, _, said = tests(
+        a="""
 @pytest.fixture(scope="session")
 def own():
     yield
     raise OSError("does not end")
 
 def test_ok(own): pass
-""")
+"""
+    )
     assert str(results.counts()) == "1 passed, 1 failed, 0 skipped" and "does not end" in said
 
 
@@ -273,6 +315,7 @@ def test_only_some_are_repeated(tests):
 
 
 # ---- the list of jobs ------------------------------------------------------------------------
+
 
 def test_nothing_waits_for_an_image_that_no_test_needs_any_more(tmp_path, monkeypatch):
     """The module cannot be built, so nobody gets to know which tests there are."""
@@ -292,10 +335,19 @@ def test_paths_replace_the_usual_ones():
 
 # ---- what is recorded ------------------------------------------------------------------------
 
+
 def results_of(file="qemu/test_a.py", outcome="passed", **spent):
     results = Results("stock")
-    results.add({"ends": f"{file}::test_one", "outcome": outcome, "reported": False,
-                 "seconds": {"call": 1.0}, "spent": spent}, file)
+    results.add(
+        {
+            "ends": f"{file}::test_one",
+            "outcome": outcome,
+            "reported": False,
+            "seconds": {"call": 1.0},
+            "spent": spent,
+        },
+        file,
+    )
     return results
 
 
@@ -305,8 +357,10 @@ def recorded(tmp_path, monkeypatch):
     record.write([results_of(calls=200, loads=8)])
 
 
-@pytest.mark.parametrize("calls, loads, named", [
-    (250, 10, []), (251, 8, ["251 calls"]), (200, 11, ["11 loads"]), (10, 1, [])])
+@pytest.mark.parametrize(
+    "calls, loads, named",
+    [(250, 10, []), (251, 8, ["251 calls"]), (200, 11, ["11 loads"]), (10, 1, [])],
+)
 def test_more_than_a_quarter_over_what_is_recorded(recorded, calls, loads, named):
     found = record.complaints(results_of(calls=calls, loads=loads), set())
     assert len(found) == len(named) and all(name in text for name, text in zip(named, found))
@@ -323,7 +377,11 @@ def test_files_with_failures_are_not_compared(recorded):
 
 def test_the_record_is_json(recorded):
     assert json.loads(record.RECORDED.read_text(encoding="utf-8"))["stock"]["qemu/test_a.py"] == {
-        "seconds": 1.0, "boots": 0, "loads": 8, "calls": 200}
+        "seconds": 1.0,
+        "boots": 0,
+        "loads": 8,
+        "calls": 200,
+    }
 
 
 def test_counts_are_summed():

@@ -20,12 +20,14 @@ from .phase import KINDS, Invalid, Phase, parse
 # By what the kernel calls the driver: one function of the module each.
 ROOTS = {
     "igb": {"xmit": "igb_xmit_frame", "poll": "igb_poll", "irq": "igb_msix_ring"},
-    "igb_rs": {"xmit": ".*net6device3ops.*10start_xmit.*",
-               "poll": ".*net4napi.*4poll4PairE13poll_callback.*",
-               "irq": ".*net3irq5serve.*11PairHandler.*"},
+    "igb_rs": {
+        "xmit": ".*net6device3ops.*10start_xmit.*",
+        "poll": ".*net4napi.*4poll4PairE13poll_callback.*",
+        "irq": ".*net3irq5serve.*11PairHandler.*",
+    },
 }
 IN_GUEST = "/tmp/bench"
-SCRIPT_SECONDS = 900        # of virtual time: some 20 are used
+SCRIPT_SECONDS = 900  # of virtual time: some 20 are used
 
 
 @dataclasses.dataclass
@@ -35,8 +37,8 @@ class Outcome:
     driver: str
     phases: dict[str, Phase]
     values: dict[str, float]
-    functions: dict[str, list[int]]         # by kind, "upcall" included: addresses
-    names: dict[int, tuple[str, str]]       # function and module of an address
+    functions: dict[str, list[int]]  # by kind, "upcall" included: addresses
+    names: dict[int, tuple[str, str]]  # function and module of an address
     upcalls: dict[int, str]
 
     def calls(self, phase: str, kind: str) -> int:
@@ -44,17 +46,20 @@ class Outcome:
 
     def delivered(self, phase: str) -> int:
         """Packets handed up the stack."""
-        return sum(self.phases[phase].calls[address] for address, name in self.upcalls.items()
-                   if name == "gro_receive_skb")
+        return sum(
+            self.phases[phase].calls[address]
+            for address, name in self.upcalls.items()
+            if name == "gro_receive_skb"
+        )
 
 
 class Clock(enum.Enum):
     """What a suite measures by. Not both on several CPUs: the emulator then executes string
     instructions wrongly when it ends a CPU's turn within one."""
 
-    BOTH = enum.auto()      # what the plugin counts, and virtual time
-    COUNTS = enum.auto()    # CPUs run as they do: times are the host's
-    TIME = enum.auto()      # CPUs take turns
+    BOTH = enum.auto()  # what the plugin counts, and virtual time
+    COUNTS = enum.auto()  # CPUs run as they do: times are the host's
+    TIME = enum.auto()  # CPUs take turns
 
 
 def config(driver: str, cost: Path, smp: int, clock: Clock) -> Config:
@@ -65,8 +70,15 @@ def config(driver: str, cost: Path, smp: int, clock: Clock) -> Config:
         arguments += ("-plugin", f"{PLUGIN},out={cost}")
     if clock is not Clock.COUNTS:
         arguments += ("-icount", "shift=0,sleep=off")
-    return Config(driver=driver, smp=smp, peer="e1000e", events=(), accel="tcg",
-                  cmdline="nokaslr iomem=relaxed", arguments=arguments)
+    return Config(
+        driver=driver,
+        smp=smp,
+        peer="e1000e",
+        events=(),
+        accel="tcg",
+        cmdline="nokaslr iomem=relaxed",
+        arguments=arguments,
+    )
 
 
 class Measurement:
@@ -99,14 +111,23 @@ class Measurement:
 
     def _survey(self) -> dict[str, list[int]]:
         roots = [shlex.quote(f"{kind}={pattern}") for kind, pattern in ROOTS[self.driver].items()]
-        found = json.loads(self.guest.run(f"python3 {IN_GUEST}/symbols.py survey {self.driver} "
-                                          f"{PF_PCI} {' '.join(roots)}", timeout=300).out)
+        found = json.loads(
+            self.guest.run(
+                f"python3 {IN_GUEST}/symbols.py survey {self.driver} {PF_PCI} {' '.join(roots)}",
+                timeout=300,
+            ).out
+        )
         for kind in KINDS:
             if len(found["functions"][kind]) != 1:
-                raise Invalid(f"{self.driver}: {len(found['functions'][kind])} functions match "
-                              f"{ROOTS[self.driver][kind]!r}, the {kind} function; see boot.py")
-        marks = [f"function {[*KINDS, 'upcall'].index(kind)} {address:#x}"
-                 for kind, addresses in found["functions"].items() for address in addresses]
+                raise Invalid(
+                    f"{self.driver}: {len(found['functions'][kind])} functions match "
+                    f"{ROOTS[self.driver][kind]!r}, the {kind} function; see boot.py"
+                )
+        marks = [
+            f"function {[*KINDS, 'upcall'].index(kind)} {address:#x}"
+            for kind, addresses in found["functions"].items()
+            for address in addresses
+        ]
         marks += [f"text {start:#x} {end:#x}" for start, end in found["text"]]
         marks += ["bar {:#x} {:#x}".format(*found["bar"]), "arm"]
         self.guest.run(" && ".join(f"{IN_GUEST}/probe mark {mark}" for mark in marks))
@@ -123,24 +144,35 @@ class Measurement:
                 labels[int(rest[0])] = rest[1]
             elif word == "value":
                 if len(rest) != 2:
-                    raise Invalid(f"{self.driver}: no value for {rest[0]}; see script.log and "
-                                  f"console.log in {self.directory}")
+                    raise Invalid(
+                        f"{self.driver}: no value for {rest[0]}; see script.log and "
+                        f"console.log in {self.directory}"
+                    )
                 values[rest[0]] = float(rest[1])
         phases = parse(self.cost) if self.counted else {}
         if phases.keys() != labels.keys():
-            raise Invalid(f"{self.driver}: phases {sorted(labels)} ran, {sorted(phases)} were "
-                          "counted")
+            raise Invalid(
+                f"{self.driver}: phases {sorted(labels)} ran, {sorted(phases)} were counted"
+            )
         named = {labels[number]: phase for number, phase in phases.items()}
         addresses = {address for phase in named.values() for address in phase.insns}
         names = self._names(sorted(addresses | set(self.functions["upcall"])))
-        return Outcome(self.driver, named, values, self.functions, names,
-                       {address: names[address][0] for address in self.functions["upcall"]})
+        return Outcome(
+            self.driver,
+            named,
+            values,
+            self.functions,
+            names,
+            {address: names[address][0] for address in self.functions["upcall"]},
+        )
 
     def _names(self, addresses: list[int]) -> dict[int, tuple[str, str]]:
         lines = "".join(f"{address:x}\n" for address in addresses)
         found = self.guest.run(f"python3 {IN_GUEST}/symbols.py names", timeout=300, stdin=lines)
-        return {address: tuple(name)
-                for address, name in zip(addresses, json.loads(found.out), strict=True)}
+        return {
+            address: tuple(name)
+            for address, name in zip(addresses, json.loads(found.out), strict=True)
+        }
 
 
 def measure(driver: str, script: str, smp: int, clock: Clock) -> Outcome:

@@ -13,7 +13,20 @@ PROBE = BUILD / "probe"
 def build():
     """A second at most, so always."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["gcc-14", *WARNINGS, "-fPIC", "-shared", "-fvisibility=hidden",
-                    "-o", PLUGIN, BENCH / "plugin/cost.c", "-l:libglib-2.0.so.0"], check=True)
-    subprocess.run(["gcc-14", *WARNINGS, "-static", "-s", "-o", PROBE, BENCH / "guest/probe.c"],
-                   check=True)
+    subprocess.run(
+        [
+            "gcc-14",
+            *WARNINGS,
+            "-fPIC",
+            "-shared",
+            "-fvisibility=hidden",
+            "-o",
+            PLUGIN,
+            BENCH / "plugin/cost.c",
+            "-l:libglib-2.0.so.0",
+        ],
+        check=True,
+    )
+    subprocess.run(
+        ["gcc-14", *WARNINGS, "-static", "-s", "-o", PROBE, BENCH / "guest/probe.c"], check=True
+    )

@@ -12,9 +12,21 @@ from .rows import GATE, Row
 CEILINGS = BENCH / "ceilings.json"
 # What counts a handful of events moves by one of them when the start of a phase does. So do the
 # instructions of those events: an interrupt more in a thousand sent frames is worth three of each.
-SLACK = {"rr18-irq": 0.04, "rr18-mmio": 0.04, "tx-irq": 0.004, "rx-irq": 0.006, "tx32-mmio": 3,
-         "tx32-4096-mmio": 5, "tx32-1500-mmio": 5, "rx-mmio": 5, "rr18": 20, "rr1400": 40,
-         "tx60": 6, "rx60": 4, "rx1500": 4}
+SLACK = {
+    "rr18-irq": 0.04,
+    "rr18-mmio": 0.04,
+    "tx-irq": 0.004,
+    "rx-irq": 0.006,
+    "tx32-mmio": 3,
+    "tx32-4096-mmio": 5,
+    "tx32-1500-mmio": 5,
+    "rx-mmio": 5,
+    "rr18": 20,
+    "rr1400": 40,
+    "tx60": 6,
+    "rx60": 4,
+    "rx1500": 4,
+}
 
 
 def record(rows: tuple[Row, ...], outcome: Outcome):

@@ -18,9 +18,9 @@ class Invalid(Exception):
 class Phase:
     """Sums over one phase. The driver's functions and what they called: `insns`."""
 
-    calls: Counter = dataclasses.field(default_factory=Counter)     # by address
-    insns: dict[int, list[int]] = dataclasses.field(default_factory=dict)   # address: per kind
-    reads: Counter = dataclasses.field(default_factory=Counter)     # by register
+    calls: Counter = dataclasses.field(default_factory=Counter)  # by address
+    insns: dict[int, list[int]] = dataclasses.field(default_factory=dict)  # address: per kind
+    reads: Counter = dataclasses.field(default_factory=Counter)  # by register
     writes: Counter = dataclasses.field(default_factory=Counter)
 
     def of_kind(self, kind: str) -> int:

@@ -11,17 +11,24 @@ from .boot import Outcome
 from .rows import BURSTS, SENT, TRANSACTIONS
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  pylint: disable=wrong-import-position
+from matplotlib import pyplot
 
-BARS = (("Tx 60 B", "tx60", SENT), ("Tx 1500 B", "tx1500", SENT),
-        ("Rx 60 B", "rx60-burst32", BURSTS), ("request/response", "rr18", TRANSACTIONS))
+BARS = (
+    ("Tx 60 B", "tx60", SENT),
+    ("Tx 1500 B", "tx1500", SENT),
+    ("Rx 60 B", "rx60-burst32", BURSTS),
+    ("request/response", "rr18", TRANSACTIONS),
+)
 COLOURS = {"igb": ("#8a8f98", "#c9ccd1"), "igb_rs": ("#b7410e", "#e8a87c")}
 
 
 def _split(outcome: Outcome, phase: str, count: int) -> tuple[float, float]:
     """Instructions per packet in the module, and in what it called."""
-    own = sum(insns for (_, module), insns
-              in outcome.phases[phase].by_function(outcome.names).items() if module)
+    own = sum(
+        insns
+        for (_, module), insns in outcome.phases[phase].by_function(outcome.names).items()
+        if module
+    )
     return own / count, (outcome.phases[phase].total - own) / count
 
 
@@ -35,8 +42,9 @@ def draw(outcomes: list[Outcome], base: Path):
             axis.bar(place, own, color=dark, label="driver" if place else None)
             axis.bar(place, helpers, bottom=own, color=light)
             for low, height in ((0, own), (own, helpers)):
-                axis.text(place, low + height / 2, f"{height:.0f}", ha="center", va="center",
-                          fontsize=8)
+                axis.text(
+                    place, low + height / 2, f"{height:.0f}", ha="center", va="center", fontsize=8
+                )
             axis.text(place, own + helpers, f"{own + helpers:.0f}", ha="center", va="bottom")
         axis.set_title(title)
         axis.set_xticks(range(len(outcomes)), [outcome.driver for outcome in outcomes])

@@ -10,10 +10,22 @@ from .rows import BURSTS, SENT, TRANSACTIONS, Row
 
 # Calls there must have been, by phase, within EDGE of it: frames of the stack's own, and packets
 # that were refused and came again.
-TRANSMITTED = {"tx60": SENT, "tx1500": SENT, "tx60-burst32": BURSTS, "rr18": TRANSACTIONS,
-               "rr1400": TRANSACTIONS, "tx60-vfs": SENT, "tx60-burst32-ring4096": BURSTS,
-               "tx1500-burst32-ring4096": BURSTS}
-DELIVERED = {"rx60-burst32": BURSTS, "rx60-vfs": BURSTS, "rr18": TRANSACTIONS, "rr1400": TRANSACTIONS}
+TRANSMITTED = {
+    "tx60": SENT,
+    "tx1500": SENT,
+    "tx60-burst32": BURSTS,
+    "rr18": TRANSACTIONS,
+    "rr1400": TRANSACTIONS,
+    "tx60-vfs": SENT,
+    "tx60-burst32-ring4096": BURSTS,
+    "tx1500-burst32-ring4096": BURSTS,
+}
+DELIVERED = {
+    "rx60-burst32": BURSTS,
+    "rx60-vfs": BURSTS,
+    "rr18": TRANSACTIONS,
+    "rr1400": TRANSACTIONS,
+}
 EDGE = 0.02
 
 
@@ -42,12 +54,14 @@ def validate(outcome: Outcome) -> list[str]:
     """Why not every packet of the workload was counted."""
     reasons = []
     for what, expected, count in (
-            ("sent by the driver", TRANSMITTED, lambda phase: outcome.calls(phase, "xmit")),
-            ("delivered to the stack", DELIVERED, outcome.delivered)):
+        ("sent by the driver", TRANSMITTED, lambda phase: outcome.calls(phase, "xmit")),
+        ("delivered to the stack", DELIVERED, outcome.delivered),
+    ):
         for phase, packets in expected.items():
             if phase in outcome.phases and abs(count(phase) - packets) > packets * EDGE:
-                reasons.append(f"{outcome.driver}, {phase}: {count(phase)} packets {what}, "
-                               f"{packets} expected")
+                reasons.append(
+                    f"{outcome.driver}, {phase}: {count(phase)} packets {what}, {packets} expected"
+                )
     return reasons
 
 
@@ -57,16 +71,18 @@ def unexpected(rows: tuple[Row, ...], igb: Outcome | None) -> list[str]:
     for row in rows if igb is not None else ():
         value = row.value(igb)
         if row.known is not None and not row.known[0] <= value <= row.known[1]:
-            reasons.append(f"C igb, {row.title}: {value:.4g}, but {row.known[0]:g} to "
-                           f"{row.known[1]:g} are known: another kernel or QEMU, or the workload "
-                           "is not what it was")
+            reasons.append(
+                f"C igb, {row.title}: {value:.4g}, but {row.known[0]:g} to "
+                f"{row.known[1]:g} are known: another kernel or QEMU, or the workload "
+                "is not what it was"
+            )
     return reasons
 
 
-def findings(rows: tuple[Row, ...], igb: Outcome | None,
-             igb_rs: Outcome | None) -> list[Finding]:
-    return [Finding(row, *(outcome and row.value(outcome) for outcome in (igb, igb_rs)))
-            for row in rows]
+def findings(rows: tuple[Row, ...], igb: Outcome | None, igb_rs: Outcome | None) -> list[Finding]:
+    return [
+        Finding(row, *(outcome and row.value(outcome) for outcome in (igb, igb_rs))) for row in rows
+    ]
 
 
 def _number(value: float | None) -> str:
@@ -83,20 +99,41 @@ def table(found: list[Finding]) -> str:
     lines = [head]
     for finding in found:
         ratio = f"{finding.ratio:.2f}" if finding.ratio is not None else "–"
-        lines.append((finding.row.title, _number(finding.igb), _number(finding.igb_rs), ratio,
-                      str(finding.row.least or ""), str(finding.row.aim or ""), finding.verdict))
+        lines.append(
+            (
+                finding.row.title,
+                _number(finding.igb),
+                _number(finding.igb_rs),
+                ratio,
+                str(finding.row.least or ""),
+                str(finding.row.aim or ""),
+                finding.verdict,
+            )
+        )
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    return "\n".join("  ".join(
-        cell.ljust(width) if column == 0 else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-        for line in lines)
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
 
 
 def as_json(found: list[Finding]) -> list[dict]:
-    return [{"key": finding.row.key, "title": finding.row.title, "igb": finding.igb,
-             "igb_rs": finding.igb_rs, "ratio": finding.ratio,
-             "at_least": str(finding.row.least or ""), "aim": str(finding.row.aim or ""),
-             "verdict": finding.verdict} for finding in found]
+    return [
+        {
+            "key": finding.row.key,
+            "title": finding.row.title,
+            "igb": finding.igb,
+            "igb_rs": finding.igb_rs,
+            "ratio": finding.ratio,
+            "at_least": str(finding.row.least or ""),
+            "aim": str(finding.row.aim or ""),
+            "verdict": finding.verdict,
+        }
+        for finding in found
+    ]
 
 
 def profile(outcome: Outcome, phase: str) -> str:
@@ -104,6 +141,8 @@ def profile(outcome: Outcome, phase: str) -> str:
     count = TRANSMITTED.get(phase) or DELIVERED.get(phase) or 1
     sums = outcome.phases[phase].by_function(outcome.names)
     lines = [f"{outcome.driver}, {phase}: {outcome.phases[phase].total / count:.1f}"]
-    lines += [f"{insns / count:9.2f}  {name}{f' [{module}]' if module else ''}"
-              for (name, module), insns in sums.most_common(30)]
+    lines += [
+        f"{insns / count:9.2f}  {name}{f' [{module}]' if module else ''}"
+        for (name, module), insns in sums.most_common(30)
+    ]
     return "\n".join(lines)

@@ -15,7 +15,7 @@ STREAMS = 5
 ROUNDS = 9
 GATE = 1.01
 SETTINGS = 50
-LARGE, SMALL = 4096, 256        # receive descriptors
+LARGE, SMALL = 4096, 256  # receive descriptors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Target:
 
     limit: float
     relative: bool = True
-    least: bool = False         # the limit is a lower one
+    least: bool = False  # the limit is a lower one
 
     def met(self, igb: float, igb_rs: float) -> bool:
         limit = self.limit * igb if self.relative else self.limit
@@ -84,8 +84,9 @@ def _value(name: str, scale: float = 1) -> Callable[[Outcome], float]:
 
 
 def _stream(outcome: Outcome) -> float:
-    return statistics.median(outcome.phases[f"tcp-tx.{number}"].total / KILOBYTES
-                             for number in range(1, STREAMS + 1))
+    return statistics.median(
+        outcome.phases[f"tcp-tx.{number}"].total / KILOBYTES for number in range(1, STREAMS + 1)
+    )
 
 
 def _sent(phase: str) -> Callable[[Outcome], float]:
@@ -94,97 +95,311 @@ def _sent(phase: str) -> Callable[[Outcome], float]:
 
 
 def _worst_reply(outcome: Outcome) -> float:
-    return statistics.median(outcome.values[f"worst-reply.{number}"]
-                             for number in range(1, ROUNDS + 1)) * 1e-6
+    return (
+        statistics.median(
+            outcome.values[f"worst-reply.{number}"] for number in range(1, ROUNDS + 1)
+        )
+        * 1e-6
+    )
 
 
 # Of what a phase does at its edges (a frame of the stack's own, a watchdog) some is in it or not.
 DATA_PATH = (
-    Row("tx60", "Tx 60 B: instructions", _insns("tx60", SENT), factor(0.85), factor(0.70),
-        (559, 571), gate=True),
-    Row("tx1500", "Tx 1500 B: instructions", _insns("tx1500", SENT), factor(1.0), factor(0.85),
-        (559, 571), gate=True),
-    Row("rx60", "Rx 60 B, burst 32: instructions", _insns("rx60-burst32", BURSTS),
-        factor(0.85), factor(0.70), (440, 460), gate=True),
-    Row("rx1500", "Rx 1500 B, burst 32: instructions per delivered",
-        lambda outcome: outcome.phases["rx1500-burst32"].total / outcome.delivered("rx1500-burst32"),
-        factor(1.0), factor(0.85), (435, 480), gate=True),
-    Row("rr18", "UDP request/response 18 B: instructions", _insns("rr18", TRANSACTIONS),
-        factor(0.80), factor(0.60), (2060, 2150), gate=True),
-    Row("rr18-mmio", "UDP request/response 18 B: register writes", _writes("rr18", TRANSACTIONS),
-        at_most(2.10), at_most(1.15), (3.98, 4.05), gate=True),
-    Row("rr18-irq", "UDP request/response 18 B: interrupts", _interrupts("rr18", TRANSACTIONS),
-        at_most(1.10), at_most(1.00), (1.98, 2.03), gate=True),
+    Row(
+        "tx60",
+        "Tx 60 B: instructions",
+        _insns("tx60", SENT),
+        factor(0.85),
+        factor(0.70),
+        (559, 571),
+        gate=True,
+    ),
+    Row(
+        "tx1500",
+        "Tx 1500 B: instructions",
+        _insns("tx1500", SENT),
+        factor(1.0),
+        factor(0.85),
+        (559, 571),
+        gate=True,
+    ),
+    Row(
+        "rx60",
+        "Rx 60 B, burst 32: instructions",
+        _insns("rx60-burst32", BURSTS),
+        factor(0.85),
+        factor(0.70),
+        (440, 460),
+        gate=True,
+    ),
+    Row(
+        "rx1500",
+        "Rx 1500 B, burst 32: instructions per delivered",
+        lambda outcome: (
+            outcome.phases["rx1500-burst32"].total / outcome.delivered("rx1500-burst32")
+        ),
+        factor(1.0),
+        factor(0.85),
+        (435, 480),
+        gate=True,
+    ),
+    Row(
+        "rr18",
+        "UDP request/response 18 B: instructions",
+        _insns("rr18", TRANSACTIONS),
+        factor(0.80),
+        factor(0.60),
+        (2060, 2150),
+        gate=True,
+    ),
+    Row(
+        "rr18-mmio",
+        "UDP request/response 18 B: register writes",
+        _writes("rr18", TRANSACTIONS),
+        at_most(2.10),
+        at_most(1.15),
+        (3.98, 4.05),
+        gate=True,
+    ),
+    Row(
+        "rr18-irq",
+        "UDP request/response 18 B: interrupts",
+        _interrupts("rr18", TRANSACTIONS),
+        at_most(1.10),
+        at_most(1.00),
+        (1.98, 2.03),
+        gate=True,
+    ),
     # Both drivers map the frame, and take an interrupt for its report and one for the answer.
-    Row("rr1400", "UDP request/response 1400 B: instructions", _insns("rr1400", TRANSACTIONS),
-        factor(1.02), factor(0.85), (2150, 2300), gate=True),
-    Row("tx-irq", "Tx 60 B: interrupts per packet", _interrupts("tx60", SENT), at_most(0.01),
-        at_most(0.01), (0.008, 0.011), gate=True),
-    Row("rx-irq", "Rx 60 B, burst 32: interrupts per packet", _interrupts("rx60-burst32", BURSTS),
-        at_most(0.02), at_most(0.02), (0.008, 0.022), gate=True),
-    Row("tx32-mmio", "Tx 60 B, burst 32: register writes per 1000",
-        _writes("tx60-burst32", BURSTS, 1000), at_most(42), at_most(34), (38, 46), gate=True),
-    Row("tx32-4096-mmio", "… ring 4096", _writes("tx60-burst32-ring4096", BURSTS, 1000),
-        at_most(42), at_most(34), (200, 420), gate=True),
-    Row("tx32-1500-mmio", "… ring 4096, 1500 B", _writes("tx1500-burst32-ring4096", BURSTS, 1000),
-        at_most(42), at_most(34), (700, 950), gate=True),
-    Row("rx-mmio", "Rx 60 B, burst 32: register writes per 1000",
-        _writes("rx60-burst32", BURSTS, 1000), at_most(40), at_most(20), (65, 80), gate=True),
-    Row("latency18", "UDP latency 18 B, µs", _value("rr18", 1e-3), at_most(100), at_most(83),
-        (115, 124)),
-    Row("latency1400", "UDP latency 1400 B, µs", _value("rr1400", 1e-3), at_most(150),
-        at_most(90), (390, 405)),
-    Row("tx1500-pps", "Tx 1500 B, ring 256: 1000 packets/s", _value("pps.tx1500", 1e-3),
-        at_least_factor(2), at_least_factor(3), (285, 315)),
-    Row("rx-delivered", "Rx 60 B, burst 1: delivered of 2000",
-        lambda outcome: outcome.delivered("rx60"), at_least(1900), at_least(2000), (1400, 2000)),
-    Row("tcp-tx", "TCP Tx with TSO: instructions per KB (median of 5)", _stream, factor(0.90),
-        factor(0.75), (75, 130)),
-    Row("up-mmio", "PF up: register accesses", lambda outcome: outcome.phases["up"].registers,
-        factor(0.6), factor(0.4), (1380, 1480)),
+    Row(
+        "rr1400",
+        "UDP request/response 1400 B: instructions",
+        _insns("rr1400", TRANSACTIONS),
+        factor(1.02),
+        factor(0.85),
+        (2150, 2300),
+        gate=True,
+    ),
+    Row(
+        "tx-irq",
+        "Tx 60 B: interrupts per packet",
+        _interrupts("tx60", SENT),
+        at_most(0.01),
+        at_most(0.01),
+        (0.008, 0.011),
+        gate=True,
+    ),
+    Row(
+        "rx-irq",
+        "Rx 60 B, burst 32: interrupts per packet",
+        _interrupts("rx60-burst32", BURSTS),
+        at_most(0.02),
+        at_most(0.02),
+        (0.008, 0.022),
+        gate=True,
+    ),
+    Row(
+        "tx32-mmio",
+        "Tx 60 B, burst 32: register writes per 1000",
+        _writes("tx60-burst32", BURSTS, 1000),
+        at_most(42),
+        at_most(34),
+        (38, 46),
+        gate=True,
+    ),
+    Row(
+        "tx32-4096-mmio",
+        "… ring 4096",
+        _writes("tx60-burst32-ring4096", BURSTS, 1000),
+        at_most(42),
+        at_most(34),
+        (200, 420),
+        gate=True,
+    ),
+    Row(
+        "tx32-1500-mmio",
+        "… ring 4096, 1500 B",
+        _writes("tx1500-burst32-ring4096", BURSTS, 1000),
+        at_most(42),
+        at_most(34),
+        (700, 950),
+        gate=True,
+    ),
+    Row(
+        "rx-mmio",
+        "Rx 60 B, burst 32: register writes per 1000",
+        _writes("rx60-burst32", BURSTS, 1000),
+        at_most(40),
+        at_most(20),
+        (65, 80),
+        gate=True,
+    ),
+    Row(
+        "latency18",
+        "UDP latency 18 B, µs",
+        _value("rr18", 1e-3),
+        at_most(100),
+        at_most(83),
+        (115, 124),
+    ),
+    Row(
+        "latency1400",
+        "UDP latency 1400 B, µs",
+        _value("rr1400", 1e-3),
+        at_most(150),
+        at_most(90),
+        (390, 405),
+    ),
+    Row(
+        "tx1500-pps",
+        "Tx 1500 B, ring 256: 1000 packets/s",
+        _value("pps.tx1500", 1e-3),
+        at_least_factor(2),
+        at_least_factor(3),
+        (285, 315),
+    ),
+    Row(
+        "rx-delivered",
+        "Rx 60 B, burst 1: delivered of 2000",
+        lambda outcome: outcome.delivered("rx60"),
+        at_least(1900),
+        at_least(2000),
+        (1400, 2000),
+    ),
+    Row(
+        "tcp-tx",
+        "TCP Tx with TSO: instructions per KB (median of 5)",
+        _stream,
+        factor(0.90),
+        factor(0.75),
+        (75, 130),
+    ),
+    Row(
+        "up-mmio",
+        "PF up: register accesses",
+        lambda outcome: outcome.phases["up"].registers,
+        factor(0.6),
+        factor(0.4),
+        (1380, 1480),
+    ),
     Row("up-ms", "PF up, ms", _value("ms.up"), factor(0.8), factor(0.5), (450, 650)),
-    Row("carrier-ms", "PF up until the carrier, ms", _value("ms.carrier"), factor(1.0), factor(0.8),
-        (850, 1200)),
-    Row("idle", "idle 10 s: register reads", lambda outcome: outcome.phases["idle"].reads.total(),
-        at_most(70), at_most(34), (272, 408)),
-    Row("link-statistics", "ip -s link: register reads",
+    Row(
+        "carrier-ms",
+        "PF up until the carrier, ms",
+        _value("ms.carrier"),
+        factor(1.0),
+        factor(0.8),
+        (850, 1200),
+    ),
+    Row(
+        "idle",
+        "idle 10 s: register reads",
+        lambda outcome: outcome.phases["idle"].reads.total(),
+        at_most(70),
+        at_most(34),
+        (272, 408),
+    ),
+    Row(
+        "link-statistics",
+        "ip -s link: register reads",
         # An update of the driver's own may fall into one or two of them.
-        lambda outcome: min(outcome.phases[f"link-statistics.{number}"].reads.total()
-                            for number in (1, 2, 3)), at_most(68), at_most(0), (64, 204)),
-    Row("rx-memory", "Rx memory per descriptor, KiB",
+        lambda outcome: min(
+            outcome.phases[f"link-statistics.{number}"].reads.total() for number in (1, 2, 3)
+        ),
+        at_most(68),
+        at_most(0),
+        (64, 204),
+    ),
+    Row(
+        "rx-memory",
+        "Rx memory per descriptor, KiB",
         # By what is free. A pool keeps up to 64 pages besides those in the ring, and others take and
         # give some as well: more than a quarter cannot be told.
-        lambda outcome: round(4 * outcome.values["rx-memory"] / (LARGE - SMALL)) / 4, factor(1.0),
-        factor(0.5), (3.9, 4.3)),
-    Row("vfs-tx", "Tx 60 B with 7 VFs: of the cost without",
+        lambda outcome: round(4 * outcome.values["rx-memory"] / (LARGE - SMALL)) / 4,
+        factor(1.0),
+        factor(0.5),
+        (3.9, 4.3),
+    ),
+    Row(
+        "vfs-tx",
+        "Tx 60 B with 7 VFs: of the cost without",
         lambda outcome: _insns("tx60-vfs", SENT)(outcome) / _insns("tx60", SENT)(outcome),
-        at_most(1.02), at_most(1.00), None),
-    Row("vfs-rx", "Rx 60 B with 7 VFs: of the cost without",
-        lambda outcome: _insns("rx60-vfs", BURSTS)(outcome) / _insns("rx60-burst32", BURSTS)(outcome),
-        at_most(1.02), at_most(1.00), None),
-    Row("numvfs0-ms", "sriov_numvfs=0, VFs without driver, ms", _value("ms.numvfs0"), factor(0.8),
-        factor(0.6), None),
+        at_most(1.02),
+        at_most(1.00),
+        None,
+    ),
+    Row(
+        "vfs-rx",
+        "Rx 60 B with 7 VFs: of the cost without",
+        lambda outcome: (
+            _insns("rx60-vfs", BURSTS)(outcome) / _insns("rx60-burst32", BURSTS)(outcome)
+        ),
+        at_most(1.02),
+        at_most(1.00),
+        None,
+    ),
+    Row(
+        "numvfs0-ms",
+        "sriov_numvfs=0, VFs without driver, ms",
+        _value("ms.numvfs0"),
+        factor(0.8),
+        factor(0.6),
+        None,
+    ),
 )
 
 # With VFs, on two CPUs.
 VFS = (
-    Row("numvfs7-mmio", "sriov_numvfs=7: register accesses",
-        lambda outcome: outcome.phases["numvfs7"].registers, factor(0.60), factor(0.35),
-        (15000, 17500)),
-    Row("vf-address-mmio", "VF sets its address: register accesses",
-        lambda outcome: outcome.phases["vf-address"].registers / SETTINGS, at_most(40), at_most(20),
-        (70, 85)),
-    Row("tx60-2cpus", "Tx 60 B on 2 CPUs: instructions", _sent("two-cpus"), factor(1.0), None,
-        (555, 610)),
-    Row("tx60-growth", "Tx 60 B on 2 CPUs: of the cost on one",
-        lambda outcome: _sent("two-cpus")(outcome) / _sent("one-cpu")(outcome), at_most(1.02),
-        at_most(1.00), None),
+    Row(
+        "numvfs7-mmio",
+        "sriov_numvfs=7: register accesses",
+        lambda outcome: outcome.phases["numvfs7"].registers,
+        factor(0.60),
+        factor(0.35),
+        (15000, 17500),
+    ),
+    Row(
+        "vf-address-mmio",
+        "VF sets its address: register accesses",
+        lambda outcome: outcome.phases["vf-address"].registers / SETTINGS,
+        at_most(40),
+        at_most(20),
+        (70, 85),
+    ),
+    Row(
+        "tx60-2cpus",
+        "Tx 60 B on 2 CPUs: instructions",
+        _sent("two-cpus"),
+        factor(1.0),
+        None,
+        (555, 610),
+    ),
+    Row(
+        "tx60-growth",
+        "Tx 60 B on 2 CPUs: of the cost on one",
+        lambda outcome: _sent("two-cpus")(outcome) / _sent("one-cpu")(outcome),
+        at_most(1.02),
+        at_most(1.00),
+        None,
+    ),
 )
 
 # One CPU for each VF, and one for the PF.
 REPLIES = (
-    Row("worst-reply", "mailbox reply, worst of 7 VFs busy at once, ms (median of 9)", _worst_reply,
-        factor(1.0), factor(0.5), (0.12, 0.3)),
-    Row("numvfs0-igbvf-ms", "sriov_numvfs=0, VFs with igbvf, ms", _value("ms.numvfs0-igbvf"),
-        factor(0.8), factor(0.6), None),
+    Row(
+        "worst-reply",
+        "mailbox reply, worst of 7 VFs busy at once, ms (median of 9)",
+        _worst_reply,
+        factor(1.0),
+        factor(0.5),
+        (0.12, 0.3),
+    ),
+    Row(
+        "numvfs0-igbvf-ms",
+        "sriov_numvfs=0, VFs with igbvf, ms",
+        _value("ms.numvfs0-igbvf"),
+        factor(0.8),
+        factor(0.6),
+        None,
+    ),
 )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the plugin has to know of the running kernel, as JSON; and names for what it found.
 
-    symbols.py survey MODULE PCI ROOT...    ROOT is KIND=REGEX for a function of the module
-    symbols.py names                        addresses on stdin, one a line
+symbols.py survey MODULE PCI ROOT...    ROOT is KIND=REGEX for a function of the module
+symbols.py names                        addresses on stdin, one a line
 """
 
 import bisect
@@ -12,8 +12,10 @@ import sys
 
 UPCALLS = ("gro_receive_skb", "napi_complete_done")
 # Kernel functions outside of the module through which it may reach a register.
-ACCESSORS = re.compile(r"(rust_helper_|__raw_)?(read|write)[bwlq](_relaxed)?"
-                       r"|io(read|write)(8|16|32|64)\w*|memcpy_(to|from)io|memset_io")
+ACCESSORS = re.compile(
+    r"(rust_helper_|__raw_)?(read|write)[bwlq](_relaxed)?"
+    r"|io(read|write)(8|16|32|64)\w*|memcpy_(to|from)io|memset_io"
+)
 
 
 def symbols():
@@ -37,17 +39,24 @@ def survey(module, pci, roots):
 
     own = [address for address, _, owner in found if owner == module]
     text = [(own[0], own[-1] + 4096)]
-    text += [(address, end(address)) for address, name, owner in found
-             if not owner and ACCESSORS.fullmatch(name)]
+    text += [
+        (address, end(address))
+        for address, name, owner in found
+        if not owner and ACCESSORS.fullmatch(name)
+    ]
     with open(f"/sys/bus/pci/devices/{pci}/resource", encoding="ascii") as file:
         first, last = (int(word, 16) for word in file.readline().split()[:2])
     functions = {}
     for root in roots:
         kind, pattern = root.split("=", 1)
-        functions[kind] = [address for address, name, owner in found
-                           if owner == module and re.fullmatch(pattern, name)]
-    functions["upcall"] = [address for address, name, owner in found
-                           if not owner and name in UPCALLS]
+        functions[kind] = [
+            address
+            for address, name, owner in found
+            if owner == module and re.fullmatch(pattern, name)
+        ]
+    functions["upcall"] = [
+        address for address, name, owner in found if not owner and name in UPCALLS
+    ]
     return {"functions": functions, "text": text, "bar": (first, last - first + 1)}
 
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The file of kept inputs, which is text with one input a line, and the directories libFuzzer uses.
 
-    corpus.py unpack FILE DIRECTORY     one file for each input
-    corpus.py pack DIRECTORY FILE       the other way round, the shortest first
+corpus.py unpack FILE DIRECTORY     one file for each input
+corpus.py pack DIRECTORY FILE       the other way round, the shortest first
 """
 
 import hashlib
@@ -24,8 +24,9 @@ def unpack(file: Path, directory: Path):
 
 
 def pack(directory: Path, file: Path):
-    inputs = sorted({path.read_bytes() for path in directory.iterdir()},
-                    key=lambda data: (len(data), data))
+    inputs = sorted(
+        {path.read_bytes() for path in directory.iterdir()}, key=lambda data: (len(data), data)
+    )
     file.write_text(HEAD + "".join(data.hex() + "\n" for data in inputs), encoding="ascii")
 
 

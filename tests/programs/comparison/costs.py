@@ -11,7 +11,7 @@ from harness import Guest
 from harness.nested import Vm
 from harness.topology import PF_PCI
 
-TICKS = 100         # per second, in /proc/stat
+TICKS = 100  # per second, in /proc/stat
 # Counters of KVM per virtual machine, and what they count. What is in `exits` and in none of the
 # others (doorbells handled in the kernel, MSRs, interrupt windows) is called "other".
 EXITS = {
@@ -27,35 +27,42 @@ REST = "other"
 class Costs:
     """Sums, or differences of two sums."""
 
-    cpu_s: float            # all of the host's CPUs, less what the virtual machines used
-    guest_cpu_s: float      # what the virtual machines used
-    qemu_cpu_s: float       # this machine's QEMU with its vhost thread, less the guest
+    cpu_s: float  # all of the host's CPUs, less what the virtual machines used
+    guest_cpu_s: float  # what the virtual machines used
+    qemu_cpu_s: float  # this machine's QEMU with its vhost thread, less the guest
     exits: Counter
-    injected: int           # interrupts KVM injected
-    host_irqs: int          # of the card on the host: the PF's, and the VF's, which it forwards
-    vm_irqs: int            # of the card in the virtual machine
-    packets: int            # through the card of the virtual machine, both ways
+    injected: int  # interrupts KVM injected
+    host_irqs: int  # of the card on the host: the PF's, and the VF's, which it forwards
+    vm_irqs: int  # of the card in the virtual machine
+    packets: int  # through the card of the virtual machine, both ways
     bytes: int
 
     def __sub__(self, other: Costs) -> Costs:
         exits = Counter(self.exits)
         exits.subtract(other.exits)
-        plain = {field.name: getattr(self, field.name) - getattr(other, field.name)
-                 for field in dataclasses.fields(self) if field.name != "exits"}
+        plain = {
+            field.name: getattr(self, field.name) - getattr(other, field.name)
+            for field in dataclasses.fields(self)
+            if field.name != "exits"
+        }
         return Costs(exits=exits, **plain)
 
     def as_json(self) -> dict:
         return {**dataclasses.asdict(self), "exits": dict(self.exits)}
 
 
-_HOST = ("head -n 1 /proc/stat; cat /proc/{pid}/stat; echo ===;"
-         "grep . /sys/kernel/debug/kvm/{pid}-*/*exits /sys/kernel/debug/kvm/{pid}-*/irq_injections;"
-         f"echo ===; ls /sys/bus/pci/devices/{PF_PCI}/{{{{,virtfn*/}}}}msi_irqs;"
-         "echo ===; cat /proc/interrupts")
-_VM = ("d=$(readlink -f /sys/class/net/{nic}/device);"
-       "ls $d/msi_irqs 2>/dev/null || ls $d/../msi_irqs; echo ===; cat /proc/interrupts; echo ===;"
-       "cat /sys/class/net/{nic}/statistics/{{rx,tx}}_packets;"
-       "cat /sys/class/net/{nic}/statistics/{{rx,tx}}_bytes")
+_HOST = (
+    "head -n 1 /proc/stat; cat /proc/{pid}/stat; echo ===;"
+    "grep . /sys/kernel/debug/kvm/{pid}-*/*exits /sys/kernel/debug/kvm/{pid}-*/irq_injections;"
+    f"echo ===; ls /sys/bus/pci/devices/{PF_PCI}/{{{{,virtfn*/}}}}msi_irqs;"
+    "echo ===; cat /proc/interrupts"
+)
+_VM = (
+    "d=$(readlink -f /sys/class/net/{nic}/device);"
+    "ls $d/msi_irqs 2>/dev/null || ls $d/../msi_irqs; echo ===; cat /proc/interrupts; echo ===;"
+    "cat /sys/class/net/{nic}/statistics/{{rx,tx}}_packets;"
+    "cat /sys/class/net/{nic}/statistics/{{rx,tx}}_bytes"
+)
 
 
 def _irq_sum(numbers: str, interrupts: str) -> int:
@@ -94,5 +101,14 @@ def read(guest: Guest, vm: Vm) -> Costs:
     exits, injected = _exits(kvm)
     own, vm_irqs, counters = vm.run(_VM.format(nic=vm.nic)).out.split("===\n")
     rx, tx, rx_bytes, tx_bytes = map(int, counters.split())
-    return Costs(cpu_s, guest_cpu_s, qemu_cpu_s, exits, injected,
-                 _irq_sum(card, irqs), _irq_sum(own, vm_irqs), rx + tx, rx_bytes + tx_bytes)
+    return Costs(
+        cpu_s,
+        guest_cpu_s,
+        qemu_cpu_s,
+        exits,
+        injected,
+        _irq_sum(card, irqs),
+        _irq_sum(own, vm_irqs),
+        rx + tx,
+        rx_bytes + tx_bytes,
+    )

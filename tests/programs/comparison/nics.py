@@ -18,8 +18,8 @@ BRIDGE = "br0"
 class Nic:
     key: str
     title: str
-    driver: str                 # in the virtual machine
-    model: str | None = None    # QEMU's, on a tap; None: a VF
+    driver: str  # in the virtual machine
+    model: str | None = None  # QEMU's, on a tap; None: a VF
     vhost: bool = False
 
     @property
@@ -54,8 +54,10 @@ def _on_bridge(guest: Guest, nic: Nic, number: int) -> list[str]:
     The device model sends a broadcast back to the function it came from, which hardware does not
     do. The bridge must not learn from that where a virtual machine is: it is told."""
     tap, mac = f"tap-{nic.key}", f"02:00:00:00:01:{number:02x}"
-    guest.run(f"ip tuntap add {tap} mode tap vnet_hdr && ip link set {tap} master {BRIDGE} up &&"
-              f"bridge fdb add {mac} dev {tap} master static")
+    guest.run(
+        f"ip tuntap add {tap} mode tap vnet_hdr && ip link set {tap} master {BRIDGE} up &&"
+        f"bridge fdb add {mac} dev {tap} master static"
+    )
     return on_tap(nic.model, tap, mac, nic.vhost)
 
 
@@ -63,11 +65,14 @@ def start_all(host: VmHost) -> list[Subject]:
     """One virtual machine per kind of card, its card up, each standing still. They boot one after
     the other, while those before stand still: the host has one CPU."""
     host.guest.run(f"ip link add {BRIDGE} type bridge && ip link set {BRIDGE} up")
-    vf, = host.create_vfs(1)
+    (vf,) = host.create_vfs(1)
     subjects = []
     for number, nic in enumerate(NICS):
-        subject = Subject(nic, host.boot(_on_bridge(host.guest, nic, number) if nic.bridged
-                                         else passed_through(vf)), number)
+        subject = Subject(
+            nic,
+            host.boot(_on_bridge(host.guest, nic, number) if nic.bridged else passed_through(vf)),
+            number,
+        )
         subject.vm.join(subject.host, nic.driver)
         subject.vm.run("netserver")
         subject.vm.pause()
@@ -91,7 +96,9 @@ def plug(guest: Guest, nic: Nic):
     makes the PF promiscuous, so that it would get a copy of what the VF sends."""
     if nic.bridged:
         peer = mac_of(guest, PEER)
-        guest.run(f"ip link set dut master {BRIDGE} && bridge link set dev dut learning off &&"
-                  f"bridge fdb replace {peer} dev dut master static")
+        guest.run(
+            f"ip link set dut master {BRIDGE} && bridge link set dev dut learning off &&"
+            f"bridge fdb replace {peer} dev dut master static"
+        )
     else:
         guest.run("ip link set dut nomaster")

@@ -13,11 +13,26 @@ from .nics import Subject
 _EVENT = "/sys/kernel/tracing/events/kvm/kvm_exit"
 
 # Exit codes of SVM and of VMX. The same code means different things to the two.
-_SVM = {0x60: "host interrupt", 0x64: "interrupt window", 0x78: "idle (HLT)", 0x7b: "I/O port",
-        0x7c: "MSR", 0x400: "register (MMIO)"}
-_VMX = {1: "host interrupt", 7: "interrupt window", 12: "idle (HLT)", 30: "I/O port", 31: "MSR",
-        32: "MSR", 48: "register (MMIO)", 49: "register (MMIO)", 56: "interrupt controller",
-        45: "interrupt controller"}
+_SVM = {
+    0x60: "host interrupt",
+    0x64: "interrupt window",
+    0x78: "idle (HLT)",
+    0x7B: "I/O port",
+    0x7C: "MSR",
+    0x400: "register (MMIO)",
+}
+_VMX = {
+    1: "host interrupt",
+    7: "interrupt window",
+    12: "idle (HLT)",
+    30: "I/O port",
+    31: "MSR",
+    32: "MSR",
+    48: "register (MMIO)",
+    49: "register (MMIO)",
+    56: "interrupt controller",
+    45: "interrupt controller",
+}
 OTHER = "other"
 
 

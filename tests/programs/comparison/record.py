@@ -15,7 +15,16 @@ from harness import images
 
 from .nics import NICS
 from .summary import (
-    BASE, METRICS, Figure, aligned, from_json, number, reasons_rows, totals_rows, widths)
+    BASE,
+    METRICS,
+    Figure,
+    aligned,
+    from_json,
+    number,
+    reasons_rows,
+    totals_rows,
+    widths,
+)
 
 RECORDED = Path(__file__).with_name("recorded.json")
 TEXT = images.CLONE / "Documentation/virtual-machines.rst"
@@ -61,8 +70,13 @@ def _by_better(figures: dict, better: str) -> str:
     for metric in METRICS:
         if metric.better == better:
             cards = figures[metric.key]
-            rows.append([metric.title, _absolute(cards[BASE], metric.unit),
-                         *(_ratio(cards[key]) for key in OTHERS)])
+            rows.append(
+                [
+                    metric.title,
+                    _absolute(cards[BASE], metric.unit),
+                    *(_ratio(cards[key]) for key in OTHERS),
+                ]
+            )
     return _grid(rows)
 
 
@@ -70,10 +84,15 @@ def tables(recorded: dict) -> str:
     """What stands in the text."""
     figures = from_json(recorded["summary"])
     reasons = {WORKLOADS[workload]: cards for workload, cards in recorded["reasons"].items()}
-    return "\n\n".join(["\n".join(textwrap.wrap(recorded["note"] + ".", 99)),
-                        _by_better(figures, "less"), _by_better(figures, "more"),
-                        _grid(totals_rows(recorded["totals"], HEADINGS)),
-                        _grid(reasons_rows(reasons, HEADINGS, digits=2))])
+    return "\n\n".join(
+        [
+            "\n".join(textwrap.wrap(recorded["note"] + ".", 99)),
+            _by_better(figures, "less"),
+            _by_better(figures, "more"),
+            _grid(totals_rows(recorded["totals"], HEADINGS)),
+            _grid(reasons_rows(reasons, HEADINGS, digits=2)),
+        ]
+    )
 
 
 def shown() -> str:

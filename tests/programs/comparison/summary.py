@@ -32,6 +32,7 @@ def _per_packet(workload: str, cost: str) -> Callable[[dict], float]:
         spent = one[workload]["costs"]
         total = sum(spent["exits"].values()) if cost == "exits" else spent[cost]
         return total / max(spent["packets"], 1)
+
     return figure
 
 
@@ -44,43 +45,89 @@ def _cpu_per_mbyte(workload: str) -> Callable[[dict], float]:
     def figure(one: dict) -> float:
         spent = one[workload]["costs"]
         return 1e3 * spent["cpu_s"] / max(spent["bytes"] / 1e6, 1e-6)
+
     return figure
 
 
 METRICS = (
     Metric("ping_p50", "ping, median", "µs", "less", lambda r: statistics.median(r["ping"]["us"])),
-    Metric("ping_p90", "ping, 90 of 100 below", "µs", "less",
-           lambda r: _quantile(r["ping"]["us"], 0.9)),
-    Metric("udp_p50", "UDP echo, median", "µs", "less",
-           lambda r: statistics.median(r["udp"]["us"])),
-    Metric("udp_p90", "UDP echo, 90 of 100 below", "µs", "less",
-           lambda r: _quantile(r["udp"]["us"], 0.9)),
+    Metric(
+        "ping_p90", "ping, 90 of 100 below", "µs", "less", lambda r: _quantile(r["ping"]["us"], 0.9)
+    ),
+    Metric(
+        "udp_p50", "UDP echo, median", "µs", "less", lambda r: statistics.median(r["udp"]["us"])
+    ),
+    Metric(
+        "udp_p90",
+        "UDP echo, 90 of 100 below",
+        "µs",
+        "less",
+        lambda r: _quantile(r["udp"]["us"], 0.9),
+    ),
     Metric("small_out", "64-byte datagrams out", "1/s", "more", lambda r: r["small_out"]["per_s"]),
     Metric("small_in", "64-byte datagrams in", "1/s", "more", lambda r: r["small_in"]["per_s"]),
     Metric("tcp_out", "TCP out", "Mbit/s", "more", lambda r: r["tcp_out"]["mbit_per_s"]),
     Metric("tcp_in", "TCP in", "Mbit/s", "more", lambda r: r["tcp_in"]["mbit_per_s"]),
-    Metric("udp_cpu", "host CPU per packet, UDP echo", "µs", "less",
-           _cpu_per_packet("udp")),
-    Metric("small_out_cpu", "host CPU per packet, datagrams out", "µs", "less",
-           _cpu_per_packet("small_out")),
-    Metric("small_in_cpu", "host CPU per packet, datagrams in", "µs", "less",
-           _cpu_per_packet("small_in")),
+    Metric("udp_cpu", "host CPU per packet, UDP echo", "µs", "less", _cpu_per_packet("udp")),
+    Metric(
+        "small_out_cpu",
+        "host CPU per packet, datagrams out",
+        "µs",
+        "less",
+        _cpu_per_packet("small_out"),
+    ),
+    Metric(
+        "small_in_cpu",
+        "host CPU per packet, datagrams in",
+        "µs",
+        "less",
+        _cpu_per_packet("small_in"),
+    ),
     Metric("tcp_out_cpu", "host CPU per MB, TCP out", "ms", "less", _cpu_per_mbyte("tcp_out")),
     Metric("tcp_in_cpu", "host CPU per MB, TCP in", "ms", "less", _cpu_per_mbyte("tcp_in")),
-    Metric("udp_exits", "exits per packet, UDP echo", "", "less",
-           _per_packet("udp", "exits")),
-    Metric("small_out_exits", "exits per packet, datagrams out", "", "less",
-           _per_packet("small_out", "exits")),
-    Metric("small_in_exits", "exits per packet, datagrams in", "", "less",
-           _per_packet("small_in", "exits")),
-    Metric("udp_host_irqs", "host interrupts per packet, UDP echo", "", "less",
-           _per_packet("udp", "host_irqs")),
-    Metric("small_out_host_irqs", "host interrupts per packet, datagrams out", "", "less",
-           _per_packet("small_out", "host_irqs")),
-    Metric("udp_vm_irqs", "VM interrupts per packet, UDP echo", "", "less",
-           _per_packet("udp", "vm_irqs")),
-    Metric("small_in_vm_irqs", "VM interrupts per packet, datagrams in", "", "less",
-           _per_packet("small_in", "vm_irqs")),
+    Metric("udp_exits", "exits per packet, UDP echo", "", "less", _per_packet("udp", "exits")),
+    Metric(
+        "small_out_exits",
+        "exits per packet, datagrams out",
+        "",
+        "less",
+        _per_packet("small_out", "exits"),
+    ),
+    Metric(
+        "small_in_exits",
+        "exits per packet, datagrams in",
+        "",
+        "less",
+        _per_packet("small_in", "exits"),
+    ),
+    Metric(
+        "udp_host_irqs",
+        "host interrupts per packet, UDP echo",
+        "",
+        "less",
+        _per_packet("udp", "host_irqs"),
+    ),
+    Metric(
+        "small_out_host_irqs",
+        "host interrupts per packet, datagrams out",
+        "",
+        "less",
+        _per_packet("small_out", "host_irqs"),
+    ),
+    Metric(
+        "udp_vm_irqs",
+        "VM interrupts per packet, UDP echo",
+        "",
+        "less",
+        _per_packet("udp", "vm_irqs"),
+    ),
+    Metric(
+        "small_in_vm_irqs",
+        "VM interrupts per packet, datagrams in",
+        "",
+        "less",
+        _per_packet("small_in", "vm_irqs"),
+    ),
 )
 
 
@@ -122,8 +169,10 @@ TOTALS = {
 
 def totals(rounds: list[dict]) -> dict[str, dict[str, int]]:
     """Sums over all rounds, by name and card."""
-    return {name: {nic.key: sum(map(of, (one[nic.key] for one in rounds))) for nic in NICS}
-            for name, of in TOTALS.items()}
+    return {
+        name: {nic.key: sum(map(of, (one[nic.key] for one in rounds))) for nic in NICS}
+        for name, of in TOTALS.items()
+    }
 
 
 # Of the columns, by card.
@@ -131,8 +180,10 @@ TITLES = {nic.key: nic.title for nic in NICS}
 
 
 def totals_rows(sums: dict[str, dict[str, int]], headings: dict[str, str]) -> list[list[str]]:
-    return [["all rounds together", *headings.values()],
-            *([name, *(str(cards[key]) for key in headings)] for name, cards in sums.items())]
+    return [
+        ["all rounds together", *headings.values()],
+        *([name, *(str(cards[key]) for key in headings)] for name, cards in sums.items()),
+    ]
 
 
 def totals_table(sums: dict[str, dict[str, int]]) -> str:
@@ -140,13 +191,17 @@ def totals_table(sums: dict[str, dict[str, int]]) -> str:
 
 
 def as_json(summary: dict[str, dict[str, Figure]]) -> dict:
-    return {metric: {card: dataclasses.asdict(figure) for card, figure in cards.items()}
-            for metric, cards in summary.items()}
+    return {
+        metric: {card: dataclasses.asdict(figure) for card, figure in cards.items()}
+        for metric, cards in summary.items()
+    }
 
 
 def from_json(summary: dict) -> dict[str, dict[str, Figure]]:
-    return {metric: {card: Figure(**figure) for card, figure in cards.items()}
-            for metric, cards in summary.items()}
+    return {
+        metric: {card: Figure(**figure) for card, figure in cards.items()}
+        for metric, cards in summary.items()
+    }
 
 
 def exits_per_packet(traced: dict, reason: str) -> float:
@@ -173,8 +228,13 @@ def table(summary: dict[str, dict[str, Figure]]) -> str:
     rows = [["", "better", *(nic.title for nic in NICS)]]
     for metric in METRICS:
         unit = f" ({metric.unit})" if metric.unit else ""
-        rows.append([metric.title + unit, metric.better,
-                     *(_cell(summary[metric.key][nic.key], nic.key == BASE) for nic in NICS)])
+        rows.append(
+            [
+                metric.title + unit,
+                metric.better,
+                *(_cell(summary[metric.key][nic.key], nic.key == BASE) for nic in NICS),
+            ]
+        )
     return _ruled(rows)
 
 
@@ -182,9 +242,13 @@ def reasons_rows(reasons: dict, headings: dict[str, str], digits: int = 3) -> li
     """One row per workload and reason: exits per packet in the traced pass."""
     rows = [["exits per packet, by reason", *headings.values()]]
     for workload, cards in reasons.items():
-        rows += [[f"{workload}: {reason}",
-                  *(number(exits_per_packet(cards[key], reason), digits) for key in headings)]
-                 for reason in sorted({key for one in cards.values() for key in one["exits"]})]
+        rows += [
+            [
+                f"{workload}: {reason}",
+                *(number(exits_per_packet(cards[key], reason), digits) for key in headings),
+            ]
+            for reason in sorted({key for one in cards.values() for key in one["exits"]})
+        ]
     return rows
 
 
@@ -199,8 +263,7 @@ def widths(rows: list[list[str]]) -> list[int]:
 def aligned(rows: list[list[str]]) -> list[str]:
     """One line for each row."""
     wide = widths(rows)
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, wide)).rstrip()
-            for row in rows]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, wide)).rstrip() for row in rows]
 
 
 def _ruled(rows: list[list[str]]) -> str:
@@ -216,8 +279,10 @@ def losses(summary: dict[str, dict[str, Figure]]) -> list[str]:
             figure = summary[metric.key][nic.key]
             if nic.key == BASE or figure.ratio is None:
                 continue
-            beaten = (figure.ratio_high < 1 if metric.better == "less" else figure.ratio_low > 1)
+            beaten = figure.ratio_high < 1 if metric.better == "less" else figure.ratio_low > 1
             if beaten:
-                found.append(f"{metric.title}: {nic.title} has x{number(figure.ratio)} of the VF's "
-                             f"({metric.better} is better)")
+                found.append(
+                    f"{metric.title}: {nic.title} has x{number(figure.ratio)} of the VF's "
+                    f"({metric.better} is better)"
+                )
     return found

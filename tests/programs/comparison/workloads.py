@@ -29,23 +29,28 @@ def start_answering(guest):
 
 def ping(subject: Subject) -> dict:
     """Round-trip times in microseconds, as ping measures them."""
-    out = subject.vm.run(f"ping -n -i 0.02 -c {PINGS} -W 2 {PEER.ipv4}", timeout=120,
-                         check=False).out
+    out = subject.vm.run(
+        f"ping -n -i 0.02 -c {PINGS} -W 2 {PEER.ipv4}", timeout=120, check=False
+    ).out
     times = [1000 * float(ms) for ms in re.findall(r"time=([\d.]+)", out)]
     return {"us": times, "lost": PINGS - len(times)}
 
 
 def udp(subject: Subject) -> dict:
     """Requests of SMALL_BYTES, one after the other, in microseconds until the response."""
-    return json.loads(subject.vm.call("udp", "ask", PEER.ipv4, PORT, REQUESTS, SMALL_BYTES,
-                                      timeout=300).out)
+    return json.loads(
+        subject.vm.call("udp", "ask", PEER.ipv4, PORT, REQUESTS, SMALL_BYTES, timeout=300).out
+    )
 
 
 def _netperf(shell: Shell, netns: str | None, target: str) -> tuple[float, int, int]:
     """Datagrams of SMALL_BYTES as fast as they go: seconds, sent, arrived. netperf, because iperf3
     has its stream opened by a datagram, which the flood of another side can lose."""
-    out = shell.run(f"netperf -t UDP_STREAM -P 0 -H {target} -l {STREAM_SECONDS} -- "
-                    f"-m {SMALL_BYTES} -R 1", timeout=STREAM_SECONDS + 90, netns=netns).out
+    out = shell.run(
+        f"netperf -t UDP_STREAM -P 0 -H {target} -l {STREAM_SECONDS} -- -m {SMALL_BYTES} -R 1",
+        timeout=STREAM_SECONDS + 90,
+        netns=netns,
+    ).out
     sender, receiver = (line.split() for line in out.splitlines() if line.strip())
     return float(receiver[1]), int(sender[3]), int(receiver[2])
 
@@ -62,11 +67,15 @@ def _small(subject: Subject, inwards: bool) -> dict:
 
 def _tcp(subject: Subject, options: str) -> dict:
     guest = subject.vm.host.guest
-    server = guest.start("iperf3 --server --one-off --forceflush", timeout=STREAM_SECONDS + 120,
-                         netns=PEER.netns)
+    server = guest.start(
+        "iperf3 --server --one-off --forceflush", timeout=STREAM_SECONDS + 120, netns=PEER.netns
+    )
     guest.wait_listening(5201, PEER.netns)
-    client = subject.vm.run(f"iperf3 --json --client {PEER.ipv4} --time {STREAM_SECONDS} {options}",
-                            timeout=STREAM_SECONDS + 90, check=False)
+    client = subject.vm.run(
+        f"iperf3 --json --client {PEER.ipv4} --time {STREAM_SECONDS} {options}",
+        timeout=STREAM_SECONDS + 90,
+        check=False,
+    )
     if client.rc:
         server.kill()
         raise CommandFailed(client)

@@ -37,8 +37,15 @@ class Attack:
     """An attack that runs in the background, on the last CPU."""
 
     def __init__(self, vf: RawVf, kind: str, seconds: float, seed: int = 0):
-        self.job = vf.guest.start_call("attack", vf.pci, kind, seconds, seed,
-                                       vf.guest.config.smp - 1, timeout=20 * seconds + 60)
+        self.job = vf.guest.start_call(
+            "attack",
+            vf.pci,
+            kind,
+            seconds,
+            seed,
+            vf.guest.config.smp - 1,
+            timeout=20 * seconds + 60,
+        )
 
     def wait(self) -> float:
         """Number of operations per second."""
@@ -61,8 +68,12 @@ def under(vf: RawVf, kind: str):
 def busy(guest: Guest, seconds: float = 1.0, cpu: int = 0) -> float:
     """Share of a stretch of time in which a CPU was not idle."""
     sample = f"head -n1 /proc/uptime; grep '^cpu{cpu} ' /proc/stat"
-    first, second = (_idle(text) for text in guest.run(
-        f"{sample}; echo; sleep {seconds}; {sample}", timeout=60).out.split("\n\n"))
+    first, second = (
+        _idle(text)
+        for text in guest.run(f"{sample}; echo; sleep {seconds}; {sample}", timeout=60).out.split(
+            "\n\n"
+        )
+    )
     (then, idle_then), (now, idle_now) = first, second
     return max(0.0, 1 - (idle_now - idle_then) / (now - then))
 
@@ -103,7 +114,7 @@ def log_times(guest: Guest) -> list[float]:
 
 def lines_a_minute(guest: Guest, since: list[float]) -> int:
     """Most lines within a minute, of those after the ones of an earlier `log_times`."""
-    times = log_times(guest)[len(since):]
+    times = log_times(guest)[len(since) :]
     return max((sum(begin <= time < begin + 60 for time in times) for begin in times), default=0)
 
 
@@ -115,4 +126,3 @@ def recovered(vf: RawVf, seconds: float = 20) -> bool:
         if ready and answer["reply"] and answer["reply"][0] & 0xFF == 1:
             return True
     return False
-

@@ -24,9 +24,9 @@ END"""
 
 # Kinds of errors by the kernel's names for them: uncorrectable and correctable status.
 ERRORS = {
-    "correctable": (0, 0x1),        # receiver error
-    "nonfatal": (0x4000, 0),        # completion timeout
-    "fatal": (0x4_0000, 0),         # malformed TLP
+    "correctable": (0, 0x1),  # receiver error
+    "nonfatal": (0x4000, 0),  # completion timeout
+    "fatal": (0x4_0000, 0),  # malformed TLP
 }
 
 

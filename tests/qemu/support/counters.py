@@ -28,6 +28,6 @@ def interrupts(guest: Guest) -> dict[str, int]:
     for line in guest.run("cat /proc/interrupts").out.splitlines():
         words = line.split()
         if f"-{PF_PCI}" in line or words[-1].startswith((PF_HOST.name, "igb_rs")):
-            per_cpu = [int(word) for word in words[1:] if word.isdigit()][:guest.config.smp]
+            per_cpu = [int(word) for word in words[1:] if word.isdigit()][: guest.config.smp]
             counts[words[-1]] = sum(per_cpu)
     return counts

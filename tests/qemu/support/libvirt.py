@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from harness.agent import AgentGone
 from harness.machine import AGENT_PORT
 from harness.nested import CMDLINE, INITRD, VMLINUX, Nested, VmHost
@@ -87,7 +89,10 @@ class Libvirt:
         self.host.guest.run(
             "for d in $(virsh list --name); do virsh destroy $d; done;"
             "virsh net-destroy card; virsh net-undefine card; kill $(cat /run/libvirtd.pid);"
-            "while [ -e /run/libvirtd.pid ]; do sleep 0.1; done", timeout=120, check=False)
+            "while [ -e /run/libvirtd.pid ]; do sleep 0.1; done",
+            timeout=120,
+            check=False,
+        )
 
 
 class Domain(Nested):
@@ -97,8 +102,16 @@ class Domain(Nested):
         super().__init__(libvirt.host, slot)
         self.libvirt = libvirt
         tag = f"<vlan><tag id='{vlan}'/></vlan>" if vlan else ""
-        xml = _DOMAIN.format(name=self.name, kernel=VMLINUX, initrd=INITRD, cmdline=CMDLINE,
-                             mac=mac, vlan=tag, directory=self.directory, agent=AGENT_PORT)
+        xml = _DOMAIN.format(
+            name=self.name,
+            kernel=VMLINUX,
+            initrd=INITRD,
+            cmdline=CMDLINE,
+            mac=mac,
+            vlan=tag,
+            directory=self.directory,
+            agent=AGENT_PORT,
+        )
         self.host.guest.put(f"/tmp/{self.name}.xml", xml.encode())
         libvirt.virsh(f"create /tmp/{self.name}.xml", timeout=180)
 
@@ -121,8 +134,6 @@ class Domain(Nested):
 
     def power_off(self):
         """The guest shuts itself down."""
-        try:
+        with contextlib.suppress(AgentGone):
             self.agent.start("busybox poweroff -f")
-        except AgentGone:
-            pass
         self._wait_gone()

@@ -24,8 +24,10 @@ class Loop:
         self._guest = guest
         self._commands = commands
         self._log = guest.run("mktemp").text
-        steps = " ".join(f"{{ {command}; }} >/dev/null 2>&1 && echo {number} >>{self._log};"
-                         for number, command in enumerate(commands))
+        steps = " ".join(
+            f"{{ {command}; }} >/dev/null 2>&1 && echo {number} >>{self._log};"
+            for number, command in enumerate(commands)
+        )
         self._job = guest.start(f"while :; do {steps} sleep 0.1; done", FOREVER, netns)
 
     def end(self):
@@ -55,11 +57,18 @@ def traffic(lan: Lan, vfs: Iterable[Host] = ()) -> Iterator[Callable[[], None]]:
     """Traffic of many kinds between PF, peer and VFs. It survives interfaces that come and go. What
     the block gets waits until it flows, as it does at the beginning."""
     vfs = list(vfs)
-    streams = [(["iperf3 -s -1"], PEER.netns),
-               ([f"iperf3 -c {PEER.ipv4} -t 20 --bidir"], PF_HOST.netns)]
-    floods = [([f"ping -q -f -s 1400 -w 20 {target}"], host.netns) for host, target in
-              [(PEER, PF_HOST.ipv4), *((vf, PEER.ipv4) for vf in vfs),
-               *((vf, PF_HOST.ipv4) for vf in vfs)]]
+    streams = [
+        (["iperf3 -s -1"], PEER.netns),
+        ([f"iperf3 -c {PEER.ipv4} -t 20 --bidir"], PF_HOST.netns),
+    ]
+    floods = [
+        ([f"ping -q -f -s 1400 -w 20 {target}"], host.netns)
+        for host, target in [
+            (PEER, PF_HOST.ipv4),
+            *((vf, PEER.ipv4) for vf in vfs),
+            *((vf, PF_HOST.ipv4) for vf in vfs),
+        ]
+    ]
 
     def flows():
         for host in (PF_HOST, *vfs):
@@ -74,9 +83,14 @@ def _wait_for_frames(guest: Guest, host: Host):
     """Until the interface has received and sent some more."""
     counters = [f"/sys/class/net/{host.name}/statistics/{way}_packets" for way in ("rx", "tx")]
     before = guest.run(f"cat {' '.join(counters)}", netns=host.netns).out.split()
-    guest.wait_until(" && ".join(f"[ $(cat {counter}) -gt {int(value) + FLOW} ]"
-                                 for counter, value in zip(counters, before)),
-                     30, netns=host.netns)
+    guest.wait_until(
+        " && ".join(
+            f"[ $(cat {counter}) -gt {int(value) + FLOW} ]"
+            for counter, value in zip(counters, before)
+        ),
+        30,
+        netns=host.netns,
+    )
 
 
 @contextlib.contextmanager

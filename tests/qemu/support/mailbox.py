@@ -80,8 +80,9 @@ class RawVf:
 
     def exchange(self, *messages: list[int], seconds: float = 2) -> list[list[int] | None]:
         """Sends messages one after the other; the reply to each, None where there was none."""
-        results = self.script(*(("send", words, seconds) for words in messages),
-                              timeout=30 + seconds * len(messages))
+        results = self.script(
+            *(("send", words, seconds) for words in messages), timeout=30 + seconds * len(messages)
+        )
         return [result["reply"] for result in results]
 
     def ask(self, *messages: list[int]) -> list[int | None]:

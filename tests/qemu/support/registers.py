@@ -73,8 +73,13 @@ class Registers:
     @contextlib.contextmanager
     def again_and_again(self, offset: int, value: int, seconds: float):
         """Writes a register every so often until the block ends."""
-        job = self.guest.start_ask("registers", self.pci, "forever", timeout=600,
-                                   value=[("w", offset, value), ("s", seconds)])
+        job = self.guest.start_ask(
+            "registers",
+            self.pci,
+            "forever",
+            timeout=600,
+            value=[("w", offset, value), ("s", seconds)],
+        )
         try:
             yield
         finally:
@@ -91,10 +96,10 @@ class Registers:
 class Filters:
     """Everything that decides which frame reaches which function, as the device holds it."""
 
-    addresses: dict[str, int]       # MAC: pools, valid entries only
-    vlans: dict[int, int]           # VID: pools, enabled VLVF entries only
-    vlan_table: frozenset[int]      # VIDs in VFTA
-    multicast: tuple[int, ...]      # MTA
+    addresses: dict[str, int]  # MAC: pools, valid entries only
+    vlans: dict[int, int]  # VID: pools, enabled VLVF entries only
+    vlan_table: frozenset[int]  # VIDs in VFTA
+    multicast: tuple[int, ...]  # MTA
     vmolr: tuple[int, ...]
     vmvir: tuple[int, ...]
     dtxswc: int
@@ -107,15 +112,27 @@ class Filters:
         groups = (RAL, RAH, VLVF, VFTA, MTA, VMOLR, VMVIR, (DTXSWC, VFRE, VFTE, VT_CTL))
         values = iter(Registers(guest).read(*(offset for group in groups for offset in group)))
         ral, rah, vlvf, vfta, mta, vmolr, vmvir, single = (
-            tuple(next(values) for _ in group) for group in groups)
+            tuple(next(values) for _ in group) for group in groups
+        )
         return cls(
-            addresses={_mac(low, high): high >> 18 & 0xFF
-                       for low, high in zip(ral, rah) if high & RAH_AV},
+            addresses={
+                _mac(low, high): high >> 18 & 0xFF for low, high in zip(ral, rah) if high & RAH_AV
+            },
             vlans={word & 0xFFF: word >> 12 & 0xFF for word in vlvf if word & VLVF_ENABLE},
-            vlan_table=frozenset(32 * index + bit for index, word in enumerate(vfta)
-                                 for bit in range(32) if word >> bit & 1),
-            multicast=mta, vmolr=vmolr, vmvir=vmvir,
-            dtxswc=single[0], vfre=single[1], vfte=single[2], default_pool=single[3] >> 7 & 7)
+            vlan_table=frozenset(
+                32 * index + bit
+                for index, word in enumerate(vfta)
+                for bit in range(32)
+                if word >> bit & 1
+            ),
+            multicast=mta,
+            vmolr=vmolr,
+            vmvir=vmvir,
+            dtxswc=single[0],
+            vfre=single[1],
+            vfte=single[2],
+            default_pool=single[3] >> 7 & 7,
+        )
 
     def pools_of(self, mac: str) -> int:
         """Bit mask of the pools that receive this address; 0 if no entry has it."""

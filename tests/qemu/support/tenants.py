@@ -73,6 +73,7 @@ def move_in(host: VmHost, count: int = 2) -> Tenants:
 
 # ---- reaching each other ---------------------------------------------------------------------
 
+
 def reaches(source: Place, target: str, seconds: float = 30):
     """Waits until an echo request to the address is answered."""
     source.shell.wait_until(f"ping -c 1 -W 1 -q {target}", seconds, netns=source.host.netns)
@@ -81,16 +82,22 @@ def reaches(source: Place, target: str, seconds: float = 30):
 def answered(source: Place, target: str, count: int = 3, size: int = 56):
     """Ping statistics, all answered."""
     result = ping(source.shell, source.host, target, count=count, size=size)
-    expect(result.complete, f"{source.host.name} -> {target}: {result.received} of "
-                            f"{result.sent} echo requests were answered")
+    expect(
+        result.complete,
+        f"{source.host.name} -> {target}: {result.received} of "
+        f"{result.sent} echo requests were answered",
+    )
     return result
 
 
 def silent(source: Place, target: str, count: int = 2):
     """No echo request to the address is answered."""
     result = ping(source.shell, source.host, target, count=count)
-    expect(result.received == 0, f"{source.host.name} -> {target}: {result.received} of "
-                                 f"{result.sent} echo requests were answered, none should be")
+    expect(
+        result.received == 0,
+        f"{source.host.name} -> {target}: {result.received} of "
+        f"{result.sent} echo requests were answered, none should be",
+    )
 
 
 def talk(tenants: Tenants, one: str, other: str) -> str:
@@ -98,23 +105,30 @@ def talk(tenants: Tenants, one: str, other: str) -> str:
     a, b = tenants.place(one), tenants.place(other)
     rtt = answered(a, b.host.ipv4, count=5)
     answered(a, b.host.ipv6)
-    streams = [tcp_stream(x.shell, x.host, y.host, options=SOCKET_BUFFERS, at=y.shell,
-                          megabytes=MEGABYTES) for x, y in ((a, b), (b, a))]
+    streams = [
+        tcp_stream(x.shell, x.host, y.host, options=SOCKET_BUFFERS, at=y.shell, megabytes=MEGABYTES)
+        for x, y in ((a, b), (b, a))
+    ]
     for stream in streams:
         expect(stream.bytes >= RECEIVED_AT_LEAST, f"{one} <-> {other}: TCP carried only {stream}")
-    return (f"{one} <-> {other}: ping {rtt.rtt_avg:.1f} ms, TCP {streams[0].mbit_per_s:.0f} and "
-            f"{streams[1].mbit_per_s:.0f} Mbit/s")
+    return (
+        f"{one} <-> {other}: ping {rtt.rtt_avg:.1f} ms, TCP {streams[0].mbit_per_s:.0f} and "
+        f"{streams[1].mbit_per_s:.0f} Mbit/s"
+    )
 
 
 # ---- what is shown ---------------------------------------------------------------------------
+
 
 def pci_device(tenants: Tenants) -> str:
     """The VF is a PCI device of the guest, with MSI-X and the stock driver."""
     shown = []
     for vm in tenants.vms:
         line = vm.run("lspci -nn -d 8086:10ca").text
-        expect(line.count("\n") == 0 and "82576 Virtual Function" in line,
-               f"lspci in vm{vm.slot}: {line!r}")
+        expect(
+            line.count("\n") == 0 and "82576 Virtual Function" in line,
+            f"lspci in vm{vm.slot}: {line!r}",
+        )
         address = line.split()[0]
         driver = vm.run(f"basename $(readlink /sys/bus/pci/devices/0000:{address}/driver)").text
         expect(driver == "igbvf", f"driver in vm{vm.slot}: {driver}")
@@ -141,9 +155,12 @@ def traffic_stays_inside(tenants: Tenants) -> str:
 def vlan(tenants: Tenants) -> str:
     """A port VLAN takes a running guest out of one network and into another."""
     vm0 = tenants.place("vm0")
-    tenants.guest.run(f"ip link add link peer name peer.100 type vlan id {VLAN} &&"
-                      f"ip addr add {PEER_IN_VLAN.ipv4}/24 dev peer.100 &&"
-                      "ip link set peer.100 up", netns=PEER.netns)
+    tenants.guest.run(
+        f"ip link add link peer name peer.100 type vlan id {VLAN} &&"
+        f"ip addr add {PEER_IN_VLAN.ipv4}/24 dev peer.100 &&"
+        "ip link set peer.100 up",
+        netns=PEER.netns,
+    )
     tenants.link_set(f"vf 0 vlan {VLAN}")
     # The peer has both addresses on one network: which interface an answer leaves by must not
     # depend on the order of routes.
@@ -153,8 +170,7 @@ def vlan(tenants: Tenants) -> str:
     answered(vm0, PEER_IN_VLAN.ipv4)
     silent(vm0, PF_HOST.ipv4)
     silent(vm0, tenants.place("vm1").host.ipv4)
-    tenants.guest.run(f"{into_vlan.replace('add', 'del')}; ip link del peer.100",
-                      netns=PEER.netns)
+    tenants.guest.run(f"{into_vlan.replace('add', 'del')}; ip link del peer.100", netns=PEER.netns)
     tenants.link_set("vf 0 vlan 0")
     reaches(vm0, PEER.ipv4)
     answered(vm0, PEER.ipv4)
@@ -175,7 +191,7 @@ def link_state(tenants: Tenants) -> str:
 
 
 def shown_vf(tenants: Tenants, index: int) -> dict:
-    link, = json.loads(tenants.guest.run("ip -j -d link show dut").out)
+    (link,) = json.loads(tenants.guest.run("ip -j -d link show dut").out)
     return link["vfinfo_list"][index]
 
 
@@ -211,18 +227,24 @@ def take_liberties(tenants: Tenants) -> str:
     """A tenant takes what a VF may: an address of its own, VLANs, multicast, jumbo frames."""
     vm1 = tenants.place("vm1")
     name = vm1.host.name
-    vm1.shell.run(f"ip link set {name} down && ip link set {name} address {OLD_MAC} &&"
-                  f"ip link set {name} mtu 4000 up")
+    vm1.shell.run(
+        f"ip link set {name} down && ip link set {name} address {OLD_MAC} &&"
+        f"ip link set {name} mtu 4000 up"
+    )
     tenants.vms[1].wait_link()
-    vm1.shell.run(f"ip link add link {name} name old type vlan id {OLD_VLAN} && ip link set old up &&"
-                  f"ip maddr add 01:00:5e:7f:00:55 dev {name}")
+    vm1.shell.run(
+        f"ip link add link {name} name old type vlan id {OLD_VLAN} && ip link set old up &&"
+        f"ip maddr add 01:00:5e:7f:00:55 dev {name}"
+    )
     vm1.shell.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30)
     held = Filters.read(tenants.guest)
     pool = 1 << 1
     expect(held.pools_of(OLD_MAC) == pool, "the tenant's own address is not filtered")
     expect(held.vlans.get(OLD_VLAN, 0) & pool != 0, "the tenant's VLAN is not filtered")
     heard_all = heard(tenants, 1)
-    expect(min(heard_all.values()) > 0, f"the tenant hears nothing of what it asked for: {heard_all}")
+    expect(
+        min(heard_all.values()) > 0, f"the tenant hears nothing of what it asked for: {heard_all}"
+    )
     return "vm1 has an address of its own, a VLAN, a multicast group and an MTU of 4000"
 
 
@@ -232,8 +254,10 @@ def nothing_left(tenants: Tenants) -> str:
     held = Filters.read(tenants.guest)
     expect(not held.pools_of(OLD_MAC), "its address is still filtered")
     expect(not held.vlans.get(OLD_VLAN, 0) & pool, "its VLAN is still filtered")
-    expect(not [mac for mac, pools in held.addresses.items() if pools & pool],
-           f"addresses of the VF: {held.addresses}")
+    expect(
+        not [mac for mac, pools in held.addresses.items() if pools & pool],
+        f"addresses of the VF: {held.addresses}",
+    )
     expect(not held.vfre & pool and not held.vfte & pool, "the VF is still open")
     return "no address, no VLAN; the VF is closed until its next handshake"
 
@@ -251,7 +275,8 @@ def new_tenant(tenants: Tenants) -> str:
     old = heard(tenants, 1)
     expect(not any(old.values()), f"it receives what was meant for the one before it: {old}")
     return f"vm1 now has {mac}, hears nothing meant for the one before it; " + talk(
-        tenants, "vm1", "peer")
+        tenants, "vm1", "peer"
+    )
 
 
 def heard(tenants: Tenants, index: int) -> dict[str, int]:
@@ -275,12 +300,15 @@ def kill_mid_traffic(tenants: Tenants, index: int):
     vm.start(f"iperf3 --client {PEER.ipv4} --bidir --time 60")
     counter = f"/sys/class/net/{PEER.name}/statistics/rx_bytes"
     before = int(tenants.guest.run(f"cat {counter}", netns=PEER.netns).text)
-    tenants.guest.wait_until(f"[ $(cat {counter}) -gt {before + UNDER_WAY_BYTES} ]", 60,
-                             netns=PEER.netns)
+    tenants.guest.wait_until(
+        f"[ $(cat {counter}) -gt {before + UNDER_WAY_BYTES} ]", 60, netns=PEER.netns
+    )
     vm.kill()
     server.kill()
     pool = 1 << index
     held = Filters.read(tenants.guest)
     expect(not held.vfre & pool and not held.vfte & pool, "the VF of a dead guest is still open")
-    expect(not any(pools & pool for pools in held.addresses.values()),
-           f"addresses of a dead guest: {held.addresses}")
+    expect(
+        not any(pools & pool for pools in held.addresses.values()),
+        f"addresses of a dead guest: {held.addresses}",
+    )

@@ -24,7 +24,7 @@ def image() -> Path:
     path = images.CACHE / f"upstream-{images.RELEASE}-{version}.erofs"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(f"{path}.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)        # several processes run tests
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several processes run tests
         if not path.exists():
             subprocess.run([_BUILD, images.KERNEL / "src", path], check=True)
     return path
@@ -40,8 +40,10 @@ class Upstream:
 
     def _mount(self):
         self.guest.put("/tmp/upstream.erofs", image().read_bytes())
-        self.guest.run(f"modprobe loop && mkdir -p {MOUNT} && busybox mount -o ro,loop -t erofs "
-                       f"/tmp/upstream.erofs {MOUNT}")
+        self.guest.run(
+            f"modprobe loop && mkdir -p {MOUNT} && busybox mount -o ro,loop -t erofs "
+            f"/tmp/upstream.erofs {MOUNT}"
+        )
 
     def ynl(self, family: str, operation: str, request: str = "{}", dump: bool = False):
         """A generic netlink request by the kernel's own client."""
@@ -49,7 +51,8 @@ class Upstream:
         result = self.guest.run(
             f"python3 {MOUNT}/tools/net/ynl/pyynl/cli.py --output-json "
             f"--spec {MOUNT}/Documentation/netlink/specs/{family}.yaml "
-            f"{way} {operation} --json {shlex.quote(request)}")
+            f"{way} {operation} --json {shlex.quote(request)}"
+        )
         return parse(result.out)
 
 

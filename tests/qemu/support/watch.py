@@ -9,7 +9,7 @@ import statistics
 
 from .tenants import Place
 
-INTERVAL = 0.1      # seconds
+INTERVAL = 0.1  # seconds
 # Requests that may be on their way when a watch ends: two seconds of them.
 ON_THE_WAY = 20
 
@@ -42,8 +42,9 @@ class Watch:
     """Echo requests from construction until `end`."""
 
     def __init__(self, source: Place, target: str):
-        self._job = source.shell.start(f"ping -n -i {INTERVAL} -W 5 {target}", timeout=600,
-                                       netns=source.host.netns)
+        self._job = source.shell.start(
+            f"ping -n -i {INTERVAL} -W 5 {target}", timeout=600, netns=source.host.netns
+        )
 
     def end(self) -> Watched:
         """Stops sending. The last requests, still on their way, count neither as sent nor as
@@ -51,8 +52,10 @@ class Watch:
         self._job.kill(2)
         out = self._job.wait(check=False).out
         sent = int(re.search(r"(\d+) packets transmitted", out)[1])
-        answers = {int(number): float(rtt)
-                   for number, rtt in re.findall(r"icmp_seq=(\d+) .*time=([\d.]+)", out)}
+        answers = {
+            int(number): float(rtt)
+            for number, rtt in re.findall(r"icmp_seq=(\d+) .*time=([\d.]+)", out)
+        }
         last = max(answers, default=0)
         return Watched(last if sent - last <= ON_THE_WAY else sent, tuple(answers.values()))
 
@@ -60,6 +63,10 @@ class Watch:
 def watch_for(source: Place, target: str, seconds: float) -> Watched:
     """The same for a fixed time, with nothing else happening on purpose."""
     count = int(seconds / INTERVAL)
-    result = source.shell.run(f"ping -n -i {INTERVAL} -c {count} -W 5 {target}",
-                              timeout=seconds + 120, check=False, netns=source.host.netns)
+    result = source.shell.run(
+        f"ping -n -i {INTERVAL} -c {count} -W 5 {target}",
+        timeout=seconds + 120,
+        check=False,
+        netns=source.host.netns,
+    )
     return Watched(count, tuple(map(float, re.findall(r"time=([\d.]+)", result.out))))

@@ -30,14 +30,21 @@ def arrive(guest: Guest, source: Host, target: Host, destination: str) -> bool:
 def tcp_contents(guest: Guest, *ways: tuple[Host, Host, str], megabytes: int = 4):
     """Sends random data by TCP from one host to another, over "ipv4" or "ipv6", all ways at once,
     and compares what arrives; bad checksums on the way are an error too."""
-    directions = [{"source": source.netns, "target": target.netns,
-                   "address": getattr(target, version), "port": PORT + number}
-                  for number, (source, target, version) in enumerate(ways)]
+    directions = [
+        {
+            "source": source.netns,
+            "target": target.netns,
+            "address": getattr(target, version),
+            "port": PORT + number,
+        }
+        for number, (source, target, version) in enumerate(ways)
+    ]
     size = megabytes << 20
     results = guest.ask("streams", size, PATIENCE * guest.slowness, value=directions, timeout=120)
     for (source, target, version), result in zip(ways, results, strict=True):
         assert result == {"received": size, "differs": None, "checksum_errors": 0}, (
-            f"{source.name} -> {target.name}, {version}: {result}")
+            f"{source.name} -> {target.name}, {version}: {result}"
+        )
 
 
 def tcp_content(guest: Guest, source: Host, target: Host, ipv6: bool = False, megabytes: int = 4):
@@ -49,8 +56,10 @@ def tag(guest: Guest, host: Host, vid: int) -> Host:
     """Adds a VLAN interface on top of `host`, up, with addresses of its own."""
     tagged = Host(f"{host.name}.{vid}", host.netns, host.number + 100)
     into = f"-n {host.netns}" if host.netns else ""
-    guest.run(f"ip {into} link add link {host.name} name {tagged.name} type vlan id {vid} &&"
-              f"ip {into} addr add {tagged.ipv4}/25 dev {tagged.name} &&"
-              f"ip {into} addr add 2001:db8:2::{tagged.number:x}/64 dev {tagged.name} nodad &&"
-              f"ip {into} link set {tagged.name} up")
+    guest.run(
+        f"ip {into} link add link {host.name} name {tagged.name} type vlan id {vid} &&"
+        f"ip {into} addr add {tagged.ipv4}/25 dev {tagged.name} &&"
+        f"ip {into} addr add 2001:db8:2::{tagged.number:x}/64 dev {tagged.name} nodad &&"
+        f"ip {into} link set {tagged.name} up"
+    )
     return tagged

@@ -23,8 +23,22 @@ def _compiled() -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "xdp.o"
         subprocess.run(
-            ["clang-19", "-O2", "-g", "-Wall", "-Werror", "--target=bpf", "-mcpu=v3",
-             "-I/usr/include/x86_64-linux-gnu", "-c", SOURCE, "-o", output], check=True)
+            [
+                "clang-19",
+                "-O2",
+                "-g",
+                "-Wall",
+                "-Werror",
+                "--target=bpf",
+                "-mcpu=v3",
+                "-I/usr/include/x86_64-linux-gnu",
+                "-c",
+                SOURCE,
+                "-o",
+                output,
+            ],
+            check=True,
+        )
         return output.read_bytes()
 
 
@@ -39,7 +53,9 @@ class Programs:
     def try_attach(self, name: str, host: Host = PF_HOST, options: str = "") -> Result:
         return self.guest.run(
             f"ip {options} link set {host.name} xdpdrv obj {OBJECT} sec xdp/{name} 2>&1",
-            check=False, netns=host.netns)
+            check=False,
+            netns=host.netns,
+        )
 
     def attach(self, name: str, host: Host = PF_HOST):
         """Attaches a program, or replaces the one that is there."""
@@ -52,13 +68,17 @@ class Programs:
     def churn(self, rounds: int):
         """Attaches a program to the PF, replaces it, and detaches it, over and over."""
         attach = f"ip -force link set {PF_HOST.name} xdpdrv obj {OBJECT} sec xdp/"
-        self.guest.run(f"for i in $(seq {rounds}); do {attach}pass && {attach}bounce && "
-                       f"ip link set {PF_HOST.name} xdpdrv off || exit; done", timeout=120)
+        self.guest.run(
+            f"for i in $(seq {rounds}); do {attach}pass && {attach}bounce && "
+            f"ip link set {PF_HOST.name} xdpdrv off || exit; done",
+            timeout=120,
+        )
 
     def attached(self, host: Host = PF_HOST) -> int | None:
         """The id of the interface's program."""
-        entry, = json.loads(self.guest.run(f"ip -j -d link show {host.name}",
-                                           netns=host.netns).out)
+        (entry,) = json.loads(
+            self.guest.run(f"ip -j -d link show {host.name}", netns=host.netns).out
+        )
         return entry["xdp"]["prog"]["id"] if "xdp" in entry else None
 
     def loaded(self) -> int:
@@ -74,6 +94,6 @@ class Programs:
         self.attach("redirect", source)
         index = int(self.guest.read(f"/sys/class/net/{target.name}/ifindex"))
         show = f"bpftool -j prog show id {self.attached(source)}"
-        table, = json.loads(self.guest.run(show).out)["map_ids"]
+        (table,) = json.loads(self.guest.run(show).out)["map_ids"]
         value = " ".join(str(byte) for byte in index.to_bytes(4, "little"))
         self.guest.run(f"bpftool map update id {table} key 0 0 0 0 value {value}")
