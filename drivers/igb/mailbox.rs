@@ -331,13 +331,14 @@ impl Round {
         let mut rest = Rest::default();
         let cut_off = hw.switch.quarantined();
         let mut answers = Answers::default();
+        let mut apply = false;
         if !direct {
             self.clean_again(io, hw);
         }
         for vf in self.resets.union(self.requests).iter() {
-            if direct && !hw.direct.take(vf, self.now) {
+            if direct && !hw.direct.take(vf, self.resets.contains(vf), self.now) {
                 rest.rationed = true;
-                self.put_off(hw, vf);
+                apply |= self.put_off(hw, vf);
                 continue;
             }
             let (admit, event) = hw.switch.admit(vf, self.now);
@@ -345,9 +346,12 @@ impl Round {
                 note(hw, vf, event, self.now);
             }
             match admit {
-                Admit::Serve => self.serve_one(io, hw, vf, &mut answers),
+                Admit::Serve => {
+                    apply |= self.resets.contains(vf);
+                    self.serve_one(io, hw, vf, &mut answers);
+                }
                 Admit::Later { at } => {
-                    self.put_off(hw, vf);
+                    apply |= self.put_off(hw, vf);
                     rest.wait(self.now, at);
                 }
                 // Cut off in this very round: forgotten in the next.
@@ -356,7 +360,7 @@ impl Round {
         }
         // A VF that reads "granted" may rely on it.
         let closed = !hw.unclean.is_empty() || hw.switch.quarantined() != cut_off;
-        if answers.changed || !self.resets.is_empty() || closed {
+        if apply || answers.changed || closed {
             hw.apply(io);
         }
         answers.send(io, hw);
@@ -374,12 +378,14 @@ impl Round {
         }
     }
 
-    /// The VF is served later; one that was reset is closed at once.
-    fn put_off(&self, hw: &mut Hw, vf: VfIndex) {
-        if self.resets.contains(vf) {
+    /// The VF is served later; one that was reset is closed at once. Returns whether that has to be
+    /// applied.
+    fn put_off(&self, hw: &mut Hw, vf: VfIndex) -> bool {
+        let close = self.resets.contains(vf) && hw.switch.on_flr_pending(vf);
+        if close {
             hw.shadow.vf_was_reset(vf);
-            hw.switch.on_flr_pending(vf);
         }
+        close
     }
 
     /// The VF was reset: by its driver, or because it changes hands.

@@ -17,6 +17,7 @@ from support.attack import (
     COUNTED,
     STORMS,
     Attack,
+    HardInterrupts,
     busy,
     confined,
     cost,
@@ -53,6 +54,15 @@ pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 # Share of a CPU all attacks of one VF may cost the host. A slow kernel makes it larger, as what the
 # attacker itself does is no slower there.
 COST = 0.05
+# Share of a CPU in hard interrupts, of all VFs together.
+HARD = 0.02
+# What seven VFs flood with, and for how long.
+FLOODS = (
+    "reset",
+    "flr",
+    *(pytest.param(kind, marks=pytest.mark.long) for kind in ("message", "ring", "garbage")),
+)
+FLOOD_SECONDS = 5
 # Log lines one VF may cause in a minute: five, and one when it is cut off.
 LINES = 6
 
@@ -279,6 +289,26 @@ def test_storms_cost_the_host_little(lan, pair):
         assert lines <= LINES, kind
         assert recovered(vf), kind
     assert max(figures.values()) < COST * lan.guest.slowness, figures
+
+
+@pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", FLOODS)
+def test_flood_of_seven_in_hard_interrupts(lan, kind):
+    """All VFs at once, with their whole rations: what the host can do nothing about meanwhile."""
+    vfs = raw_vfs(lan, 7)
+    for vf in vfs:
+        vf.handshake()
+    lan.guest.run("sleep 1")
+    with HardInterrupts(lan.guest) as taken:
+        attacks = [Attack(vf, kind, FLOOD_SECONDS) for vf in vfs]
+        done = [attack.wait() for attack in attacks]
+    print(
+        f"{kind}: {taken.share:.2%} of a CPU in {taken.count} interrupts, "
+        f"{sum(done):.0f} operations a second"
+    )
+    assert taken.count > 100 and min(done) > 0
+    assert taken.share < HARD, taken.share
 
 
 @pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)

@@ -50,7 +50,9 @@ fn an_update_does_not_enable_a_vf_whose_reset_is_pending() {
     w.regs.write(0x0c8c, 6);
     w.regs.write(0x0c90, 6);
     w.shadow.vf_was_reset(vf_index(0));
-    w.switch.on_flr_pending(vf_index(0));
+    assert!(w.switch.on_flr_pending(vf_index(0)));
+    // One that goes on resetting itself gives the PF nothing more to do.
+    assert!(!w.switch.on_flr_pending(vf_index(0)));
     send(&mut w, 1, &words(&[1]));
     assert_eq!(w.regs.read(0x0c8c), 6);
     assert_eq!(w.regs.read(0x0c90), 6);

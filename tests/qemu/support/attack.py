@@ -106,6 +106,57 @@ def cost(vf: RawVf, kind: str) -> float:
     return 1 - Attack(vf, kind, 2).wait() / undisturbed
 
 
+TRACING = "/sys/kernel/tracing"
+# "... irq_handler_entry: irq=28 name=dut" and "... irq_handler_exit: irq=28 ret=handled", after a time
+# in seconds. Sums the time between both of each pair, counts them, and begins with the whole time.
+SUM_OF_HANDLERS = r"""
+    match($0, /[0-9]+\.[0-9]+: irq_handler_/) {
+        time = substr($0, RSTART) + 0
+        if (/handler_entry/) { begin = time; if (!first) first = time }
+        else if (begin) { sum += time - begin; count++; begin = 0; last = time }
+    }
+    END { print last - first, sum, count }
+"""
+
+
+class HardInterrupts:
+    """What the handlers of the PF's interrupts took while the block ran, in a guest of one CPU. The
+    entry into the kernel and the way back are not in it."""
+
+    share = 0.0
+    count = 0
+
+    def __init__(self, guest: Guest):
+        self._guest = guest
+
+    def __enter__(self):
+        numbers = self._guest.run(f"ls /sys/bus/pci/devices/{PF_PCI}/msi_irqs").out.split()
+        filtered = " || ".join(f"irq == {number}" for number in numbers)
+        self._guest.run(f"""
+            mountpoint -q {TRACING} || mount -t tracefs tracefs {TRACING}
+            cd {TRACING} && echo 0 >tracing_on && echo mono >trace_clock
+            echo 16384 >buffer_size_kb
+            for event in entry exit; do
+                echo '{filtered}' >events/irq/irq_handler_$event/filter
+                echo 1 >events/irq/irq_handler_$event/enable
+            done
+            echo >trace; echo 1 >tracing_on""")
+        return self
+
+    def __exit__(self, *_):
+        taken = self._guest.run(
+            f"""cd {TRACING} && echo 0 >tracing_on && awk '{SUM_OF_HANDLERS}' trace
+            for event in entry exit; do
+                echo 0 >events/irq/irq_handler_$event/enable
+                echo 0 >events/irq/irq_handler_$event/filter
+            done
+            echo >trace; echo 1 >buffer_size_kb; echo 1 >tracing_on""",
+            timeout=120,
+        ).out.split()
+        whole, handlers, self.count = float(taken[0]), float(taken[1]), int(taken[2])
+        self.share = handlers / whole if whole else 0.0
+
+
 def log_times(guest: Guest) -> list[float]:
     """When the kernel said something about the PF and its VFs, in seconds of the guest's clock."""
     lines = guest.run(f"dmesg | grep -E '{re.escape(PF_PCI[:-2])}|igb' || true").out

@@ -7,7 +7,8 @@
 //! how often there is one. Two limits follow:
 //!
 //! - What is served there is rationed for each VF ([`Direct::take`]): whole starts of a client fit
-//!   into the ration, which comes back slowly. Requests beyond it are left to the work item.
+//!   into the ration, which comes back slowly. What takes longer takes more of it. Requests beyond it
+//!   are left to the work item.
 //! - All wake-ups of the PF together are limited as well ([`Direct::woken`]), whoever causes them and
 //!   however (a VF can also acknowledge what was never sent, or ring while it is cut off). Beyond the
 //!   limit the controller is told to leave some time between interrupts: who has a ration left is still
@@ -23,11 +24,15 @@ use crate::function::{
     MAX_VFS, //
 };
 
-/// Requests per second of a VF that are served in the interrupt, in the long run.
-pub const REQUESTS_PER_SEC: u32 = 20;
-/// Requests of a VF that are served there in a row. igbvf needs sixteen from down to up: twenty starts
-/// without a pause.
-pub const REQUEST_BURST: u32 = 384;
+/// What a VF may be served in the interrupt per second, in the long run: messages, of which a reset of
+/// the VF counts for [`RESET`].
+pub const MESSAGES_PER_SEC: u32 = 20;
+/// What it may be served there in a row. From down to up igbvf needs two resets and fourteen more
+/// messages: twenty starts without a pause.
+pub const MESSAGE_BURST: u32 = 400;
+/// What a reset counts for. It takes some three times the register accesses of a message, as all that
+/// a tenant can leave is cleared.
+const RESET: u64 = 3;
 
 /// Wake-ups per second in the long run.
 pub const WAKE_UPS_PER_SEC: u32 = 200;
@@ -52,7 +57,7 @@ const fn depth(per_sec: u32, burst: u32) -> u64 {
 /// The rations. Time is in nanoseconds of any clock that does not go backwards.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Direct {
-    requests: [Bucket; MAX_VFS],
+    rations: [Bucket; MAX_VFS],
     wake_ups: Bucket,
     spaced: bool,
 }
@@ -62,18 +67,20 @@ impl Direct {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            requests: [const { Bucket::FULL }; MAX_VFS],
+            rations: [const { Bucket::FULL }; MAX_VFS],
             wake_ups: Bucket::FULL,
             spaced: false,
         }
     }
 
-    /// Whether `vf` may be served in the interrupt at time `now`; takes one of its ration if so.
-    pub fn take(&mut self, vf: VfIndex, now: u64) -> bool {
-        const INTERVAL: u64 = interval(REQUESTS_PER_SEC);
-        const DEPTH: u64 = depth(REQUESTS_PER_SEC, REQUEST_BURST);
+    /// Whether `vf`, which has a message or was `reset`, or both, may be served in the interrupt at time
+    /// `now`; takes that from its ration if so.
+    pub fn take(&mut self, vf: VfIndex, reset: bool, now: u64) -> bool {
+        const MESSAGE: u64 = interval(MESSAGES_PER_SEC);
+        const DEPTH: u64 = depth(MESSAGES_PER_SEC, MESSAGE_BURST);
+        let cost = if reset { RESET * MESSAGE } else { MESSAGE };
         // PANIC: an index is below MAX_VFS by its type.
-        self.requests[vf.index()].take(INTERVAL, DEPTH, now).is_ok()
+        self.rations[vf.index()].take(cost, DEPTH, now).is_ok()
     }
 
     /// Counts a wake-up of the PF at time `now`. Returns whether spacing has to begin with it.
@@ -126,25 +133,29 @@ mod tests {
     #[test]
     fn whole_starts_fit() {
         let mut direct = Direct::new();
-        // Twenty starts of sixteen requests each, at once.
-        assert!((0..20 * 16).all(|_| direct.take(vf(3), NOW)));
+        // Twenty starts of igbvf, at once.
+        for n in 0..20 * 16 {
+            assert!(direct.take(vf(3), n % 8 == 0, NOW));
+        }
     }
 
     #[test]
     fn the_ration_comes_back_slowly() {
-        let mut direct = Direct::new();
-        let burst = (0..10_000).filter(|_| direct.take(vf(0), NOW)).count();
-        assert_eq!(burst, 384);
-        // Tried a thousand times a second, for ten seconds.
-        let more = (1..=10_000).filter(|ms| direct.take(vf(0), NOW + ms * MS));
-        assert_eq!(more.count(), 200);
+        for (reset, burst, more) in [(false, 400, 200), (true, 133, 67)] {
+            let mut direct = Direct::new();
+            let served = (0..10_000).filter(|_| direct.take(vf(0), reset, NOW));
+            assert_eq!(served.count(), burst);
+            // Tried a thousand times a second, for ten seconds.
+            let served = (1..=10_000).filter(|ms| direct.take(vf(0), reset, NOW + ms * MS));
+            assert_eq!(served.count(), more);
+        }
     }
 
     #[test]
     fn nobody_uses_up_anothers() {
         let mut direct = Direct::new();
-        while direct.take(vf(0), NOW) {}
-        assert!((1..7).all(|n| direct.take(vf(n), NOW)));
+        while direct.take(vf(0), false, NOW) {}
+        assert!((1..7).all(|n| direct.take(vf(n), false, NOW)));
     }
 
     #[test]

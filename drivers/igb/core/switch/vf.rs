@@ -152,10 +152,15 @@ impl Switch {
     /// Notes that a reset of `vf` is pending but will only be handled later, because the VF has used up
     /// its requests. It is closed at once, so that no update enables it again in between.
     ///
-    /// Costs nothing that has to be rationed. As for [`Switch::on_flr`], the caller tells the
-    /// [`Shadow`](super::Shadow).
-    pub fn on_flr_pending(&mut self, vf: VfIndex) {
-        self.vf_mut(vf).session.close();
+    /// Costs nothing that has to be rationed. Returns whether it was open until now; only then, as for
+    /// [`Switch::on_flr`], the caller tells the [`Shadow`](super::Shadow) and applies what follows. A
+    /// VF that goes on resetting itself is closed once.
+    #[must_use]
+    pub fn on_flr_pending(&mut self, vf: VfIndex) -> bool {
+        let session = &mut self.vf_mut(vf).session;
+        let was_open = session.is_open();
+        session.close();
+        was_open
     }
 
     /// Notes whether the queues of `vf` have come to rest, so that what its tenant left in registers
