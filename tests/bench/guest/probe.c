@@ -13,6 +13,8 @@
  *   probe mailbox BAR COUNT BYTE FIFO    the same as a VF without driver, BAR the file of its
  *                                        registers, from when someone writes to FIFO: the longest
  *                                        time until the answer was there
+ *   probe resets|handshakes BAR COUNT    a VF without driver resets itself, or says hello; with
+ *                                        pauses in which the PF serves it
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -216,6 +218,11 @@ static volatile uint32_t *registers(const char *bar)
 	return map;
 }
 
+/* VTCTRL, 8.26. */
+#define VTCTRL 0x0000
+#define VTCTRL_RST (1 << 26)
+#define SERVED_US 2000
+
 /* Spins, as drivers of VFs do. With PAUSE the emulator gives the other CPUs their turn. */
 static void until_answered(volatile uint32_t *reg)
 {
@@ -283,6 +290,22 @@ static int mailbox(char **argv)
 	return 0;
 }
 
+static int tenants(char **argv, int resets)
+{
+	volatile uint32_t *reg = registers(argv[2]);
+	uint64_t count = number(argv[3]), time;
+	uint32_t words[MSG_WORDS] = { MSG_VF_RESET };
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (resets)
+			reg[VTCTRL / 4] = VTCTRL_RST;
+		else if ((transact(reg, words, &time) & 0xff) != MSG_VF_RESET)
+			errx(1, "%s: handshake %llu was not answered", argv[2], (unsigned long long)i);
+		usleep(SERVED_US);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 2 ? argv[1] : "";
@@ -297,6 +320,8 @@ int main(int argc, char **argv)
 		return addresses(argv);
 	if (!strcmp(what, "mailbox") && argc == 6)
 		return mailbox(argv);
+	if ((!strcmp(what, "resets") || !strcmp(what, "handshakes")) && argc == 4)
+		return tenants(argv, !strcmp(what, "resets"));
 	if (!strcmp(what, "sink"))
 		sink(argv);
 	if (!strcmp(what, "send") && argc == 6)

@@ -9,6 +9,7 @@
 . /tmp/bench/lib.sh
 
 SETTINGS=50
+TENANTS=50
 
 # addresses VF BYTE: sets its address again and again; prints the longest time in nanoseconds.
 addresses() { $BENCH/probe addresses "$(vf_device "$1")" $SETTINGS "$2"; }
@@ -43,3 +44,10 @@ phase two-cpus on 0 1
 phase numvfs7 enable_vfs
 sleep 5
 phase vf-address addresses 0 33
+device=$(readlink -f $PF/virtfn6)
+echo "${device##*/}" >"$device/driver/unbind"
+echo 1 >"$device/enable"
+$BENCH/probe resets "$device/resource0" 1
+phase vf-reset $BENCH/probe resets "$device/resource0" $TENANTS
+$BENCH/probe handshakes "$device/resource0" 1
+phase vf-handshake $BENCH/probe handshakes "$device/resource0" $TENANTS
