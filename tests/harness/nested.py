@@ -169,8 +169,9 @@ class Nested(Shell):
 class Vm(Nested):
     """A guest in a QEMU of its own; as a context manager it is killed at the end."""
 
-    def __init__(self, host: VmHost, slot: int, nic: list[str]):
+    def __init__(self, host: VmHost, slot: int, nic: list[str], cmdline: str = ""):
         super().__init__(host, slot)
+        self.cmdline = f"{CMDLINE} {cmdline}"
         self.qemu = host.guest.start(
             shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log", timeout=None
         )
@@ -203,7 +204,7 @@ class Vm(Nested):
             "-initrd",
             INITRD,
             "-append",
-            CMDLINE,
+            self.cmdline,
             "-serial",
             f"file:{self.directory}/console.log",
             "-drive",
@@ -346,15 +347,15 @@ class VmHost:
 
     # ---- guests ------------------------------------------------------------------------------
 
-    def start(self, nic: list[str]) -> Vm:
-        """Starts a guest and does not wait for it."""
+    def start(self, nic: list[str], cmdline: str = "") -> Vm:
+        """Starts a guest, with more words for its kernel, and does not wait for it."""
         free = set(range(len(self.agents))) - {vm.slot for vm in self.running}
-        vm = Vm(self, min(free), nic)
+        vm = Vm(self, min(free), nic, cmdline)
         self.running.append(vm)
         return vm
 
-    def boot(self, nic: list[str]) -> Vm:
-        return self.start(nic).wait_ready()
+    def boot(self, nic: list[str], cmdline: str = "") -> Vm:
+        return self.start(nic, cmdline).wait_ready()
 
     def boot_all(self, *nics: list[str]) -> list[Vm]:
         """Several guests, one after the other: at the same time takes longer on one CPU."""

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """Virtual machines that own a VF, and what becomes of the VF after them."""
 
+import json
 import time
 
 import pytest
 from support import tenants
+from support.dpdk import TestPmd
 
 from harness.agent import AgentGone
-from harness.nested import HOST_OF_GUESTS, passed_through
+from harness.nested import HOST_OF_GUESTS, Vm, passed_through, vm_host
+from harness.topology import PEER
+from harness.traffic import ping
 
 # C igb waits for the guest in sriov_numvfs with the PF's lock held, has no link state, and leaves
 # a tenant's filters to the next one.
@@ -83,3 +87,83 @@ def test_killed_guest(vmhost):
     tenants.kill_mid_traffic(scene, 0)
     vmhost.remove_vfs()
     assert tenants.ping(scene.guest, tenants.PF_HOST, tenants.PEER.ipv4, count=3).complete
+
+
+# ---- what a tenant leaves, end to end --------------------------------------------------------
+
+# Pages that each guest's kernel leaves alone, so that whoever writes there was told to by hand.
+TRAP, TRAP_BYTES = 0x6000000, 0x10000
+KEPT_FREE = f"memmap={TRAP_BYTES:#x}${TRAP:#x}"
+FRAMES = 10_000
+# Of queue 0; those of queue 1 are 0x100 further.
+TDWBAL, TDWBAH, HEAD_WRITE_BACK = 0x3838, 0x383C, 1
+RDBAL, TDBAL, SRRCTL, VTIVAR, VMBMEM = 0x2800, 0x3800, 0x280C, 0x1700, 0x0800
+
+
+def changed(vm: Vm) -> list[int]:
+    """Where somebody has written into the trap."""
+    return json.loads(vm.call("trap", "changed", TRAP, TRAP_BYTES).out)
+
+
+def set_registers(vm: Vm, vf: str, values: dict[int, int]):
+    vm.ask("registers", vf, value=[["w", offset, value] for offset, value in values.items()])
+
+
+def leave_all(vm: Vm, vf: str):
+    """A tenant with igbvf that has its controller write where it likes, and leaves that and all else
+    it can."""
+    vm.call("trap", "fill", TRAP, TRAP_BYTES)
+    assert not changed(vm)
+    vm.join(vm_host(0))
+    for queue in range(2):
+        at = 0x100 * queue
+        set_registers(
+            vm, vf, {TDWBAH + at: 0, TDWBAL + at: TRAP + 0x1000 * queue | HEAD_WRITE_BACK}
+        )
+    ping(vm, vm_host(0), PEER.ipv4, count=20)
+    assert changed(vm), "the head write-back does not show where it would"
+    set_registers(
+        vm,
+        vf,
+        {
+            **{at + 0x100 * n: TRAP + 0x2000 for at in (RDBAL, TDBAL) for n in range(2)},
+            **{SRRCTL + 0x100 * n: 0x0200_0404 for n in range(2)},
+            VTIVAR: 0x8282_8282,
+            **{VMBMEM + 4 * n: TRAP + n for n in range(1, 16)},
+        },
+    )
+    vm.kill()
+
+
+def all_intact(source, vm_ip: str, shell, frames: int = FRAMES):
+    """So many echo requests and their answers, whose contents ping compares."""
+    found = shell.run(
+        f"ping -n -q -f -c {frames} -s 1000 {vm_ip}", timeout=600, check=False, netns=source.netns
+    )
+    assert f"{frames} packets transmitted, {frames} received" in found.out, found
+    assert "wrong data" not in found.out + found.err, found
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.allow_log("DMAR: ")  # of tenant one, whose addresses are not all its own
+@pytest.mark.parametrize("driver", ["igbvf", "dpdk"])
+def test_nothing_a_tenant_left_happens_to_the_next(vmhost, driver):
+    """C igb leaves the head write-back: the controller writes into the next tenant's memory."""
+    (vf,) = vmhost.create_vfs(1)
+    one = vmhost.boot(passed_through(vf), KEPT_FREE)
+    leave_all(one, tenants.vf_in(one))
+    two = vmhost.boot(passed_through(vf), f"{KEPT_FREE} hugepages=48")
+    two.call("trap", "fill", TRAP, TRAP_BYTES)
+    if driver == "igbvf":
+        two.run("echo 0 >/proc/sys/vm/nr_hugepages")
+        two.join(vm_host(0))
+        all_intact(vm_host(0), PEER.ipv4, two)
+    else:
+        pmd = TestPmd(two, tenants.vf_in(two), "uio_pci_generic", lcores="(0,1)@0", pages=48)
+        pmd.run("start")
+        all_intact(PEER, vm_host(0).ipv4, vmhost.guest)
+        pmd.quit()
+    assert not changed(two)
+    two.power_off()
+    vmhost.remove_vfs()

@@ -28,11 +28,6 @@ def scene(vmhost):
     return tenants.move_in(vmhost)
 
 
-def vf_in(vm) -> str:
-    """PCI address of the VF as the guest has it."""
-    return "0000:" + vm.run("lspci -d 8086:10ca").text.split()[0]
-
-
 # ---- guests that end, or reset their VF ------------------------------------------------------
 
 
@@ -66,7 +61,7 @@ def test_flr_under_a_bound_driver(scene):
 
 def test_many_flrs_and_rebinds(scene):
     vm0 = scene.vms[0]
-    vf = vf_in(vm0)
+    vf = tenants.vf_in(vm0)
     watch = Watch(scene.place("vm1"), PEER.ipv4)
     vm0.run(f"echo {vf} >/sys/bus/pci/drivers/igbvf/unbind")
     vm0.run(f"for i in $(seq 20); do echo 1 >/sys/bus/pci/devices/{vf}/reset; done", timeout=120)
@@ -167,7 +162,7 @@ class Hostile:
     """A guest that drives the registers of its VF itself."""
 
     def __init__(self, vm):
-        self.vm, self.vf = vm, vf_in(vm)
+        self.vm, self.vf = vm, tenants.vf_in(vm)
         vm.run(f"echo {self.vf} >/sys/bus/pci/drivers/igbvf/unbind")
 
     def beside(self, victim: Place, what: str):

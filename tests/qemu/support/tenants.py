@@ -62,6 +62,11 @@ class Tenants:
         expect(result.rc == 0, str(result))
 
 
+def vf_in(vm) -> str:
+    """PCI address of the VF as the guest has it."""
+    return "0000:" + vm.run("lspci -d 8086:10ca").text.split()[0]
+
+
 def move_in(host: VmHost, count: int = 2) -> Tenants:
     """VFs, guests and their networks, up."""
     vfs = host.create_vfs(count)
