@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# kernel-inside.sh STEP RELEASE: fills /kernel; runs in the toolchain root.
+# kernel-inside.sh STEP: fills /kernel; runs in the toolchain root.
 #
 #   /kernel/release        the kernel release, as uname -r has it
 #   /kernel/vmlinuz        the stock image
@@ -12,23 +12,12 @@
 
 set -euo pipefail
 
-wanted=$2
-series=${wanted%%+*}
-series=${series%.*}
-flavour=${wanted#*+}
-
 apt=(-o Dir::State::lists=/kernel/apt -o APT::Sandbox::User=root -o Dir::Cache::pkgcache=
 	-o Dir::Cache::srcpkgcache=)
 
-# The newest release of the pinned series and flavour, should the pinned one be gone.
-newest_release() {
-	apt-cache "${apt[@]}" pkgnames "linux-image-$series." | grep -E "\+$flavour\$" |
-		sed 's/^linux-image-//' | sort -V | tail -n 1
-}
+notice=/kernel/notice
 
-version_of() {
-	apt-cache "${apt[@]}" show --no-all-versions "$1" | sed -n 's/^Version: //p' | head -n 1
-}
+. /src/tests/env/kernel-choice.sh
 
 # The image package is only a list of dependencies in some releases: take those of its packages
 # that carry the release in their name.
@@ -41,16 +30,20 @@ parts_of() {
 		done || :
 }
 
-download() {
-	local release version part
+# Leaves /kernel/release and, if it is not the usual one, /kernel/notice, which says why.
+choose() {
+	local series release
 	mkdir -p /kernel/apt /kernel/debs
 	apt-get "${apt[@]}" update
-	release=$wanted
-	if [[ -z $(version_of "linux-image-$release") ]]; then
-		release=$(newest_release)
-		[[ -n $release ]] || { echo "no linux-image-$series.*+$flavour on the mirror"; exit 1; }
-	fi
+	choose_kernel /src/tests/env/kernel.series >/kernel/choice
+	read -r series release </kernel/choice
 	echo "$release" >/kernel/release
+	echo "series $series, release $release"
+}
+
+download() {
+	local series release version part
+	read -r series release </kernel/choice
 	version=$(version_of "linux-headers-$release")
 	cd /kernel/debs
 	for part in $(parts_of "$release") "linux-headers-$release" "linux-source-$series=$version"; do
@@ -59,8 +52,8 @@ download() {
 }
 
 unpack() {
-	local release deb top
-	release=$(</kernel/release)
+	local series release deb top
+	read -r series release </kernel/choice
 	mkdir /kernel/unpacked
 	for deb in /kernel/debs/*.deb; do
 		echo "unpacking ${deb##*/}"
@@ -78,17 +71,7 @@ unpack() {
 	mkdir "$top"
 	tar --extract --directory "$top" --file "usr/src/linux-source-$series.tar.xz"
 	mv "$top/linux-source-$series" /kernel/src
-	rm -rf "$top" /kernel/unpacked /kernel/debs /kernel/apt
-}
-
-check_compiler() {
-	local needs has
-	needs=$(sed -n 's/^CONFIG_RUSTC_VERSION_TEXT="\(.*\)"/\1/p' /kernel/headers/.config)
-	has=$(rustc --version)
-	[[ $needs == "$has" ]] && return
-	echo "this kernel was built with '$needs', the toolchain root has '$has':"
-	echo "Rust metadata of another compiler would not match the kernel's symbols"
-	exit 1
+	rm -rf "$top" /kernel/unpacked /kernel/debs /kernel/apt /kernel/choice
 }
 
 # KERNELRELEASE must be given while preparing: it ends up in the modules' version magic.
@@ -98,7 +81,6 @@ kbuild() {
 }
 
 configure() {
-	check_compiler
 	mkdir /kernel/kdir
 	cp /kernel/headers/.config /kernel/kdir/.config
 	kbuild olddefconfig

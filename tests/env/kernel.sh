@@ -2,26 +2,26 @@
 # shellcheck shell=bash disable=SC2034
 #
 # The stock kernel: image, modules, source, and a build directory with the Rust metadata that
-# Debian's headers package lacks. Needs provide_root.
+# Debian's headers package lacks. kernel.series says which. Needs provide_root.
 
 build_kernel() {
-	local wanted
-	wanted=$(<"$ENV_DIR/kernel.release")
 	inside_kernel() {
 		as_root "$ENV_DIR/chroot.sh" "$ROOT" "$CLONE:/src" "$1:/kernel" -- \
-			bash /src/tests/env/kernel-inside.sh "$2" "$wanted"
+			bash /src/tests/env/kernel-inside.sh "$2"
 	}
-	step "download the kernel packages" inside_kernel "$1" download
-	[[ $(<"$1/release") == "$wanted" ]] ||
-		say "notice: $wanted is gone from the mirror, using $(<"$1/release")"
+	step "choose a kernel" inside_kernel "$1" choose
+	[[ ! -s $1/notice ]] || say "notice: $(<"$1/notice")"
+	step "download the packages of $(<"$1/release")" inside_kernel "$1" download
 	step "unpack the kernel packages" inside_kernel "$1" unpack
 	step "configure the build directory" inside_kernel "$1" configure
 	step "generate the Rust metadata" inside_kernel "$1" prepare
 }
 
-kernel_key() { key "$(root_key)" "$ENV_DIR/kernel.release" "$ENV_DIR"/kernel{,-inside}.sh; }
+kernel_key() {
+	key "$(root_key)" "$ENV_DIR/kernel.series" "$ENV_DIR"/kernel{,-choice,-inside}.sh
+}
 
 provide_kernel() {
 	KERNEL=$CACHE/kernel-$(kernel_key)
-	product kernel "$(kernel_key)" "kernel $(<"$ENV_DIR/kernel.release")" build_kernel
+	product kernel "$(kernel_key)" "kernel" build_kernel
 }
