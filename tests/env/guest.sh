@@ -27,10 +27,10 @@ build_guest() {
 }
 
 guest_key() {
-	key "$(kernel_key)" "$ENV_DIR/packages.guest" "$ENV_DIR"/guest{,-inside}.sh
+	key "$(kernel_key)" "$ENV_DIR/packages.guest" "$ENV_DIR"/{bootstrap,guest,guest-inside}.sh
 }
 
 provide_guest() {
-	GUEST=$CACHE/guest-$(guest_key)
 	product guest "$(guest_key)" "guest image" build_guest
+	GUEST=$CACHE/guest-$(guest_key)
 }

@@ -18,10 +18,10 @@ build_kernel() {
 }
 
 kernel_key() {
-	key "$(root_key)" "$ENV_DIR/kernel.series" "$ENV_DIR"/kernel{,-choice,-inside}.sh
+	key "$TOOLCHAIN" "$ENV_DIR/kernel.series" "$ENV_DIR"/kernel{,-choice,-inside}.sh
 }
 
 provide_kernel() {
-	KERNEL=$CACHE/kernel-$(kernel_key)
 	product kernel "$(kernel_key)" "kernel" build_kernel
+	KERNEL=$CACHE/kernel-$(kernel_key)
 }

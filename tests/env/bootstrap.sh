@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# Installs Debian packages into a directory or an archive.
+
+list_packages() { sed 's/#.*//' "$1" | xargs | tr ' ' ,; }
+
+# Debian 13 plus, from backports, only what is named here.
+pin_backports() {
+	cat >"$1" <<-PIN
+		Package: src:qemu src:seabios src:ipxe src:edk2
+		Pin: release n=$SUITE-backports
+		Pin-Priority: 500
+	PIN
+}
+
+# debootstrap FORMAT TARGET PACKAGES OPTION...: an image of the suite. The root directory comes
+# as a directory when root makes it, else as a tar stream unpacked in a user namespace.
+bootstrap() {
+	local format=$1 target=$2 packages=$3 scratch
+	shift 3
+	scratch=$(mktemp -d)
+	write_sources "$scratch/sources.list"
+	write_apt_options "$scratch/apt.conf"
+	pin_backports "$scratch/pin"
+	chmod -R a+rX "$scratch"
+	local arguments=(--format="$format" --include="$packages" --verbose --arch=amd64
+		--aptopt="$scratch/apt.conf"
+		--setup-hook="mkdir -p \"\$1/etc/apt/preferences.d\""
+		--setup-hook="copy-in $scratch/pin /etc/apt/preferences.d"
+		"$@" "$SUITE" "$target" "$scratch/sources.list")
+	local status=0
+	mmdebstrap "${arguments[@]}" || status=$?
+	rm -rf "$scratch"
+	return "$status"
+}
