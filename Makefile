@@ -46,11 +46,11 @@ help:
 	@echo 'make test-record         records what they ask of their guests, which make test checks'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
-	@echo 'make prepare             only fill the cache (toolchain root, kernel, guest)'
+	@echo 'make prepare             only fill the cache (toolchain root, kernel, guest), or mend it'
 	@echo 'make prepare-vm          and the image of a guest that has virtual machines'
 	@echo 'make enter               a shell in the toolchain root'
 	@echo 'make clean               remove build/'
-	@echo 'make clean-cache         remove the cache'
+	@echo 'make clean-cache         empty the cache, unless it is in use'
 	@echo
 	@echo 'DRIVER=igb runs run, shell and test with the stock C driver instead.'
 	@echo 'The cache is in $$IGB_RS_CACHE, else $$XDG_CACHE_HOME/igb-rs, else ~/.cache/igb-rs.'

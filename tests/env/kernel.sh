@@ -10,7 +10,7 @@ build_kernel() {
 			bash /src/tests/env/kernel-inside.sh "$2"
 	}
 	step "choose a kernel" inside_kernel "$1" choose
-	[[ ! -s $1/notice ]] || say "notice: $(<"$1/notice")"
+	[[ ! -s $1/notice ]] || notice "$(<"$1/notice")"
 	step "download the packages of $(<"$1/release")" inside_kernel "$1" download
 	step "unpack the kernel packages" inside_kernel "$1" unpack
 	step "configure the build directory" inside_kernel "$1" configure

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash disable=SC2034
 #
-# Shared by the scripts of tests/env: messages, the cache of built products, and the private
-# mount namespace everything runs in. Needs bash, coreutils, util-linux and mmdebstrap; every
-# other program comes from the toolchain root.
+# Shared by the scripts of tests/env: messages, steps, and the private mount namespace everything
+# runs in. Needs bash, coreutils, findutils, util-linux and mmdebstrap; every other program comes
+# from the toolchain root.
 
 set -euo pipefail
 
@@ -13,9 +13,10 @@ CACHE=${IGB_RS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/igb-rs}
 export PATH=$PATH:/usr/sbin:/sbin
 LOG=/dev/null
 TICKER=
-PARTIAL=
 
 say() { printf '%s\n' "$*" >&2; }
+
+notice() { say "notice: $*"; }
 
 die() {
 	printf 'error: %s\n' "$*" >&2
@@ -26,10 +27,11 @@ die() {
 
 NAMESPACE=(unshare --mount --propagation private)
 ((EUID == 0)) || NAMESPACE+=(--map-root-user --map-auto)
+NAMESPACE+=(--)
 
 # Runs a command with root's rights over the cache, in a mount namespace of its own. As an
 # ordinary user, a user namespace provides them.
-as_root() { "${NAMESPACE[@]}" -- "$@"; }
+as_root() { "${NAMESPACE[@]}" "$@"; }
 
 # Says early, and in words, why an ordinary user cannot go on.
 require_namespaces() {
@@ -60,11 +62,17 @@ require_package() {
 
 # ---- steps with visible progress -------------------------------------------------------------
 
-# Shows how long the running step has taken and the last line it logged.
+# Shows how long the running step has taken and the last line it logged. Ends with its nap, which
+# would keep locks and the terminal for some seconds more.
 ticker() {
-	local label=$1 begin=$SECONDS pause=15 line
+	local label=$1 begin=$SECONDS pause=15 line nap=
+	trap 'kill "$nap" 2>/dev/null; exit 0' TERM INT HUP
+	trap - EXIT
 	[[ -t 2 ]] && pause=1
-	while sleep "$pause" && kill -0 "$$" 2>/dev/null; do
+	while kill -0 "$$" 2>/dev/null; do
+		sleep "$pause" &
+		nap=$!
+		wait "$nap"
 		line=$(tail -c 400 "$LOG" 2>/dev/null | tr -d '\r' | tail -n 1 | cut -c 1-70) || :
 		if [[ -t 2 ]]; then
 			printf '\r\033[K    %s  %d s  %s' "$label" $((SECONDS - begin)) "$line" >&2
@@ -92,6 +100,8 @@ step() {
 	set +e
 	(
 		set -e
+		# Nothing that stays behind keeps others from making the product.
+		[[ -z ${MAKING:-} ]] || exec {MAKING}>&-
 		"$@"
 	) >>"$LOG" 2>&1 </dev/null
 	status=$?
@@ -104,54 +114,19 @@ step() {
 	say "    $label: done in $((SECONDS - begin)) s"
 }
 
-# ---- products --------------------------------------------------------------------------------
+# ---- the end ---------------------------------------------------------------------------------
 
-# The key of a product: a hash over the contents of its input files, less their comments, and
-# over further words.
-key() {
-	local input
-	for input; do
-		if [[ -f $input ]]; then sed '/^[[:space:]]*\(#\|$\)/d' "$input"; else printf '%s\n' "$input"; fi
-	done | sha256sum | cut -c 1-12
-}
-
-remove_partial() {
-	[[ -n $PARTIAL ]] && as_root rm -rf --one-file-system "$PARTIAL"
-	PARTIAL=
-}
+# What is to be done at the end, whatever that is: functions, called with the status.
+AT_END=()
 
 finish() {
-	local status=$?
+	local status=$? function
+	trap '' INT TERM HUP
+	trap - EXIT
 	stop_ticker
-	remove_partial
+	for function in "${AT_END[@]}"; do "$function" "$status"; done
 	exit "$status"
 }
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-
-# product NAME KEY TITLE BUILDER: makes sure that $CACHE/NAME-KEY exists. BUILDER is called with
-# the directory to fill, which becomes the product by one rename; whoever comes at the same time
-# waits for it instead of building it again.
-product() {
-	local name=$1 title=$3 builder=$4 path=$CACHE/$1-$2 lock
-	[[ -d $path ]] && return
-	mkdir -p "$CACHE/log"
-	exec {lock}>"$CACHE/$name.lock"
-	if ! flock --nonblock "$lock"; then
-		say "==> $title: being built by another process, waiting"
-		flock "$lock"
-	fi
-	if [[ ! -d $path ]]; then
-		LOG=$CACHE/log/$name.log
-		say "==> $title (log: $LOG)"
-		: >"$LOG"
-		PARTIAL=$path.partial
-		as_root rm -rf --one-file-system "$PARTIAL"
-		mkdir -p "$PARTIAL"
-		"$builder" "$PARTIAL"
-		mv -T "$PARTIAL" "$path"
-		PARTIAL=
-	fi
-	exec {lock}>&-
-}

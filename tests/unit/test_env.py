@@ -1,13 +1,29 @@
 # SPDX-License-Identifier: GPL-2.0
-"""tests/env: which kernel is taken. apt is replaced by a few lines."""
+"""tests/env: which kernel is taken; that products are made when they are missing or damaged, once,
+and not while they are in use. Nothing is downloaded or compiled: the scripts that do it are replaced
+by a line each."""
 
+import contextlib
 import os
+import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 ENV = Path(__file__).resolve().parents[1] / "env"
+
+# A limit for what takes a moment.
+SOON = 60
+
+
+def until(condition, what="what is waited for"):
+    end = time.monotonic() + SOON
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come"
+        time.sleep(0.02)
 
 
 def script(path, text):
@@ -197,3 +213,341 @@ def test_the_series_file_has_what_the_choice_needs():
     for line in listed:
         series, flavour, release = line.split()
         assert release.startswith(f"{series}.") and release.endswith(f"+{flavour}")
+
+
+# ---- the cache -------------------------------------------------------------------------------
+
+REAL = ("env", "lib.sh", "cache.sh", "manifest.sh")
+
+PROVIDER = """
+build_{name}() {{ step "work on {name}" "$STUBS/{name}" "$1"; }}
+{name}_key() {{ key "$STUBS/{name}.input"; }}
+{name}_path() {{ echo "$CACHE/{name}-$({name}_key)"; }}
+provide_{name}() {{
+    product {name} "$({name}_key)" "{name}" build_{name}
+    {variable}=$({name}_path)
+}}
+"""
+
+DEBUG_KERNEL = """
+build_debug_kernel() { step "work on $FLAVOUR" "$STUBS/$FLAVOUR" "$1"; }
+debug_kernel_path() { echo "$CACHE/$1-kernel-1"; }
+provide_debug_kernel() {
+    local FLAVOUR=$1
+    product "$1-kernel" 1 "kernel $1" build_debug_kernel
+}
+"""
+
+# Instead of mounts, links below a directory of this call.
+CHROOT = """
+shift
+while [[ $1 != -- ]]; do
+    mkdir -p "$(dirname "$IGB_RS_TOP${1##*:}")"
+    ln -sfn "${1%:*}" "$IGB_RS_TOP${1##*:}"
+    shift
+done
+shift
+exec "$@"
+"""
+
+
+class Environment:
+    """A clone with a cache of its own, whose products are a few files."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.cache = directory / "cache"
+        self.stubs = directory / "stubs"
+        self.tops = 0
+        self.processes = []
+        target = directory / "clone/tests/env"
+        target.mkdir(parents=True)
+        for name in REAL:
+            shutil.copy2(ENV / name, target / name)
+        (target / "mirror.sh").write_text("NAMESPACE=()\n", encoding="utf-8")
+        (target / "bootstrap.sh").touch()
+        script(target / "chroot.sh", CHROOT)
+        for name in ("root", "python", "kernel", "guest", "vm"):
+            text = PROVIDER.format(name=name, variable=name.upper())
+            (target / f"{name}.sh").write_text(text, encoding="utf-8")
+        (target / "debug-kernel.sh").write_text(DEBUG_KERNEL, encoding="utf-8")
+        for name in ("root", "python", "kernel", "guest", "vm", "debug", "kcsan"):
+            (self.stubs / name).parent.mkdir(exist_ok=True)
+            (self.stubs / f"{name}.input").write_text("1\n", encoding="utf-8")
+            self.makes(name, "")
+        self.env = target / "env"
+
+    def makes(self, name, command):
+        """What is done to make a product, besides noting it and writing files of it."""
+        script(
+            self.stubs / name,
+            f"""set -e
+echo {name} >>"$STUBS/made"
+mkdir -p "$1/directory"
+echo content >"$1/file"
+echo content >"$1/directory/file"
+ln -s file "$1/directory/link"
+{command}
+""",
+        )
+
+    def made(self):
+        """What was made so far, in order."""
+        noted = self.stubs / "made"
+        return noted.read_text(encoding="utf-8").split() if noted.exists() else []
+
+    def path(self, name):
+        """Of the product in the cache."""
+        [path] = self.cache.glob(f"{name}-[0-9a-f]*")
+        return path
+
+    def start(self, *arguments, **options):
+        self.tops += 1
+        top = self.directory / f"top{self.tops}"
+        top.mkdir()
+        process = subprocess.Popen(
+            # An interrupt may be ignored where tests are started in the background.
+            ["env", "--default-signal=INT", self.env, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={
+                **os.environ,
+                "PATH": f"{self.directory}/bin:{os.environ['PATH']}",
+                "IGB_RS_CACHE": str(self.cache),
+                "IGB_RS_TOP": str(top),
+                "TMPDIR": str(self.directory),
+                "STUBS": str(self.stubs),
+            },
+            **options,
+        )
+        process.top = top
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments, status=0):
+        """What was said."""
+        process = self.start(*arguments)
+        output, _ = process.communicate(timeout=SOON)
+        assert process.returncode == status, output
+        return output
+
+    def using(self):
+        """A command in the root, which ends when it is told to."""
+        self.flag("end").unlink(missing_ok=True)
+        process = self.start(
+            "enter",
+            "bash",
+            "-c",
+            'touch "$STUBS/runs"; until [[ -e $STUBS/end ]]; do sleep 0.05; done',
+        )
+        until(self.flag("runs").exists, "the command")
+        self.flag("runs").unlink()
+        return process
+
+    def flag(self, name):
+        return self.stubs / name
+
+    def ended(self, process):
+        """Waits for it; what it said."""
+        output, _ = process.communicate(timeout=SOON)
+        assert process.returncode == 0, output
+        return output
+
+    def close(self):
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            process.stdout.close()
+
+
+@pytest.fixture
+def env(tmp_path):
+    environment = Environment(tmp_path)
+    yield environment
+    environment.close()
+
+
+USUAL = ["root", "python", "kernel", "guest"]
+
+
+def test_what_is_missing_is_made_once(env):
+    env.run("prepare")
+    assert env.made() == USUAL
+    assert env.run("prepare") == "" and env.made() == USUAL
+
+
+def test_a_changed_input_makes_another_product(env):
+    env.run("prepare")
+    (env.stubs / "kernel.input").write_text("# a comment\n1\n", encoding="utf-8")
+    env.run("prepare")
+    assert env.made() == USUAL
+    (env.stubs / "kernel.input").write_text("2\n", encoding="utf-8")
+    env.run("prepare")
+    assert env.made() == [*USUAL, "kernel"]
+
+
+def truncate(product):
+    (product / "directory/file").write_text("", encoding="utf-8")
+
+
+def write_again(product):
+    """The same size, another date."""
+    os.utime(product / "directory/file", (1, 1))
+
+
+def corrupt(product):
+    """The same size and date, at the top of the product."""
+    stat = (product / "file").stat()
+    (product / "file").write_text("CONTENT\n", encoding="utf-8")
+    os.utime(product / "file", ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+DAMAGES = {
+    "a file is gone": (
+        lambda product: (product / "directory/file").unlink(),
+        "directory/file is gone",
+    ),
+    "a link is gone": (
+        lambda product: (product / "directory/link").unlink(),
+        "directory/link is gone",
+    ),
+    "a directory is gone": (
+        lambda product: shutil.rmtree(product / "directory"),
+        "directory is gone",
+    ),
+    "a file is cut off": (truncate, "directory/file has changed"),
+    "a file has another date": (write_again, "directory/file has changed"),
+    "a file has other content": (corrupt, "file has changed"),
+    "it was never finished": (lambda product: (product / ".manifest").unlink(), "not finished"),
+    "its list is empty": (lambda product: (product / ".manifest").write_text(""), "is cut off"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_seen_and_mended(env, damage):
+    env.run("prepare")
+    break_it, words = DAMAGES[damage]
+    break_it(env.path("kernel"))
+    said = env.run("prepare")
+    assert "damaged" in said and words in said
+    assert env.made() == [*USUAL, "kernel"]
+    assert env.run("prepare") == "" and env.made() == [*USUAL, "kernel"]
+
+
+def test_what_use_leaves_behind_is_no_damage(env):
+    """In a toolchain root things are mounted and written while it is used."""
+    env.makes(
+        "root",
+        'mkdir -p "$1"/root/{usr/bin,etc,tmp,src,var/lib}; echo 1 >"$1/root/usr/bin/gcc"; '
+        'echo 1 >"$1/root/etc/resolv.conf"; echo 1 >"$1/root/var/lib/status"',
+    )
+    env.run("prepare")
+    root = env.path("root") / "root"
+    for left in ("etc/resolv.conf", "tmp/file", "vm/file", "var/lib/status", "var/log/file"):
+        (root / left).parent.mkdir(parents=True, exist_ok=True)
+        (root / left).write_text("more than before\n", encoding="utf-8")
+    (root / "usr/bin/__pycache__").mkdir()
+    assert env.run("prepare") == ""
+    (root / "usr/bin/gcc").unlink()
+    assert "root/usr/bin/gcc is gone" in env.run("prepare")
+
+
+def test_a_build_that_fails_leaves_nothing_but_its_log(env):
+    env.makes("kernel", "echo 'no space left'; exit 3")
+    said = env.run("prepare", status=1)
+    assert "no space left" in said and str(env.cache / "log/kernel.log") in said
+    assert not list(env.cache.glob("kernel-*")) and not list(env.cache.glob("partial/*"))
+    env.makes("kernel", "")
+    env.run("prepare")
+    assert env.path("kernel").is_dir()
+
+
+def test_a_build_that_was_killed_is_done_again(env):
+    env.makes("kernel", 'touch "$STUBS/started"; sleep 600')
+    process = env.start("prepare")
+    until(env.flag("started").exists)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert list(env.cache.glob("partial/kernel-*"))
+    env.makes("kernel", "")
+    assert "damaged" not in env.run("prepare")
+    assert env.made() == [*USUAL, "kernel"] or env.made() == [
+        "root",
+        "python",
+        "kernel",
+        "kernel",
+        "guest",
+    ]
+    assert not list(env.cache.glob("partial/*"))
+
+
+def test_an_interrupted_build_removes_what_it_made(env):
+    env.makes("kernel", 'touch "$STUBS/started"; sleep 600')
+    process = env.start("prepare")
+    until(env.flag("started").exists)
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=SOON)
+    assert process.returncode == 130
+    assert not list(env.cache.glob("kernel-*")) and not list(env.cache.glob("partial/*"))
+
+
+def test_two_at_once_make_each_product_once(env):
+    env.makes("root", "sleep 0.5")
+    env.makes("kernel", "sleep 0.5")
+    both = [env.start("prepare") for _ in range(3)]
+    said = [env.ended(process) for process in both]
+    assert sorted(env.made()) == sorted(USUAL)
+    assert any("being made by another process" in text for text in said)
+
+
+def test_a_damaged_product_stays_while_it_is_used(env):
+    env.run("prepare")
+    user = env.using()
+    product = env.path("kernel")
+    (product / "directory/file").unlink()
+    other = env.start("prepare")
+    lock = env.cache / "lock" / f"{product.name}.use"
+    until(lambda: waits_for(lock), "the one that waits")
+    assert (product / "file").exists() and env.made() == USUAL
+    env.flag("end").touch()
+    env.ended(user)
+    assert "waiting for the end of its use" in env.ended(other)
+    assert env.made() == [*USUAL, "kernel"]
+
+
+def waits_for(lock):
+    """Whether a process waits for this lock."""
+    inode = f":{lock.stat().st_ino} "
+    locks = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return any("->" in line and inode in line for line in locks)
+
+
+def test_an_emptied_cache_is_filled_again(env):
+    env.run("prepare")
+    env.run("clean")
+    assert not list(env.cache.iterdir())
+    env.run("prepare")
+    assert env.made() == USUAL * 2
+
+
+def test_the_cache_is_not_emptied_while_it_is_used(env):
+    user = env.using()
+    said = env.run("clean", status=1)
+    assert "in use" in said and f"{user.pid} " in said
+    assert env.path("kernel").is_dir()
+    env.flag("end").touch()
+    env.ended(user)
+    env.run("clean")
+    assert not list(env.cache.glob("kernel-*"))
+
+
+def test_it_is_in_use_until_the_last_process_ends(env):
+    """Also one that the command has left behind."""
+    env.run("enter", "bash", "-c", "sleep 600 >/dev/null 2>&1 & echo $! >$STUBS/left")
+    assert "in use" in env.run("clean", status=1)
+    os.kill(int(env.flag("left").read_text(encoding="ascii")), signal.SIGKILL)
+    until(lambda: not env.start("clean").wait(SOON), "the end of its use")
