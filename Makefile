@@ -16,8 +16,9 @@ ROUNDS ?= 5
 tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
 all_kernels := stock debug kcsan
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
-# What the tests need beyond `make run`.
-beside = --with vm $(call with,$(or $(tested),debug))
+meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
+# What the tests need beyond `make run`: if it is missing, it is made while the others run.
+beside = $(call meanwhile,vm $(or $(tested),debug))
 
 # Runs a command in the toolchain root, which is made first if it is missing.
 ENTER := tests/env/env enter
@@ -94,7 +95,7 @@ test-list:
 
 .PHONY: test-all
 test-all:
-	$(call run_all,--with vm $(call with,$(all_kernels))) --table \
+	$(call run_all,$(call meanwhile,vm $(all_kernels))) --table \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from . import BUILD
 from .counts import Counts
 from .pool import Task
-from .processes import output_of
+from .processes import output_of, shown
 
 
 class Command(Task):
@@ -139,15 +139,14 @@ class Module(Command):
 
 
 class Product(Command):
-    """Waits for something that may still be built beside this run (tests/env/await)."""
+    """Waits for something that may still be made beside this run (tests/env/await), and shows how
+    far it is."""
 
     background = True
 
     def __init__(self, console, product: str, needed: Callable[[], bool | None] = lambda: True):
         """`needed` returns None while that is not known."""
-        super().__init__(
-            console, f"{product}: built beside the tests", ["tests/env/await", product]
-        )
+        super().__init__(console, f"{product}: made beside the tests", ["tests/env/await", product])
         self.path = "/vm" if product == "vm" else f"/{product}-kernel"
         self.needed = needed
 
@@ -158,8 +157,14 @@ class Product(Command):
         return super().finished() or (not self.started and self.needed() is False)
 
     def work(self) -> bool:
-        # Most often it is there, and then nothing is said and counted.
-        return True if os.path.isdir(self.path) else super().work()
-
-    def count(self, status: int, _output: str) -> Counts:
-        return Counts(failed=1) if status else Counts()
+        # Most often it is there, and then nothing is said and counted. The directory alone may be a
+        # place where nothing is mounted yet.
+        if os.path.exists(f"{self.path}/.manifest"):
+            return True
+        begin = time.monotonic()
+        status = shown(self.command, lambda line: self.console.say(f"        {line}"))
+        good = not status
+        title = f"{'ok' if good else 'FAILED':<7} {self.name}"
+        self.console.say(f"{title}  {time.monotonic() - begin:.1f} s")
+        self.counts = Counts() if good else Counts(failed=1)
+        return good

@@ -7,6 +7,7 @@ import contextlib
 import os
 import subprocess
 import threading
+from collections.abc import Callable
 
 from . import CLONE
 
@@ -53,6 +54,20 @@ def output_of(command: list[str], environment: dict[str, str] | None = None) -> 
     ) as process:
         output, _ = process.communicate()
         return process.returncode, output
+
+
+def shown(command: list[str], say: Callable[[str], None]) -> int:
+    """Status. Each line that is printed is said at once."""
+    with started(
+        command,
+        text=True,
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        for line in process.stdout:
+            say(line.rstrip())
+        return process.wait()
 
 
 def end_all():

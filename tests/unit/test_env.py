@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """tests/env: which kernel is taken; that products are made when they are missing or damaged, once,
-and not while they are in use. Nothing is downloaded or compiled: the scripts that do it are replaced
-by a line each."""
+and not while they are in use; and products made beside a command. Nothing is downloaded or
+compiled: the scripts that do it are replaced by a line each."""
 
 import contextlib
 import os
@@ -217,7 +217,7 @@ def test_the_series_file_has_what_the_choice_needs():
 
 # ---- the cache -------------------------------------------------------------------------------
 
-REAL = ("env", "lib.sh", "cache.sh", "manifest.sh")
+REAL = ("env", "lib.sh", "cache.sh", "manifest.sh", "beside.sh", "await")
 
 PROVIDER = """
 build_{name}() {{ step "work on {name}" "$STUBS/{name}" "$1"; }}
@@ -250,6 +250,11 @@ shift
 exec "$@"
 """
 
+BUSYBOX = """
+rmdir "$5"
+exec ln -sn "$4" "$5"
+"""
+
 
 class Environment:
     """A clone with a cache of its own, whose products are a few files."""
@@ -267,6 +272,7 @@ class Environment:
         (target / "mirror.sh").write_text("NAMESPACE=()\n", encoding="utf-8")
         (target / "bootstrap.sh").touch()
         script(target / "chroot.sh", CHROOT)
+        script(directory / "bin/busybox", BUSYBOX)
         for name in ("root", "python", "kernel", "guest", "vm"):
             text = PROVIDER.format(name=name, variable=name.upper())
             (target / f"{name}.sh").write_text(text, encoding="utf-8")
@@ -276,6 +282,7 @@ class Environment:
             (self.stubs / f"{name}.input").write_text("1\n", encoding="utf-8")
             self.makes(name, "")
         self.env = target / "env"
+        self.await_ = target / "await"
 
     def makes(self, name, command):
         """What is done to make a product, besides noting it and writing files of it."""
@@ -318,8 +325,10 @@ ln -s file "$1/directory/link"
                 "PATH": f"{self.directory}/bin:{os.environ['PATH']}",
                 "IGB_RS_CACHE": str(self.cache),
                 "IGB_RS_TOP": str(top),
+                "IGB_RS_PAUSE": "1",
                 "TMPDIR": str(self.directory),
                 "STUBS": str(self.stubs),
+                "AWAIT": str(self.await_),
             },
             **options,
         )
@@ -551,3 +560,149 @@ def test_it_is_in_use_until_the_last_process_ends(env):
     assert "in use" in env.run("clean", status=1)
     os.kill(int(env.flag("left").read_text(encoding="ascii")), signal.SIGKILL)
     until(lambda: not env.start("clean").wait(SOON), "the end of its use")
+
+
+# ---- beside a command ------------------------------------------------------------------------
+
+
+def test_the_command_does_not_wait_for_what_is_made_beside_it(env):
+    env.makes("vm", "until [[ -e $STUBS/runs ]]; do sleep 0.05; done")
+    env.run("enter", "--meanwhile", "vm", "bash", "-c", 'touch "$STUBS/runs"; "$AWAIT" vm')
+    assert env.made() == [*USUAL, "vm"]
+    assert env.path("vm").is_dir()
+
+
+def test_what_was_waited_for_is_in_its_place(env):
+    for product, place in (("vm", "vm"), ("debug", "debug-kernel")):
+        said = env.run(
+            "enter", "--meanwhile", product, "bash", "-c",
+            f'[[ ! -e $IGB_RS_TOP/{place} ]] && "$AWAIT" {product} && cat "$IGB_RS_TOP/{place}/file"',
+        )  # fmt: skip
+        assert "content" in said
+
+
+def test_what_is_there_is_not_made_and_not_waited_for(env):
+    env.run("prepare")
+    env.run("vm")
+    before = env.made()
+    said = env.run(
+        "enter", "--meanwhile", "vm", "bash", "-c", 'cat "$IGB_RS_TOP/vm/file"; "$AWAIT" vm'
+    )
+    assert said == "content\n" and env.made() == before
+
+
+def test_one_after_the_other_in_their_order(env):
+    env.makes("vm", 'sleep 0.5; echo "vm is done" >>"$STUBS/made"')
+    env.run(
+        "enter", "--meanwhile", "vm", "--meanwhile", "debug", "bash", "-c",
+        '"$AWAIT" debug && "$AWAIT" vm',
+    )  # fmt: skip
+    assert env.made() == [*USUAL, "vm", "vm", "is", "done", "debug"]
+
+
+def test_one_that_fails_does_not_keep_the_next_from_being_made(env):
+    env.makes("vm", "exit 3")
+    env.run(
+        "enter", "--meanwhile", "vm", "--meanwhile", "debug", "bash", "-c",
+        '! "$AWAIT" vm && "$AWAIT" debug',
+    )  # fmt: skip
+    assert env.made() == [*USUAL, "vm", "debug"]
+
+
+def test_a_failure_is_told_with_its_reason_and_its_log(env):
+    env.makes("debug", "echo 'no such option'; exit 3")
+    said = env.run("enter", "--meanwhile", "debug", "bash", "-c", '"$AWAIT" debug', status=1)
+    assert "no such option" in said and str(env.cache / "log/debug-kernel.log") in said
+    assert "make debug-kernel" in said
+
+
+def test_a_maker_that_was_killed_is_a_failure(env):
+    env.makes("vm", 'echo $PPID >"$STUBS/maker"; sleep 600')
+    process = env.start("enter", "--meanwhile", "vm", "bash", "-c", '"$AWAIT" vm')
+    maker = env.flag("maker")
+    until(lambda: maker.exists() and maker.read_text(encoding="ascii"))
+    os.killpg(os.getpgid(int(maker.read_text(encoding="ascii"))), signal.SIGKILL)
+    output, _ = process.communicate(timeout=SOON)
+    assert process.returncode == 1 and "its process was ended" in output
+
+
+def test_waiting_shows_how_far_it_is(env):
+    env.makes("vm", "until [[ -e $STUBS/end ]]; do sleep 0.05; done")
+    process = env.start("enter", "--meanwhile", "vm", "bash", "-c", '"$AWAIT" vm')
+    for line in process.stdout:
+        if "waited for" in line:
+            break
+    env.flag("end").touch()
+    assert "work on vm" in line and line.startswith("vm, waited for")
+    assert process.wait(SOON) == 0
+
+
+def test_what_nobody_makes_is_not_waited_for(env):
+    said = env.run("enter", "bash", "-c", '"$AWAIT" vm', status=1)
+    assert "make prepare-vm" in said
+
+
+ENDS = {
+    "it ends": ("exit 7", None, 7),
+    "it is interrupted": ("sleep 600", signal.SIGINT, 130),
+    "it is terminated": ("sleep 600", signal.SIGTERM, 143),
+}
+
+
+def processes_of(session):
+    """Those of a session that live."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_what_is_made_beside_a_command_ends_with_it(env, end):
+    """With no process left, nothing made by half, and no lock held."""
+    command, sent, status = ENDS[end]
+    env.makes("vm", 'touch "$STUBS/started"; sleep 600')
+    process = env.start(
+        "enter", "--meanwhile", "vm", "bash", "-c",
+        f'until [[ -e $STUBS/started ]]; do sleep 0.05; done; touch "$STUBS/runs"; {command}',
+    )  # fmt: skip
+    until(env.flag("runs").exists)
+    if sent == signal.SIGINT:
+        os.killpg(process.pid, sent)  # as a terminal does
+    elif sent:
+        os.kill(process.pid, sent)
+    output, _ = process.communicate(timeout=SOON)
+    assert process.returncode == status, output
+    assert not processes_of(process.pid)
+    assert not list(env.cache.glob("vm-*")) and not list(env.cache.glob("partial/*"))
+    assert not list(env.directory.glob("tmp.*"))
+    env.run("clean")
+
+
+def test_what_is_made_beside_a_command_ends_if_that_is_killed(env):
+    env.makes("vm", 'touch "$STUBS/started"; sleep 600')
+    process = env.start("enter", "--meanwhile", "vm", "sleep", "600")
+    until(env.flag("started").exists)
+    os.kill(process.pid, signal.SIGKILL)
+    until(lambda: not list(env.cache.glob("partial/*")), "the end of what was being made")
+
+
+def test_what_was_made_beside_a_command_is_kept_while_that_runs(env):
+    process = env.start(
+        "enter", "--meanwhile", "vm", "bash", "-c",
+        '"$AWAIT" vm; touch "$STUBS/runs"; until [[ -e $STUBS/end ]]; do sleep 0.05; done',
+    )  # fmt: skip
+    until(env.flag("runs").exists)
+    product = env.path("vm")
+    (product / "directory/file").unlink()
+    other = env.start("vm")
+    until(lambda: waits_for(env.cache / "lock" / f"{product.name}.use"), "the one that waits")
+    assert (product / "file").exists()
+    env.flag("end").touch()
+    env.ended(process)
+    env.ended(other)

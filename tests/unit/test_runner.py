@@ -13,7 +13,7 @@ from runner.console import Console
 from runner.counts import Counts
 from runner.groups import Queue, grouped
 from runner.guests import GuestTests, Run
-from runner.parts import Command
+from runner.parts import Command, Product
 from runner.pool import Pool, Task
 from runner.results import Results
 
@@ -104,6 +104,28 @@ def test_the_output_of_a_failed_command_is_shown(command, outcome):
     job.run()
     assert str(job.counts) == outcome
     assert ("/missing" in lines.said[0]) == (not job.succeeded)
+
+
+def test_what_is_made_beside_the_tests_shows_how_far_it_is(tmp_path):
+    lines = Lines()
+    job = Product(lines, "vm")
+    job.command, job.path = ["bash", "-c", "echo half of it; echo no space; exit 1"], str(tmp_path)
+    job.run()
+    assert [line.strip() for line in lines.said[:2]] == ["half of it", "no space"]
+    assert not job.succeeded and job.counts.failed == 1
+
+
+def test_a_directory_alone_is_not_what_is_waited_for(tmp_path):
+    """It is there before anything is mounted on it."""
+    lines = Lines()
+    for there in (False, True):
+        job = Product(lines, "vm")
+        job.command, job.path = ["echo", "made"], str(tmp_path)
+        if there:
+            (tmp_path / ".manifest").touch()
+            lines.said.clear()
+        job.run()
+        assert job.succeeded and not job.counts.failed and bool(lines.said) != there
 
 
 # ---- which group is next ---------------------------------------------------------------------
