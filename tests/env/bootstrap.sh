@@ -29,8 +29,10 @@ bootstrap() {
 		--setup-hook="mkdir -p \"\$1/etc/apt/preferences.d\""
 		--setup-hook="copy-in $scratch/pin /etc/apt/preferences.d"
 		"$@" "$SUITE" "$target" "$scratch/sources.list")
-	local status=0
-	mmdebstrap "${arguments[@]}" || status=$?
+	local status=0 namespace=()
+	# What it mounts is gone with it, also when it is ended.
+	((EUID != 0)) || namespace=("${NAMESPACE[@]}")
+	"${namespace[@]}" mmdebstrap "${arguments[@]}" || status=$?
 	rm -rf "$scratch"
 	return "$status"
 }
