@@ -52,7 +52,7 @@ MACHINE = "q35,hpet=off,memory-backend=ram"
 # In huge pages: QEMU's card does not send a buffer that is contiguous for the guest, crosses a page and
 # is not contiguous for the host (net_tx_pkt_add_raw_fragment_pci()). It says nothing, and as TCP sends
 # the same buffer again, its stream stands still.
-MEMORY = f"memory-backend-memfd,id=ram,size={MEGABYTES}M,hugetlb=on,hugetlbsize=2M"
+MEMORY = "memory-backend-memfd,id=ram,size={}M,hugetlb=on,hugetlbsize=2M"
 
 
 def vm_host(index: int) -> Host:
@@ -169,8 +169,16 @@ class Nested(Shell):
 class Vm(Nested):
     """A guest in a QEMU of its own; as a context manager it is killed at the end."""
 
-    def __init__(self, host: VmHost, slot: int, nic: list[str], cmdline: str = ""):
+    def __init__(
+        self,
+        host: VmHost,
+        slot: int,
+        nic: list[str],
+        cmdline: str = "",
+        megabytes: int = MEGABYTES,
+    ):
         super().__init__(host, slot)
+        self.megabytes = megabytes
         self.cmdline = f"{CMDLINE} {cmdline}"
         self.qemu = host.guest.start(
             shlex.join(self._command(nic)) + f" 2>{self.directory}/qemu.log", timeout=None
@@ -191,9 +199,9 @@ class Vm(Nested):
             "-smp",
             "1",
             "-m",
-            f"{MEGABYTES}M",
+            f"{self.megabytes}M",
             "-object",
-            MEMORY,
+            MEMORY.format(self.megabytes),
             "-nodefaults",
             "-no-user-config",
             "-no-reboot",
@@ -347,15 +355,16 @@ class VmHost:
 
     # ---- guests ------------------------------------------------------------------------------
 
-    def start(self, nic: list[str], cmdline: str = "") -> Vm:
-        """Starts a guest, with more words for its kernel, and does not wait for it."""
+    def start(self, nic: list[str], cmdline: str = "", megabytes: int = MEGABYTES) -> Vm:
+        """Starts a guest, with more words for its kernel, and does not wait for it. All together may
+        have as much memory as was reserved."""
         free = set(range(len(self.agents))) - {vm.slot for vm in self.running}
-        vm = Vm(self, min(free), nic, cmdline)
+        vm = Vm(self, min(free), nic, cmdline, megabytes)
         self.running.append(vm)
         return vm
 
-    def boot(self, nic: list[str], cmdline: str = "") -> Vm:
-        return self.start(nic, cmdline).wait_ready()
+    def boot(self, nic: list[str], cmdline: str = "", megabytes: int = MEGABYTES) -> Vm:
+        return self.start(nic, cmdline, megabytes).wait_ready()
 
     def boot_all(self, *nics: list[str]) -> list[Vm]:
         """Several guests, one after the other: at the same time takes longer on one CPU."""

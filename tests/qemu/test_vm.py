@@ -153,7 +153,7 @@ def test_nothing_a_tenant_left_happens_to_the_next(vmhost, driver):
     (vf,) = vmhost.create_vfs(1)
     one = vmhost.boot(passed_through(vf), KEPT_FREE)
     leave_all(one, tenants.vf_in(one))
-    two = vmhost.boot(passed_through(vf), f"{KEPT_FREE} hugepages=48")
+    two = vmhost.boot(passed_through(vf), f"{KEPT_FREE} hugepages=48", megabytes=512)
     two.call("trap", "fill", TRAP, TRAP_BYTES)
     if driver == "igbvf":
         two.run("echo 0 >/proc/sys/vm/nr_hugepages")
