@@ -5,7 +5,7 @@
 DRIVER ?= igb_rs
 KDIR ?=
 TESTS ?=
-# The kernel the module is for, and that is booted: stock, debug or kcsan.
+# The kernel the module is for, and that is booted: stock, debug, kcsan or rt.
 KERNEL ?= stock
 FLAVOUR ?= debug
 # Of make compare.
@@ -14,7 +14,7 @@ ROUNDS ?= 5
 # Kernels `make test` is about: the one asked for; else, for a selection of tests, the stock one;
 # else that one, and the one with detectors for a share of the tests.
 tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
-all_kernels := stock debug kcsan
+all_kernels := stock debug kcsan rt
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
 meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
 # What the tests need beyond `make run`: if it is missing, it is made while the others run.
@@ -36,8 +36,8 @@ help:
 	@echo 'make test                the checks and tests; TESTS="-k ..." runs these tests only'
 	@echo 'make check, test-host, test-gate, test-guest, test-debug      the parts of it'
 	@echo 'make test-all            also the long ones, under every kernel; ends in a table'
-	@echo 'make test KERNEL=debug   under the kernel with detectors (or kcsan: with race detection)'
-	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan the other'
+	@echo 'make test KERNEL=debug   under the kernel with detectors (kcsan: with race detection; rt: PREEMPT_RT)'
+	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan, rt the others'
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
 	@echo 'make demo-vm             two virtual machines with a VF each, step by step'
 	@echo 'make compare             what a VF is worth to one: figures and plots in build/compare'

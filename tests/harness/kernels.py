@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """The kernels a guest can boot: the stock one, and those built to watch.
 
-The flavours "debug" (memory, locks, leaks, DMA, injected faults) and "kcsan" (data races) are
-made by `make debug-kernel` and `make debug-kernel FLAVOUR=kcsan`; tests/env/debug-kernel*.config
-says what each looks at.
+The flavours "debug" (memory, locks, leaks, DMA, injected faults), "kcsan" (data races) and "rt"
+(PREEMPT_RT, with lockdep) are made by `make debug-kernel`, with FLAVOUR=kcsan or rt for the others;
+tests/env/debug-kernel*.config says what each looks at.
 """
 
 from __future__ import annotations
@@ -93,5 +93,6 @@ KERNELS = {
             cmdline=f"{_WATCHING} kcsan.udelay_task=400 kcsan.udelay_interrupt=100",
             detectors=("kcsan", "lockdep", "kunit"),
         ),
+        Kernel("rt", slowness=3, memory=1, cmdline=_WATCHING, detectors=("lockdep",)),
     )
 }

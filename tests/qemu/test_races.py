@@ -19,7 +19,7 @@ pytestmark = [
     STANDARD,
     pytest.mark.driver("igb_rs"),
     pytest.mark.timeout(300),
-    pytest.mark.watched("kcsan"),
+    pytest.mark.watched("kcsan", "rt"),
 ]
 
 SECONDS = 20

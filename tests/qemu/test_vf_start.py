@@ -30,7 +30,7 @@ for n in $(seq {starts}); do
 done
 """
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.kernel("stock")]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.kernel("stock", "rt")]
 
 
 def on_each_host():

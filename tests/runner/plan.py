@@ -16,7 +16,7 @@ def selections(options, rest):
     if "guest" in options.part:
         # Looking for races costs most and finds least in a test that does one thing at a time.
         chosen += [
-            (kernel, ["--share", *rest] if kernel == "kcsan" else rest)
+            (kernel, ["--share", *rest] if kernel in ("kcsan", "rt") else rest)
             for kernel in options.kernel or ["stock"]
         ]
     if "debug" in options.part:
