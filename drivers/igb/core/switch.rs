@@ -201,8 +201,9 @@ impl Switch {
 
     /// Enables `nr_vfs` VFs, or disables all with 0.
     ///
-    /// Every VF starts with default settings and closed; all that was set for VFs before is gone. The
-    /// PF keeps its filters. The pool layout changes, so the device has to be reset: the caller
+    /// Every VF starts with default settings and closed; all that was set for VFs before is gone, and so
+    /// is where frames between functions were switched: without VFs nobody could see that. The PF keeps
+    /// its filters. The pool layout changes, so the device has to be reset: the caller
     /// forgets the [`Shadow`] and writes the image after the reset.
     ///
     /// # Errors
@@ -237,6 +238,7 @@ impl Switch {
         self.vlvf = vlvf;
         self.rar = rar;
         self.vfs = [const { Vf::new() }; MAX_VFS];
+        self.loopback = Loopback::Veb;
         Ok(())
     }
 

@@ -265,6 +265,7 @@ impl World {
                 };
                 n.into()
             ];
+            self.intent.veb = true;
             self.intent.pf.overflow = self.switch.pf_overflowed();
             self.reset_device();
         }

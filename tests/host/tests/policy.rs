@@ -16,6 +16,7 @@ use igb_core::{
     switch::{
         Event,
         LinkState,
+        Loopback,
         Outcome,
         Promiscuity, //
     }, //
@@ -292,6 +293,17 @@ fn enabling_vfs_has_the_errnos_user_space_knows() {
     assert_eq!(w.switch.vf_index(2).unwrap_err().errno(), -22);
     assert_eq!(w.switch.vf_index(-1).unwrap_err().errno(), -22);
     assert!(w.switch.vf_index(1).is_ok());
+}
+
+#[test]
+fn the_mode_of_the_switch_goes_with_the_vfs() {
+    let mut w = World::new(Device::Hardware, 2);
+    w.switch.set_loopback(Loopback::Vepa);
+    assert_eq!(w.switch.set_nr_vfs(2), Ok(()));
+    assert_eq!(w.switch.loopback(), Loopback::Vepa);
+    w.switch.set_nr_vfs(0).unwrap();
+    w.switch.set_nr_vfs(2).unwrap();
+    assert_eq!(w.switch.loopback(), Loopback::Veb);
 }
 
 #[test]
