@@ -12,8 +12,8 @@
 
 set -euo pipefail
 
-apt=(-o Dir::State::lists=/kernel/apt -o APT::Sandbox::User=root -o Dir::Cache::pkgcache=
-	-o Dir::Cache::srcpkgcache=)
+apt=(-o Dir::State::lists=/kernel/apt -o APT::Sandbox::User=root
+	-o Dir::Cache::pkgcache=/kernel/apt/packages.bin -o Dir::Cache::srcpkgcache=)
 
 notice=/kernel/notice
 
