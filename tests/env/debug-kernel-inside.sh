@@ -14,8 +14,12 @@ flavour=$1
 top=/$flavour-kernel
 config=/src/tests/env/debug-kernel
 
-# KASAN and Rust together need clang, of the LLVM rustc has.
-kbuild() { make -C /kernel/src O="$top/kdir" LLVM=-19 -j"$(nproc)" "$@"; }
+# KASAN and Rust together need clang, of the LLVM rustc has. In this directory it comes with
+# precompiled headers, see compile; modules of one's own are built with clang itself.
+compiler=$top/compiler
+kbuild() {
+	make -C /kernel/src O="$top/kdir" LLVM=-19 CC="$compiler/compile" -j"$(nproc)" "$@"
+}
 
 # A line of the configuration that did not survive names an option that is gone, or one whose
 # dependencies are not met: the detector would be missing without a word.
@@ -34,7 +38,8 @@ check_config() {
 }
 
 configure() {
-	mkdir "$top/kdir"
+	mkdir "$top/kdir" "$compiler"
+	cp /src/tests/env/compile{,.h} "$compiler/"
 	cat "$config.config" "$config.$flavour.config" >"$top/wanted.config"
 	kbuild KCONFIG_ALLCONFIG="$top/wanted.config" allnoconfig
 	check_config
@@ -43,11 +48,13 @@ configure() {
 # What the build does, command by command, and how far it is: a rough total is known beforehand. Not
 # by awk: Debian's reads as much as a buffer takes before it looks at the first line.
 build() {
-	local total=2500 done=0 line
+	local total=2600 done=0 line
 	kbuild bzImage modules 2>&1 | while IFS= read -r line; do
 		[[ $line == "  "[A-Z]* ]] && printf '%d of some %d:' $((++done)) "$total"
 		printf '%s\n' "$line"
 	done
+	echo "files compiled without precompiled headers:"
+	cat "$compiler/alone"
 }
 
 # Modules are built against headers, tools and Rust metadata: the objects are not needed again.
@@ -64,6 +71,8 @@ install() {
 		\( -name '*.o' -o -name '*.a' -o -name '*.ko' -o -name '.*.cmd' -o -name 'vmlinux*' \
 		-o -name '.tmp_*' -o -name 'bzImage' \) -type f -exec rm {} +
 	find "$top/kdir/rust" -name '*.o' -exec rm {} +
+	rm -r "$compiler"
+	grep -rlF "$compiler/compile" "$top/kdir" | xargs -r sed -i "s:$compiler/compile:clang-19:g"
 	echo "$release" >"$top/release"
 }
 

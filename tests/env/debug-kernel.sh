@@ -12,12 +12,14 @@ build_debug_kernel() {
 			bash /src/tests/env/debug-kernel-inside.sh "$2" "$3"
 	}
 	step "configure" inside_debug_kernel "$1" "$flavour" configure
-	step "build kernel and modules (10 to 20 minutes on two cores)" inside_debug_kernel "$1" "$flavour" build
+	step "build kernel and modules (some minutes)" inside_debug_kernel "$1" "$flavour" build
 	step "install" inside_debug_kernel "$1" "$flavour" install
 }
 
+# Of the header all counts: to key(), its directives would be comments.
 debug_kernel_key() {
-	key "$(kernel_key)" "$ENV_DIR"/debug-kernel{,."$1"}.config "$ENV_DIR/debug-kernel-inside.sh"
+	key "$(kernel_key)" "$ENV_DIR"/debug-kernel{,."$1"}.config "$ENV_DIR"/debug-kernel-inside.sh \
+		"$ENV_DIR/compile" "$(<"$ENV_DIR/compile.h")"
 }
 
 # provide_debug_kernel debug|kcsan
