@@ -66,6 +66,25 @@ def test_kasan(guest, crash, kind):
     assert any("lkdtm" in report and "Call Trace" in report for report in found)
 
 
+@pytest.mark.allow_log("KASAN")
+@pytest.mark.parametrize(
+    "rule, function",
+    [
+        ("network_after_free", "skb_push"),
+        ("pci_after_free", "pci_match_id|do_pci_match_id"),
+        ("dma_after_free", "dma_set_mask"),
+    ],
+)
+def test_kasan_in_the_kernel_proper(guest, rule, function):
+    """What a driver gave back may be used by the parts of the kernel it works with."""
+    found = break_rule(guest, rule)
+    assert any(
+        re.search(rf"BUG: KASAN: slab-use-after-free in ({function})\+", report.splitlines()[0])
+        and "break_rule" in report
+        for report in found
+    ), found
+
+
 @pytest.mark.allow_log("UBSAN")
 def test_ubsan(guest):
     assert any(

@@ -9,7 +9,9 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/timer.h>
 #include <net/net_namespace.h>
@@ -158,6 +160,49 @@ static int write_to_a_page_given_back(void)
 	return again == page ? -ECANCELED : -EAGAIN;
 }
 
+/*
+ * What this module gave back is used by the kernel proper, one part of it after the other: detectors
+ * have to be at work in these as well. All zeroes, so that nothing else comes of it.
+ */
+
+static int have_the_network_use_memory_given_back(void)
+{
+	struct sk_buff *skb = kzalloc(sizeof(*skb), GFP_KERNEL);
+
+	if (!skb)
+		return -ENOMEM;
+	kfree(skb);
+	skb_push(skb, 0);
+	return -ECANCELED;
+}
+
+static int have_pci_use_memory_given_back(void)
+{
+	struct pci_dev *device = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, NULL);
+	struct pci_device_id *ids;
+
+	if (!device)
+		return -ENODEV;
+	/* The first may be overwritten when it is given back, another ends the table. */
+	ids = kcalloc(4, sizeof(*ids), GFP_KERNEL);
+	if (ids) {
+		kfree(ids);
+		pci_match_id(ids, device);
+	}
+	pci_dev_put(device);
+	return ids ? -ECANCELED : -ENOMEM;
+}
+
+static int have_dma_use_memory_given_back(void)
+{
+	struct device *device = kzalloc(sizeof(*device), GFP_KERNEL);
+
+	if (!device)
+		return -ENOMEM;
+	kfree(device);
+	return dma_set_mask(device, DMA_BIT_MASK(32)) == -EIO ? -ECANCELED : -EINVAL;
+}
+
 static int __init break_rule_init(void)
 {
 	if (!strcmp(rule, "sleep"))
@@ -172,6 +217,12 @@ static int __init break_rule_init(void)
 		return free_a_timer_that_runs();
 	else if (!strcmp(rule, "page_given_back"))
 		return write_to_a_page_given_back();
+	else if (!strcmp(rule, "network_after_free"))
+		return have_the_network_use_memory_given_back();
+	else if (!strcmp(rule, "pci_after_free"))
+		return have_pci_use_memory_given_back();
+	else if (!strcmp(rule, "dma_after_free"))
+		return have_dma_use_memory_given_back();
 	else if (!strcmp(rule, "race"))
 		return run_in_two_threads(count);
 	else if (!strcmp(rule, "race_in_rust"))
