@@ -91,6 +91,17 @@ mod tests {
     }
 
     #[test]
+    fn entries_are_known_by_their_number_while_they_are_kept() {
+        let mut history = History::<u64, 4>::new(u64::MAX);
+        for n in 0..10 {
+            history.push(n);
+            let kept = history.first()..history.total();
+            assert_eq!(kept, n.saturating_sub(3)..n + 1);
+            assert!((0..20).all(|n| history.get(n) == kept.contains(&n).then_some(n)));
+        }
+    }
+
+    #[test]
     fn without_room_they_are_counted() {
         let mut history = History::<u32, 0>::new(0);
         history.push(1);

@@ -190,6 +190,37 @@ fn an_address_of_the_pf_without_a_register_is_still_its_own() {
 }
 
 #[test]
+fn addresses_of_the_pf_that_lose_their_register_to_vfs_are_still_received() {
+    // Seven VFs leave 16 registers, and one is promised to each.
+    for (count, overflowed) in [(9, false), (10, true)] {
+        let mut w = World::new(Device::Hardware, 0);
+        let list = (0..count).map(|n| MacAddr([6, 0, 0, 0, n << 4, n]));
+        assert!(!w.switch.set_rx_mode(Default::default(), list, []).overflow);
+        w.switch.set_nr_vfs(7).unwrap();
+        w.shadow.forget();
+        w.sync();
+        assert_eq!(w.switch.pf_overflowed(), overflowed);
+        // VT_CTL: what no filter matches is not dropped, but the PF's.
+        assert_eq!(w.regs.read(0x581c) & 1 << 29 == 0, overflowed);
+    }
+}
+
+#[test]
+fn trust_grants_nothing_that_was_refused_before() {
+    let mut w = ready(1);
+    let vf = vf_index(0);
+    assert_eq!(send(&mut w, 0, &words(&[0x2_0006])), 0x2_0006 | NACK | CTS);
+    assert_eq!(
+        send(&mut w, 0, &words(&[0x80_0003])),
+        0x80_0003 | NACK | CTS
+    );
+    w.switch.set_vf_trust(vf, true);
+    assert!(!w.switch.status(vf).all_multicast);
+    assert_eq!(send(&mut w, 0, &words(&[0x2_0006])), 0x2_0006 | ACK | CTS);
+    assert!(w.switch.status(vf).all_multicast);
+}
+
+#[test]
 fn disabled_link_stops_traffic_and_shows_no_cts() {
     let mut w = ready(2);
     let vf = vf_index(0);
@@ -283,6 +314,31 @@ fn quarantine_cuts_off_until_it_is_lifted() {
 }
 
 #[test]
+fn only_what_no_honest_client_asks_for_is_an_offence() {
+    let mut w = ready(2);
+    w.switch.set_policy(Policy {
+        offence_decay: 0,
+        ..Policy::DEFAULT
+    });
+    for (message, offences) in [
+        (with_mac(0x0002, [1, 0, 0, 0, 0, 1]), 1),
+        (with_mac(0x2_0002, PF_MAC), 1),
+        (words(&[0x1_0004, 4095]), 1),
+        (words(&[5, 0]), 1),
+        (words(&[0x77]), 1),
+        (words(&[0x2_0006]), 0),
+        (words(&[0x80_0003]), 0),
+    ] {
+        let before = w.switch.status(vf_index(0)).offences;
+        assert_eq!(
+            send(&mut w, 0, &message),
+            message[0] & 0xff_ffff | NACK | CTS
+        );
+        assert_eq!(w.switch.status(vf_index(0)).offences, before + offences);
+    }
+}
+
+#[test]
 fn enabling_vfs_has_the_errnos_user_space_knows() {
     let mut w = World::new(Device::Hardware, 0);
     assert_eq!(w.switch.vf_index(0).unwrap_err().errno(), -95);
@@ -316,6 +372,23 @@ fn a_failed_enable_leaves_the_pf_its_vlans() {
     assert_eq!(w.switch.nr_vfs(), 0);
     w.switch.vlan_del(18);
     assert_eq!(w.switch.set_nr_vfs(7), Ok(()));
+}
+
+#[test]
+fn the_longest_frame_of_the_pf_leaves_room_for_a_tag() {
+    let mut w = World::new(Device::Hardware, 0);
+    for (bytes, ok) in [(63, false), (64, true), (9724, true), (9725, false)] {
+        assert_eq!(w.switch.set_max_frame(bytes).is_ok(), ok, "{bytes}");
+    }
+}
+
+#[test]
+fn no_queue_holds_up_another_functions() {
+    let mut w = World::new(Device::Hardware, 2);
+    // QDE: a queue without descriptors drops.
+    assert_eq!(w.regs.read(0x2408), 0xffff);
+    w.apply(&Op::SetNrVfs(0));
+    assert_eq!(w.regs.read(0x2408), 0);
 }
 
 #[test]

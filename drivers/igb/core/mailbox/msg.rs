@@ -299,7 +299,8 @@ mod tests {
     #[test]
     fn only_the_words_of_a_message_matter() {
         for id in 0..=ID_MASK {
-            for info in 0..4 {
+            // The last is the longest multicast list.
+            for info in [0, 1, 2, 3, 0x1e] {
                 let word0 = info << 16 | id;
                 let mut words = [0x0001_0002; VMBMEM_WORDS];
                 words[0] = word0;
@@ -422,5 +423,6 @@ mod tests {
         );
         assert_eq!(control(true), 0x2000_0100);
         assert_eq!(control(false), 0x0000_0100);
+        assert_eq!(recall(), 0x4000_0100);
     }
 }

@@ -423,6 +423,15 @@ mod tests {
     }
 
     #[test]
+    fn fractions_of_an_offence_are_forgiven_as_well() {
+        let mut s = Session::new();
+        // Four of the first eight are by then; without fractions it is one for each second offence, and
+        // the sixth is the last.
+        let last = (0..1000).find(|n| s.offend(&POLICY, n * 700 * MS));
+        assert_eq!(last, Some(7));
+    }
+
+    #[test]
     fn never_quarantined_with_limit_zero() {
         let mut s = Session::new();
         let policy = Policy {
@@ -439,5 +448,9 @@ mod tests {
         assert!(!s.nack_due(1999 * MS));
         assert!(s.nack_due(2000 * MS));
         assert!(!s.nack_due(2001 * MS));
+        // Who was let in since begins anew.
+        s.open();
+        s.close();
+        assert!(s.nack_due(2002 * MS));
     }
 }

@@ -304,6 +304,25 @@ mod tests {
     }
 
     #[test]
+    fn addresses_of_one_beginning_are_not_in_two_places() {
+        let mut image = Image::ZERO;
+        (image.ral[2], image.ral[5]) = (7, 7);
+        (image.rah[2], image.rah[5]) = (regs::rah::AV | 1, regs::rah::AV | 2);
+        let mut shadow = settled(&image);
+        image.rah.swap(2, 5);
+        let log = update(&mut shadow, &image);
+        assert_eq!(
+            log.writes[..log.len],
+            [
+                (regs::rah(2), 0),
+                (regs::rah(5), 0),
+                (regs::rah(2), regs::rah::AV | 2),
+                (regs::rah(5), regs::rah::AV | 1)
+            ]
+        );
+    }
+
+    #[test]
     fn pool_is_closed_first_and_opened_last() {
         let mut image = Image::ZERO;
         (image.vfre, image.vfte) = (0x81, 0x81);

@@ -260,6 +260,18 @@ mod tests {
     }
 
     #[test]
+    fn who_leaves_takes_nobody_along() {
+        let mut t = VlvfTable::new(2);
+        // The third is out of the pot, so VF 1 is in it by the same entry.
+        assert_eq!(t.join(vf(0), vid(100)), Ok(()));
+        assert_eq!(t.join(vf(0), vid(101)), Ok(()));
+        assert_eq!(t.join(vf(0), vid(102)), Ok(()));
+        assert_eq!(t.join(vf(1), vid(102)), Ok(()));
+        t.leave_if(vf(0), |v| v == vid(100));
+        assert!(t.contains(vf(0), vid(102)) && t.contains(vf(1), vid(102)));
+    }
+
+    #[test]
     fn truncation_keeps_the_first() {
         let mut t = VlvfTable::new(1);
         assert_eq!(fill(&mut t, vf(0), 1), 2 + 25);
