@@ -6,7 +6,7 @@ from support import STANDARD
 from support.debugfs import DIRECTORY, show
 from support.mailbox import NACK, SET_MAC_ADDR, SET_VLAN, VF_RESET, address, message, raw_vfs
 
-from harness.topology import PF_PCI
+from harness.topology import PF_HOST, PF_PCI
 
 pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
 
@@ -65,6 +65,16 @@ def test_filters(lan):
     assert "VFRE" in registers
     # One line stands for all of a reset.
     assert "all," in registers and len(registers) <= 128
+
+
+def test_rate_limit_is_for_the_speed_of_the_link(lan):
+    """The device model has no registers for it, so what was written to them is looked at."""
+    raw_vfs(lan, 2)
+    lan.wait_carrier(PF_HOST)
+    assert lan.link_set("vf 0 max_tx_rate 100").rc == 0
+    written = [line.split()[-1] for line in show(lan, "filters") if " RTTBCNRC = " in line]
+    # A tenth of 1000 Mb/s, with 14 bits of fraction; and next to nothing for the second queue.
+    assert written[-2:] == ["0x80028000", "0x8fffffff"]
 
 
 def test_gone_with_the_driver(lan):

@@ -180,6 +180,9 @@ def test_quarantine(lan):
     assert health(guest, 0)["state"] == "healthy"
     guest.wait_until("grep -c vf0 /tmp/events | grep -qx 2", 10)
     monitor.kill()
+    # What it asked while it was cut off is forgotten.
+    vf.script(("sleep", 0.2))
+    assert not Filters.read(guest).vfre & 0b01
     assert vf.handshake() == [VF_RESET | NACK, 0, 0]
     assert Filters.read(guest).vfre & 0b01
     assert ping(guest, PF_HOST, PEER.ipv4, count=2).complete

@@ -7,6 +7,21 @@ import re
 import pytest
 from support import STANDARD
 from support.mailbox import raw_vfs
+from support.registers import (
+    CTRL,
+    CTRL_RFCE,
+    CTRL_TFCE,
+    CTRL_VME,
+    MRQC,
+    MRQC_UDP4,
+    MRQC_UDP6,
+    RETA,
+    RSSRK,
+    RXCSUM,
+    RXCSUM_OFFLOADS,
+    Registers,
+    eitr,
+)
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import ping
@@ -86,6 +101,27 @@ SETTINGS = {
 }
 
 
+# What some of them are in registers: offset, mask, value.
+EITR_USECS = 0x7FFC
+IN_REGISTERS = {
+    "moderation": [(eitr(vector), EITR_USECS, 8191 << 2) for vector in (1, 2)],
+    "forced pause": [(CTRL, CTRL_RFCE | CTRL_TFCE, CTRL_RFCE)],
+    "one queue": [(RETA, 0xFFFFFFFF, 0x01010101)],
+    "key": [(RSSRK, 0xFFFFFFFF, 0x5A5A5A5A)],
+    "UDP ports": [(MRQC, MRQC_UDP4 | MRQC_UDP6, MRQC_UDP6)],
+}
+
+
+def assert_in_registers(lan, name: str):
+    if name not in IN_REGISTERS:
+        return
+    # Pause is a matter of the link.
+    lan.wait_carrier(PF_HOST)
+    for offset, mask, value in IN_REGISTERS[name]:
+        (found,) = Registers(lan.guest).read(offset)
+        assert found & mask == value, f"{name}: {offset:#x} is {found:#x}"
+
+
 def works(lan) -> bool:
     """Once the stack has taken note of the link: that is some time after the carrier is back."""
     lan.guest.wait_file("/sys/class/net/dut/operstate", 10, "up")
@@ -142,12 +178,25 @@ def test_set_and_survives_a_reset(lan, name):
     lan.guest.run(f"ethtool {change}")
     try:
         assert re.search(shown, lan.guest.run(f"ethtool {look}").out)
+        assert_in_registers(lan, name)
         lan.guest.run(
             "ip link set dut down; echo 1 > /sys/class/net/dut/device/reset; ip link set dut up"
         )
         assert re.search(shown, lan.guest.run(f"ethtool {look}").out)
+        assert_in_registers(lan, name)
     finally:
         lan.guest.run(f"ethtool {restore}")
+    assert works(lan)
+
+
+def test_features_survive_a_reset(lan):
+    """The controller strips tags and verifies checksums, or does neither."""
+    for state, wanted in (("off", (0, 0)), ("on", (CTRL_VME, RXCSUM_OFFLOADS))):
+        lan.guest.run(f"ethtool -K dut rxvlan {state} rx {state}")
+        for reset in ("true", "echo 1 > /sys/class/net/dut/device/reset"):
+            lan.guest.run(reset)
+            ctrl, rxcsum = Registers(lan.guest).read(CTRL, RXCSUM)
+            assert (ctrl & CTRL_VME, rxcsum & RXCSUM_OFFLOADS) == wanted, (state, reset)
     assert works(lan)
 
 

@@ -302,6 +302,35 @@ def test_link_changes_are_told_to_who_reads_no_answers(lan, vf):
         lan.guest.qmp("set_link", name="dut0", up=True)
 
 
+@pytest.mark.driver("igb_rs")  # C igb has no link state
+def test_link_state_is_told(lan, vf):
+    lan.wait_carrier(PF_HOST)
+    # The link that came up is told first.
+    vf.script(("receive", 3))
+    for state, word in (("disable", PF_CONTROL_MSG), ("auto", PF_CONTROL_MSG | CTS)):
+        job = vf.start(("receive", 10))
+        assert lan.link_set(f"vf 0 state {state}").rc == 0
+        (told,) = vf.results(job)
+        assert told["reply"] and told["reply"][0] == word
+
+
+@pytest.mark.driver("igb_rs")  # C igb writes over it
+def test_request_is_not_overwritten_by_what_is_told(lan, vf):
+    """A VF has asked, and before the PF looks it is to be told of its link."""
+    lan.wait_carrier(PF_HOST)
+    vf.script(("receive", 3))
+    pf = Registers(lan.guest)
+    words = message(SET_MULTICAST)
+    pf.write(IMC, ICR_VMMB)
+    job = vf.start(("send", words, 10), ("receive", 10))
+    wait_for_requests(pf, 0b01)
+    assert lan.link_set("vf 0 state auto").rc == 0
+    pf.access([("w", IMS, ICR_VMMB), ("w", ICS, ICR_VMMB)])
+    answer, told = vf.results(job)
+    assert answer["reply"] and answer["reply"][0] == granted(words)
+    assert told["reply"] and told["reply"][0] == PF_CONTROL_MSG | CTS
+
+
 @pytest.mark.driver("igb_rs")  # C igb spins in its interrupt handler while a VF holds the buffer
 def test_held_buffer_harms_only_the_holder(lan):
     first, second = raw_vfs(lan, 2)
@@ -317,6 +346,29 @@ def test_held_buffer_harms_only_the_holder(lan):
     assert first.ask(words) == [granted(words)]
 
 
+@pytest.mark.driver("igb_rs")  # C igb waits for the VF to let go
+def test_held_buffer_is_taken_away(lan, vf):
+    lock, ring = 1 << 2, 1 << 0
+    *_, status = vf.script(
+        ("hold",),
+        ("write", VMBMEM, SET_MULTICAST),
+        ("write", V2PMAILBOX, lock | ring),
+        ("sleep", 0.5),
+        ("read", V2PMAILBOX),
+    )
+    assert not status & lock
+    assert recovered(vf)
+
+
+def wait_for_requests(pf: Registers, vfs: int):
+    with uncounted():
+        for _ in range(1000):
+            (waiting,) = pf.read(MBVFICR)
+            if waiting & vfs == vfs:
+                break
+    assert waiting & vfs == vfs, "control: they have asked"
+
+
 @pytest.mark.driver("igb_rs")  # C igb has no rounds, and no record of them
 def test_messages_of_one_round(lan):
     """Two VFs that ask before the PF looks: both are answered, and what both asked is in force."""
@@ -330,12 +382,7 @@ def test_messages_of_one_round(lan):
         vf.start(("send", message(SET_MAC_ADDR, 0, *address(mac)), 10))
         for vf, mac in zip(vfs, macs, strict=True)
     ]
-    with uncounted():
-        for _ in range(1000):
-            (waiting,) = pf.read(MBVFICR)
-            if waiting & 0b11 == 0b11:
-                break
-    assert waiting & 0b11 == 0b11, "control: both have asked"
+    wait_for_requests(pf, 0b11)
     pf.access([("w", IMS, ICR_VMMB), ("w", ICS, ICR_VMMB)])
     for vf, mac, job in zip(vfs, macs, jobs, strict=True):
         (result,) = vf.results(job)

@@ -6,6 +6,7 @@ import json
 import pytest
 from support import STANDARD, counters
 from support.life import DEVICE, rebind_vf
+from support.mailbox import raw_vfs
 from support.upstream import Upstream
 
 from harness.topology import PEER, PF_HOST
@@ -148,6 +149,10 @@ def test_vf_statistics_are_shown(lan, vfs):
     other = of_vf(lan.guest, 1)
     assert_passed(lan, vfs[0], 0)
     assert delta(other, of_vf(lan.guest, 1))["tx_packets"] < NOISE
+    # Those of the next VFs begin at zero.
+    lan.vfs_down()
+    raw_vfs(lan, 2)
+    assert of_vf(lan.guest, 0)["tx_packets"] < NOISE
 
 
 # What happens, in which namespace, and whether the VF's driver has to be bound anew.
@@ -167,6 +172,8 @@ def test_vf_statistics_survive_resets(lan, vfs):
     for event, (command, netns, rebind) in RESETS.items():
         assert_passed(lan, first, 0)
         before = of_vf(guest, 0)
+        # At the reset nobody has looked at these yet.
+        assert frames(guest, first, PEER, [SIZE] * COUNT).perfect
         guest.run(command, netns=netns)
         after = of_vf(guest, 0)
         lan.wait_carrier(PF_HOST)
@@ -174,6 +181,8 @@ def test_vf_statistics_survive_resets(lan, vfs):
             rebind_vf(lan, 0)
         guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 60, netns=first.netns)
         later = of_vf(guest, 0)
+        before["tx_packets"] += COUNT
+        before["tx_bytes"] += COUNT * (SIZE + 4)
         for name, value in before.items():
             assert value <= after[name] <= later[name], (event, name, before, after, later)
             # Nothing is counted twice: all that passes meanwhile is a VF that comes up.

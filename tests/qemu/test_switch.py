@@ -25,6 +25,7 @@ def test_frames_between_vfs(lan, vfs):
     """VEB: inside the device. VEPA: on the wire, and it is up to the neighbour to send them back."""
     guest, (first, second) = lan.guest, vfs
     to_second = mac_of(guest, second)
+    assert "hwmode VEB" in mode(lan)
     guest.run("ip link set peer promisc on", netns=PEER.netns)
     for name, inside in (("veb", True), ("vepa", False), ("veb", True)):
         guest.run(f"bridge link set dev dut hwmode {name}")

@@ -23,6 +23,8 @@ VFTE = 0x0C90
 DTXSWC = 0x3500
 VT_CTL = 0x581C
 MRQC = 0x5818
+RETA = 0x5C00
+RSSRK = 0x5C80
 RXCSUM = 0x5000
 RPLOLR = 0x5AF0
 
@@ -35,6 +37,14 @@ VMVIR = range(0x3700, 0x3720, 4)
 RAL = (*range(0x5400, 0x5480, 8), *range(0x54E0, 0x5520, 8))
 RAH = tuple(offset + 4 for offset in RAL)
 
+# Bits of CTRL: pause of received and of sent frames, and VLAN tags are stripped.
+CTRL_RFCE = 1 << 27
+CTRL_TFCE = 1 << 28
+CTRL_VME = 1 << 30
+# Bits of MRQC and RXCSUM.
+MRQC_UDP4 = 1 << 22
+MRQC_UDP6 = 1 << 23
+RXCSUM_OFFLOADS = 1 << 8 | 1 << 9 | 1 << 11
 # Bit of ICS.
 ICS_LSC = 1 << 2
 # Firmware has the PHY of the first port, by SW_FW_SYNC.
@@ -52,6 +62,10 @@ VMOLR_STRVLAN = 1 << 30
 VMVIR_DEFAULT = 1 << 30
 RAH_AV = 1 << 31
 VLVF_ENABLE = 1 << 31
+
+
+def eitr(vector: int) -> int:
+    return 0x1680 + 4 * vector
 
 
 def txdctl(queue: int) -> int:
