@@ -11,6 +11,10 @@ use igb_core::{
         VfIndex,
         MAX_VFS, //
     },
+    lines::{
+        Budget,
+        LINES, //
+    },
     switch::Event, //
 };
 use kernel::{
@@ -18,34 +22,9 @@ use kernel::{
     prelude::*, //
 };
 
-/// Lines per VF and window.
-const LINES: u32 = 5;
-/// Length of a window, in nanoseconds.
-const WINDOW: u64 = 60_000_000_000;
-/// Lines that wait to be printed: as many as all VFs may cause in a window, and one for each that is
+/// Lines that wait to be printed: as many as all VFs may cause in a minute, and one for each that is
 /// cut off, which happens once and is always told.
-const WAITING: usize = (LINES as usize + 1) * MAX_VFS;
-
-/// Allows a few lines a minute; counters tell the rest.
-#[derive(Clone, Copy, Default)]
-struct Budget {
-    since: u64,
-    lines: u32,
-}
-
-impl Budget {
-    /// Whether one more line may be printed at time `now`, in nanoseconds.
-    fn allow(&mut self, now: u64) -> bool {
-        if now.wrapping_sub(self.since) >= WINDOW {
-            *self = Self {
-                since: now,
-                lines: 0,
-            };
-        }
-        self.lines = self.lines.saturating_add(1);
-        self.lines <= LINES
-    }
-}
+const WAITING: usize = (LINES + 1) * MAX_VFS;
 
 /// Events that are to be told.
 pub(crate) struct Lines {
@@ -55,7 +34,7 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) const NEW: Self = Self {
-        budgets: [Budget { since: 0, lines: 0 }; MAX_VFS],
+        budgets: [Budget::FULL; MAX_VFS],
         waiting: Waiting::NONE,
     };
 

@@ -32,6 +32,7 @@ pub mod function;
 pub mod history;
 pub mod itr;
 pub mod layout;
+pub mod lines;
 pub mod link;
 pub mod link_config;
 pub mod mailbox;
