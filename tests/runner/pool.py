@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs jobs on as many processors as there are, in order, each as soon as it can.
+"""Runs so many jobs at a time (`processors`), in order, each as soon as it can.
 
 A job is an object with these attributes:
 

@@ -70,6 +70,19 @@ def shown(command: list[str], say: Callable[[str], None]) -> int:
         return process.wait()
 
 
+# What a guest and its QEMU may take; a host of guests has 3 GiB.
+BYTES_OF_A_GUEST = 5 << 29
+
+
+def at_once() -> int:
+    """How many jobs to do at a time: one more than there are processors, as a guest waits for a third of
+    its time (for links, timers, the watchdogs of drivers), or as many as there is memory for."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        words = next(line for line in file if line.startswith("MemAvailable:")).split()
+    enough = int(words[1]) * 1024 // BYTES_OF_A_GUEST
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, enough))
+
+
 def end_all():
     """For an interrupt: whoever waits for a process sees its end, and can start no other."""
     _ending.set()

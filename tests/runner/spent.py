@@ -99,7 +99,7 @@ def table(
         for stretch in sorted(stretches, key=lambda stretch: -stretch.seconds)
     ]
     lines += [
-        f"  {total:8.1f}  all, on {processors} processors that were idle for "
+        f"  {total:8.1f}  all, {processors} jobs at a time; of their places idle: "
         f"{100 * max(0.0, 1 - busy / (processors * max(total, 0.1))):.0f} %"
     ]
     if runs:
