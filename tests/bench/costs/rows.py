@@ -423,9 +423,9 @@ REPLIES = (
         "worst-reply",
         "mailbox reply, worst of 7 VFs busy at once, ms (median of 9)",
         _worst_reply,
+        factor(1.0),
         factor(0.25),
-        factor(0.25),
-        (0.12, 0.3),
+        (0.04, 0.12),
     ),
     Row(
         "numvfs0-igbvf-ms",

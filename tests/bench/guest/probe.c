@@ -223,17 +223,21 @@ static volatile uint32_t *registers(const char *bar)
 #define VTCTRL_RST (1 << 26)
 #define SERVED_US 2000
 
-/* Spins, as drivers of VFs do. With PAUSE the emulator gives the other CPUs their turn. */
+/*
+ * Spins, as drivers of VFs do. With PAUSE the emulator gives the other CPUs their turn. It comes first:
+ * the VF on the CPU that the interrupt is for finds its answer at once, and would ask again and again
+ * while the others' CPUs stand still.
+ */
 static void until_answered(volatile uint32_t *reg)
 {
 	uint64_t limit = now() + ANSWER_LIMIT_NS;
 
 	/* What says that there is an answer is cleared by the read. */
-	while (!(reg[V2PMAILBOX / 4] & V2P_PFSTS)) {
+	do {
 		if (now() > limit)
 			errx(1, "the PF: nothing within 5 s");
 		__builtin_ia32_pause();
-	}
+	} while (!(reg[V2PMAILBOX / 4] & V2P_PFSTS));
 }
 
 static void own_buffer(volatile uint32_t *reg)
