@@ -35,13 +35,17 @@ class Command(Task):
 
     def work(self) -> bool:
         begin = time.monotonic()
-        status, output = output_of(self.command, self.environment)
+        status, output = self.perform()
         self.counts = self.count(status, output)
         good = not self.counts.failed
         title = f"{'ok' if good else 'FAILED':<7} {self.name}  {time.monotonic() - begin:.1f} s"
-        shown = [line for line in output.splitlines() if self.lines.search(line)]
-        self.console.say("\n".join([title, *shown] if good else [title, output.rstrip()]))
+        picked = [line for line in output.splitlines() if self.lines.search(line)]
+        self.console.say("\n".join([title, *picked] if good else [title, output.rstrip()]))
         return good
+
+    def perform(self) -> tuple[int, str]:
+        """Status, and what is shown if it failed."""
+        return output_of(self.command, self.environment)
 
     def count(self, status: int, _output: str) -> Counts:
         """What it adds to the sums."""
@@ -159,12 +163,10 @@ class Product(Command):
     def work(self) -> bool:
         # Most often it is there, and then nothing is said and counted. The directory alone may be a
         # place where nothing is mounted yet.
-        if os.path.exists(f"{self.path}/.manifest"):
-            return True
-        begin = time.monotonic()
-        status = shown(self.command, lambda line: self.console.say(f"        {line}"))
-        good = not status
-        title = f"{'ok' if good else 'FAILED':<7} {self.name}"
-        self.console.say(f"{title}  {time.monotonic() - begin:.1f} s")
-        self.counts = Counts() if good else Counts(failed=1)
-        return good
+        return os.path.exists(f"{self.path}/.manifest") or super().work()
+
+    def perform(self) -> tuple[int, str]:
+        return shown(self.command, lambda line: self.console.say(f"        {line.rstrip()}")), ""
+
+    def count(self, status: int, _output: str) -> Counts:
+        return Counts(failed=1) if status else Counts()

@@ -42,8 +42,10 @@ def started(command: list[str], environment: dict[str, str] | None = None, **opt
             _alive.discard(process)
 
 
-def output_of(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
-    """Status, and all that was printed."""
+def shown(
+    command: list[str], say: Callable[[str], None], environment: dict[str, str] | None = None
+) -> int:
+    """Status. Each line that is printed is said at once, with its end."""
     with started(
         command,
         environment,
@@ -52,22 +54,16 @@ def output_of(command: list[str], environment: dict[str, str] | None = None) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:
-        output, _ = process.communicate()
-        return process.returncode, output
-
-
-def shown(command: list[str], say: Callable[[str], None]) -> int:
-    """Status. Each line that is printed is said at once."""
-    with started(
-        command,
-        text=True,
-        errors="replace",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
         for line in process.stdout:
-            say(line.rstrip())
+            say(line)
         return process.wait()
+
+
+def output_of(command: list[str], environment: dict[str, str] | None = None) -> tuple[int, str]:
+    """Status, and all that was printed."""
+    lines: list[str] = []
+    status = shown(command, lines.append, environment)
+    return status, "".join(lines)
 
 
 # What a guest and its QEMU may take; a host of guests has 3 GiB.
