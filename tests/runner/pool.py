@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs so many jobs at a time (`processors`), in order, each as soon as it can.
+"""Runs so many jobs at a time (`places`), in order, each as soon as it can.
 
 A job is an object with these attributes:
 
     name          for people
     alone         nothing else may run at the same time; such jobs come last
-    background    it only waits, so it takes none of the processors
+    background    it only waits, so it takes none of the places
     ready()       whether it can be started now; asked again whenever a job has ended
     finished()    whether it need not be started any more
     run()         does it
@@ -29,7 +29,7 @@ class Stretch:
     job: str
     begin: float
     seconds: float
-    processor: int | None  # None: a job in the background
+    place: int | None  # None: a job in the background
 
 
 class Task:
@@ -70,9 +70,9 @@ class Task:
 class Pool:
     """Jobs earlier in the list go first."""
 
-    def __init__(self, jobs: list, processors: int, console):
+    def __init__(self, jobs: list, places: int, console):
         self.jobs = jobs
-        self.processors = processors
+        self.places = places
         self.console = console
         self.changed = threading.Condition()
         self.running: list = []
@@ -83,8 +83,8 @@ class Pool:
     def run(self):
         """Until every job is finished. What a job raises ends up in `broken`."""
         threads = [
-            threading.Thread(target=self._processor, args=(number,), daemon=True)
-            for number in range(self.processors)
+            threading.Thread(target=self._place, args=(number,), daemon=True)
+            for number in range(self.places)
         ]
         threads += [
             threading.Thread(target=self._background, args=(job,), daemon=True)
@@ -102,7 +102,7 @@ class Pool:
         with self.changed:
             self.changed.notify_all()
 
-    def _processor(self, number: int):
+    def _place(self, number: int):
         while (job := self._next()) is not None:
             self._do(job, number)
 
@@ -139,7 +139,7 @@ class Pool:
             return None
         return next((job for job in jobs if job.ready()), None)
 
-    def _do(self, job, processor: int | None):
+    def _do(self, job, place: int | None):
         begin = time.monotonic()
         who = object()
         self.console.runs(who, job.name)
@@ -154,6 +154,6 @@ class Pool:
                 if job in self.running:
                     self.running.remove(job)
                 self.stretches.append(
-                    Stretch(job.name, begin - self.begin, time.monotonic() - begin, processor)
+                    Stretch(job.name, begin - self.begin, time.monotonic() - begin, place)
                 )
                 self.changed.notify_all()

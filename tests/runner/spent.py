@@ -85,22 +85,20 @@ def _of_kernel(results: Results) -> list[str]:
     return lines
 
 
-def table(
-    runs: list[Results], stretches: list[Stretch], total: float, processors: int
-) -> list[str]:
-    """For people. What runs on a processor keeps it, even while it waits."""
+def table(runs: list[Results], stretches: list[Stretch], total: float, places: int) -> list[str]:
+    """For people. What runs in a place keeps it, even while it waits."""
     lines = ["where the time went"]
     for run in runs:
         lines += _of_kernel(run) if run.tests else []
-    busy = sum(stretch.seconds for stretch in stretches if stretch.processor is not None)
+    busy = sum(stretch.seconds for stretch in stretches if stretch.place is not None)
     lines += ["jobs, seconds"]
     lines += [
         f"  {stretch.seconds:8.1f}  {stretch.job}"
         for stretch in sorted(stretches, key=lambda stretch: -stretch.seconds)
     ]
     lines += [
-        f"  {total:8.1f}  all, {processors} jobs at a time; of their places idle: "
-        f"{100 * max(0.0, 1 - busy / (processors * max(total, 0.1))):.0f} %"
+        f"  {total:8.1f}  all, {places} jobs at a time; of their places idle: "
+        f"{100 * max(0.0, 1 - busy / (places * max(total, 0.1))):.0f} %"
     ]
     if runs:
         lines.append(

@@ -38,8 +38,8 @@ class Job(Task):
         self.alone = alone
 
 
-def pool_of(*jobs, processors=2):
-    pool = Pool(list(jobs), processors, Lines())
+def pool_of(*jobs, places=2):
+    pool = Pool(list(jobs), places, Lines())
     pool.run()
     return pool
 
@@ -218,16 +218,14 @@ def tests(tmp_path, monkeypatch):
     (directory / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (directory / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
 
-    def run(*arguments, only=None, processors=2, **files):
+    def run(*arguments, only=None, places=2, **files):
         for name, text in files.items():
             (directory / f"test_{name}.py").write_text(
                 f"import os, pytest, time\n{text}", encoding="utf-8"
             )
         lines = Lines()
         these = Run("igb_rs", "stock", [str(directory), *arguments], {}, only=only)
-        pool = Pool(
-            [GuestTests(lines, these), GuestTests(lines, these, alone=True)], processors, lines
-        )
+        pool = Pool([GuestTests(lines, these), GuestTests(lines, these, alone=True)], places, lines)
         these.changed = pool.notify
         pool.run()
         log = directory / "log"
@@ -264,7 +262,7 @@ def test_outcomes_of_two_workers(tests):
 def test_what_belongs_to_the_session_stays_between_groups(tests):
     """What belongs to the file does not."""
     text = "def test_one(lan): pass\ndef test_two(lan): pass\n"
-    _, noted, _ = tests(processors=1, a=text, b=text)
+    _, noted, _ = tests(places=1, a=text, b=text)
     assert [line[0] for line in noted if line[0] not in ("begin", "end")] == [
         "boot",
         "up",
@@ -305,7 +303,7 @@ def test_files_that_cannot_be_read_are_a_failure(tests):
 def test_an_end_at_the_first_failure(tests):
     results, _, _ = tests(
         "-x",
-        processors=1,
+        places=1,
         a="def test_a(): assert 0\ndef test_b(): pass\n",
         b="def test_c(): pass\n",
     )
