@@ -5,7 +5,7 @@ import re
 
 import pytest
 from support import STANDARD, counters
-from support.wire import arrive, tag, tcp_content, tcp_contents
+from support.wire import arrive, captured, tag, tcp_content, tcp_contents
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping, tcp_stream
@@ -90,15 +90,11 @@ def test_frames_shorter_than_ethernet_allows(lan):
 def test_checksum_of_padded_frames(lan, ipv6):
     """Padding is no part of what a checksum covers: the receiver computes it once more."""
     guest = lan.guest
-    capture = guest.start(
-        "timeout 20 tcpdump -Z root -i peer -n -vv -c 39 udp dst port 9",
-        timeout=40,
-        netns=PEER.netns,
-    )
-    guest.wait_until("ip -d link show peer | grep -q 'promiscuity [1-9]'", 20, netns=PEER.netns)
-    guest.ask("sockets", "short", value=socket_plan(PF_HOST, PEER, ipv6, sizes=list(range(1, 40))))
-    seen = capture.wait(check=False).out
-    assert seen.count("udp sum ok") == 39, seen
+    sizes = list(range(1, 40))
+    with captured(guest, PEER, len(sizes), "udp dst port 9", "-vv") as capture:
+        guest.ask("sockets", "short", value=socket_plan(PF_HOST, PEER, ipv6, sizes=sizes))
+        seen = capture.ended()
+    assert seen.count("udp sum ok") == len(sizes), seen
 
 
 def test_sctp(lan):
@@ -190,14 +186,12 @@ def test_without_offloads(lan):
 
 def test_segmentation_offload_is_used(lan):
     """The driver is handed packets of many segments, and only with TSO."""
-    capture = "timeout 8 tcpdump -Z root -i dut -n -c 1 'tcp dst port 5201 and greater 3000'"
     for setting, seen in (("tso off gso off", 0), ("tso on gso on", 1)):
         lan.guest.run(f"ethtool -K dut {setting}")
         lan.wait_carrier(PF_HOST)
-        job = lan.guest.start(capture)
-        lan.guest.run("sleep 1")
-        tcp_stream(lan.guest, PF_HOST, PEER)
-        assert re.search(rf"^{seen} packets? captured", job.wait(check=False).err, re.M), setting
+        with captured(lan.guest, PF_HOST, 1, "tcp dst port 5201 and greater 3000") as capture:
+            tcp_stream(lan.guest, PF_HOST, PEER)
+            assert capture.stopped() == seen, setting
 
 
 @pytest.mark.parametrize("setting", ["rxvlan on txvlan on", "rxvlan off txvlan off"])

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import signal
+
 from harness import Guest
 from harness.topology import Host
 from harness.traffic import count_frames
@@ -50,6 +54,43 @@ def tcp_contents(guest: Guest, *ways: tuple[Host, Host, str], megabytes: int = 4
 def tcp_content(guest: Guest, source: Host, target: Host, ipv6: bool = False, megabytes: int = 4):
     """The same for one way."""
     tcp_contents(guest, (source, target, "ipv6" if ipv6 else "ipv4"), megabytes=megabytes)
+
+
+class Capture:
+    """tcpdump on one host; made by `captured`."""
+
+    def __init__(self, guest: Guest, host: Host, command: str):
+        self._guest = guest
+        self._log = f"/run/capture-{host.name}"
+        guest.put(self._log, b"")
+        self._job = guest.start(f"exec {command} 2>{self._log}", netns=host.netns)
+        self._is_over = False
+        # Before it has its filter it drops what it got.
+        guest.wait_until(f"grep -qs 'listening on' {self._log}", 20)
+
+    def ended(self) -> str:
+        """What it printed of as many packets as it was asked for."""
+        self._is_over = True
+        return self._job.wait().out
+
+    def stopped(self) -> int:
+        """How many packets it saw until now."""
+        if not self._job.has_ended():
+            self._job.kill(signal.SIGINT)
+        self.ended()
+        said = self._guest.read(self._log)
+        return int(re.search(r"^(\d+) packets? captured", said, re.M)[1])
+
+    def close(self):
+        if not self._is_over:
+            self._job.kill()
+            self._job.wait(check=False)
+
+
+def captured(guest: Guest, host: Host, count: int, expression: str, options: str = ""):
+    """Captures `count` packets until the end of the block."""
+    command = f"tcpdump -Z root -i {host.name} -n {options} -c {count} '{expression}'"
+    return contextlib.closing(Capture(guest, host, command))
 
 
 def tag(guest: Guest, host: Host, vid: int) -> Host:
