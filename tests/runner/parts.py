@@ -8,16 +8,24 @@ import re
 import time
 from collections.abc import Callable
 
+from harness.health import reports
+
 from . import BUILD
 from .counts import Counts
 from .pool import Task
 from .processes import output_of, shown
 
+# Lines that are shown once more, at the end of the run, of what failed.
+LAST_WORDS = 25
+
 
 class Command(Task):
-    """One command. Its output is shown when it failed; `lines` picks what is shown otherwise."""
+    """One command. Its output is shown when it failed, and its end once more at the end of the run;
+    `lines` picks what is shown otherwise."""
 
     lines = re.compile(r"(?!)")
+    # Whether a busy machine can make it fail.
+    repeatable = False
 
     def __init__(
         self,
@@ -32,16 +40,30 @@ class Command(Task):
         self.command = command
         self.environment = environment
         self.counts = Counts()
+        self.output = ""
 
     def work(self) -> bool:
         begin = time.monotonic()
         status, output = self.perform()
+        self.output = output
         self.counts = self.count(status, output)
         good = not self.counts.failed
         title = f"{'ok' if good else 'FAILED':<7} {self.name}  {time.monotonic() - begin:.1f} s"
         picked = [line for line in output.splitlines() if self.lines.search(line)]
         self.console.say("\n".join([title, *picked] if good else [title, output.rstrip()]))
         return good
+
+    def last_words(self) -> str:
+        """The end of what it printed, where it says what went wrong."""
+        lines = self.output.rstrip().splitlines()
+        return "\n".join(f"    {line}" for line in lines[-LAST_WORDS:])
+
+    def is_doubtful(self) -> bool:
+        """Whether it failed in a way that a busy machine may have caused: not with a report of the
+        kernel."""
+        return bool(
+            self.repeatable and self.counts.failed and not reports(self.output.splitlines())
+        )
 
     def perform(self) -> tuple[int, str]:
         """Status, and what is shown if it failed."""
@@ -124,6 +146,8 @@ class Gate(Command):
 
 class Demonstration(Command):
     """`make run`, as a user would see it."""
+
+    repeatable = True
 
     lines = re.compile(r"^Every step held")
 

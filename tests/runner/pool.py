@@ -42,6 +42,10 @@ class Task:
     def __init__(self, name: str, after: tuple[Task, ...] = ()):
         self.name = name
         self.after = after
+        self.reset()
+
+    def reset(self):
+        """It is not done."""
         self.started = False
         self.succeeded: bool | None = None
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from .counts import Counts
 
 PHASES = ("setup", "call", "teardown")
+# Lines of a failed test that are shown once more, at the end of the run.
+WORDS = 6
 
 
 def short(test: str) -> str:
@@ -61,6 +63,12 @@ class Results:
         self.tests.update(other.tests)
         self.complaints += other.complaints
         return [test for test, result in other.tests.items() if result["outcome"] == "passed"]
+
+    def why(self, test: str) -> str:
+        """The first lines of what a failed test says is wrong."""
+        lines = self.tests[test]["text"].splitlines()
+        said = [line[1:].strip() for line in lines if line.startswith("E ")] or lines[-WORDS:]
+        return "\n".join(f"    {line}" for line in said[:WORDS])
 
     def counts(self) -> Counts:
         counts = Counts.of(*(result["outcome"] for result in self.tests.values()))

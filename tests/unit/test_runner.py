@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from runner import guests, plan, record
+from runner import again, guests, plan, record
 from runner.console import Console
 from runner.counts import Counts
 from runner.groups import Queue, grouped
@@ -332,6 +332,46 @@ def test_a_selection_that_matches_nothing(tests):
 def test_only_some_are_repeated(tests):
     results, _, _ = tests(only={"test_a.py::test_b"}, a="def test_a(): pass\ndef test_b(): pass\n")
     assert list(results.tests) == ["test_a.py::test_b"]
+
+
+def failing_at_first(lines, marker, words, repeatable=True):
+    """A command that fails, with these words, unless it was tried before."""
+    job = Command(
+        lines,
+        "its name",
+        ["bash", "-c", f"[ -e {marker} ] || ! {{ touch {marker}; echo {words}; }}"],
+    )
+    job.repeatable = repeatable
+    job.run()
+    assert job.counts.failed == 1
+    return job
+
+
+@pytest.mark.parametrize("words, passes", [("no answer", True), ("BUG: of the kernel", False)])
+def test_a_command_that_a_busy_machine_can_fail_is_repeated(tmp_path, words, passes):
+    lines = Lines()
+    job = failing_at_first(lines, tmp_path / "tried", words)
+    repeated, _ = again.repeat(SimpleNamespace(runs=[], commands=[job]), lines)
+    assert (str(job.counts) == "1 passed, 0 failed, 0 skipped") == passes
+    assert repeated.commands == ({"its name": f"    {words}"} if passes else {})
+    assert passes or job.last_words() == f"    {words}"
+
+
+def test_no_other_command_is_repeated(tmp_path):
+    job = failing_at_first(Lines(), tmp_path / "tried", "wrong", repeatable=False)
+    again.repeat(SimpleNamespace(runs=[], commands=[job]), Lines())
+    assert job.counts.failed == 1
+
+
+def test_the_end_says_why_a_test_failed():
+    results = results_of(outcome="failed")
+    (test,) = results.failed()
+    results.tests[test]["text"] = (
+        "---- call ----\n    assert x\nE   AssertionError: of frames\nE   2 != 3\nmore"
+    )
+    assert results.why(test) == "    AssertionError: of frames\n    2 != 3"
+    results.tests[test]["text"] = "the worker ended"
+    assert results.why(test) == "    the worker ended"
 
 
 # ---- the list of jobs ------------------------------------------------------------------------
