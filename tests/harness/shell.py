@@ -12,6 +12,10 @@ from .tally import spent
 
 CARRIER_SECONDS = 30
 
+# Limits of time end what hangs. They are written for a machine that does nothing else, and one that
+# does may take so many times as long.
+SPARE = 4
+
 
 class Shell:
     """Base of what commands can be run in. Limits of time are for the stock kernel; slower ones
@@ -30,14 +34,15 @@ class Shell:
 
     # ---- commands ----------------------------------------------------------------------------
 
-    def _stretched(self, timeout: float | None) -> float | None:
-        return None if timeout is None else timeout * self.slowness
+    def limit(self, timeout: float | None) -> float | None:
+        """Seconds after which something hangs that should take less than `timeout`."""
+        return None if timeout is None else timeout * self.slowness * SPARE
 
     def start(
         self, command: str, timeout: float | None = 60, netns: str | None = None, stdin: str = ""
     ) -> Job:
         """Starts a bash command; several may run at once. `netns`: in that namespace."""
-        return self.agent.start(command, self._stretched(timeout), stdin, netns)
+        return self.agent.start(command, self.limit(timeout), stdin, netns)
 
     def run(
         self,
@@ -65,7 +70,7 @@ class Shell:
         return self.agent.start_call(
             program,
             [str(argument) for argument in arguments],
-            self._stretched(timeout),
+            self.limit(timeout),
             stdin,
             netns,
         )
@@ -98,7 +103,7 @@ class Shell:
             module,
             [str(argument) for argument in arguments],
             value,
-            self._stretched(timeout),
+            self.limit(timeout),
             netns,
         )
 
@@ -178,7 +183,7 @@ class Shell:
     ) -> Result:
         """A verb of network.py; numbers among its arguments are seconds."""
         stretched = (
-            argument if isinstance(argument, str) else argument * self.slowness
+            argument if isinstance(argument, str) else self.limit(argument)
             for argument in arguments
         )
         return self._timed(
@@ -215,7 +220,7 @@ class Shell:
         spent["waits"] += 1
         (missing,) = self.ask(
             "steps",
-            value=[(kind, *arguments, timeout * self.slowness)],
+            value=[(kind, *arguments, self.limit(timeout))],
             timeout=timeout + 10,
             netns=netns,
         )

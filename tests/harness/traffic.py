@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from collections.abc import Iterable
 
 from .agent import CommandFailed
 from .shell import Shell
 from .topology import Host
+
+# Seconds that an answer may take. It costs them only where there is none.
+PATIENCE = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Ping:
     received: int
     rtt_min: float | None = None
     rtt_avg: float | None = None
+    error: str | None = None  # of sending, the last
 
     @property
     def complete(self) -> bool:
@@ -34,16 +37,27 @@ def ping(
     count: int = 5,
     size: int = 56,
     interval: float = 0.01,
-    options: str = "",
+    patience: float = PATIENCE,
+    whole: bool = False,
 ) -> Ping:
-    """Echo requests from `source` to the address `target`. Losses are reported, not raised."""
-    command = f"ping -n -q -c {count} -i {interval} -s {size} -W 2 {options} {target}"
-    result = guest.run(command, timeout=count * interval + 30, check=False, netns=source.netns)
-    counts = re.search(r"(\d+) packets transmitted, (\d+) received", result.out)
-    if counts is None:
-        raise CommandFailed(result)
-    times = re.search(r"= ([\d.]+)/([\d.]+)/", result.out)
-    return Ping(int(counts[1]), int(counts[2]), *(map(float, times.groups()) if times else ()))
+    """Echo requests from `source` to the address `target`, none of them in fragments if `whole`. Losses
+    are reported, not raised: what has no answer after `patience` seconds is lost."""
+    patience *= guest.slowness
+    plan = {
+        "address": target,
+        "count": count,
+        "size": size,
+        "interval": interval,
+        "patience": patience,
+        "whole": whole,
+    }
+    timeout = count * interval + patience + 30
+    return Ping(**guest.ask("echo", value=plan, timeout=timeout, netns=source.netns))
+
+
+def is_silent(guest: Shell, source: Host, target: str) -> bool:
+    """Whether nothing answers, for a second."""
+    return ping(guest, source, target, count=2, patience=1).received == 0
 
 
 @dataclasses.dataclass(frozen=True)

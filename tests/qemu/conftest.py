@@ -129,12 +129,12 @@ def _is_of_the_share(config, item) -> bool:
 
 
 def _extend_timeouts(config, items):
-    """The limits are for the stock kernel."""
+    """The limits are for the stock kernel, and for a machine that does nothing else."""
     slowness = KERNELS[config.getoption("--kernel")].slowness
     for item in items:
         own = item.get_closest_marker("timeout")
         limit = own.args[0] if own else float(config.getini("timeout"))
-        item.add_marker(pytest.mark.timeout(limit * slowness), append=False)
+        item.add_marker(pytest.mark.timeout(limit * slowness * 2), append=False)
 
 
 def guest_config(config, item) -> Config:

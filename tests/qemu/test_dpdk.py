@@ -136,7 +136,7 @@ def test_testpmd_mtu(lan, testpmd):
     guest.run("ip link set peer mtu 3000", netns=PEER.netns)
 
     def passes(octets: int) -> bool:
-        return ping(guest, PEER, ECHO, count=3, size=octets - 28, options="-M do").complete
+        return ping(guest, PEER, ECHO, count=3, size=octets - 28, whole=True).complete
 
     def set_mtu(octets: int):
         said = testpmd.stopped("port config all rxd 256", f"port config mtu 0 {octets}")

@@ -150,5 +150,5 @@ def test_vf_mtu(lan, vfs):
     for host in (vfs[0], PEER):
         guest.run(f"ip link set {host.name} mtu 4000", netns=host.netns)
     guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 20, netns=vfs[0].netns)
-    assert ping(guest, vfs[0], PEER.ipv4, count=3, size=3972, options="-M do").complete
+    assert ping(guest, vfs[0], PEER.ipv4, count=3, size=3972, whole=True).complete
     assert ping(guest, vfs[1], PEER.ipv4, count=3).complete

@@ -43,7 +43,7 @@ def datagrams(lan, sizes: range, expected: list[int], ipv6: bool = False) -> lis
     guest = lan.guest
     before = counters.link(guest)["tx_dropped"]
     plan = socket_plan(
-        PF_HOST, PEER, ipv6, sizes=list(sizes), expected=len(expected), patience=3 * guest.slowness
+        PF_HOST, PEER, ipv6, sizes=list(sizes), expected=len(expected), patience=guest.limit(3)
     )
     assert ping(guest, PF_HOST, plan["address"], count=1).complete
     seen = guest.ask("sockets", "segmented", value=plan)
@@ -103,7 +103,7 @@ def test_sctp(lan):
     guest.run("modprobe sctp")
     errors = "awk '/SctpChecksumErrors/ { print $2 }' /proc/net/sctp/snmp"
     for source, target in BOTH_WAYS:
-        plan = socket_plan(source, target, patience=20 * guest.slowness)
+        plan = socket_plan(source, target, patience=guest.limit(20))
         assert guest.ask("sockets", "sctp", value=plan) == "ping"
         for host in (source, target):
             assert guest.run(errors, netns=host.netns).text == "0", host.name
@@ -144,13 +144,13 @@ def test_largest_frame_between_pf_and_vf(lan, vfs):
 
 
 def test_mtu_limits(lan):
-    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2, size=1472, options="-M do").complete
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2, size=1472, whole=True).complete
     for mtu in (67, 9217):
         assert lan.guest.run(f"ip link set dut mtu {mtu}", check=False).rc != 0
     lan.guest.run("ip link set dut mtu 68")
     lan.guest.run("ip link set dut mtu 1500")
     lan.wait_carrier(PF_HOST)
-    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2, size=1472, options="-M do").complete
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=2, size=1472, whole=True).complete
 
 
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])

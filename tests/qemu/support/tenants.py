@@ -96,8 +96,8 @@ def answered(source: Place, target: str, count: int = 3, size: int = 56):
 
 
 def silent(source: Place, target: str, count: int = 2):
-    """No echo request to the address is answered."""
-    result = ping(source.shell, source.host, target, count=count)
+    """No echo request to the address is answered, for a second."""
+    result = ping(source.shell, source.host, target, count=count, patience=1)
     expect(
         result.received == 0,
         f"{source.host.name} -> {target}: {result.received} of "

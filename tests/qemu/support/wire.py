@@ -44,7 +44,7 @@ def tcp_contents(guest: Guest, *ways: tuple[Host, Host, str], megabytes: int = 4
         for number, (source, target, version) in enumerate(ways)
     ]
     size = megabytes << 20
-    results = guest.ask("streams", size, PATIENCE * guest.slowness, value=directions, timeout=120)
+    results = guest.ask("streams", size, guest.limit(PATIENCE), value=directions, timeout=120)
     for (source, target, version), result in zip(ways, results, strict=True):
         assert result == {"received": size, "differs": None, "checksum_errors": 0}, (
             f"{source.name} -> {target.name}, {version}: {result}"
