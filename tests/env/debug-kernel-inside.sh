@@ -53,8 +53,22 @@ build() {
 		[[ $line == "  "[A-Z]* ]] && printf '%d of some %d:' $((++done)) "$total"
 		printf '%s\n' "$line"
 	done
+	check_headers
 	echo "files compiled without precompiled headers:"
 	cat "$compiler/alone"
+}
+
+# The compiler was told to take them as they were precompiled.
+check_headers() {
+	local precompiled changed
+	for precompiled in "$compiler"/*.pch; do
+		changed=$(cd "$top/kdir" && grep -oE '[^ ]+\.h' "${precompiled%.pch}.read" |
+			xargs sh -c 'find "$@" -newer "$0"' "$precompiled")
+		[[ -z $changed ]] || {
+			echo "changed after it was precompiled: $changed"
+			return 1
+		}
+	done
 }
 
 # Modules are built against headers, tools and Rust metadata: the objects are not needed again.
