@@ -19,11 +19,17 @@ from .phase import KINDS, Invalid, Phase, parse
 
 # By what the kernel calls the driver: one function of the module each.
 ROOTS = {
-    "igb": {"xmit": "igb_xmit_frame", "poll": "igb_poll", "irq": "igb_msix_ring"},
+    "igb": {
+        "xmit": "igb_xmit_frame",
+        "poll": "igb_poll",
+        "irq": "igb_msix_ring",
+        "mailbox": "igb_msix_other",
+    },
     "igb_rs": {
         "xmit": ".*net6device3ops.*10start_xmit.*",
         "poll": ".*net4napi.*4poll4PairE13poll_callback.*",
         "irq": ".*net3irq5serve.*11PairHandler.*",
+        "mailbox": ".*net3irq10serve_hard.*14MailboxHandler.*",
     },
 }
 IN_GUEST = "/tmp/bench"

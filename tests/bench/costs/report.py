@@ -140,7 +140,7 @@ def profile(outcome: Outcome, phase: str) -> str:
     """Instructions per packet and function, most first."""
     count = TRANSMITTED.get(phase) or DELIVERED.get(phase) or 1
     sums = outcome.phases[phase].by_function(outcome.names)
-    lines = [f"{outcome.driver}, {phase}: {outcome.phases[phase].total / count:.1f}"]
+    lines = [f"{outcome.driver}, {phase}: {sums.total() / count:.1f}"]
     lines += [
         f"{insns / count:9.2f}  {name}{f' [{module}]' if module else ''}"
         for (name, module), insns in sums.most_common(30)

@@ -71,6 +71,11 @@ def _insns(phase: str, count: int) -> Callable[[Outcome], float]:
     return lambda outcome: outcome.phases[phase].total / count
 
 
+def _mailbox(phase: str, count: int) -> Callable[[Outcome], float]:
+    """Instructions in the mailbox's interrupt."""
+    return lambda outcome: outcome.phases[phase].of_kind("mailbox") / count
+
+
 def _writes(phase: str, count: int, per: int = 1) -> Callable[[Outcome], float]:
     """Register writes; the reads of a statistics update may fall into any phase."""
     return lambda outcome: outcome.phases[phase].writes.total() * per / count
@@ -384,6 +389,13 @@ VFS = (
         at_most(40),
         at_most(20),
         (70, 85),
+    ),
+    Row(
+        "vf-address",
+        "VF sets its address: instructions in the interrupt",
+        _mailbox("vf-address", SETTINGS),
+        factor(1.0),
+        None,
     ),
     Row(
         "vf-reset-mmio",

@@ -19,8 +19,9 @@
 #define ROOT_XMIT 0
 #define ROOT_POLL 1
 #define ROOT_IRQ 2
-#define ROOT_KINDS 3
-#define KIND_UPCALL 3
-#define KIND_INTERRUPT 4
+#define ROOT_MAILBOX 3
+#define ROOT_KINDS 4
+#define KIND_UPCALL 4
+#define KIND_INTERRUPT 5
 
 #endif
