@@ -96,6 +96,12 @@ pub(crate) fn interrupt(io: &Io, hw: &RawSpinLock<Hw>, work: &work::Handle, cx: 
         work.schedule();
     }
     let round = Round::take(io, &mut hw, now);
+    // A VF has read its answer: every second interrupt.
+    if round.is_idle(&hw) {
+        let owed = hw.pending.pings;
+        ping(io, &mut hw, owed);
+        return;
+    }
     let rest = round.serve(io, &mut hw, true);
     if rest.is_left() || hw.has_to_tell() || !hw.unscrubbed.is_empty() {
         // Not at once if it is to run later: a VF that floods would bring that forward.
@@ -272,6 +278,8 @@ pub(crate) fn tell_silent(io: &Io, hw: &mut Hw) {
 struct Round {
     resets: VfSet,
     requests: VfSet,
+    /// VFs that were cut off by then.
+    cut_off: VfSet,
     now: u64,
 }
 
@@ -318,6 +326,7 @@ impl Round {
         Self {
             resets: resets.intersection(vfs),
             requests: requests.intersection(vfs),
+            cut_off,
             now,
         }
     }
@@ -329,7 +338,6 @@ impl Round {
     /// Serves the round: in the interrupt if `direct`, where VFs have a ration.
     fn serve(&self, io: &Io, hw: &mut Hw, direct: bool) -> Rest {
         let mut rest = Rest::default();
-        let cut_off = hw.switch.quarantined();
         let mut answers = Answers::default();
         let mut apply = false;
         if !direct {
@@ -359,9 +367,9 @@ impl Round {
             }
         }
         // A VF that reads "granted" may rely on it.
-        let closed = !hw.unclean.is_empty() || hw.switch.quarantined() != cut_off;
+        let closed = !hw.unclean.is_empty() || hw.switch.quarantined() != self.cut_off;
         if apply || answers.changed || closed {
-            hw.apply(io);
+            hw.apply_at(io, self.now);
         }
         answers.send(io, hw);
         ping(io, hw, hw.pending.pings);

@@ -342,13 +342,18 @@ impl Hw {
 
     /// Makes the filter registers follow the desired state.
     pub(crate) fn apply(&mut self, io: &Io) {
+        let now = self.now();
+        self.apply_at(io, now);
+    }
+
+    /// The same at the time `now`.
+    pub(crate) fn apply_at(&mut self, io: &Io, now: u64) {
         if !self.live {
             return;
         }
         let needed = self.is_needed();
         self.switch.set_receive(needed);
         self.switch.render(&mut self.image);
-        let now = self.now();
         let (recent, replay) = (&mut self.recent, self.shadow.is_unknown());
         if replay {
             recent.replay(now);

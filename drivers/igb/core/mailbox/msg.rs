@@ -162,8 +162,9 @@ pub const fn words_of(word0: u32) -> usize {
 
 /// Whether these words ask for the handshake.
 #[must_use]
-pub fn is_reset(words: &Words) -> bool {
-    matches!(Request::parse(words), Ok(Request::Reset))
+pub const fn is_reset(words: &Words) -> bool {
+    let [word0, ..] = *words;
+    word0 == VF_RESET
 }
 
 impl Request {
@@ -305,6 +306,7 @@ mod tests {
                 let mut words = [0x0001_0002; VMBMEM_WORDS];
                 words[0] = word0;
                 let whole = Request::parse(&words);
+                assert_eq!(is_reset(&words), whole == Ok(Request::Reset));
                 words[words_of(word0)..].fill(0);
                 assert_eq!(Request::parse(&words), whole);
             }
