@@ -54,7 +54,6 @@ use igb_core::{
         Rss, //
     },
     switch::{
-        Image,
         Promiscuity,
         Shadow,
         Switch, //
@@ -459,7 +458,6 @@ fn new_hw(mac: UnicastAddr, promiscuity: Promiscuity, now: Instant<Monotonic>) -
     init!(Hw {
         switch: const { Switch::BLANK },
         shadow: const { Shadow::new() },
-        image: Image::ZERO,
         vf_stats: Default::default(),
         pending: mailbox::Pending::default(),
         unclean: VfSet::EMPTY,

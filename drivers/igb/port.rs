@@ -61,7 +61,6 @@ use igb_core::{
     rss::Rss,
     stats::VfStats,
     switch::{
-        Image,
         Shadow,
         Switch, //
     },
@@ -288,8 +287,6 @@ pub(crate) struct Hw {
     pub(crate) switch: Switch,
     /// What the filter registers are known to hold.
     pub(crate) shadow: Shadow,
-    /// Scratch space, too large for a stack.
-    pub(crate) image: Image,
     /// Traffic of each VF.
     pub(crate) vf_stats: [VfStats; MAX_VFS],
     /// Messages under way between PF and VFs.
@@ -353,12 +350,11 @@ impl Hw {
         }
         let needed = self.is_needed();
         self.switch.set_receive(needed);
-        self.switch.render(&mut self.image);
         let (recent, replay) = (&mut self.recent, self.shadow.is_unknown());
         if replay {
             recent.replay(now);
         }
-        self.shadow.update(&self.image, |offset, value| {
+        self.shadow.follow(&mut self.switch, |offset, value| {
             io.write(offset, value);
             if !replay {
                 recent.write(now, offset, value);

@@ -45,5 +45,6 @@ pub mod rss;
 pub mod stats;
 pub mod switch;
 pub mod tenant;
+mod tracked;
 pub mod vlan;
 pub mod wake;

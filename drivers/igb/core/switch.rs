@@ -5,8 +5,12 @@
 //! [`Switch`] holds the desired state of every filter of the device: what the PF's network device
 //! wants, what the administrator has set for each VF, and what each VF has asked for and got. The
 //! registers are always a function of it: [`Switch::render`] computes the complete [`Image`], and
-//! [`Shadow::update`] writes the words in which the hardware differs. Nothing is ever read back, so a
+//! [`Shadow::follow`] writes the words in which the hardware differs. Nothing is ever read back, so a
 //! reset of any kind is repaired by forgetting what the hardware held and writing the image again.
+//!
+//! A VF waits for the update its message leads to, and of several hundred words a message changes a few.
+//! Whatever the image depends on is therefore tracked (`Tracked`): it is known what may have changed since
+//! the shadow followed last, and that alone is rendered and compared.
 //!
 //! # Sharing and isolation
 //!
@@ -44,6 +48,7 @@ use crate::{
         MAX_VFS, //
     },
     mailbox::Policy,
+    tracked::Tracked,
     vlan::VlanId, //
 };
 
@@ -113,17 +118,19 @@ pub enum Loopback {
 /// work that grows with what a VF sends.
 #[derive(Clone, Debug)]
 pub struct Switch {
-    nr_vfs: u8,
-    promiscuity: Promiscuity,
-    loopback: Loopback,
+    nr_vfs: Tracked<u8>,
+    promiscuity: Tracked<Promiscuity>,
+    loopback: Tracked<Loopback>,
     /// Speed of the link in Mb/s, 0 while it is down.
-    link_mbps: u32,
+    link_mbps: Tracked<u32>,
     policy: Policy,
     quotas: Quotas,
-    pf: Pf,
+    pf: Tracked<Pf>,
     vfs: [Vf; MAX_VFS],
     rar: RarTable,
     vlvf: VlvfTable,
+    /// How often changes were taken, so that a shadow knows whether it was the last to do so.
+    followed: u64,
 }
 
 impl Switch {
@@ -133,22 +140,23 @@ impl Switch {
     /// A constant, because a switch of several KiB has no place on a stack: a constant is copied to
     /// where it shall stay.
     pub const BLANK: Self = Self {
-        nr_vfs: 0,
-        promiscuity: Promiscuity::PerPool,
-        loopback: Loopback::Veb,
-        link_mbps: 0,
+        nr_vfs: Tracked::new(0),
+        promiscuity: Tracked::new(Promiscuity::PerPool),
+        loopback: Tracked::new(Loopback::Veb),
+        link_mbps: Tracked::new(0),
         policy: Policy::DEFAULT,
         quotas: Quotas::DEFAULT,
-        pf: Pf::new(UnicastAddr::PLACEHOLDER),
+        pf: Tracked::new(Pf::new(UnicastAddr::PLACEHOLDER)),
         vfs: [const { Vf::new() }; MAX_VFS],
         rar: RarTable::new(0),
         vlvf: VlvfTable::new(0),
+        followed: 0,
     };
 
     /// Sets what never changes: the device's `promiscuity`, and the PF's first address.
     pub fn identify(&mut self, pf_mac: UnicastAddr, promiscuity: Promiscuity) {
         self.pf.mac = pf_mac;
-        self.promiscuity = promiscuity;
+        self.promiscuity.set(promiscuity);
     }
 
     /// A device without VFs whose PF has address `pf_mac` and receives nothing yet.
@@ -162,13 +170,13 @@ impl Switch {
     /// Number of enabled VFs, 0..=7.
     #[must_use]
     pub const fn nr_vfs(&self) -> u8 {
-        self.nr_vfs
+        *self.nr_vfs.get()
     }
 
     /// The enabled VFs.
     #[must_use]
     pub const fn vfs(&self) -> VfSet {
-        VfSet::first(self.nr_vfs)
+        VfSet::first(self.nr_vfs())
     }
 
     /// The VF with this number, if it is enabled.
@@ -177,12 +185,12 @@ impl Switch {
     ///
     /// [`AdminError::NoVfs`] if none is enabled, [`AdminError::NoSuchVf`] if this one is not.
     pub fn vf_index(&self, vf: i64) -> Result<VfIndex, AdminError> {
-        if self.nr_vfs == 0 {
+        if self.nr_vfs() == 0 {
             return Err(AdminError::NoVfs);
         }
         u8::try_from(vf)
             .ok()
-            .filter(|vf| *vf < self.nr_vfs)
+            .filter(|vf| *vf < self.nr_vfs())
             .and_then(VfIndex::new)
             .ok_or(AdminError::NoSuchVf)
     }
@@ -190,13 +198,13 @@ impl Switch {
     /// The PF's pool: the one after the VFs'.
     #[must_use]
     pub const fn pf_pool(&self) -> u8 {
-        self.nr_vfs
+        self.nr_vfs()
     }
 
     /// Whether frames are sorted into pools: as soon as there are VFs.
     #[must_use]
     pub const fn uses_pools(&self) -> bool {
-        self.nr_vfs != 0
+        self.nr_vfs() != 0
     }
 
     /// Enables `nr_vfs` VFs, or disables all with 0.
@@ -215,10 +223,10 @@ impl Switch {
         if usize::from(nr_vfs) > MAX_VFS {
             return Err(AdminError::TooManyVfs);
         }
-        if nr_vfs == self.nr_vfs {
+        if nr_vfs == self.nr_vfs() {
             return Ok(());
         }
-        if nr_vfs != 0 && self.nr_vfs != 0 {
+        if nr_vfs != 0 && self.nr_vfs() != 0 {
             return Err(AdminError::VfsEnabled);
         }
         let mut vlvf = VlvfTable::new(nr_vfs);
@@ -234,11 +242,11 @@ impl Switch {
                 self.pf.overflow(addr);
             }
         }
-        self.nr_vfs = nr_vfs;
+        self.nr_vfs.set(nr_vfs);
         self.vlvf = vlvf;
         self.rar = rar;
         self.vfs = [const { Vf::new() }; MAX_VFS];
-        self.loopback = Loopback::Veb;
+        self.loopback.set(Loopback::Veb);
         Ok(())
     }
 
@@ -258,18 +266,18 @@ impl Switch {
 
     /// Switches between functions in the device or on the wire.
     pub fn set_loopback(&mut self, loopback: Loopback) {
-        self.loopback = loopback;
+        self.loopback.set(loopback);
     }
 
     /// Where frames between functions are switched.
     #[must_use]
     pub const fn loopback(&self) -> Loopback {
-        self.loopback
+        *self.loopback.get()
     }
 
     /// The link came up with `mbps` Mb/s, or went down (0). Rate limits follow the speed.
     pub fn set_link_speed(&mut self, mbps: u32) {
-        self.link_mbps = mbps;
+        self.link_mbps.set(mbps);
     }
 
     /// Sets how much a VF may ask and offend.
@@ -335,7 +343,9 @@ impl Switch {
 
     /// Enabled VFs, with their number.
     fn enabled(&self) -> impl Iterator<Item = (VfIndex, &Vf)> {
-        VfIndex::all().zip(&self.vfs).take(usize::from(self.nr_vfs))
+        VfIndex::all()
+            .zip(&self.vfs)
+            .take(usize::from(self.nr_vfs()))
     }
 
     /// The VFs whose traffic flows now.
@@ -360,7 +370,7 @@ impl Switch {
             if vf.admin.mac == Some(addr) {
                 return Some(Holder::Admin(f));
             }
-            if vf.tenant.mac == Some(addr) {
+            if *vf.tenant.mac == Some(addr) {
                 return Some(Holder::Tenant(f));
             }
         }
@@ -379,8 +389,8 @@ impl Switch {
         };
         self.rar.remove_if(Function::Vf(index), |held| held == addr);
         let vf = self.vf_mut(index);
-        if vf.tenant.mac == Some(addr) {
-            vf.tenant.mac = None;
+        if *vf.tenant.mac == Some(addr) {
+            vf.tenant.mac.set(None);
         }
         crate::counters::bump(&mut vf.counters.address_taken);
         Some(index)

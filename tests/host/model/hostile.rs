@@ -19,7 +19,6 @@ use igb_core::{
         Words, //
     },
     switch::{
-        Image,
         LinkState,
         Promiscuity,
         Quota,
@@ -37,7 +36,6 @@ const STEP: usize = 4 + 16 * 4;
 struct World {
     switch: Switch,
     shadow: Shadow,
-    image: Image,
     regs: BTreeMap<u32, u32>,
     now: u64,
 }
@@ -54,7 +52,6 @@ impl World {
         let mut world = Self {
             switch,
             shadow: Shadow::new(),
-            image: Image::ZERO,
             regs: BTreeMap::new(),
             now: 1 << 40,
         };
@@ -63,9 +60,8 @@ impl World {
     }
 
     fn sync(&mut self) {
-        self.switch.render(&mut self.image);
         let regs = &mut self.regs;
-        self.shadow.update(&self.image, |offset, value| {
+        self.shadow.follow(&mut self.switch, |offset, value| {
             regs.insert(offset, value);
         });
     }

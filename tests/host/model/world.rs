@@ -13,7 +13,6 @@ use igb_core::{
         Policy, //
     },
     switch::{
-        Image,
         LinkState,
         Loopback,
         Promiscuity,
@@ -51,7 +50,6 @@ pub const GARBAGE: u32 = 0x5a5a_5a5a;
 pub struct World {
     pub switch: Switch,
     pub shadow: Shadow,
-    pub image: Box<Image>,
     pub regs: Registers,
     pub intent: Intent,
     pub now: u64,
@@ -80,7 +78,6 @@ impl World {
         let mut world = Self {
             switch: Switch::new(mac, promiscuity),
             shadow: Shadow::new(),
-            image: Box::new(Image::ZERO),
             regs: Registers::new(GARBAGE),
             intent: Intent::new(PF_MAC, device == Device::Qemu),
             now: 1_000_000_000_000,
@@ -108,13 +105,12 @@ impl World {
 
     /// Brings the registers up to date, as the driver does after each operation.
     pub fn sync(&mut self) {
-        self.switch.render(&mut self.image);
         let old = self.regs.clone();
         let mut steps = Vec::new();
         let regs = &mut self.regs;
         let check = self.check_transitions && !self.after_reset;
         self.after_reset = false;
-        self.shadow.update(&self.image, |offset, value| {
+        self.shadow.follow(&mut self.switch, |offset, value| {
             regs.write(offset, value);
             if check {
                 steps.push(regs.clone());

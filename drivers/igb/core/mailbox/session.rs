@@ -17,6 +17,8 @@
 //! A token bucket limits how often a VF is served. A VF that has used it up is not refused but served
 //! later. Time is in nanoseconds of any clock that does not go backwards.
 
+use crate::tracked::Tracked;
+
 pub(super) const NSEC_PER_SEC: u64 = 1_000_000_000;
 
 /// Shortest time between two answers to a VF that has not made its handshake.
@@ -115,7 +117,7 @@ enum State {
 /// One VF's standing with the PF.
 #[derive(Clone, Debug)]
 pub struct Session {
-    state: State,
+    state: Tracked<State>,
     bucket: Bucket,
     throttled: bool,
     /// The VF has made a handshake at some time.
@@ -132,7 +134,7 @@ impl Session {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            state: State::Closed,
+            state: Tracked::new(State::Closed),
             bucket: Bucket::FULL,
             throttled: false,
             known: false,
@@ -152,13 +154,18 @@ impl Session {
     /// Whether the VF has made its handshake and may work.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.state == State::Open
+        *self.state == State::Open
     }
 
     /// Whether the VF is in quarantine.
     #[must_use]
     pub fn is_quarantined(&self) -> bool {
-        self.state == State::Quarantined
+        *self.state == State::Quarantined
+    }
+
+    /// Whether the VF may have been let in or shut out since this was last called.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        self.state.take_changed()
     }
 
     /// Offences counted and not forgiven yet.
@@ -170,7 +177,7 @@ impl Session {
     /// The VF made its handshake.
     pub(crate) fn open(&mut self) {
         if !self.is_quarantined() {
-            self.state = State::Open;
+            self.state.set(State::Open);
             self.known = true;
             self.missing = false;
             self.nacked_at = None;
@@ -186,7 +193,7 @@ impl Session {
     /// VF and then asks in vain, because the PF is asleep, gives up.
     pub(crate) fn close(&mut self) {
         if !self.is_quarantined() {
-            self.state = State::Closed;
+            self.state.set(State::Closed);
         }
     }
 
@@ -200,7 +207,7 @@ impl Session {
     pub(crate) fn quarantine(&mut self) -> bool {
         let new = !self.is_quarantined();
         self.missing = false;
-        self.state = State::Quarantined;
+        self.state.set(State::Quarantined);
         new
     }
 
@@ -208,7 +215,7 @@ impl Session {
     pub(crate) fn release(&mut self) -> bool {
         let was = self.is_quarantined();
         if was {
-            self.state = State::Closed;
+            self.state.set(State::Closed);
             self.offences = 0;
             self.nacked_at = None;
         }

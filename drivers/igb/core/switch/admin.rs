@@ -140,7 +140,7 @@ impl Switch {
         }
         let v = self.vf_mut(vf);
         v.admin.mac = Some(addr);
-        v.tenant.mac = None;
+        v.tenant.mac.set(None);
         self.enforce_quota(vf);
         Ok(())
     }
@@ -187,10 +187,10 @@ impl Switch {
         let v = self.vf_mut(vf);
         v.admin.trusted = trusted;
         if !trusted {
-            v.tenant.all_multicast = false;
-            v.tenant.list_overflow = false;
+            v.tenant.multicast.all = false;
+            v.tenant.multicast.overflow = false;
             if v.admin.mac.is_some() {
-                v.tenant.mac = None;
+                v.tenant.mac.set(None);
             }
         }
         self.enforce_quota(vf);
@@ -224,7 +224,7 @@ impl Switch {
     /// a link above the fastest.
     pub fn set_vf_rate(&mut self, vf: VfIndex, min: u32, max: u32) -> Result<(), AdminError> {
         let unchanged = max == self.vf(vf).admin.max_tx_rate;
-        let fastest = match self.link_mbps {
+        let fastest = match *self.link_mbps {
             0 => Speed::Mbps1000.mbps(),
             mbps => mbps,
         };

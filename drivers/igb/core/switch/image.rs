@@ -16,7 +16,8 @@ use crate::{
     bitmap::Bitmap4096,
     function::{
         Function,
-        VfIndex, //
+        VfIndex,
+        VfSet, //
     },
     rate,
     regs::{
@@ -89,6 +90,12 @@ impl Image {
         vfte: 0,
     };
 
+    fn clear_rar(&mut self, entry: usize) {
+        if let (Some(ral), Some(rah)) = (self.ral.get_mut(entry), self.rah.get_mut(entry)) {
+            (*ral, *rah) = (0, 0);
+        }
+    }
+
     fn set_rar(&mut self, entry: usize, addr: UnicastAddr, pools: u8) {
         let [low, high] = addr.get().to_words();
         if let (Some(ral), Some(rah)) = (self.ral.get_mut(entry), self.rah.get_mut(entry)) {
@@ -98,7 +105,81 @@ impl Image {
     }
 }
 
+/// Registers that may differ from what they were when changes were last taken.
+///
+/// What the PF or the administrator changes is not told apart: nobody waits for it. What VFs ask for is,
+/// as it is written in the interrupt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Changes {
+    /// Any.
+    pub(super) all: bool,
+    /// Receive addresses.
+    pub(super) addresses: bool,
+    /// The primary addresses of these VFs.
+    pub(super) primary: VfSet,
+    /// The hash tables.
+    pub(super) multicast: bool,
+    /// The VLAN tables.
+    pub(super) vlans: bool,
+    /// What the pools of these VFs accept.
+    pub(super) pools: VfSet,
+    /// Who may send and receive.
+    pub(super) enables: bool,
+}
+
+impl Changes {
+    pub(super) const ALL: Self = Self {
+        all: true,
+        addresses: true,
+        primary: VfSet::from_bits(u8::MAX),
+        multicast: true,
+        vlans: true,
+        pools: VfSet::from_bits(u8::MAX),
+        enables: true,
+    };
+}
+
 impl Switch {
+    /// What may have changed since this was last called.
+    pub(super) fn take_changes(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        // Not `||`: each mark is to be taken.
+        let mut all = self.nr_vfs.take_changed()
+            | self.promiscuity.take_changed()
+            | self.loopback.take_changed()
+            | self.link_mbps.take_changed()
+            | self.pf.take_changed();
+        for (index, vf) in VfIndex::all().zip(&mut self.vfs) {
+            all |= vf.admin.take_changed();
+            if vf.session.take_changed() {
+                // Only who is let in has multicast.
+                changes.multicast = true;
+                changes.enables = true;
+            }
+            if vf.tenant.mac.take_changed() {
+                changes.primary.insert(index);
+            }
+            if vf.tenant.multicast.take_changed() {
+                changes.multicast = true;
+                changes.pools.insert(index);
+            }
+            if vf.tenant.max_frame.take_changed() {
+                changes.pools.insert(index);
+            }
+        }
+        changes.addresses = self.rar.take_changed();
+        if self.vlvf.take_changed() {
+            changes.vlans = true;
+            // Whether tags are stripped depends on whether there are VLANs.
+            changes.pools = self.vfs();
+        }
+        if all {
+            Changes::ALL
+        } else {
+            changes
+        }
+    }
+
     /// The registers that make the device do what this value says.
     #[must_use]
     pub fn image(&self) -> Image {
@@ -119,8 +200,49 @@ impl Switch {
         self.render_enables(image);
     }
 
+    /// The same, for an `image` that was right before the `changes`.
+    pub(super) fn render_changes(&self, image: &mut Image, changes: &Changes) {
+        if changes.all {
+            self.render(image);
+            return;
+        }
+        if changes.addresses {
+            image.ral = [0; RAR_COUNT];
+            image.rah = [0; RAR_COUNT];
+            self.render_addresses(image);
+        } else {
+            for vf in changes.primary.iter() {
+                self.render_primary(image, vf);
+            }
+        }
+        if changes.multicast {
+            self.render_multicast(image);
+        }
+        if changes.vlans {
+            image.vlvf = [0; VLVF_COUNT];
+            self.render_vlans(image);
+        }
+        for vf in changes.pools.intersection(self.vfs()).iter() {
+            self.render_pool(image, vf);
+        }
+        if changes.enables {
+            self.render_enables(image);
+        }
+    }
+
+    fn render_primary(&self, image: &mut Image, vf: VfIndex) {
+        // The entries of VFs that are not enabled are handed out to others.
+        if !self.vfs().contains(vf) {
+            return;
+        }
+        match self.vf(vf).mac() {
+            Some(addr) => image.set_rar(primary_entry(vf), addr, vf.bit()),
+            None => image.clear_rar(primary_entry(vf)),
+        }
+    }
+
     fn pf_pool_bit(&self) -> u8 {
-        Function::Pf.pool_bit(self.nr_vfs)
+        Function::Pf.pool_bit(self.nr_vfs())
     }
 
     /// [`Function::bit`]s to pool bits.
@@ -135,7 +257,7 @@ impl Switch {
 
     fn render_addresses(&self, image: &mut Image) {
         for (entry, owner, addr) in self.addresses() {
-            image.set_rar(entry, addr, owner.pool_bit(self.nr_vfs));
+            image.set_rar(entry, addr, owner.pool_bit(self.nr_vfs()));
         }
     }
 
@@ -154,7 +276,7 @@ impl Switch {
     fn render_multicast(&self, image: &mut Image) {
         let mut table = self.pf.multicast;
         for (_, vf) in self.enabled().filter(|(_, vf)| vf.is_live()) {
-            for hash in vf.tenant.hashes.iter() {
+            for hash in vf.tenant.multicast.hashes.iter() {
                 table.insert(hash.get());
             }
         }
@@ -162,16 +284,16 @@ impl Switch {
             table = Bitmap4096::FULL;
         }
         image.mta = *table.words();
-        if self.uses_pools() && self.pf.all_unicast() && self.promiscuity == Promiscuity::PerPool {
-            image.uta = *Bitmap4096::FULL.words();
-        }
+        let all =
+            self.uses_pools() && self.pf.all_unicast() && *self.promiscuity == Promiscuity::PerPool;
+        image.uta = [if all { u32::MAX } else { 0 }; TABLE_WORDS];
     }
 
     /// Whether all multicast for some function needs the whole hash table.
     fn fills_mta(&self) -> bool {
         let all = |(_, vf): (VfIndex, &Vf)| vf.is_live() && vf.all_multicast();
         self.uses_pools()
-            && self.promiscuity == Promiscuity::HashOnly
+            && *self.promiscuity == Promiscuity::HashOnly
             && (self.pf.all_multicast() || self.enabled().any(all))
     }
 
@@ -218,24 +340,29 @@ impl Switch {
         // Without pools the offload register of every queue's would-be pool must let frames through.
         let idle = if self.uses_pools() { 0 } else { vmolr::AUPE };
         image.vmolr = [vmolr::STRCRC | idle; POOL_COUNT];
-        for (index, vf) in self.enabled() {
-            let own_vlans = self.vlvf.count(Function::Vf(index)) != 0;
-            if let (Some(olr), Some(vir)) = (
-                image.vmolr.get_mut(index.index()),
-                image.vmvir.get_mut(index.index()),
-            ) {
-                *olr = vf_vmolr(vf, own_vlans);
-                *vir = vf.admin.vlan.map_or(vmvir::FROM_DESCRIPTOR, port_vlan_tag);
-            }
+        for vf in self.vfs().iter() {
+            self.render_pool(image, vf);
         }
         if let Some(olr) = image.vmolr.get_mut(usize::from(self.pf_pool())) {
             *olr = self.pf_vmolr();
         }
     }
 
+    fn render_pool(&self, image: &mut Image, index: VfIndex) {
+        let vf = self.vf(index);
+        let own_vlans = self.vlvf.count(Function::Vf(index)) != 0;
+        if let (Some(olr), Some(vir)) = (
+            image.vmolr.get_mut(index.index()),
+            image.vmvir.get_mut(index.index()),
+        ) {
+            *olr = vf_vmolr(vf, own_vlans);
+            *vir = vf.admin.vlan.map_or(vmvir::FROM_DESCRIPTOR, port_vlan_tag);
+        }
+    }
+
     fn pf_vmolr(&self) -> u32 {
         let pf = &self.pf;
-        let per_pool = self.promiscuity == Promiscuity::PerPool;
+        let per_pool = *self.promiscuity == Promiscuity::PerPool;
         let multicast = pf.all_multicast() || !pf.multicast.is_empty();
         vmolr::STRCRC
             | vmolr::AUPE
@@ -256,7 +383,7 @@ impl Switch {
     fn render_rates(&self, image: &mut Image) {
         let (first, second) = image.rttbcnrc.split_at_mut(POOL_COUNT);
         for ((_, vf), (a, b)) in self.enabled().zip(first.iter_mut().zip(second)) {
-            *a = rate::rttbcnrc(vf.admin.max_tx_rate, self.link_mbps);
+            *a = rate::rttbcnrc(vf.admin.max_tx_rate, *self.link_mbps);
             *b = if *a == rate::UNLIMITED {
                 rate::UNLIMITED
             } else {
@@ -292,7 +419,7 @@ impl Switch {
         let spoof = self.spoof_checked();
         image.dtxswc = dtxswc::mac_spoof(spoof)
             | dtxswc::vlan_spoof(spoof)
-            | when(self.loopback == Loopback::Veb, dtxswc::VMDQ_LOOPBACK_EN);
+            | when(*self.loopback == Loopback::Veb, dtxswc::VMDQ_LOOPBACK_EN);
     }
 
     fn spoof_checked(&self) -> u8 {
@@ -318,7 +445,7 @@ fn vf_vmolr(vf: &Vf, own_vlans: bool) -> u32 {
     vmolr::STRCRC
         | vmolr::BAM
         | vmolr::LPE
-        | vmolr::rlpml(vf.tenant.max_frame)
+        | vmolr::rlpml(*vf.tenant.max_frame)
         | when(!port_vlan, vmolr::AUPE)
         | when(port_vlan || own_vlans, vmolr::STRVLAN)
         | when(vf.wants_multicast(), vmolr::ROMPE)

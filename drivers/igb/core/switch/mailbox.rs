@@ -3,7 +3,10 @@
 //! What a VF's messages do.
 
 use super::{
-    vf::Vf,
+    vf::{
+        Multicast,
+        Vf, //
+    },
     Holder,
     Switch,
     MAX_FRAME,
@@ -249,11 +252,11 @@ impl Switch {
             return Ok(());
         }
         if v.admin.mac == Some(addr) {
-            v.tenant.mac = None;
+            v.tenant.mac.set(None);
         } else if v.admin.mac.is_some() && !v.admin.trusted {
             return Err(Refusal::AdminMac);
         } else {
-            v.tenant.mac = Some(addr);
+            v.tenant.mac.set(Some(addr));
         }
         // It may have been an extra one.
         self.rar.remove_if(Function::Vf(vf), |held| held == addr);
@@ -320,8 +323,11 @@ impl Vf {
     /// A list that was cut off is taken as far as it goes. The rest is all multicast for a trusted
     /// VF; for another it is refused, so that the client knows.
     fn set_multicast(&mut self, hashes: Hashes, overflow: bool) -> Result<(), Refusal> {
-        self.tenant.hashes = hashes;
-        self.tenant.list_overflow = overflow && self.admin.trusted;
+        self.tenant.multicast.set(Multicast {
+            hashes,
+            all: self.tenant.multicast.all,
+            overflow: overflow && self.admin.trusted,
+        });
         if overflow && !self.admin.trusted {
             return Err(Refusal::MulticastOverflow);
         }
@@ -333,14 +339,17 @@ impl Vf {
         if !(MIN_FRAME..=MAX_FRAME).contains(&bytes) {
             return Err(Refusal::FrameSize);
         }
-        self.tenant.max_frame = bytes;
+        self.tenant.max_frame.set(bytes);
         Ok(())
     }
 
     /// All multicast needs trust; all unicast is granted to no VF. A client that asks for both gets
     /// the first, if it may, and is told that it did not get all.
     fn set_promisc(&mut self, unicast: bool, multicast: bool) -> Result<(), Refusal> {
-        self.tenant.all_multicast = multicast && self.admin.trusted;
+        let all = multicast && self.admin.trusted;
+        if self.tenant.multicast.all != all {
+            self.tenant.multicast.all = all;
+        }
         if unicast || (multicast && !self.admin.trusted) {
             return Err(Refusal::Promisc);
         }

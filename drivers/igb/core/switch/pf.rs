@@ -119,7 +119,7 @@ impl Switch {
     /// The PF's address.
     #[must_use]
     pub const fn pf_mac(&self) -> UnicastAddr {
-        self.pf.mac
+        self.pf.get().mac
     }
 
     /// Changes the PF's address. A VF that had chosen the same address loses it and is returned.
@@ -169,7 +169,7 @@ impl Switch {
     /// Whether unicast addresses did not fit, so that the PF receives all unicast no VF owns.
     #[must_use]
     pub const fn pf_overflowed(&self) -> bool {
-        self.pf.overflowed
+        self.pf.get().overflowed
     }
 
     fn set_unicast(&mut self, unicast: impl IntoIterator<Item = MacAddr>) -> RxModeOutcome {
@@ -266,7 +266,7 @@ impl Switch {
     /// of the image.
     #[must_use]
     pub const fn ctrl_vme(&self) -> bool {
-        self.pf.vlan_strip
+        self.pf.get().vlan_strip
     }
 
     /// Sets the longest frame the PF receives: bytes including FCS, without tag.
@@ -284,12 +284,17 @@ impl Switch {
 
     /// Spreads the PF's frames over its two queues while VFs are enabled (`VMOLR.RSSE`).
     pub fn set_pf_rss(&mut self, on: bool) {
-        self.pf.rss = on;
+        if self.pf.rss != on {
+            self.pf.rss = on;
+        }
     }
 
     /// Turns the receiver on or off for all functions (`RCTL.EN`).
     pub fn set_receive(&mut self, on: bool) {
-        self.pf.receive = on;
+        // Set with each update, and mostly what it is.
+        if self.pf.receive != on {
+            self.pf.receive = on;
+        }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
         Function,
         VfIndex, //
     },
-    regs::RAR_COUNT, //
+    regs::RAR_COUNT,
+    tracked::Tracked, //
 };
 
 /// Extra addresses every VF can always have.
@@ -44,7 +45,7 @@ struct Owned {
 /// - The sum over all functions of max(entries held, share) is at most the number of entries.
 #[derive(Clone, Debug)]
 pub struct RarTable {
-    entries: [Option<Owned>; RAR_COUNT],
+    entries: Tracked<[Option<Owned>; RAR_COUNT]>,
     nr_vfs: u8,
 }
 
@@ -53,7 +54,7 @@ impl RarTable {
     #[must_use]
     pub const fn new(nr_vfs: u8) -> Self {
         Self {
-            entries: [None; RAR_COUNT],
+            entries: Tracked::new([None; RAR_COUNT]),
             nr_vfs,
         }
     }
@@ -125,11 +126,17 @@ impl RarTable {
 
     /// Frees the entries of `f` for which `drop` says so.
     pub fn remove_if(&mut self, f: Function, mut drop: impl FnMut(UnicastAddr) -> bool) {
-        for entry in &mut self.entries {
-            if entry.is_some_and(|e| e.owner == f && drop(e.addr)) {
-                *entry = None;
+        for n in 0..RAR_COUNT {
+            // PANIC: n is below RAR_COUNT, here and below.
+            if self.entries[n].is_some_and(|e| e.owner == f && drop(e.addr)) {
+                self.entries[n] = None;
             }
         }
+    }
+
+    /// Whether entries may have changed since this was last called.
+    pub(super) fn take_changed(&mut self) -> bool {
+        self.entries.take_changed()
     }
 
     /// Frees the entries of `f` beyond the first `limit`.

@@ -2,7 +2,12 @@
 
 //! Bringing the hardware to an [`Image`].
 
-use super::Image;
+use super::{
+    image::Changes,
+    rar::primary_entry,
+    Image,
+    Switch, //
+};
 use crate::{
     function::VfIndex,
     regs::{
@@ -12,6 +17,7 @@ use crate::{
         DTXCTL,
         DTXSWC,
         QDE,
+        RAR_COUNT,
         RCTL,
         RLPML,
         RPLOLR,
@@ -24,9 +30,21 @@ use crate::{
     }, //
 };
 
-/// What the hardware is known to hold.
+/// Has the hardware follow a [`Switch`]: what the hardware is known to hold, and what it is to hold.
+///
+/// A message of a VF changes a few registers of several hundred. [`Shadow::follow`] renders and compares
+/// those that may have changed since it did so last; with anything else in between, all of them.
 #[derive(Clone, Debug)]
 pub struct Shadow {
+    hardware: Hardware,
+    wanted: Image,
+    /// Which of the switch's changes were taken last: `wanted` is what the switch stood for then.
+    followed: Option<u64>,
+}
+
+/// What the hardware is known to hold.
+#[derive(Clone, Debug)]
+struct Hardware {
     known: Image,
     /// Nothing is known but that no queue has a rate limit: a reset leaves tables as they are.
     unknown: bool,
@@ -39,27 +57,58 @@ impl Shadow {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            known: Image::ZERO,
-            unknown: true,
-            doubt: 0,
+            hardware: Hardware {
+                known: Image::ZERO,
+                unknown: true,
+                doubt: 0,
+            },
+            wanted: Image::ZERO,
+            followed: None,
         }
     }
 
     /// Nothing is known: the next update writes every register.
     #[must_use]
     pub const fn is_unknown(&self) -> bool {
-        self.unknown
+        self.hardware.unknown
     }
 
     /// Notes that the device was reset: the next update writes every register.
     pub fn forget(&mut self) {
-        *self = Self::new();
+        let Hardware {
+            known,
+            unknown,
+            doubt,
+        } = &mut self.hardware;
+        *known = Image::ZERO;
+        *unknown = true;
+        *doubt = 0;
     }
 
     /// Notes that `vf` was reset. The hardware has cleared its enables; but the PF may have written
     /// them since, before it heard of the reset, so the next update closes the VF in any case.
     pub fn vf_was_reset(&mut self, vf: VfIndex) {
-        self.doubt |= u32::from(vf.bit());
+        self.hardware.doubt |= u32::from(vf.bit());
+    }
+
+    /// Has the hardware follow `switch`: calls `write` with offset and value of each register that
+    /// differs from what the switch stands for. The order is that of [`Shadow::update`].
+    ///
+    /// One shadow follows one switch. Should another have taken changes of this one, all is rendered
+    /// and compared.
+    pub fn follow(&mut self, switch: &mut Switch, write: impl FnMut(u32, u32)) {
+        let seen = self.followed == Some(switch.followed);
+        let mut changes = switch.take_changes();
+        switch.followed = switch.followed.wrapping_add(1);
+        self.followed = Some(switch.followed);
+        if !seen {
+            changes = Changes::ALL;
+        }
+        switch.render_changes(&mut self.wanted, &changes);
+        if self.hardware.unknown {
+            changes = Changes::ALL;
+        }
+        self.hardware.update(&self.wanted, &changes, write);
     }
 
     /// Calls `write` with offset and value of each register that differs from `image`, and from then
@@ -75,26 +124,59 @@ impl Shadow {
     ///
     /// An address on its way from one function to another is no one's for a moment; frames for it then
     /// go where unknown addresses go, that is, nowhere or to a promiscuous PF.
-    pub fn update(&mut self, image: &Image, mut write: impl FnMut(u32, u32)) {
+    pub fn update(&mut self, image: &Image, write: impl FnMut(u32, u32)) {
+        self.followed = None;
+        self.hardware.update(image, &Changes::ALL, write);
+    }
+}
+
+impl Hardware {
+    fn update(&mut self, image: &Image, changes: &Changes, mut write: impl FnMut(u32, u32)) {
         let mut out = Out {
             unknown: self.unknown,
             write: &mut write,
         };
-        self.close(image, &mut out);
-        self.update_pools(image, &mut out);
-        self.update_addresses(image, &mut out);
-        self.update_tables(image, &mut out);
-        self.update_global(image, &mut out);
-        self.update_rates(image, &mut out);
+        self.close(image, changes, &mut out);
+        if changes.all {
+            out.word(&mut self.known.dtxctl, image.dtxctl, DTXCTL);
+            out.word(&mut self.known.dtxswc, image.dtxswc, DTXSWC);
+            out.words(&mut self.known.vmvir, &image.vmvir, regs::vmvir);
+        }
+        if changes.all || !changes.pools.is_empty() {
+            out.words(&mut self.known.vmolr, &image.vmolr, regs::vmolr);
+        }
+        let entries = if changes.addresses {
+            ALL_ENTRIES
+        } else {
+            changes
+                .primary
+                .iter()
+                .fold(0, |entries, vf| entries | 1 << primary_entry(vf))
+        };
+        self.update_addresses(image, entries, &mut out);
+        if changes.vlans {
+            out.words(&mut self.known.vlvf, &image.vlvf, regs::vlvf);
+            out.words(&mut self.known.vfta, &image.vfta, regs::vfta);
+        }
+        if changes.multicast {
+            out.words(&mut self.known.mta, &image.mta, regs::mta);
+            out.words(&mut self.known.uta, &image.uta, regs::uta);
+        }
+        if changes.all {
+            self.update_global(image, &mut out);
+            self.update_rates(image, &mut out);
+        }
         self.open(image, &mut out);
         self.unknown = false;
     }
 
-    fn close(&mut self, image: &Image, out: &mut Out<'_>) {
+    fn close(&mut self, image: &Image, changes: &Changes, out: &mut Out<'_>) {
         let mut keep = u32::MAX;
-        for (pool, (old, new)) in (0..).zip(self.known.vmvir.iter().zip(&image.vmvir)) {
-            if old != new {
-                keep &= !regs::bit(pool);
+        if changes.all {
+            for (pool, (old, new)) in (0..).zip(self.known.vmvir.iter().zip(&image.vmvir)) {
+                if old != new {
+                    keep &= !regs::bit(pool);
+                }
             }
         }
         // Taken for open, so that they differ from what they are to be.
@@ -118,35 +200,27 @@ impl Shadow {
         }
     }
 
-    fn update_pools(&mut self, image: &Image, out: &mut Out<'_>) {
-        out.word(&mut self.known.dtxctl, image.dtxctl, DTXCTL);
-        out.word(&mut self.known.dtxswc, image.dtxswc, DTXSWC);
-        out.words(&mut self.known.vmvir, &image.vmvir, regs::vmvir);
-        out.words(&mut self.known.vmolr, &image.vmolr, regs::vmolr);
-    }
-
-    fn update_addresses(&mut self, image: &Image, out: &mut Out<'_>) {
+    /// Those of `entries`, a bit each. All are invalid that will be others before one of them is.
+    fn update_addresses(&mut self, image: &Image, entries: u32, out: &mut Out<'_>) {
         let known = &mut self.known;
-        if !out.unknown && known.ral == image.ral && known.rah == image.rah {
-            return;
-        }
-        let entries = known.ral.iter().zip(known.rah.iter_mut()).enumerate();
-        let wanted = image.ral.iter().zip(&image.rah);
-        for ((n, (ral, rah)), (new_ral, new_rah)) in entries.zip(wanted) {
-            let valid = *rah & regs::rah::AV != 0;
-            if out.unknown || (valid && (ral, &*rah) != (new_ral, new_rah)) {
-                out.force(rah, 0, regs::rah(n));
+        for n in Bits(entries) {
+            if let Some((ral, rah, new_ral, new_rah)) = known.address(n, image) {
+                let valid = *rah & regs::rah::AV != 0;
+                if out.unknown || (valid && (*ral, *rah) != (new_ral, new_rah)) {
+                    out.force(rah, 0, regs::rah(n));
+                }
             }
         }
-        out.words(&mut known.ral, &image.ral, regs::ral);
-        out.words(&mut known.rah, &image.rah, regs::rah);
-    }
-
-    fn update_tables(&mut self, image: &Image, out: &mut Out<'_>) {
-        out.words(&mut self.known.vlvf, &image.vlvf, regs::vlvf);
-        out.words(&mut self.known.vfta, &image.vfta, regs::vfta);
-        out.words(&mut self.known.mta, &image.mta, regs::mta);
-        out.words(&mut self.known.uta, &image.uta, regs::uta);
+        for n in Bits(entries) {
+            if let Some((ral, _, new_ral, _)) = known.address(n, image) {
+                out.word(ral, new_ral, regs::ral(n));
+            }
+        }
+        for n in Bits(entries) {
+            if let Some((_, rah, _, new_rah)) = known.address(n, image) {
+                out.word(rah, new_rah, regs::rah(n));
+            }
+        }
     }
 
     fn update_global(&mut self, image: &Image, out: &mut Out<'_>) {
@@ -176,6 +250,39 @@ impl Shadow {
     fn open(&mut self, image: &Image, out: &mut Out<'_>) {
         out.known_word(&mut self.known.vfre, image.vfre, VFRE);
         out.known_word(&mut self.known.vfte, image.vfte, VFTE);
+    }
+}
+
+/// A bit for each receive address register.
+const ALL_ENTRIES: u32 = (1 << RAR_COUNT) - 1;
+
+/// Numbers of the bits that are set, in ascending order.
+struct Bits(u32);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let lowest = self.0.trailing_zeros();
+        self.0 &= self.0.wrapping_sub(1);
+        // CAST: at most 32.
+        (lowest < u32::BITS).then_some(lowest as usize)
+    }
+}
+
+impl Image {
+    /// Both words of receive address `n`, and what they are to be in `wanted`.
+    fn address<'a>(
+        &'a mut self,
+        n: usize,
+        wanted: &Image,
+    ) -> Option<(&'a mut u32, &'a mut u32, u32, u32)> {
+        Some((
+            self.ral.get_mut(n)?,
+            self.rah.get_mut(n)?,
+            *wanted.ral.get(n)?,
+            *wanted.rah.get(n)?,
+        ))
     }
 }
 

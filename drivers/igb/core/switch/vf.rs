@@ -23,6 +23,7 @@ use crate::{
         msg::Hashes,
         Session, //
     },
+    tracked::Tracked,
     vlan::PortVlan, //
 };
 
@@ -40,31 +41,51 @@ pub(super) struct Admin {
 
 /// What the VF has asked for and got, besides its entries in the address and VLAN tables. Gone with
 /// each reset of the VF.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tenant {
-    pub(super) mac: Option<UnicastAddr>,
+    pub(super) mac: Tracked<Option<UnicastAddr>>,
+    pub(super) multicast: Tracked<Multicast>,
+    /// Bytes including tag and FCS.
+    pub(super) max_frame: Tracked<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Multicast {
     pub(super) hashes: Hashes,
     /// Asked for all multicast.
-    pub(super) all_multicast: bool,
+    pub(super) all: bool,
     /// Has more multicast addresses than fit into `hashes`.
-    pub(super) list_overflow: bool,
-    /// Bytes including tag and FCS.
-    pub(super) max_frame: u16,
+    pub(super) overflow: bool,
 }
 
 impl Tenant {
-    const NEW: Self = Self {
-        mac: None,
+    const fn new() -> Self {
+        Self {
+            mac: Tracked::new(None),
+            multicast: Tracked::new(Multicast::NONE),
+            max_frame: Tracked::new(STANDARD_FRAME),
+        }
+    }
+
+    /// Forgets all there was. What is as in a new one counts as unchanged.
+    fn clear(&mut self) {
+        self.mac.set(None);
+        self.multicast.set(Multicast::NONE);
+        self.max_frame.set(STANDARD_FRAME);
+    }
+}
+
+impl Multicast {
+    const NONE: Self = Self {
         hashes: Hashes::EMPTY,
-        all_multicast: false,
-        list_overflow: false,
-        max_frame: STANDARD_FRAME,
+        all: false,
+        overflow: false,
     };
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Vf {
-    pub(super) admin: Admin,
+    pub(super) admin: Tracked<Admin>,
     pub(super) tenant: Tenant,
     pub(super) session: Session,
     /// A queue of the VF has not come to rest: what its tenant left could not be cleared yet.
@@ -75,15 +96,15 @@ pub(super) struct Vf {
 impl Vf {
     pub(super) const fn new() -> Self {
         Self {
-            admin: Admin {
+            admin: Tracked::new(Admin {
                 mac: None,
                 vlan: None,
                 spoofchk: true,
                 trusted: false,
                 link_state: LinkState::Auto,
                 max_tx_rate: 0,
-            },
-            tenant: Tenant::NEW,
+            }),
+            tenant: Tenant::new(),
             session: Session::new(),
             stuck: false,
             counters: VfCounters::ZERO,
@@ -107,12 +128,12 @@ impl Vf {
 
     /// Whether the VF has multicast addresses or is allowed all of them.
     pub(super) fn wants_multicast(&self) -> bool {
-        self.all_multicast() || !self.tenant.hashes.is_empty()
+        self.all_multicast() || !self.tenant.multicast.hashes.is_empty()
     }
 
     /// Whether the VF receives all multicast.
     pub(super) fn all_multicast(&self) -> bool {
-        self.admin.trusted && (self.tenant.all_multicast || self.tenant.list_overflow)
+        self.admin.trusted && (self.tenant.multicast.all || self.tenant.multicast.overflow)
     }
 }
 
@@ -211,7 +232,7 @@ impl Switch {
             offences: v.session.offences(),
             macs: self.rar.count(Function::Vf(vf)),
             vlans: self.vlvf.count(Function::Vf(vf)),
-            max_frame: v.tenant.max_frame,
+            max_frame: *v.tenant.max_frame,
             all_multicast: v.all_multicast(),
         }
     }
@@ -219,7 +240,7 @@ impl Switch {
     /// Drops whatever the VF has asked for.
     pub(super) fn evict(&mut self, vf: VfIndex) {
         let f = Function::Vf(vf);
-        self.vf_mut(vf).tenant = Tenant::NEW;
+        self.vf_mut(vf).tenant.clear();
         self.rar.remove_if(f, |_| true);
         self.leave_own_vlans(vf);
     }

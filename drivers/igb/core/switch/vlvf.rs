@@ -16,6 +16,7 @@
 use crate::{
     function::Function,
     regs::VLVF_COUNT,
+    tracked::Tracked,
     vlan::VlanId, //
 };
 
@@ -54,7 +55,7 @@ impl Entry {
 /// - The pot, that is the entries with a shared member, holds at most [`VlvfTable::pot`] entries.
 #[derive(Clone, Debug)]
 pub struct VlvfTable {
-    entries: [Option<Entry>; ENTRIES],
+    entries: Tracked<[Option<Entry>; ENTRIES]>,
     nr_vfs: u8,
 }
 
@@ -63,7 +64,7 @@ impl VlvfTable {
     #[must_use]
     pub const fn new(nr_vfs: u8) -> Self {
         Self {
-            entries: [None; ENTRIES],
+            entries: Tracked::new([None; ENTRIES]),
             nr_vfs,
         }
     }
@@ -77,7 +78,7 @@ impl VlvfTable {
     /// Taken entries: hardware entry number (1..=31), VLAN and [`Function::bit`]s of the members.
     pub fn iter(&self) -> impl Iterator<Item = (usize, VlanId, u8)> + '_ {
         (1..)
-            .zip(&self.entries)
+            .zip(self.entries.iter())
             .filter_map(|(n, e)| e.map(|e| (n, e.vid, e.members())))
     }
 
@@ -126,7 +127,10 @@ impl VlvfTable {
 
     /// Takes `f` out of every VLAN for which `leave` says so.
     pub fn leave_if(&mut self, f: Function, mut leave: impl FnMut(VlanId) -> bool) {
-        for entry in &mut self.entries {
+        if !self.taken().any(|e| e.members() & f.bit() != 0) {
+            return;
+        }
+        for entry in self.entries.iter_mut() {
             if let Some(e) = entry {
                 if e.members() & f.bit() != 0 && leave(e.vid) {
                     e.reserved &= !f.bit();
@@ -147,6 +151,11 @@ impl VlvfTable {
             kept = kept.saturating_add(1);
             kept > limit
         });
+    }
+
+    /// Whether entries may have changed since this was last called.
+    pub(super) fn take_changed(&mut self) -> bool {
+        self.entries.take_changed()
     }
 
     /// Moves memberships of `f` out of the pot while its own share has room.
