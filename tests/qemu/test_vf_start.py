@@ -30,6 +30,9 @@ for n in $(seq {starts}); do
 done
 """
 
+# Who starts at once waits for this file.
+GO = "/tmp/go"
+
 pytestmark = [pytest.mark.timeout(300), pytest.mark.kernel("stock", "rt")]
 
 
@@ -56,8 +59,8 @@ def start(guest, host, count: int = STARTS) -> list[int]:
     return [int(line) for line in guest.run(script, 120, netns=host.netns).out.splitlines()]
 
 
-def assert_in_time(guest, times: list[int]):
-    assert max(times) <= LIMIT_MS, sorted(times)
+def assert_in_time(guest, times: list[int], limit: int = LIMIT_MS):
+    assert max(times) <= limit, sorted(times)
     log = guest.run("dmesg").out
     assert "still resetting" not in log, [line for line in log.splitlines() if "resetting" in line]
 
@@ -74,14 +77,23 @@ def test_igbvf_starts_on_the_host(lan, host):
 
 @pytest.mark.guest(cmdline="iomem=relaxed", smp=1, **CLOCK)
 def test_seven_start_at_once_on_one_cpu(lan):
-    """All take turns on it and wait for RTNL; each counts from when it has that to when it is up."""
+    """All take turns on it and wait for RTNL, for the others' ways down as well, which is in the time of
+    each: the wait for six others fits into what one is allowed."""
+    guest = lan.guest
     vfs = lan.vfs_up(7)
-    jobs = [lan.guest.start(TIMED.format(starts=3, name=vf.name), 120, vf.netns) for vf in vfs]
-    outputs = [job.wait().out.split() for job in jobs]
-    # The wait for the others is in it.
-    assert all(len(times) == 3 for times in outputs)
-    assert max(int(time) for times in outputs for time in times) <= 7 * LIMIT_MS, outputs
-    assert_in_time(lan.guest, start(lan.guest, vfs[3], 1))
+    ready = f"until [ -e {GO} ]; do sleep 0.01; done"
+    jobs = [
+        guest.start(f"{ready}\n{TIMED.format(starts=3, name=vf.name)}", 120, vf.netns) for vf in vfs
+    ]
+    guest.run(f"sleep 1; touch {GO}")
+    times = [[int(time) for time in job.wait().out.split()] for job in jobs]
+    guest.run(f"rm {GO}")
+    print("seven", times)
+    # Detectors of the kernel add to what each waits for: up to 582 ms with lockdep and PREEMPT_RT.
+    limit = LIMIT_MS * (2 if guest.config.boots.watches("lockdep") else 1)
+    for of_one in times:
+        assert len(of_one) == 3
+        assert_in_time(guest, of_one, limit)
 
 
 @pytest.mark.long
