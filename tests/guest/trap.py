@@ -3,6 +3,7 @@
 pattern.
 
     trap.py fill|changed ADDRESS SIZE       "changed" prints the offsets of changed words
+    trap.py put ADDRESS BYTES               writes there by hand, given as hex digits, within a page
 """
 
 import json
@@ -20,8 +21,14 @@ def pattern(size):
 
 
 def main():
-    what, address, size = sys.argv[1], int(sys.argv[2], 0), int(sys.argv[3], 0)
+    what, address = sys.argv[1], int(sys.argv[2], 0)
     file = os.open("/dev/mem", os.O_RDWR | os.O_SYNC)
+    if what == "put":
+        data, at = bytes.fromhex(sys.argv[3]), address % mmap.PAGESIZE
+        page = mmap.mmap(file, mmap.PAGESIZE, offset=address - at)
+        page[at : at + len(data)] = data
+        return
+    size = int(sys.argv[3], 0)
     memory = mmap.mmap(file, size, offset=address)
     if what == "fill":
         memory[:] = pattern(size)
