@@ -60,10 +60,10 @@ build() {
 
 # The compiler was told to take them as they were precompiled.
 check_headers() {
-	local precompiled changed
+	local precompiled headers changed
 	for precompiled in "$compiler"/*.pch; do
-		changed=$(cd "$top/kdir" && grep -oE '[^ ]+\.h' "${precompiled%.pch}.read" |
-			xargs sh -c 'find "$@" -newer "$0"' "$precompiled")
+		mapfile -t headers < <(grep -oE '[^ ]+\.h' "${precompiled%.pch}.read")
+		changed=$(cd "$top/kdir" && find "${headers[@]}" -newer "$precompiled")
 		[[ -z $changed ]] || {
 			echo "changed after it was precompiled: $changed"
 			return 1
