@@ -26,10 +26,13 @@ may wait for the kernel is done by a child (jobs.py).
 
 import base64
 import contextlib
+import fcntl
 import json
 import os
 import select
 import signal
+import socket
+import struct
 import time
 import zlib
 
@@ -38,6 +41,22 @@ import jobs
 PORT_NAME = "org.igb-rs.agent"
 PORTS = "/sys/class/virtio-ports"
 LOOK_UP_SECONDS = 1.0
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+
+
+def settle():
+    """The rest of what a system is expected to have. Here no processes are needed for it."""
+    for directory in ("/run/netns", "/run/lock"):
+        os.makedirs(directory, exist_ok=True)
+    for link, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
+        os.symlink(f"/proc/self/{target}", f"/dev/{link}")
+    socket.sethostname("igb-rs")
+    with socket.socket() as any_socket:
+        name = b"lo"
+        flags = struct.unpack_from(
+            "16xH", fcntl.ioctl(any_socket, SIOCGIFFLAGS, name.ljust(40, b"\0"))
+        )
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH22x", name, flags[0] | IFF_UP))
 
 
 def find_port():
@@ -205,6 +224,7 @@ class Agent:
 
 
 def main():
+    settle()
     os.chdir("/root")
     agent = Agent()
     with open("/proc/uptime", encoding="ascii") as file:
