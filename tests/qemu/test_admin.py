@@ -4,14 +4,14 @@
 import json
 
 import pytest
-from support import STANDARD
+from support import ONE_CPU
 from support.mailbox import raw_vfs
 from support.registers import VMVIR_DEFAULT, Filters
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import is_silent, ping
 
-pytestmark = STANDARD
+pytestmark = ONE_CPU
 
 MAC = "02:00:00:00:00:10"
 

@@ -198,7 +198,7 @@ def test_f08_vlan_settings(lan, pair):
 @pytest.mark.guest(
     machine="q35,kernel-irqchip=split",
     first_devices=("intel-iommu,intremap=on",),
-    cmdline="iomem=relaxed intel_iommu=on",
+    cmdline="intel_iommu=on",
     memory="2G",
 )
 def test_f09_vf_in_use_by_a_guest(lan):
@@ -275,7 +275,7 @@ def test_f12_self_test_with_vfs(lan, vfs):
 # ---- at any rate, at the worst moment --------------------------------------------------------
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)
+@pytest.mark.guest(**COUNTED)
 @pytest.mark.timeout(900)
 def test_storms_cost_the_host_little(lan, pair):
     """Every kind of attack that goes on without pause: CPU time, log lines, recovery."""
@@ -291,7 +291,7 @@ def test_storms_cost_the_host_little(lan, pair):
     assert max(figures.values()) < COST * lan.guest.slowness, figures
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)
+@pytest.mark.guest(**COUNTED)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("kind", FLOODS)
 def test_flood_of_seven_in_hard_interrupts(lan, kind):
@@ -311,7 +311,7 @@ def test_flood_of_seven_in_hard_interrupts(lan, kind):
     assert taken.share < HARD, taken.share
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed", **COUNTED)
+@pytest.mark.guest(**COUNTED)
 @pytest.mark.timeout(900)
 @pytest.mark.long
 def test_storm_from_quarantine(lan, pair):
@@ -442,7 +442,7 @@ def _keeps_service(lan, kind: str, rounds: int):
         assert ping(lan.guest, host, PEER.ipv4, count=5).complete
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed", **{**COUNTED, "smp": 2})
+@pytest.mark.guest(**{**COUNTED, "smp": 2})
 @pytest.mark.timeout(600)
 def test_victims_keep_service(lan):
     _keeps_service(lan, "hold", rounds=1)
@@ -450,7 +450,7 @@ def test_victims_keep_service(lan):
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.guest(cmdline="iomem=relaxed", **{**COUNTED, "smp": 2})
+@pytest.mark.guest(**{**COUNTED, "smp": 2})
 @pytest.mark.parametrize("kind", STORMS)
 def test_victims_keep_service_for_long(lan, kind):
     _keeps_service(lan, kind, rounds=5)

@@ -20,7 +20,7 @@ def own_lines(log: KernelLog) -> list[str]:
     return [line for line in log.lines() if "igb_rs" in line]
 
 
-@pytest.mark.guest(devices=("e1000e,id=stranger,addr=0x9,romfile=",), cmdline="iomem=relaxed")
+@pytest.mark.guest(devices=("e1000e,id=stranger,addr=0x9,romfile=",))
 def test_another_device(lan):
     """Forced onto another network card, and onto something that is none."""
     guest = lan.guest

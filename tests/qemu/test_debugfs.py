@@ -2,13 +2,13 @@
 """What the administrator sees of mailboxes and filters in debugfs."""
 
 import pytest
-from support import STANDARD
+from support import ONE_CPU
 from support.debugfs import DIRECTORY, show
 from support.mailbox import NACK, SET_MAC_ADDR, SET_VLAN, VF_RESET, address, message, raw_vfs
 
 from harness.topology import PF_HOST, PF_PCI
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
+pytestmark = [ONE_CPU, pytest.mark.driver("igb_rs")]
 
 MAC = "02:00:00:00:00:10"
 

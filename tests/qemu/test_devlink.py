@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from support import STANDARD
+from support import ONE_CPU
 from support.mailbox import (
     ACK,
     CTS,
@@ -26,7 +26,7 @@ from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
 
 # C igb has no devlink instance.
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
+pytestmark = [ONE_CPU, pytest.mark.driver("igb_rs")]
 
 DEVICE = f"pci/{PF_PCI}"
 DEFAULTS = {

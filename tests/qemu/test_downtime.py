@@ -17,7 +17,6 @@ from harness.topology import PEER, PF_HOST
 pytestmark = [
     pytest.mark.driver("igb_rs"),  # C igb resets all VFs each time
     pytest.mark.guest(
-        cmdline="iomem=relaxed",
         **{**COUNTED, "smp": 2, "arguments": (*COUNTED["arguments"], *bus.RECOVERS)},
     ),
     pytest.mark.timeout(600),

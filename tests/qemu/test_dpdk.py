@@ -15,7 +15,7 @@ from harness.traffic import mac_of, ping
 pytestmark = pytest.mark.guest(
     machine="q35,kernel-irqchip=split",
     first_devices=("intel-iommu,intremap=on",),
-    cmdline="iomem=relaxed intel_iommu=on",
+    cmdline="intel_iommu=on",
     memory="2G",
 )
 

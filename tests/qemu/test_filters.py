@@ -2,13 +2,13 @@
 """Which frames an interface receives. Each case sees frames arrive, and the same stay away."""
 
 import pytest
-from support import STANDARD
+from support import ONE_CPU
 from support.wire import arrive
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping
 
-pytestmark = STANDARD
+pytestmark = ONE_CPU
 
 GROUP = "01:00:5e:7f:12:34"
 STRANGER = "02:00:00:00:00:99"

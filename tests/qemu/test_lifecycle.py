@@ -338,7 +338,7 @@ def test_suspend_of_devices(lan, numvfs):
     exchange(lan, vfs)
 
 
-@pytest.mark.guest(s3=True, cmdline="iomem=relaxed sleep")
+@pytest.mark.guest(s3=True, cmdline="sleep")
 def test_suspend_to_memory(lan):
     """The machine loses all power but that of its memory. Without VFs: those of the emulated card do
     not come back from there."""

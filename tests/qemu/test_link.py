@@ -3,13 +3,13 @@
 
 import time
 
-from support import STANDARD
+from support import ONE_CPU
 
 from harness.health import KernelLog
 from harness.topology import PEER, PF_HOST
 from harness.traffic import ping
 
-pytestmark = STANDARD
+pytestmark = ONE_CPU
 
 CARRIER = "/sys/class/net/dut/carrier"
 # The device model negotiates for half a second before it reports the link.

@@ -5,7 +5,7 @@ import re
 import statistics
 
 import pytest
-from support import STANDARD, counters
+from support import ONE_CPU, counters
 from support.attack import ICR_VMMB, IMC, IMS, recovered, under
 from support.debugfs import show
 from support.mailbox import (
@@ -49,7 +49,7 @@ from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST
 from harness.traffic import mac_of, ping
 
-pytestmark = STANDARD
+pytestmark = ONE_CPU
 
 MAC = "02:00:00:00:00:10"
 OTHER = "02:00:00:00:00:11"

@@ -29,7 +29,7 @@ OWN, OWN_BYTES = 0x6000000, 0x10000
 OWN_PAGES = f"memmap={OWN_BYTES:#x}${OWN:#x}"
 
 pytestmark = [
-    pytest.mark.guest(cmdline=f"iomem=relaxed {OWN_PAGES}"),
+    pytest.mark.guest(cmdline=OWN_PAGES),
     pytest.mark.driver("igb_rs"),  # C igb leaves it all
     # RXCTL and PSRTYPE are not in the model.
     pytest.mark.allow_trace(r"_unknown.* register 0x(54[89][048c]|c[0-3][159d]4),"),
@@ -279,7 +279,7 @@ def test_neighbours_notice_nothing(lan):
 @pytest.mark.guest(
     machine="q35,kernel-irqchip=split",
     first_devices=("intel-iommu,intremap=on",),
-    cmdline=f"iomem=relaxed intel_iommu=on {OWN_PAGES}",
+    cmdline=f"intel_iommu=on {OWN_PAGES}",
     memory="2G",
 )
 def test_nothing_is_left_when_a_guest_gives_its_vf_back(lan):

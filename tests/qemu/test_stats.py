@@ -165,7 +165,7 @@ RESETS = {
 
 
 @pytest.mark.driver("igb_rs")  # C igb shows VF statistics that are always zero
-@pytest.mark.guest(cmdline="iomem=relaxed", smp=3)  # drivers of VFs that start over keep two busy
+@pytest.mark.guest(smp=3)  # drivers of VFs that start over keep two busy
 def test_vf_statistics_survive_resets(lan, vfs):
     """What a VF has counted is never lost, and goes on from there."""
     guest, (first, _) = lan.guest, vfs

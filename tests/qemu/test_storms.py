@@ -140,7 +140,7 @@ def test_remove_and_rescan_under_load(lan):
     intact(lan, *lan.vfs_up(1))
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed unplug")  # a guest of its own: it changes devices
+@pytest.mark.guest(cmdline="unplug")  # a guest of its own: it changes devices
 @pytest.mark.long
 def test_unplug_and_plug_under_load(lan):
     """The card is pulled; on the second time, the one that was put in its place."""
@@ -181,7 +181,7 @@ def test_errors_of_the_bus_that_are_not_fatal(lan):
     intact(lan, *vfs)
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed fatal")
+@pytest.mark.guest(cmdline="fatal")
 @pytest.mark.long
 def test_errors_of_the_bus_that_are_fatal(lan):
     """Where a reset of the slot does not bring the link back, the device is given up: without harm,
@@ -198,7 +198,7 @@ def test_errors_of_the_bus_that_are_fatal(lan):
     intact(lan)
 
 
-@pytest.mark.guest(s3=True, cmdline="iomem=relaxed sleep")
+@pytest.mark.guest(s3=True, cmdline="sleep")
 @pytest.mark.long
 def test_sleep_with_vfs(lan):
     """Devices suspended and resumed with VFs under load."""
@@ -228,7 +228,7 @@ def everything(lan: Lan):
     intact(lan, *vfs)
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed pci=nomsi")
+@pytest.mark.guest(cmdline="pci=nomsi")
 def test_without_message_signalled_interrupts(lan):
     with traffic(lan) as flows:
         for _ in range(FEW):
@@ -240,7 +240,7 @@ def test_without_message_signalled_interrupts(lan):
     intact(lan)
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed", smp=1)
+@pytest.mark.guest(smp=1)
 @pytest.mark.long
 def test_one_processor(lan):
     """With VFs whose drivers are elsewhere: igbvf waits for its PF in a loop, and would keep the
@@ -256,7 +256,7 @@ def test_one_processor(lan):
     after_a_flood(lan, vfs)
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed swiotlb=force")
+@pytest.mark.guest(cmdline="swiotlb=force")
 @pytest.mark.long
 def test_bounce_buffers(lan):
     """Each transfer goes through a copy: a sync that is missing or goes the wrong way shows."""
@@ -267,7 +267,7 @@ def test_bounce_buffers(lan):
 
 @pytest.mark.guest(
     first_devices=("intel-iommu,intremap=on",),
-    cmdline="iomem=relaxed intel_iommu=on iommu.strict=1",
+    cmdline="intel_iommu=on iommu.strict=1",
 )
 @pytest.mark.long
 def test_strict_iommu(lan):

@@ -2,7 +2,7 @@
 """The switch between PF, VFs and wire, as `bridge` sets it."""
 
 import pytest
-from support import STANDARD
+from support import ONE_CPU
 from support.life import DEVICE, reach_peer
 from support.registers import Filters
 from support.wire import arrive
@@ -10,7 +10,7 @@ from support.wire import arrive
 from harness.topology import PEER, PF_HOST, Host
 from harness.traffic import is_silent, mac_of, ping
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]  # C igb has no switch modes
+pytestmark = [ONE_CPU, pytest.mark.driver("igb_rs")]  # C igb has no switch modes
 
 DTXSWC_LOOPBACK = 1 << 31
 # On a bridge of the PF's host.

@@ -11,7 +11,7 @@ import pytest
 from support.upstream import MOUNT, Upstream
 
 # irq.py sets an affinity mask that takes three processors.
-pytestmark = pytest.mark.guest(smp=4, cmdline="iomem=relaxed")
+pytestmark = pytest.mark.guest(smp=4)
 
 ENVIRONMENT = {
     "NETIF": "dut",

@@ -17,8 +17,8 @@ CLOCK = {"accel": "tcg", "arguments": ("-icount", "shift=0,sleep=off")}
 # The kernel's log is not on the console: printing there takes longer than what is measured.
 HOSTS = {
     "one": {"smp": 1},
-    "one-threadirqs": {"smp": 1, "cmdline": "iomem=relaxed threadirqs"},
-    "two-threadirqs": {"smp": 2, "cmdline": "iomem=relaxed threadirqs"},
+    "one-threadirqs": {"smp": 1, "cmdline": "threadirqs"},
+    "two-threadirqs": {"smp": 2, "cmdline": "threadirqs"},
 }
 
 # Milliseconds from down to up, a line for each start.
@@ -44,7 +44,7 @@ def on_each_host():
             pytest.param(
                 name,
                 marks=[
-                    pytest.mark.guest(**{"cmdline": "iomem=relaxed", **CLOCK, **config}),
+                    pytest.mark.guest(**CLOCK, **config),
                     *([] if name == "one" else [pytest.mark.long]),
                 ],
             )
@@ -75,7 +75,7 @@ def test_igbvf_starts_on_the_host(lan, host):
     assert_in_time(lan.guest, times)
 
 
-@pytest.mark.guest(cmdline="iomem=relaxed", smp=1, **CLOCK)
+@pytest.mark.guest(smp=1, **CLOCK)
 def test_seven_start_at_once_on_one_cpu(lan):
     """All take turns on it and wait for RTNL, for the others' ways down as well, which is in the time of
     each: the wait for six others fits into what one is allowed."""
@@ -97,7 +97,7 @@ def test_seven_start_at_once_on_one_cpu(lan):
 
 
 @pytest.mark.long
-@pytest.mark.guest(cmdline="iomem=relaxed", smp=1, **CLOCK)
+@pytest.mark.guest(smp=1, **CLOCK)
 def test_igbvf_starts_beside_a_flood(lan):
     """Another VF keeps the PF busy meanwhile, long enough for its ration to be used up."""
     vf, _ = lan.vfs_up(2)

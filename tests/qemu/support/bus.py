@@ -12,7 +12,7 @@ from .life import DEVICE
 # With a root port that is faster, the kernel waits for a report that the link is active before it
 # calls a reset of the slot a success. QEMU's root port does not make that report.
 RECOVERS = ("-global", "pcie-root-port.x-speed=5")
-recovers = pytest.mark.guest(cmdline="iomem=relaxed", arguments=RECOVERS)
+recovers = pytest.mark.guest(arguments=RECOVERS)
 
 # struct aer_error_inj: bus, device, function, uncorrectable and correctable status, header, domain
 INJECT = """modprobe aer_inject && python3 - <<'END'
