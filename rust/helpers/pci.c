@@ -14,6 +14,11 @@ void nbh_pci_release_mem_regions(struct pci_dev *pdev)
 	pci_release_mem_regions(pdev);
 }
 
+bool nbh_pci_bar_is_memory(struct pci_dev *pdev, int bar)
+{
+	return pci_resource_flags(pdev, bar) & IORESOURCE_MEM;
+}
+
 bool nbh_pci_channel_offline(struct pci_dev *pdev)
 {
 	return pci_channel_offline(pdev);

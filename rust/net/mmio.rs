@@ -51,10 +51,15 @@ impl Mapping {
         }
         let pdev = as_raw(dev);
         let bar = c_int::try_from(bar)?;
+        // What `pci_iomap()` returns for I/O ports is no address.
+        // SAFETY: `pdev` is a valid device, and `bar` was checked by `resource_len()`.
+        if !unsafe { netbind::pci_bar_is_memory(pdev, bar) } {
+            return Err(ENODEV);
+        }
 
         // SAFETY: `pdev` is a valid device; the name is static.
         to_result(unsafe { netbind::pci_request_mem_regions(pdev, name.as_char_ptr()) })?;
-        // SAFETY: As above, and `bar` was checked by `resource_len()`. 0 means all of it.
+        // SAFETY: As above; the BAR is memory. 0 means all of it.
         let base = unsafe { netbind::pci_iomap(pdev, bar, 0) };
         let Some(base) = NonNull::new(base) else {
             // SAFETY: Requested above.
@@ -84,7 +89,13 @@ impl Drop for Mapping {
 /// The registers of a device: a mapping of a whole BAR of at least `SIZE` bytes.
 ///
 /// A clone is another handle of the same mapping, which ends with the last handle. Handles are
-/// to be dropped by the time the device is unbound: what they reach is the device's no longer.
+/// to be dropped by the time the device is unbound, as no other driver can claim its regions before.
+///
+/// Handles that are left later than that, or never, break no memory, and a register access, which a
+/// packet may need, does not ask whether the device is still bound: a handle owns its share of the
+/// mapping, which stays, and of the claim on the regions, which keeps other drivers from them and
+/// other devices from being put there. What is read or written is the device's, or, if it is off or
+/// gone, nobody's.
 ///
 /// # Invariants
 ///
@@ -127,8 +138,8 @@ impl<const SIZE: usize> Mmio<SIZE> {
     ///
     /// # Errors
     ///
-    /// `-EINVAL` for a BAR there cannot be, `-ENODEV` for one smaller than `SIZE`, `-EBUSY` if the
-    /// regions are claimed already, by another driver or another mapping: one is cloned instead.
+    /// `-EINVAL` for a BAR there cannot be, `-ENODEV` for one smaller than `SIZE` or one of I/O ports,
+    /// `-EBUSY` if the regions are claimed already, by another driver or another mapping: one is cloned instead.
     pub fn map(dev: &Device<Bound>, bar: u32, name: &'static CStr) -> Result<Self> {
         const { assert!(SIZE >= 4) };
 
@@ -291,5 +302,26 @@ mod arch {
     pub(super) unsafe fn writel(register: NonNull<u32>, value: u32) {
         // SAFETY: By the safety requirements of this function.
         unsafe { netbind::writel(value, register.as_ptr().cast()) }
+    }
+}
+
+#[kunit_tests(net_mmio)]
+mod tests {
+    use super::*;
+    use kernel::alloc::flags::__GFP_ZERO;
+
+    #[test]
+    fn ports_are_not_mapped() -> Result {
+        let raw = KBox::<netbind::pci_dev>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+        // SAFETY: any bit pattern is a `struct pci_dev`, for who only looks at its resources.
+        let mut raw = unsafe { raw.assume_init() };
+        let bar = raw.resource.first_mut().ok_or(EINVAL)?;
+        bar.start = 0xc000;
+        bar.end = 0xc0ff;
+        bar.flags = netbind::IORESOURCE_IO as usize;
+        // SAFETY: `Device` is a transparent wrapper; `map` looks at the resource before all else.
+        let dev = unsafe { &*core::ptr::from_ref(&*raw).cast::<Device<Bound>>() };
+        assert_eq!(Mmio::<16>::map(dev, 0, c"test").err(), Some(ENODEV));
+        Ok(())
     }
 }
