@@ -10,7 +10,10 @@ use core::{
     marker::PhantomData, //
 };
 use kernel::{
-    device::Bound,
+    device::{
+        self,
+        Bound, //
+    },
     devres::Devres,
     error::to_result,
     fmt,
@@ -310,7 +313,34 @@ fn raw_return(value: IrqReturn) -> netbind::irqreturn_t {
 
 /// Ends what a [`VectorSet`] stands for, when [`Vectors`] are dropped or the device is unbound,
 /// whichever is first.
-struct Closer(Arc<VectorSet>);
+struct Closer(Arc<VectorSet>, #[allow(dead_code)] Claim);
+
+/// The right to the vectors of a device, of which there is one at a time: `pci_free_irq_vectors()`
+/// frees whatever there is, also what another allocated.
+struct Claim(ARef<device::Device>);
+
+impl Claim {
+    /// # Errors
+    ///
+    /// `EBUSY` if there is one, `ENOMEM`.
+    fn new(dev: &device::Device<Bound>) -> Result<Self> {
+        // SAFETY: The device is valid, and bound.
+        to_result(unsafe { netbind::irq_claim_vectors(raw_device(dev)) })?;
+        Ok(Self(dev.into()))
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // SAFETY: The device is valid. The claim is ours, or has gone when the device was unbound, and
+        // then this ends before another driver is bound to it, as it is in a `Devres`.
+        unsafe { netbind::irq_release_vectors(raw_device(&self.0)) };
+    }
+}
+
+fn raw_device<C: device::DeviceContext>(dev: &device::Device<C>) -> *mut netbind::device {
+    core::ptr::from_ref(dev).cast_mut().cast()
+}
 
 impl Drop for Closer {
     fn drop(&mut self) {
@@ -345,18 +375,21 @@ impl Vectors {
     ///
     /// # Errors
     ///
-    /// `-ENOSPC` if the device or the platform has fewer than `min`.
+    /// `-ENOSPC` if the device or the platform has fewer than `min`, `-EBUSY` if the device has
+    /// vectors already: those are to be dropped first.
     pub fn alloc(dev: &Device<Bound>, min: u32, max: u32, kinds: Kinds) -> Result<Self> {
+        let claim = Claim::new(dev.as_ref())?;
         let pdev = as_raw(dev);
         // SAFETY: `pdev` is a valid device, bound to a driver.
         let count = unsafe { netbind::pci_alloc_irq_vectors(pdev, min, max, kinds.0) };
         // Negative: an errno.
         to_result(count)?;
         // From here on the vectors are freed when this is dropped.
-        let closer = Closer(VectorSet::new(dev, count).inspect_err(|_| {
+        let set = VectorSet::new(dev, count).inspect_err(|_| {
             // SAFETY: Allocated above, and none is requested.
             unsafe { netbind::pci_free_irq_vectors(pdev) }
-        })?);
+        })?;
+        let closer = Closer(set, claim);
 
         Ok(Self {
             set: closer.0.clone(),
@@ -515,5 +548,25 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.set.free(self.index);
+    }
+}
+
+#[kunit_tests(net_irq)]
+mod tests {
+    use super::*;
+    use crate::kunit::Parent;
+
+    #[test]
+    fn the_vectors_of_a_device_are_claimed_once() -> Result {
+        let parent = Parent::new()?;
+        let claim = Claim::new(parent.device())?;
+        assert_eq!(Claim::new(parent.device()).err(), Some(EBUSY));
+        drop(claim);
+        let claim = Claim::new(parent.device())?;
+        drop(parent);
+        drop(claim);
+        // A binding starts anew.
+        drop(Claim::new(Parent::new()?.device())?);
+        Ok(())
     }
 }
