@@ -13,6 +13,7 @@ use kernel::{
         Bound,
         Device, //
     },
+    devres::Devres,
     error::to_result,
     prelude::*,
     sync::Arc, //
@@ -67,19 +68,39 @@ pub trait Driver: Send + Sync + Sized + 'static {
 /// A devlink instance that user space can see.
 ///
 /// Dropping it takes it away; no callback is running or will run then. Process context, without
-/// the lock of the instance.
+/// the lock of the instance. It is also taken away when the device is unbound, so that one that is
+/// forgotten cannot outlive the driver.
+pub struct Registration<T: Driver>(#[allow(dead_code)] Devres<Shown<T>>);
+
+impl<T: Driver> Registration<T> {
+    /// Shows `dev`, of which `data` is the state. `reporters` can be used from then on. Process
+    /// context.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if the reporters, or clones of them, are those of another registration, `ENOMEM`, and
+    /// what the kernel says to the parameters.
+    pub fn new(dev: &Device<Bound>, data: Arc<T>, reporters: Reporters) -> Result<Self> {
+        let shown = Shown::new(dev, data, reporters)?;
+        Ok(Self(Devres::new(dev, Ok::<_, Error>(shown))?))
+    }
+}
+
+/// What a [`Registration`] stands for.
 ///
 /// # Invariants
 ///
 /// - `devlink` was allocated for `T`, is ours, and its private part is a pointer to `_data`.
 /// - What is registered with it is in `params` and `ops`, which do not change meanwhile.
-pub struct Registration<T: Driver> {
+struct Shown<T: Driver> {
     devlink: NonNull<netbind::devlink>,
     params: KVec<netbind::devlink_param>,
     ops: KVec<netbind::devlink_health_reporter_ops>,
     slots: KVec<health::Slot<T>>,
     made: KVec<health::Raw>,
     reporters: Reporters,
+    /// `reporters` are those of this.
+    has_reporters: bool,
     has_params: bool,
     is_visible: bool,
     // Referred to by the private part and the slots.
@@ -87,14 +108,12 @@ pub struct Registration<T: Driver> {
 }
 
 // SAFETY: devlink instances may be used and freed by any thread; `T` is `Send` and `Sync`.
-unsafe impl<T: Driver> Send for Registration<T> {}
+unsafe impl<T: Driver> Send for Shown<T> {}
 // SAFETY: No method takes a shared reference.
-unsafe impl<T: Driver> Sync for Registration<T> {}
+unsafe impl<T: Driver> Sync for Shown<T> {}
 
-impl<T: Driver> Registration<T> {
-    /// Shows `dev`, of which `data` is the state. `reporters` can be used from then on. Process
-    /// context.
-    pub fn new(dev: &Device<Bound>, data: Arc<T>, reporters: Reporters) -> Result<Self> {
+impl<T: Driver> Shown<T> {
+    fn new(dev: &Device<Bound>, data: Arc<T>, reporters: Reporters) -> Result<Self> {
         let size = u32::try_from(size_of::<*const T>())?;
         let raw = core::ptr::from_ref(dev).cast_mut().cast();
         let params = param::table::<T>()?;
@@ -118,6 +137,7 @@ impl<T: Driver> Registration<T> {
             slots,
             made,
             reporters,
+            has_reporters: false,
             has_params: false,
             is_visible: false,
             _data: data,
@@ -129,7 +149,11 @@ impl<T: Driver> Registration<T> {
         unsafe { netbind::devl_unlock(devlink.as_ptr()) };
         shown?;
         let made = core::mem::take(&mut this.made);
-        this.reporters.bind(made);
+        this.reporters.bind(made).map_err(|made| {
+            this.made = made;
+            EBUSY
+        })?;
+        this.has_reporters = true;
         Ok(this)
     }
 
@@ -153,7 +177,7 @@ impl<T: Driver> Registration<T> {
         Ok(())
     }
 
-    /// Undoes [`Registration::show`], as far as it got, under the instance's lock.
+    /// Undoes [`Shown::show`], as far as it got, under the instance's lock.
     fn hide(&mut self, made: &[health::Raw]) {
         let devlink = self.devlink.as_ptr();
         if self.is_visible {
@@ -173,16 +197,16 @@ impl<T: Driver> Registration<T> {
     }
 }
 
-impl<T: Driver> Drop for Registration<T> {
+impl<T: Driver> Drop for Shown<T> {
     fn drop(&mut self) {
-        // Either of them has the reporters.
-        let bound = self.reporters.unbind();
-        let made = core::mem::take(&mut self.made);
+        // Not those of another registration: `reporters` may be shared with it.
+        let made = if self.has_reporters {
+            self.reporters.unbind()
+        } else {
+            core::mem::take(&mut self.made)
+        };
         // SAFETY: The instance is valid.
         unsafe { netbind::devl_lock(self.devlink.as_ptr()) };
-        self.hide(&bound);
-        self.is_visible = false;
-        self.has_params = false;
         self.hide(&made);
         // SAFETY: As above, and its lock is held.
         unsafe { netbind::devl_unlock(self.devlink.as_ptr()) };
@@ -195,8 +219,59 @@ impl<T: Driver> Drop for Registration<T> {
 ///
 /// # Safety
 ///
-/// `devlink` was made by [`Registration::new`] for the same `T`, whose registration lasts for `'a`.
+/// `devlink` was made by [`Shown::new`] for the same `T`, whose registration lasts for `'a`.
 unsafe fn data_of<'a, T: Driver>(devlink: *mut netbind::devlink) -> &'a T {
-    // SAFETY: By the type invariants of `Registration`.
+    // SAFETY: By the type invariants of `Shown`.
     unsafe { &**netbind::devlink_priv(devlink).cast::<*const T>() }
+}
+
+#[kunit_tests(net_devlink)]
+mod tests {
+    use super::*;
+    use crate::kunit::Parent;
+
+    /// A device with one part that can be ill.
+    struct Part;
+
+    impl Driver for Part {
+        const PARAMS: &'static [Param<Self>] = &[];
+        const REPORTERS: &'static [&'static CStr] = &[c"part"];
+
+        fn diagnose(&self, _reporter: usize, _out: &mut Diagnosis<'_>) -> Result {
+            Ok(())
+        }
+    }
+
+    fn show(parent: &Parent, reporters: &Reporters) -> Result<Registration<Part>> {
+        let data = Arc::new(Part, GFP_KERNEL)?;
+        Registration::new(parent.device(), data, reporters.clone())
+    }
+
+    #[test]
+    fn reporters_are_those_of_one_registration() -> Result {
+        let parent = Parent::new()?;
+        let reporters = Reporters::new()?;
+        let shown = show(&parent, &reporters)?;
+        // Neither a failed registration nor its end takes them away.
+        let other = Parent::named(c"net-kunit-other")?;
+        assert_eq!(show(&other, &reporters).err(), Some(EBUSY));
+        reporters.lock().error(0, c"test");
+        reporters.lock().healthy(0);
+        drop(shown);
+        reporters.lock().error(0, c"nobody");
+        drop(show(&other, &reporters)?);
+        Ok(())
+    }
+
+    #[test]
+    fn ends_when_the_device_is_unbound() -> Result {
+        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
+        let reporters = Reporters::new()?;
+        let shown = show(&parent, &reporters)?;
+        drop(parent);
+        // As they are nobody's, though `shown` is still there.
+        drop(show(&other, &reporters)?);
+        drop(shown);
+        Ok(())
+    }
 }

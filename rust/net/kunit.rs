@@ -97,7 +97,12 @@ pub(crate) struct Parent(faux::Registration);
 
 impl Parent {
     pub(crate) fn new() -> Result<Self> {
-        let this = Self(faux::Registration::new(c"net-kunit", None)?);
+        Self::named(c"net-kunit")
+    }
+
+    /// One of this name, which no other device has.
+    pub(crate) fn named(name: &CStr) -> Result<Self> {
+        let this = Self(faux::Registration::new(name, None)?);
         let dev: *mut netbind::device = core::ptr::from_ref(this.device()).cast_mut().cast();
         // SAFETY: the device is ours. It reaches all of memory, so that DMA to it maps one to one.
         unsafe {

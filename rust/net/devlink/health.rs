@@ -49,14 +49,16 @@ impl Raw {
 
 #[pin_data]
 struct Shared {
+    /// Those of the one registration they belong to; `None` if there is none.
     #[pin]
-    list: Mutex<KVec<Raw>>,
+    list: Mutex<Option<KVec<Raw>>>,
 }
 
 /// The reporters of a device, to be told what happens.
 ///
 /// Can be passed around before there is a [`Registration`](super::Registration), and after it is
-/// gone; telling it anything does nothing then.
+/// gone; telling it anything does nothing then. Clones are the same reporters: of one registration at
+/// a time.
 #[derive(Clone)]
 pub struct Reporters(Arc<Shared>);
 
@@ -65,7 +67,7 @@ impl Reporters {
     pub fn new() -> Result<Self> {
         let shared = Arc::pin_init(
             pin_init!(Shared {
-                list <- new_mutex!(KVec::new()),
+                list <- new_mutex!(None),
             }),
             GFP_KERNEL,
         )?;
@@ -78,23 +80,34 @@ impl Reporters {
         Telling(self.0.list.lock())
     }
 
-    pub(super) fn bind(&self, list: KVec<Raw>) {
-        *self.0.list.lock() = list;
+    /// Makes them the reporters of a registration. If they are another's, `list` comes back.
+    pub(super) fn bind(&self, list: KVec<Raw>) -> Result<(), KVec<Raw>> {
+        let mut shared = self.0.list.lock();
+        if shared.is_some() {
+            return Err(list);
+        }
+        *shared = Some(list);
+        Ok(())
     }
 
+    /// Undoes a successful [`Reporters::bind`].
     pub(super) fn unbind(&self) -> KVec<Raw> {
-        core::mem::take(&mut *self.0.list.lock())
+        self.0.list.lock().take().unwrap_or_default()
     }
 }
 
 /// The right to tell [`Reporters`] something.
-pub struct Telling<'a>(Guard<'a, KVec<Raw>, MutexBackend>);
+pub struct Telling<'a>(Guard<'a, Option<KVec<Raw>>, MutexBackend>);
 
 impl Telling<'_> {
+    fn get(&self, reporter: usize) -> Option<&Raw> {
+        self.0.as_ref()?.get(reporter)
+    }
+
     /// Part number `reporter` (its place in [`Driver::REPORTERS`]) is ill. Counted, and sent to
     /// whoever monitors; `what` is for the trace.
     pub fn error(&self, reporter: usize, what: &CStr) {
-        if let Some(reporter) = self.0.get(reporter) {
+        if let Some(reporter) = self.get(reporter) {
             // SAFETY: The reporter is valid, as it is in the list, whose lock we hold. It neither
             // recovers nor dumps, so the lock of the instance is not taken.
             unsafe {
@@ -109,7 +122,7 @@ impl Telling<'_> {
 
     /// Part number `reporter` is well. Sent to whoever monitors, if it was not.
     pub fn healthy(&self, reporter: usize) {
-        if let Some(reporter) = self.0.get(reporter) {
+        if let Some(reporter) = self.get(reporter) {
             // SAFETY: As above.
             unsafe {
                 netbind::devlink_health_reporter_state_update(
