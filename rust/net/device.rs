@@ -55,7 +55,8 @@ pub trait Transmit: Send + 'static {
     /// # Errors
     ///
     /// The packet, if there is no room; the driver has stopped the queue then, and wakes it when
-    /// there is. A packet that cannot be sent at all is dropped, which is `Ok`.
+    /// there is. A packet that cannot be sent at all is dropped, which is `Ok`. Another packet than
+    /// the one that was given is dropped: the stack has no use for it.
     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff>;
 
     /// Gives a frame without an skb to the hardware, whose doorbell need not be rung before
@@ -64,7 +65,7 @@ pub trait Transmit: Send + 'static {
     ///
     /// # Errors
     ///
-    /// The frame, if it cannot be sent now.
+    /// The frame, if it cannot be sent now. Another than the one that was given is dropped.
     fn xmit_frame(&mut self, frame: xdp::Frame, queue: TxQueue<'_>) -> Result<(), xdp::Frame> {
         let _ = queue;
         Err(frame)
@@ -595,16 +596,18 @@ unsafe fn xmit_raw_frame<T: Transmit>(
     queue: TxQueue<'_>,
 ) -> bool {
     // SAFETY: by the requirements of this function.
-    let Some(frame) = NonNull::new(frame).and_then(|ptr| unsafe { xdp::Frame::from_raw(ptr) })
+    let Some(owned) = NonNull::new(frame).and_then(|ptr| unsafe { xdp::Frame::from_raw(ptr) })
     else {
         return false;
     };
-    match tx.xmit_frame(frame, queue) {
+    match tx.xmit_frame(owned, queue) {
         Ok(()) => true,
-        Err(frame) => {
-            let _ = frame.into_raw();
+        Err(given_back) if given_back.as_ptr() == frame => {
+            let _ = given_back.into_raw();
             false
         }
+        // Another one, which is the driver's to drop; it has kept or dropped the caller's.
+        Err(_) => true,
     }
 }
 

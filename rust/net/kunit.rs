@@ -14,15 +14,21 @@ use crate::{
         Unregistered, //
     },
     queue::TxQueue,
-    skb::SkBuff, //
+    skb::SkBuff,
+    xdp::Frame, //
 };
-use core::sync::atomic::{
-    AtomicUsize,
-    Ordering, //
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicUsize,
+        Ordering, //
+    },
 };
 use kernel::{
     device::Bound,
     faux,
+    page::Page,
     prelude::*,
     sync::Arc,
     time::{
@@ -117,6 +123,47 @@ impl Parent {
     }
 }
 
+/// Packets made by [`packet`] that were freed.
+static FREED: AtomicUsize = AtomicUsize::new(0);
+
+extern "C" fn freed(_skb: *mut netbind::sk_buff) {
+    FREED.fetch_add(1, Ordering::SeqCst);
+}
+
+/// A linear packet of `len` bytes 0xff.
+pub(crate) fn packet(len: u32) -> Result<SkBuff> {
+    // SAFETY: no preconditions.
+    let skb = unsafe { netbind::__alloc_skb(len + 64, netbind::GFP_KERNEL, 0, -1) };
+    let skb = NonNull::new(skb).ok_or(ENOMEM)?;
+    // SAFETY: the skb is new and ours, and has room for `len` bytes; memory of those is
+    // written before anyone reads it.
+    unsafe {
+        netbind::skb_put(skb.as_ptr(), len)
+            .cast::<u8>()
+            .write_bytes(0xff, len as usize);
+        (*skb.as_ptr()).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(freed);
+        Ok(SkBuff::from_raw(skb))
+    }
+}
+
+/// How many packets of [`packet`] were freed while `run` ran. Unit tests run one after the other.
+pub(crate) fn freed_by(run: impl FnOnce() -> Result) -> Result<usize> {
+    let before = FREED.load(Ordering::SeqCst);
+    run()?;
+    Ok(FREED.load(Ordering::SeqCst) - before)
+}
+
+/// A frame of `len` bytes.
+pub(crate) fn frame(len: u32) -> Result<Frame> {
+    let page = ManuallyDrop::new(Page::alloc_page(GFP_KERNEL)?);
+    // SAFETY: the page is ours, and becomes the frame's, which is new and ours.
+    unsafe {
+        NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), len))
+            .and_then(|frame| Frame::from_raw(frame))
+            .ok_or(EINVAL)
+    }
+}
+
 /// The least a driver can be.
 pub(crate) struct Dummy {
     _owner: Owner,
@@ -132,12 +179,20 @@ impl kernel::ModuleMetadata for NoModule {
     const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
 }
 
-/// Drops what it is given to send.
-pub(crate) struct Sink;
+/// Drops what it is given to send. Returns what it was made with as what cannot be sent.
+#[derive(Default)]
+pub(crate) struct Sink {
+    pub(crate) skb: Option<SkBuff>,
+    pub(crate) frame: Option<Frame>,
+}
 
 impl Transmit for Sink {
     fn xmit(&mut self, _skb: SkBuff, _queue: TxQueue<'_>) -> Result<(), SkBuff> {
-        Ok(())
+        self.skb.take().map_or(Ok(()), Err)
+    }
+
+    fn xmit_frame(&mut self, _frame: Frame, _queue: TxQueue<'_>) -> Result<(), Frame> {
+        self.frame.take().map_or(Ok(()), Err)
     }
 }
 

@@ -132,11 +132,13 @@ impl SkBuff {
     /// Pads a short packet with zeroes to `len` bytes. A checksum that was left to the device is
     /// computed here then, because a device sums to the end of the frame, padding included.
     ///
-    /// To be called before [`SkBuff::begin_tx`], which says what is left to the device.
+    /// A packet that is to be segmented stays as it is: the device pads the segments.
+    ///
+    /// To be called before [`SkBuff::begin_tx`], which says what is left to the device. Any context.
     ///
     /// # Errors
     ///
-    /// There was no memory; the packet is gone.
+    /// `EINVAL` if `len` is more than [`MAX_PADDED`], `ENOMEM`; the packet is gone.
     #[inline]
     pub fn pad_to(self, len: u32) -> Result<Self> {
         if self.len() >= len {
@@ -147,9 +149,13 @@ impl SkBuff {
 
     #[cold]
     fn pad_slow(self, len: u32) -> Result<Self> {
+        if len > MAX_PADDED {
+            return Err(EINVAL);
+        }
         let ptr = self.into_raw();
-        // SAFETY: we own the skb, so its bytes and checksum may be changed. The function frees it
-        // when it fails.
+        // SAFETY: we own the skb, so its bytes and checksum may be changed. By the check above the
+        // number of bytes to add is positive as an `int`, which is what the function counts in. It
+        // frees the skb when it fails.
         to_result(unsafe { netbind::skb_put_padto(ptr.as_ptr(), len) })?;
         // SAFETY: the reference `into_raw` gave us was not consumed.
         Ok(unsafe { Self::from_raw(ptr) })
@@ -216,6 +222,9 @@ impl Drop for SkBuff {
         unsafe { netbind::kfree_skb_any(self.as_ptr()) };
     }
 }
+
+/// Most bytes [`SkBuff::pad_to`] pads to; far more than the shortest frame of any network.
+pub const MAX_PADDED: u32 = 4096;
 
 /// Most buffers of a packet: its linear part and its fragments.
 pub const MAX_BUFFERS: u32 = 1 + netbind::MAX_SKB_FRAGS;
@@ -377,46 +386,17 @@ impl RxMeta {
 #[kunit_tests(net_skb)]
 mod tests {
     use super::*;
-    use core::sync::atomic::{
-        AtomicUsize,
-        Ordering, //
+    use crate::kunit::{
+        freed_by,
+        packet, //
     };
-
-    /// Packets of these tests that were freed.
-    static FREED: AtomicUsize = AtomicUsize::new(0);
-
-    extern "C" fn freed(_skb: *mut netbind::sk_buff) {
-        FREED.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// A packet of `len` bytes 0xff.
-    fn packet(len: u32) -> Result<SkBuff> {
-        // SAFETY: no preconditions.
-        let skb = unsafe { netbind::__alloc_skb(len + 64, netbind::GFP_KERNEL, 0, -1) };
-        let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-        // SAFETY: the skb is new and ours, and has room for `len` bytes; memory of those is
-        // written before anyone reads it.
-        unsafe {
-            netbind::skb_put(skb.as_ptr(), len)
-                .cast::<u8>()
-                .write_bytes(0xff, len as usize);
-            (*skb.as_ptr()).__bindgen_anon_3.__bindgen_anon_1.destructor = Some(freed);
-            Ok(SkBuff::from_raw(skb))
-        }
-    }
-
-    /// Packets freed while `run` ran.
-    fn freed_by(run: impl FnOnce() -> Result) -> Result<usize> {
-        let before = FREED.load(Ordering::SeqCst);
-        run()?;
-        Ok(FREED.load(Ordering::SeqCst) - before)
-    }
 
     #[test]
     fn is_freed_once_whichever_way_it_ends() -> Result {
         let dropped = freed_by(|| packet(60).map(drop))?;
         assert_eq!(dropped, 1);
-        let consumed = freed_by(|| packet(60).map(|skb| skb.consume(0)))?;
+        let consumed =
+            freed_by(|| packet(60).map(|skb| skb.consume(0)))?;
         assert_eq!(consumed, 1);
         Ok(())
     }
@@ -466,6 +446,19 @@ mod tests {
             Ok(())
         })?;
         assert_eq!(kept, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn padding_beyond_any_frame_is_refused() -> Result {
+        for len in [MAX_PADDED + 1, 1 << 31, u32::MAX] {
+            let freed = freed_by(|| {
+                assert_eq!(packet(14)?.pad_to(len).err(), Some(EINVAL));
+                Ok(())
+            })?;
+            assert_eq!(freed, 1);
+        }
+        assert_eq!(packet(14)?.pad_to(MAX_PADDED)?.len(), MAX_PADDED);
         Ok(())
     }
 }

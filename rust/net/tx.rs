@@ -297,8 +297,9 @@ impl Producer {
     ///
     /// # Errors
     ///
-    /// The packet, if it has more buffers than slots are free or a buffer cannot be mapped.
-    /// Descriptors may have been written, but the next packet uses them again.
+    /// The packet, if it has more buffers than slots are free behind the contexts, if it has none
+    /// that can be sent (a list of packets), or if a buffer cannot be mapped. Descriptors may have
+    /// been written, but the next packet uses them again.
     #[inline]
     pub fn push(
         &mut self,
@@ -306,16 +307,21 @@ impl Producer {
         layout: Layout,
         write: impl FnMut(Buffer),
     ) -> Result<u32, SkBuff> {
+        let free = self.free();
+        if free <= layout.lead {
+            // Not even the contexts are ours to write, or nothing behind them is.
+            return Err(skb);
+        }
+        let room = free.wrapping_sub(layout.lead);
         let start = self.head.wrapping_add(layout.lead);
-        let room = self.free().saturating_sub(layout.lead);
-        if skb.data_len() == 0 && skb.len() <= COPY_LIMIT && room != 0 {
+        if skb.data_len() == 0 && skb.len() <= COPY_LIMIT {
             let report = start.wrapping_sub(self.first) >= self.report_every;
             let mut write = write;
             write(self.copy(&skb, start, report));
             skb.consume_in_xmit();
             return Ok(self.advance(start.wrapping_add(1), layout.bytes, report));
         }
-        if skb.data_len() == 0 && skb.len() <= layout.max_len && room != 0 {
+        if skb.data_len() == 0 && skb.len() <= layout.max_len {
             return self.push_linear(skb, start, layout.bytes, write);
         }
         let mut cursor = Cursor {
@@ -327,7 +333,7 @@ impl Producer {
         };
         let placed = cursor.map(&skb);
         let next = cursor.next;
-        if placed.is_err() {
+        if placed.is_err() || next == start {
             self.unwind(next);
             return Err(skb);
         }
@@ -464,7 +470,8 @@ impl Producer {
     fn unwind(&mut self, end: u32) {
         let mut position = self.head;
         while position != end {
-            // SAFETY: these slots were never published, so they are ours.
+            // SAFETY: these slots were never published, so they are ours: `push` has made sure that
+            // the contexts in front of the first buffer are in free slots as well.
             unsafe { (*self.table.slot(position)).unmap(&self.table.dev) };
             position = position.wrapping_add(1);
         }
@@ -701,26 +708,16 @@ impl Consumer {
 #[kunit_tests(net_tx)]
 mod tests {
     use super::*;
-    use crate::kunit::Parent;
-    use core::{
-        mem::ManuallyDrop,
-        ptr::NonNull, //
+    use crate::kunit::{
+        frame,
+        freed_by,
+        packet,
+        Parent, //
     };
-    use kernel::page::Page;
 
     const SLOTS: u32 = 16;
     const BUDGET: u32 = 64;
     const LEN: u32 = 60;
-
-    fn frame() -> Result<Frame> {
-        let page = ManuallyDrop::new(Page::alloc_page(GFP_KERNEL)?);
-        // SAFETY: the page is ours, and becomes the frame's, which is new and ours.
-        unsafe {
-            NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), LEN))
-                .and_then(|frame| Frame::from_raw(frame))
-                .ok_or(EINVAL)
-        }
-    }
 
     fn count(skbs: u32, bytes: u32) -> Reaped {
         Reaped { skbs, bytes }
@@ -730,11 +727,56 @@ mod tests {
     fn without_a_budget_frames_stay() -> Result {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
-        assert!(producer.push_frame(frame()?, LEN, |_| ()).is_ok());
-        assert_eq!(consumer.reap(SLOTS, 0, |_| true), Reaped::default());
+        assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
+        assert_eq!(
+            consumer.reap(SLOTS, 0, |_| true),
+            Reaped::default()
+        );
         assert_eq!(producer.free(), SLOTS - 1);
         assert_eq!(consumer.reap(SLOTS, BUDGET, |_| true), count(1, LEN));
         assert_eq!(producer.free(), SLOTS);
+        Ok(())
+    }
+
+    /// `push` of a packet of `len` bytes behind `lead` contexts; whether it was taken.
+    fn push(producer: &mut Producer, len: u32, lead: u32) -> Result<bool> {
+        let layout = Layout {
+            lead,
+            max_len: 4096,
+            bytes: len,
+        };
+        Ok(producer
+            .push(packet(len)?, layout, |_| ())
+            .is_ok())
+    }
+
+    #[test]
+    fn a_packet_whose_contexts_do_not_fit_leaves_the_consumers_slots_alone() -> Result {
+        const MAPPED: u32 = COPY_LIMIT + 1;
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        for _ in 1..SLOTS {
+            assert!(push(&mut producer, MAPPED, 0)?);
+        }
+        // One slot is free: the packet is given back, whatever its length.
+        for lead in 1..=SLOTS {
+            assert!(!push(&mut producer, MAPPED, lead)?);
+            assert!(!push(&mut producer, LEN, lead)?);
+        }
+        for position in 0..SLOTS - 1 {
+            // SAFETY: nobody else uses the table.
+            let slot = unsafe { &*producer.table.slot(position) };
+            assert!(slot.mapping == Mapping::Streaming && slot.skb.is_some());
+        }
+        assert!(push(&mut producer, MAPPED, 0)?);
+        let reaped = freed_by(|| {
+            assert_eq!(
+                consumer.reap(SLOTS, 0, |_| true),
+                count(SLOTS, SLOTS * MAPPED)
+            );
+            Ok(())
+        })?;
+        assert_eq!(reaped, SLOTS as usize);
         Ok(())
     }
 
@@ -743,7 +785,7 @@ mod tests {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
         for _ in 0..3 {
-            assert!(producer.push_frame(frame()?, LEN, |_| ()).is_ok());
+            assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
         }
         assert_eq!(
             consumer.reap(SLOTS, BUDGET, |last| last < 2),

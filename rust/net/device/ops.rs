@@ -160,20 +160,22 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
     ) -> netbind::netdev_tx_t {
         // SAFETY: called as an operation, with a packet that becomes ours.
-        let (dev, skb) = unsafe {
+        let (dev, owned) = unsafe {
             (
                 Self::device(dev),
                 SkBuff::from_raw(NonNull::new_unchecked(skb)),
             )
         };
         // SAFETY: this is `ndo_start_xmit`, called under the queue's lock.
-        match unsafe { dev.xmit(skb) } {
+        match unsafe { dev.xmit(owned) } {
             Ok(()) => netbind::netdev_tx_NETDEV_TX_OK,
-            Err(skb) => {
+            Err(given_back) if given_back.as_ptr() == skb => {
                 // The stack keeps the packet.
-                let _ = skb.into_raw();
+                let _ = given_back.into_raw();
                 netbind::netdev_tx_NETDEV_TX_BUSY
             }
+            // Another one, which is the driver's to drop; it has kept or dropped that of the stack.
+            Err(_) => netbind::netdev_tx_NETDEV_TX_OK,
         }
     }
 

@@ -4,6 +4,9 @@
 
 use super::*;
 use crate::kunit::{
+    frame,
+    freed_by,
+    packet,
     register,
     Counter,
     Dummy,
@@ -73,16 +76,70 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         assert!(dev
-            .install_tx(0, Some(KBox::new(Sink, GFP_KERNEL)?))
+            .install_tx(0, Some(KBox::new(Sink::default(), GFP_KERNEL)?))
             .is_none());
         assert!(dev.install_tx(0, None).is_some());
         // There is no such queue: it comes back.
         assert!(dev
-            .install_tx(QUEUES, Some(KBox::new(Sink, GFP_KERNEL)?))
+            .install_tx(QUEUES, Some(KBox::new(Sink::default(), GFP_KERNEL)?))
             .is_some());
         assert!(dev
-            .install_tx(1, Some(KBox::new(Sink, GFP_KERNEL)?))
+            .install_tx(1, Some(KBox::new(Sink::default(), GFP_KERNEL)?))
             .is_none());
+        Ok(())
+    }
+
+    /// Calls `f` under the lock of transmit queue 0, as the stack would.
+    fn on_queue_0<R>(dev: &Device<Dummy>, f: impl FnOnce() -> R) -> Result<R> {
+        let queue = dev.raw_tx_queue(0).ok_or(EINVAL)?;
+        // SAFETY: the queue is valid.
+        unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
+        let result = f();
+        // SAFETY: we hold the lock.
+        unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
+        Ok(result)
+    }
+
+    #[test]
+    fn a_packet_the_stack_does_not_know_is_not_given_to_it() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let sink = Sink {
+            skb: Some(packet(60)?),
+            ..Sink::default()
+        };
+        let _ = dev.install_tx(0, Some(KBox::new(sink, GFP_KERNEL)?));
+        let freed = freed_by(|| {
+            let skb = packet(60)?.into_raw().as_ptr();
+            // SAFETY: the net device has the operation, which may be called with a packet that is
+            // given up, under the lock of its queue.
+            let verdict = on_queue_0(&dev, || unsafe {
+                (*(*dev.as_ptr()).netdev_ops)
+                    .ndo_start_xmit
+                    .map(|xmit| xmit(skb, dev.as_ptr()))
+            })?;
+            // Neither is the stack's any more.
+            assert_eq!(verdict, Some(netbind::netdev_tx_NETDEV_TX_OK));
+            Ok(())
+        })?;
+        assert_eq!(freed, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_the_caller_does_not_know_is_not_given_to_it() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        for index in 0..QUEUES {
+            let sink = Sink {
+                frame: Some(frame(60)?),
+                ..Sink::default()
+            };
+            let _ = dev.install_tx(index, Some(KBox::new(sink, GFP_KERNEL)?));
+        }
+        let given = frame(60)?.into_raw().as_ptr();
+        // SAFETY: the frame is given up.
+        assert_eq!(unsafe { dev.xmit_frames(&[given]) }?, 1);
         Ok(())
     }
 }
