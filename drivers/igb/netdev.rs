@@ -46,6 +46,7 @@ use net::{
         Driver,
         Features,
         LinkStats,
+        Locked,
         PacketShape, //
     },
     ethtool::ExtAck,
@@ -114,7 +115,7 @@ impl Driver for Port {
     type Ethtool = crate::ethtool::Ops;
     type Vf = crate::vf::Ops;
 
-    fn open(&self, dev: &Device<Self>) -> Result {
+    fn open(&self, dev: &Locked<Self>) -> Result {
         if !self.hw.lock().live {
             return Err(ENETDOWN);
         }
@@ -129,7 +130,7 @@ impl Driver for Port {
         Ok(())
     }
 
-    fn stop(&self, dev: &Device<Self>) {
+    fn stop(&self, dev: &Locked<Self>) {
         let open = self.net.lock().queues.take();
         let stopped = match open {
             Some(queues) => queues::close(self, dev, queues),
@@ -189,7 +190,7 @@ impl Driver for Port {
         Ok(())
     }
 
-    fn change_mtu(&self, dev: &Device<Self>, mtu: u32) -> Result {
+    fn change_mtu(&self, dev: &Locked<Self>, mtu: u32) -> Result {
         let max_frame = u16::try_from(mtu.wrapping_add(OVERHEAD))?;
         let before = self.net.lock().settings.max_frame;
         // The controller first accepts the larger of the two, so that no frame is lost that fits.
@@ -209,7 +210,7 @@ impl Driver for Port {
         }
     }
 
-    fn set_features(&self, dev: &Device<Self>, features: Features) -> Result {
+    fn set_features(&self, dev: &Locked<Self>, features: Features) -> Result {
         // First what can fail: the stack then goes by the features it had, all of them.
         let rx_hash = features.contains(Features::RXHASH);
         if rx_hash != self.net.lock().settings.rx_hash {
@@ -292,7 +293,7 @@ impl Driver for Port {
 
     fn xdp_setup(
         &self,
-        dev: &Device<Self>,
+        dev: &Locked<Self>,
         program: Option<Program>,
         extack: &mut ExtAck<'_>,
     ) -> Result {

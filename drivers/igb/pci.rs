@@ -152,8 +152,10 @@ impl pci::Driver for Igb {
         // The net device goes down now, while the controller still works. It is unregistered when
         // the adapter is dropped.
         {
-            let _rtnl = rtnl::lock();
-            dev.close();
+            let rtnl = rtnl::lock();
+            if let Some(dev) = dev.under(&rtnl) {
+                dev.close();
+            }
         }
         silence(dev);
         data.port.mac.lock().release(&data.port);
@@ -239,9 +241,10 @@ impl pci::Driver for Igb {
         // A VF's state is restored with the PF's, and must be that of now: the PCI core saves it as
         // well, but not when a sleep is only tested, or ends early.
         pdev.save_vf_states();
-        let _rtnl = rtnl::lock();
-        data.netdev.detach();
-        recover::quiesce(&data.netdev);
+        let rtnl = rtnl::lock();
+        let dev = data.netdev.under(&rtnl).ok_or(ENODEV)?;
+        dev.detach();
+        recover::quiesce(dev);
         data.port.prepare_sleep();
         // The PCI core saves the state, and picks a state of power that can wake the system.
         disable(pdev);
@@ -257,9 +260,11 @@ impl pci::Driver for Igb {
 
 /// Takes a port out of service: the stack leaves it alone, and the controller does nothing.
 fn silence(dev: &Registration<Port>) {
-    let _rtnl = rtnl::lock();
-    dev.detach();
-    recover::quiesce(dev);
+    let rtnl = rtnl::lock();
+    if let Some(dev) = dev.under(&rtnl) {
+        dev.detach();
+        recover::quiesce(dev);
+    }
 }
 
 /// Makes the device answer again after a sleep or a reset of its slot.
@@ -285,12 +290,13 @@ fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
 /// The controller does not come out of its reset. If it only lacks its queues, it is in service;
 /// they are opened when there is memory.
 fn start(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) -> Result {
-    let _rtnl = rtnl::lock();
+    let rtnl = rtnl::lock();
+    let dev = data.netdev.under(&rtnl).ok_or(ENODEV)?;
     if data.port.hw.lock().live {
         return Ok(());
     }
     pdev.restore_vf_states();
-    recover::restart(&data.netdev).or_else(|error| {
+    recover::restart(dev).or_else(|error| {
         dev_err!(pdev, "the controller does not restart: {error:?}\n");
         if data.port.hw.lock().live {
             Ok(())
@@ -304,8 +310,10 @@ fn start(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) -> Result {
 /// nothing: an error the device got over without a reset.
 fn revive(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) {
     if start(pdev, data).is_ok() {
-        let _rtnl = rtnl::lock();
-        data.netdev.attach();
+        let rtnl = rtnl::lock();
+        if let Some(dev) = data.netdev.under(&rtnl) {
+            dev.attach();
+        }
     }
 }
 

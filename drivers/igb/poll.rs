@@ -31,7 +31,8 @@ use net::{
     mmio::Doorbell,
     napi::{
         self,
-        Context, //
+        Context,
+        TxContext, //
     }, //
 };
 
@@ -79,10 +80,7 @@ impl napi::Poll for Pair {
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>, budget: u32) -> u32 {
         let mut load = Load::default();
-        let sent_all = self.tx.poll(cx, budget, &mut load);
-        if budget == 0 {
-            return 0;
-        }
+        let sent_all = self.tx.poll(cx.tx(), &mut load);
         let received = self.rx.poll(cx, budget, &mut load);
         if let Some(usecs) = self.itr.after_poll(load) {
             self.set_interval(usecs);
@@ -92,6 +90,11 @@ impl napi::Poll for Pair {
         } else {
             budget
         }
+    }
+
+    #[cold]
+    fn poll_tx(&mut self, cx: &mut TxContext<'_>) {
+        let _ = self.tx.poll(cx, &mut Load::default());
     }
 
     #[inline]

@@ -81,7 +81,10 @@ use kernel::{
     },
 };
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Locked, //
+    },
     devlink::Reporters,
     irq::{
         self,
@@ -259,7 +262,7 @@ impl Net {
     /// # Errors
     ///
     /// `ENOMEM`, and what registering an interrupt returns: there are none then either.
-    pub(crate) fn open(&mut self, port: &Port, dev: &Device<Port>) -> Result {
+    pub(crate) fn open(&mut self, port: &Port, dev: &Locked<Port>) -> Result {
         self.queues = Some(queues::open(port, dev, self)?);
         Ok(())
     }

@@ -45,7 +45,10 @@ use kernel::{
     time::Delta, //
 };
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Locked, //
+    },
     irq,
     napi::Napi,
     xdp::Program, //
@@ -159,7 +162,7 @@ impl Queues {
 /// # Errors
 ///
 /// Whatever was opened is closed again.
-pub(crate) fn open(port: &Port, dev: &Device<Port>, net: &Net) -> Result<Queues> {
+pub(crate) fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let nr_vfs = port.hw.lock().switch.nr_vfs();
     let layout = Layout::new(nr_vfs).ok_or(EINVAL)?;
     // CAST: both are at most MAX_PAIRS.
@@ -189,7 +192,7 @@ pub(crate) fn open(port: &Port, dev: &Device<Port>, net: &Net) -> Result<Queues>
 
 fn open_pair(
     port: &Port,
-    dev: &Device<Port>,
+    dev: &Locked<Port>,
     net: &Net,
     index: u32,
     queue: usize,
@@ -201,7 +204,6 @@ fn open_pair(
         dev.parent(),
         &port.io,
         tx::Config {
-            index,
             queue,
             descs: settings.tx_descs,
         },
@@ -247,7 +249,7 @@ fn open_pair(
     if let Some(number) = port.vectors.irq(vector.into()) {
         napi.set_irq(number);
     }
-    napi.link_queues(index);
+    napi.link_queues(dev);
     program(port, &mut napi, queue, vector);
     let _ = dev.install_tx(index, Some(tx_ring));
     Ok(OpenPair {
@@ -366,7 +368,7 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
 ///
 /// Returns whether the controller has let go of them. If not, it was reset, as it might have written
 /// to pages that are given back: the caller has to restart the port.
-pub(crate) fn close(port: &Port, dev: &Device<Port>, mut queues: Queues) -> bool {
+pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool {
     let io = &port.io;
     queues.mask(port);
     for pair in queues.pairs.iter_mut() {
@@ -399,12 +401,10 @@ pub(crate) fn close(port: &Port, dev: &Device<Port>, mut queues: Queues) -> bool
         // The link is still to be watched. If this fails, it is when the device is up again.
         let _ = port.serve_legacy(None);
     }
-    for (index, pair) in (0..).zip(queues.pairs.iter()) {
-        pair.napi.unlink_queues(index);
+    for (index, pair) in (0..).zip(queues.pairs.iter_mut()) {
+        pair.napi.unlink_queues(dev);
         drop(dev.install_tx(index, None));
-        if let Some(queue) = dev.tx_queue(index) {
-            queue.reset();
-        }
+        pair.napi.reset_tx_queue();
     }
     stopped
 }

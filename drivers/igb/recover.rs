@@ -18,7 +18,10 @@ use crate::{
 use igb_core::error::AdminError;
 use kernel::prelude::*;
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Locked, //
+    },
     rtnl,
     work, //
 };
@@ -29,7 +32,7 @@ pub(crate) fn errno(error: AdminError) -> Error {
 }
 
 /// Silences the port. Under RTNL. May be called again without a restart in between.
-pub(crate) fn quiesce(dev: &Device<Port>) {
+pub(crate) fn quiesce(dev: &Locked<Port>) {
     let port = dev.data();
     let open = port.net.lock().queues.take();
     if let Some(queues) = open {
@@ -56,7 +59,7 @@ pub(crate) fn quiesce(dev: &Device<Port>) {
 ///
 /// The port stays quiesced, if it does not come out of its reset. If only the queues could not be
 /// opened, it is started, and [`reopen`] sees to the queues. The net device shows no carrier.
-pub(crate) fn restart(dev: &Device<Port>) -> Result {
+pub(crate) fn restart(dev: &Locked<Port>) -> Result {
     let port = dev.data();
     {
         let mut mac = port.mac.lock();
@@ -72,7 +75,7 @@ pub(crate) fn restart(dev: &Device<Port>) -> Result {
 }
 
 /// Opens the queues of a net device that is up and has none. Under RTNL.
-fn open_missing(port: &Port, dev: &Device<Port>) -> Result {
+fn open_missing(port: &Port, dev: &Locked<Port>) -> Result {
     if !port.lacks_queues() {
         return Ok(());
     }
@@ -84,7 +87,7 @@ fn open_missing(port: &Port, dev: &Device<Port>) -> Result {
 /// # Errors
 ///
 /// If `change` fails, the port runs on with the state it left.
-pub(crate) fn restart_with(dev: &Device<Port>, change: impl FnOnce(&mut Mac) -> Result) -> Result {
+pub(crate) fn restart_with(dev: &Locked<Port>, change: impl FnOnce(&mut Mac) -> Result) -> Result {
     quiesce(dev);
     let changed = change(&mut dev.data().mac.lock());
     restart(dev)?;
@@ -98,7 +101,7 @@ pub(crate) fn restart_with(dev: &Device<Port>, change: impl FnOnce(&mut Mac) -> 
 ///
 /// The old settings are in force again.
 pub(crate) fn reopen_with(
-    dev: &Device<Port>,
+    dev: &Locked<Port>,
     change: impl FnOnce(&mut crate::settings::Settings),
 ) -> Result {
     let port = dev.data();
@@ -132,11 +135,11 @@ pub(crate) fn reopen_with(
 /// queues, since memory was short when they had to be opened anew: tries again. Or its queues have
 /// frames without a link to send them on: gives those back.
 pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
-    let _rtnl = rtnl::lock();
-    let port = dev.data();
-    if !dev.is_present() {
+    let rtnl = rtnl::lock();
+    let Some(dev) = dev.under(&rtnl).filter(|dev| dev.is_present()) else {
         return;
-    }
+    };
+    let port = dev.data();
     if port.holds_frames() {
         let _ = reopen_with(dev, |_| ());
     } else if port.lacks_queues() && open_missing(port, dev).is_ok() {
@@ -146,10 +149,10 @@ pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
 
 /// The work item behind a transmit hang, and behind the controller's own wish to be reset.
 pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
-    let _rtnl = rtnl::lock();
-    if !dev.is_present() {
+    let rtnl = rtnl::lock();
+    let Some(dev) = dev.under(&rtnl).filter(|dev| dev.is_present()) else {
         return;
-    }
+    };
     dev_err!(&*dev.data().pdev, "resetting the controller\n");
     if let Err(error) = restart_with(dev, |_| Ok(())) {
         dev_err!(&*dev.data().pdev, "reset failed: {error:?}\n");

@@ -148,7 +148,7 @@ impl RxRing {
             xdp,
             stats,
         };
-        if !ring.fill() {
+        if !ring.fill(napi) {
             return Err(ENOMEM);
         }
         Ok(ring)
@@ -172,9 +172,9 @@ impl RxRing {
     }
 
     /// Offers a page with every vacant descriptor. Returns whether there were enough pages.
-    fn fill(&mut self) -> bool {
+    fn fill(&mut self, cx: &impl napi::Exclusive) -> bool {
         let desc = &self.desc;
-        let filled = self.pages.fill(&mut self.pool, |index, addr| {
+        let filled = self.pages.fill(&mut self.pool, cx, |index, addr| {
             if let Some(words) = desc.words(index as usize) {
                 words.write(rx::offer(addr));
             }
@@ -186,9 +186,9 @@ impl RxRing {
     }
 
     /// Refills the ring and tells the controller.
-    fn refill(&mut self) {
+    fn refill(&mut self, cx: &napi::Context<'_>) {
         let before = self.pages.next();
-        self.fill();
+        self.fill(cx);
         if self.pages.next() != before {
             self.publish();
         }
@@ -196,9 +196,9 @@ impl RxRing {
 
     /// Does so when that is worth a register write, or when memory was short the last time.
     #[inline]
-    fn refill_if_due(&mut self) {
+    fn refill_if_due(&mut self, cx: &napi::Context<'_>) {
         if self.pages.vacant() >= self.batch || self.pages.is_empty() {
-            self.refill();
+            self.refill(cx);
         }
     }
 
@@ -228,17 +228,17 @@ impl RxRing {
                 tally.bytes = tally.bytes.wrapping_add(status.len());
                 if batch.push(page, status.len(), self.config.index, meta) {
                     self.deliver(cx, &mut batch);
-                    self.refill_if_due();
+                    self.refill_if_due(cx);
                 }
             } else {
                 self.deliver(cx, &mut batch);
                 tally.add(self.receive(cx, page, status, info));
                 plain = self.is_plain();
-                self.refill_if_due();
+                self.refill_if_due(cx);
             }
         }
         self.deliver(cx, &mut batch);
-        self.refill_if_due();
+        self.refill_if_due(cx);
         self.finish_xdp();
         tally.publish(&self.stats);
         load.rx_packets = tally.frames;
@@ -263,7 +263,7 @@ impl RxRing {
     ) -> Tally {
         let mut tally = Tally::default();
         let frame = if self.program.is_none() {
-            self.collect(page, status)
+            self.collect(cx, page, status)
         } else {
             self.filter(cx, page, status, &mut tally)
         };
@@ -287,10 +287,10 @@ impl RxRing {
     }
 
     /// Adds a buffer to the frame it belongs to. Returns the frame when it is complete.
-    fn collect(&mut self, page: RxPage, status: RxStatus) -> Option<RxSkb> {
+    fn collect(&mut self, cx: &napi::Context<'_>, page: RxPage, status: RxStatus) -> Option<RxSkb> {
         let end = status.is_end_of_packet();
         let frame = match core::mem::replace(&mut self.partial, Partial::None) {
-            Partial::None => self.begin(page, status),
+            Partial::None => self.begin(cx, page, status),
             Partial::Frame(skb) => self.extend(skb, page, status),
             Partial::Skip => Partial::Skip,
         };
@@ -305,12 +305,12 @@ impl RxRing {
         }
     }
 
-    fn begin(&self, page: RxPage, status: RxStatus) -> Partial {
+    fn begin(&self, cx: &napi::Context<'_>, page: RxPage, status: RxStatus) -> Partial {
         if status.has_frame_error() || status.is_empty() {
             self.stats.rx_errors.add(1);
             return Partial::Skip;
         }
-        match page.into_skb(status.len()) {
+        match page.into_skb(cx, status.len()) {
             Some(skb) => Partial::Frame(skb),
             None => {
                 self.stats.rx_alloc_failed.add(1);

@@ -161,7 +161,8 @@ fn settled_occupant(pdev: &pci::Device<Core<'_>>, vf: &pci::Device) -> Occupant 
 /// Restarts the controller with room for `nr_vfs` VFs.
 fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
     let rtnl = rtnl::lock();
-    let done = recover::restart_with(dev, |_| {
+    let locked = dev.under(&rtnl).ok_or(ENODEV)?;
+    let done = recover::restart_with(locked, |_| {
         let mut hw = dev.data().hw.lock();
         hw.switch.set_nr_vfs(nr_vfs).map_err(recover::errno)?;
         dev.data().note_switch(&hw);

@@ -64,8 +64,6 @@ const _: () = assert!(net::skb::MAX_BUFFERS <= ring::MAX_BUFFERS);
 /// What a transmit ring is made of.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Config {
-    /// Queue of the net device.
-    pub(crate) index: u32,
     /// Queue of the controller.
     pub(crate) queue: usize,
     /// Descriptors; a power of two.
@@ -138,7 +136,7 @@ impl net::device::Transmit for TxRing {
             self.ring_if_due();
             return Err(skb);
         }
-        match self.send(skb) {
+        match self.send(skb, queue) {
             Some((tail, wire)) => self.finish(tail, wire, queue),
             None => {
                 self.stats.tx_dropped.add(1);
@@ -167,7 +165,7 @@ impl TxRing {
     /// Writes the descriptors of a frame. Returns the new tail, or `None` if the frame had to be
     /// dropped.
     #[inline]
-    fn send(&mut self, skb: SkBuff) -> Option<(u32, Wire)> {
+    fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<(u32, Wire)> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
         let meta = skb.begin_tx();
         let len = skb.len();
@@ -187,7 +185,7 @@ impl TxRing {
             bytes: wire.bytes,
         };
         let desc = &self.desc;
-        let pushed = self.frames.push(skb, layout, |buffer| {
+        let pushed = self.frames.push(queue, skb, layout, |buffer| {
             let end = End::of(buffer.last, buffer.report);
             desc.write(
                 buffer.index as usize,
@@ -321,16 +319,13 @@ impl TxDone {
     }
 
     /// Gives back the frames the controller has sent, and wakes the queue if that makes room.
-    /// Softirq context; `budget` is the poll's. Returns whether it got to the end.
-    #[inline]
-    pub(crate) fn poll(&mut self, cx: &napi::Context<'_>, budget: u32, load: &mut Load) -> bool {
-        let Some(queue) = cx.tx_queue(self.config.index) else {
-            return true;
-        };
+    /// Returns whether it got to the end.
+    #[inline(always)]
+    pub(crate) fn poll(&mut self, cx: &mut napi::TxContext<'_>, load: &mut Load) -> bool {
         // A whole ring at most: that bounds the time of one poll.
         let limit = self.config.descs;
         let desc = &self.desc;
-        let reaped = self.frames.reap(limit, budget, |last| {
+        let reaped = self.frames.reap(cx, limit, |last| {
             tx::is_done(desc.read_word(last as usize, 1))
         });
         if reaped.skbs == 0 {
@@ -339,7 +334,7 @@ impl TxDone {
         load.tx_packets = reaped.skbs;
         load.tx_bytes = reaped.bytes;
         load.bytes = load.bytes.wrapping_add(reaped.bytes);
-        let woken = queue.completed(
+        let woken = cx.queue().completed(
             reaped.skbs,
             reaped.bytes,
             ring::WAKE_THRESHOLD,

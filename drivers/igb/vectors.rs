@@ -29,6 +29,7 @@ use kernel::{
 };
 use net::{
     irq::{
+        self,
         Handler,
         HardHandler,
         HardIrq,
@@ -143,8 +144,8 @@ impl HardHandler for MailboxHandler {
 pub(crate) struct PairHandler(pub(crate) Scheduler<Pair>);
 
 impl Handler for PairHandler {
-    fn handle(&self) -> IrqReturn {
-        self.0.schedule_irqoff();
+    fn handle(&self, cx: &irq::Context) -> IrqReturn {
+        self.0.schedule_irqoff(cx);
         IrqReturn::Handled
     }
 }
@@ -162,7 +163,7 @@ pub(crate) struct LegacyHandler {
 pub(crate) const PAIR_CAUSES: u32 = icr::TXDW | icr::RXDW | icr::RXO | icr::RXDMT0;
 
 impl Handler for LegacyHandler {
-    fn handle(&self) -> IrqReturn {
+    fn handle(&self, cx: &irq::Context) -> IrqReturn {
         let causes = self.misc.io.read(regs::ICR);
         if causes == 0 || (self.shared && causes & icr::INT_ASSERTED == 0) {
             return IrqReturn::None;
@@ -171,7 +172,7 @@ impl Handler for LegacyHandler {
         if causes & PAIR_CAUSES != 0 {
             if let Some(pair) = &self.pair {
                 self.misc.io.write(regs::IMC, PAIR_CAUSES);
-                pair.schedule_irqoff();
+                pair.schedule_irqoff(cx);
             }
         }
         IrqReturn::Handled

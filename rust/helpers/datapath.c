@@ -130,10 +130,14 @@ void nbh_tx_start_queue(struct netdev_queue *txq)
 }
 
 /* Accounts completions to BQL; the barrier orders them before the caller reads
- * whether the queue is stopped.
+ * whether the queue is stopped. No more than was accounted as sent, as that is a BUG() of
+ * dql_completed(), whose caller is the only one for @txq.
  */
 void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int bytes)
 {
+#ifdef CONFIG_BQL
+	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
+#endif
 	netdev_txq_completed_mb(txq, pkts, bytes);
 }
 
@@ -144,10 +148,21 @@ void nbh_txq_trans_cond_update(struct netdev_queue *txq)
 
 /* NAPI */
 
-void nbh_napi_add(struct net_device *dev, struct napi_struct *napi,
-		  int (*poll)(struct napi_struct *, int), int index)
+/* Unlike netif_napi_add_config(), refuses a second instance with the same index. */
+int nbh_napi_add(struct net_device *dev, struct napi_struct *napi,
+		 int (*poll)(struct napi_struct *, int), int index)
 {
-	netif_napi_add_config(dev, napi, poll, index);
+	struct napi_struct *other;
+	int err = 0;
+
+	netdev_lock(dev);
+	list_for_each_entry(other, &dev->napi_list, dev_list)
+		if (other->index == index)
+			err = -EBUSY;
+	if (!err)
+		netif_napi_add_config_locked(dev, napi, poll, index);
+	netdev_unlock(dev);
+	return err;
 }
 
 void nbh_napi_del(struct napi_struct *napi)

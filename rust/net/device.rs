@@ -6,11 +6,13 @@
 
 use crate::{
     ethtool,
+    napi,
     queue::{
         RxQueueStats,
         TxQueue,
         TxQueueStats, //
     },
+    rtnl,
     skb::SkBuff,
     vf,
     work,
@@ -37,10 +39,15 @@ use kernel::{
         to_result,
         VTABLE_DEFAULT_ERROR, //
     },
+    fmt,
     prelude::*,
+    str::BStr,
     sync::Arc,
     time::Delta,
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 mod ops;
@@ -78,7 +85,8 @@ pub trait Transmit: Send + 'static {
 /// The operations of a net device. `Self` is the driver's state of one device, shared by all of
 /// them.
 ///
-/// Unless stated otherwise, operations run in process context with RTNL held and may sleep.
+/// Unless stated otherwise, operations run in process context with RTNL held and may sleep. Those that
+/// may need it for something are given the device [`Locked`].
 #[vtable]
 pub trait Driver: Send + Sync + Sized + 'static {
     /// The state of one transmit queue.
@@ -93,11 +101,11 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// # Errors
     ///
     /// The device stays down, with nothing allocated.
-    fn open(&self, dev: &Device<Self>) -> Result;
+    fn open(&self, dev: &Locked<Self>) -> Result;
 
     /// Brings the device down. NAPI instances and transmit queues of [`Driver::open`] are gone
     /// when this returns.
-    fn stop(&self, dev: &Device<Self>);
+    fn stop(&self, dev: &Locked<Self>);
 
     /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context: takes
     /// no `SpinLock` that process context takes too, as that leaves softirqs enabled.
@@ -128,7 +136,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 
     /// A new MTU, within the device's limits. The net device takes it on when this returns `Ok`.
-    fn change_mtu(&self, dev: &Device<Self>, mtu: u32) -> Result {
+    fn change_mtu(&self, dev: &Locked<Self>, mtu: u32) -> Result {
         let _ = (dev, mtu);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -140,7 +148,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 
     /// Turns features on and off. Called with what [`Driver::fix_features`] returned.
-    fn set_features(&self, dev: &Device<Self>, features: Features) -> Result {
+    fn set_features(&self, dev: &Locked<Self>, features: Features) -> Result {
         let _ = (dev, features);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -195,7 +203,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// The old program stays.
     fn xdp_setup(
         &self,
-        dev: &Device<Self>,
+        dev: &Locked<Self>,
         program: Option<xdp::Program>,
         extack: &mut ethtool::ExtAck<'_>,
     ) -> Result {
@@ -220,17 +228,21 @@ pub struct PacketShape {
     pub network_len: u32,
 }
 
-/// Slot for the state of one transmit queue.
+/// What belongs to one pair of queues.
 ///
 /// # Invariants
 ///
-/// The cell is only touched under the lock of the queue it belongs to.
-struct TxSlot<T>(UnsafeCell<Option<KBox<T>>>);
+/// - `tx`, the state of the transmit queue, is only touched under the lock of that queue.
+/// - `napi`, the instance the queues are linked to, is only touched under RTNL.
+struct Slot<T> {
+    tx: UnsafeCell<Option<KBox<T>>>,
+    napi: UnsafeCell<Option<Arc<dyn napi::Instance>>>,
+}
 
 /// The private part of a net device, behind `netdev_priv()`.
 struct Private<D: Driver> {
     data: *const D,
-    slots: *const TxSlot<D::Tx>,
+    slots: *const Slot<D::Tx>,
     nr_slots: usize,
     ethtool: ethtool::State,
 }
@@ -282,25 +294,32 @@ impl<D: Driver> Device<D> {
     }
 
     #[inline]
-    fn slots(&self) -> &[TxSlot<D::Tx>] {
+    fn slots(&self) -> &[Slot<D::Tx>] {
         let private = self.private();
         // SAFETY: by the type invariants.
         unsafe { core::slice::from_raw_parts(private.slots, private.nr_slots) }
     }
 
-    /// The device this net device belongs to: bound to its driver, as a driver's net devices are
-    /// unregistered before it is unbound.
-    pub fn parent(&self) -> &kernel::device::Device<Bound> {
-        // SAFETY: the parent was set when the net device was allocated, and is referenced by it.
-        // It is bound: `Unregistered::new` was given proof of that, and a `Registration` is
-        // dropped with the driver's data, before the driver is unbound.
-        unsafe { &*(*self.as_ptr()).dev.parent.cast() }
+    /// The same device, if it is registered: RTNL keeps it so.
+    pub fn under<'a>(&'a self, _rtnl: &'a rtnl::Held) -> Option<&'a Locked<D>> {
+        // SAFETY: the net device is valid; under RTNL the state does not change from or to this one.
+        let state = unsafe { (&raw const (*self.as_ptr()).reg_state).read_volatile() };
+        if u32::from(state) != netbind::netdev_reg_state_NETREG_REGISTERED {
+            return None;
+        }
+        // SAFETY: RTNL is held for `'a`, by the current task, and the device is registered.
+        Some(unsafe { Locked::from_raw(self.as_ptr()) })
     }
 
-    /// The interface's name, such as `eth0`. Under RTNL, or it may change while being read.
-    pub fn name(&self) -> &CStr {
-        // SAFETY: the name is a NUL-terminated string inside the net device.
-        unsafe { CStr::from_char_ptr((*self.as_ptr()).name.as_ptr().cast()) }
+    /// A copy of the interface's name, such as `eth0`. Any context. While the interface is being
+    /// renamed, which takes RTNL, it may be a mixture of the two.
+    pub fn name(&self) -> Name {
+        // SAFETY: the net device is valid; the bytes may change any time, hence volatile.
+        Name(unsafe {
+            (&raw const (*self.as_ptr()).name)
+                .cast::<[u8; NAME_LEN]>()
+                .read_volatile()
+        })
     }
 
     /// Number of transmit queues the device was allocated with.
@@ -321,14 +340,6 @@ impl<D: Driver> Device<D> {
         unsafe { (&raw const (*self.as_ptr()).real_num_rx_queues).read_volatile() }
     }
 
-    /// Sets the number of queues in use. Under RTNL once the device is registered.
-    pub fn set_real_num_queues(&self, queues: u32) -> Result {
-        // SAFETY: the net device is valid.
-        to_result(unsafe { netbind::netif_set_real_num_tx_queues(self.as_ptr(), queues) })?;
-        // SAFETY: as above.
-        to_result(unsafe { netbind::netif_set_real_num_rx_queues(self.as_ptr(), queues) })
-    }
-
     /// The interface is administratively up.
     pub fn is_running(&self) -> bool {
         // SAFETY: the net device is valid.
@@ -339,12 +350,6 @@ impl<D: Driver> Device<D> {
     pub fn mtu(&self) -> u32 {
         // SAFETY: the net device is valid; the field may change any time, hence volatile.
         unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() }
-    }
-
-    /// Sets the largest MTU the user may choose. Under RTNL.
-    pub fn set_max_mtu(&self, mtu: u32) {
-        // SAFETY: the net device is valid; readers expect whole words.
-        unsafe { (&raw mut (*self.as_ptr()).max_mtu).write_volatile(mtu) };
     }
 
     /// The features that are on.
@@ -392,51 +397,6 @@ impl<D: Driver> Device<D> {
         unsafe { netbind::netif_carrier_ok(self.as_ptr()) }
     }
 
-    /// Brings the device down, as `ip link set DEV down` does. Under RTNL.
-    ///
-    /// Who watches the device is told while it still can do what that leads to: 8021q takes VLAN 0
-    /// away, and complains if it cannot.
-    pub fn close(&self) {
-        // SAFETY: a valid registered net device; the caller holds RTNL. One that is down already is
-        // left alone.
-        unsafe { netbind::dev_close(self.as_ptr()) };
-    }
-
-    /// Marks the device as absent: the stack leaves it alone until [`Device::attach`]. Under
-    /// RTNL.
-    pub fn detach(&self) {
-        // SAFETY: the net device is valid.
-        unsafe { netbind::netif_device_detach(self.as_ptr()) };
-    }
-
-    /// Marks the device as present again. Under RTNL.
-    ///
-    /// What it shall receive may have changed meanwhile, which the stack tells no absent device:
-    /// [`Driver::set_rx_mode`] is called soon afterwards, if the device is up.
-    pub fn attach(&self) {
-        // SAFETY: the net device is valid.
-        unsafe { netbind::netif_device_attach(self.as_ptr()) };
-        if self.is_running() {
-            self.ask_for_rx_mode();
-        }
-    }
-
-    /// Has the stack call `set_rx_mode`, which it only does for a change: an address comes and goes.
-    fn ask_for_rx_mode(&self) {
-        let dev = self.as_ptr();
-        // SAFETY: the net device is valid, and its address is as long as it says. The caller holds
-        // RTNL, and the device is up, so that its closing ends a retry.
-        unsafe {
-            let address = (*dev).dev_addr;
-            if netbind::dev_uc_add(dev, address) == 0 {
-                netbind::dev_uc_del(dev, address);
-            } else {
-                // No memory: in a second.
-                netbind::netif_rx_mode_schedule_retry(dev);
-            }
-        }
-    }
-
     /// The device is not marked as absent.
     pub fn is_present(&self) -> bool {
         // SAFETY: the net device is valid.
@@ -449,28 +409,10 @@ impl<D: Driver> Device<D> {
         unsafe { netbind::netif_tx_wake_all_queues(self.as_ptr()) };
     }
 
-    /// Stops all queues and waits for running transmissions to return. Process context.
-    pub fn disable_tx(&self) {
-        // SAFETY: the net device is valid.
-        unsafe { netbind::netif_tx_disable(self.as_ptr()) };
-    }
-
     /// Restarts the clock of the transmit watchdog: a reset is under way.
     pub fn trans_update(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_trans_update(self.as_ptr()) };
-    }
-
-    /// Re-evaluates the features. Under RTNL.
-    pub fn update_features(&self) {
-        // SAFETY: the net device is valid.
-        unsafe { netbind::netdev_update_features(self.as_ptr()) };
-    }
-
-    /// Transmit queue `index`, if the device has it.
-    pub fn tx_queue(&self, index: u32) -> Option<TxQueue<'_>> {
-        // SAFETY: the net device is valid, and the queue lives as long.
-        unsafe { tx_queue_of(self.as_ptr(), index) }
     }
 
     /// Puts the state of transmit queue `index` in place (or takes it away), and returns what was
@@ -484,19 +426,10 @@ impl<D: Driver> Device<D> {
         // SAFETY: the queue is valid.
         unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
         // SAFETY: we hold the lock of the queue that the slot belongs to.
-        let old = core::mem::replace(unsafe { &mut *slot.0.get() }, tx);
+        let old = core::mem::replace(unsafe { &mut *slot.tx.get() }, tx);
         // SAFETY: we hold the lock.
         unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
         old
-    }
-
-    /// A way to transmit queue `index` that may be kept: by what sends from outside of `xmit`.
-    pub fn tx_handle(&self, index: u32) -> TxHandle<D> {
-        TxHandle {
-            dev: self.hold(),
-            index,
-            _driver: PhantomData,
-        }
     }
 
     /// Calls `f` with the state of transmit queue `index`, under the queue's lock. `None` if there
@@ -507,9 +440,9 @@ impl<D: Driver> Device<D> {
         // SAFETY: the queue is valid.
         unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
         // SAFETY: we hold the lock of the queue that the slot belongs to.
-        let state = unsafe { &mut *slot.0.get() };
+        let state = unsafe { &mut *slot.tx.get() };
         let result = state.as_mut().map(|tx| {
-            // SAFETY: the queue lives as long as its device.
+            // SAFETY: the queue lives as long as its device, and we hold its lock meanwhile.
             f(tx, unsafe { TxQueue::from_raw(queue) })
         });
         // SAFETY: we hold the lock.
@@ -541,7 +474,7 @@ impl<D: Driver> Device<D> {
         .ok_or(ENETDOWN)
     }
 
-    fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
+    pub(crate) fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
         // SAFETY: the net device is valid.
         unsafe { raw_tx_queue_of(self.as_ptr(), index) }
     }
@@ -559,11 +492,12 @@ impl<D: Driver> Device<D> {
             return Ok(());
         };
         // SAFETY: the caller holds the lock of the queue that the slot belongs to.
-        let Some(tx) = (unsafe { &mut *slot.0.get() }) else {
+        let Some(tx) = (unsafe { &mut *slot.tx.get() }) else {
             drop_unsent(skb);
             return Ok(());
         };
-        // SAFETY: there is a slot for each transmit queue, so the queue exists.
+        // SAFETY: there is a slot for each transmit queue, so the queue exists. The caller holds its
+        // lock.
         let queue = unsafe {
             TxQueue::from_raw(NonNull::new_unchecked(
                 (*self.as_ptr())._tx.add(usize::from(index)),
@@ -571,10 +505,227 @@ impl<D: Driver> Device<D> {
         };
         tx.xmit(skb, queue)
     }
+}
 
+/// A registered net device whose configuration does not change, as this task holds RTNL.
+///
+/// The operations that run under RTNL are given one; elsewhere [`Device::under`] makes one. What needs
+/// RTNL can only be done with it:
+///
+/// ```
+/// use kernel::prelude::*;
+/// use net::device::{Device, Driver};
+///
+/// fn hide<D: Driver>(dev: &Device<D>) -> Result {
+///     let rtnl = net::rtnl::lock();
+///     let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+///     dev.detach();
+///     Ok(())
+/// }
+/// ```
+///
+/// Without RTNL, there is neither that nor the like of it:
+///
+/// ```compile_fail,E0599
+/// use net::device::{Device, Driver};
+///
+/// fn hide<D: Driver>(dev: &Device<D>) {
+///     dev.detach();
+/// }
+/// ```
+///
+/// Nor is there in [`Driver::tx_timeout`], which is called under a lock that stopping all queues takes:
+///
+/// ```compile_fail,E0599
+/// use net::device::{Device, Driver};
+///
+/// fn tx_timeout<D: Driver>(dev: &Device<D>, queue: u32) {
+///     dev.disable_tx();
+/// }
+/// ```
+///
+/// A parent that may have lost its driver is not to be had as one that is bound:
+///
+/// ```compile_fail,E0599
+/// use kernel::{device::{self, Bound}, prelude::*};
+/// use net::device::{Driver, Registration};
+///
+/// fn parent<D: Driver>(dev: &Registration<D>) -> &device::Device<Bound> {
+///     dev.parent()
+/// }
+/// ```
+///
+/// The device is locked no longer than RTNL is held, and for the task that holds it:
+///
+/// ```compile_fail,E0277
+/// use net::device::{Driver, Locked};
+///
+/// fn share<T: Send>(value: T) {}
+///
+/// fn pass_on<D: Driver>(dev: &'static Locked<D>) {
+///     share(dev);
+/// }
+/// ```
+///
+/// ```compile_fail,E0505
+/// use kernel::prelude::*;
+/// use net::device::{Device, Driver};
+///
+/// fn hide<D: Driver>(dev: &Device<D>) -> Result {
+///     let rtnl = net::rtnl::lock();
+///     let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+///     drop(rtnl);
+///     dev.detach();
+///     Ok(())
+/// }
+/// ```
+///
+/// # Invariants
+///
+/// As of [`Device`]. For as long as there is a reference to it, the current task holds RTNL and the
+/// net device is registered.
+#[repr(transparent)]
+pub struct Locked<D: Driver>(Device<D>, NotThreadSafe);
+
+impl<D: Driver> Deref for Locked<D> {
+    type Target = Device<D>;
+
+    #[inline]
+    fn deref(&self) -> &Device<D> {
+        &self.0
+    }
+}
+
+impl<D: Driver> Locked<D> {
+    /// # Safety
+    ///
+    /// As of [`Device::from_raw`]; for `'a`, the current task holds RTNL and the net device is
+    /// registered.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
+        // SAFETY: by the requirements of this function; the wrapper is transparent.
+        // INVARIANT: by the requirements of this function.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The device this net device belongs to: bound to its driver, as a driver's net devices are
+    /// unregistered, which takes RTNL, before that is over.
+    pub fn parent(&self) -> &kernel::device::Device<Bound> {
+        // SAFETY: the parent was set when the net device was allocated, and is referenced by it while
+        // it is registered. It is bound: `Unregistered::new` was given proof of that, and the net
+        // device cannot be unregistered while RTNL is held.
+        unsafe { &*(*self.as_ptr()).dev.parent.cast() }
+    }
+
+    /// A way to transmit queue `index` that may be kept: by what sends from outside of `xmit`.
+    pub fn tx_handle(&self, index: u32) -> TxHandle<D> {
+        TxHandle {
+            dev: self.hold(),
+            index,
+            _driver: PhantomData,
+        }
+    }
+
+    /// Only of a registered device, which waits for references when it is unregistered.
     pub(crate) fn hold(&self) -> Hold {
         // SAFETY: the net device is valid.
         unsafe { Hold::new(self.as_ptr()) }
+    }
+
+    /// Sets the number of queues in use.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for more queues than there are, or none; `ENOMEM`.
+    pub fn set_real_num_queues(&self, queues: u32) -> Result {
+        // SAFETY: the net device is valid, and RTNL is held.
+        to_result(unsafe { netbind::netif_set_real_num_queues(self.as_ptr(), queues, queues) })
+    }
+
+    /// Sets the largest MTU the user may choose.
+    pub fn set_max_mtu(&self, mtu: u32) {
+        // SAFETY: the net device is valid; readers expect whole words.
+        unsafe { (&raw mut (*self.as_ptr()).max_mtu).write_volatile(mtu) };
+    }
+
+    /// Brings the device down, as `ip link set DEV down` does.
+    ///
+    /// Who watches the device is told while it still can do what that leads to: 8021q takes VLAN 0
+    /// away, and complains if it cannot.
+    pub fn close(&self) {
+        // SAFETY: a valid registered net device, and RTNL is held. One that is down already is
+        // left alone.
+        unsafe { netbind::dev_close(self.as_ptr()) };
+    }
+
+    /// Marks the device as absent: the stack leaves it alone until [`Locked::attach`].
+    pub fn detach(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_detach(self.as_ptr()) };
+    }
+
+    /// Marks the device as present again.
+    ///
+    /// What it shall receive may have changed meanwhile, which the stack tells no absent device:
+    /// [`Driver::set_rx_mode`] is called soon afterwards, if the device is up.
+    pub fn attach(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_attach(self.as_ptr()) };
+        if self.is_running() {
+            self.ask_for_rx_mode();
+        }
+    }
+
+    /// Has the stack call `set_rx_mode`, which it only does for a change: an address comes and goes.
+    fn ask_for_rx_mode(&self) {
+        let dev = self.as_ptr();
+        // SAFETY: the net device is valid, and its address is as long as it says. RTNL is
+        // held, and the device is up, so that its closing ends a retry.
+        unsafe {
+            let address = (*dev).dev_addr;
+            if netbind::dev_uc_add(dev, address) == 0 {
+                netbind::dev_uc_del(dev, address);
+            } else {
+                // No memory: in a second.
+                netbind::netif_rx_mode_schedule_retry(dev);
+            }
+        }
+    }
+
+    /// Stops all queues and waits for running transmissions to return. Not to be had by
+    /// [`Driver::tx_timeout`], which is called under the lock this takes.
+    pub fn disable_tx(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_tx_disable(self.as_ptr()) };
+    }
+
+    /// Re-evaluates the features.
+    pub fn update_features(&self) {
+        // SAFETY: the net device is valid, and RTNL is held.
+        unsafe { netbind::netdev_update_features(self.as_ptr()) };
+    }
+
+    /// Links queues `index` to an instance of this device, or to none. The instance is kept until it
+    /// is replaced, or the device is unregistered.
+    pub(crate) fn link_napi(&self, index: u32, napi: Option<Arc<dyn napi::Instance>>) {
+        let Some(slot) = self.slots().get(index as usize) else {
+            return;
+        };
+        let raw = napi
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |napi| napi.as_ptr());
+        for kind in [
+            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
+            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
+        ] {
+            // SAFETY: the net device is valid, has such a queue for each slot, and RTNL is held. The
+            // instance stays in memory while it is linked, as the slot keeps it.
+            unsafe { netbind::netif_queue_set_napi(self.as_ptr(), index, kind, raw) };
+        }
+        // SAFETY: RTNL is held.
+        let old = core::mem::replace(unsafe { &mut *slot.napi.get() }, napi);
+        // Nothing refers to the cell any more: this may end in any code.
+        drop(old);
     }
 }
 
@@ -632,18 +783,6 @@ impl<D: Driver> TxHandle<D> {
 
 /// # Safety
 ///
-/// `dev` is a valid net device and stays so for `'a`.
-#[inline]
-pub(crate) unsafe fn tx_queue_of<'a>(
-    dev: *mut netbind::net_device,
-    index: u32,
-) -> Option<TxQueue<'a>> {
-    // SAFETY: by the requirements of this function; queues live as long as their device.
-    unsafe { raw_tx_queue_of(dev, index).map(|queue| TxQueue::from_raw(queue)) }
-}
-
-/// # Safety
-///
 /// `dev` is a valid net device.
 #[inline]
 unsafe fn raw_tx_queue_of(
@@ -695,6 +834,26 @@ impl Drop for Hold {
     }
 }
 
+/// Bytes of an interface's name with its NUL (`IFNAMSIZ`).
+const NAME_LEN: usize = 16;
+
+/// The name an interface had.
+#[derive(Clone, Copy)]
+pub struct Name([u8; NAME_LEN]);
+
+impl Name {
+    /// Its bytes, without a NUL.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(BStr::from_bytes(self.as_bytes()), f)
+    }
+}
+
 /// What a net device starts with.
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
@@ -724,7 +883,7 @@ pub struct Config {
 /// its slots.
 pub struct Unregistered<D: Driver> {
     dev: NonNull<netbind::net_device>,
-    slots: KVec<TxSlot<D::Tx>>,
+    slots: KVec<Slot<D::Tx>>,
 }
 
 impl<D: Driver> Unregistered<D> {
@@ -732,7 +891,11 @@ impl<D: Driver> Unregistered<D> {
     pub fn new(parent: &kernel::device::Device<Bound>, queues: u32) -> Result<Self> {
         let mut slots = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
         for _ in 0..queues {
-            slots.push(TxSlot(UnsafeCell::new(None)), GFP_KERNEL)?;
+            let slot = Slot {
+                tx: UnsafeCell::new(None),
+                napi: UnsafeCell::new(None),
+            };
+            slots.push(slot, GFP_KERNEL)?;
         }
         let size = i32::try_from(size_of::<Private<D>>())?;
         // SAFETY: no preconditions.
@@ -777,7 +940,10 @@ impl<D: Driver> Unregistered<D> {
                 .write(private)
         };
         ops::apply::<D>(dev, config);
-        registration.set_real_num_queues(config.queues)?;
+        // SAFETY: the net device is ours, and nobody else knows it.
+        to_result(unsafe {
+            netbind::netif_set_real_num_queues(dev, config.queues, config.queues)
+        })?;
         registration.carrier_off();
         // SAFETY: the net device is set up.
         to_result(unsafe { netbind::register_netdev(dev) })?;
@@ -805,7 +971,7 @@ pub struct Registration<D: Driver> {
     dev: NonNull<netbind::net_device>,
     // Referred to by the net device, like the slots.
     _data: Arc<D>,
-    slots: KVec<TxSlot<D::Tx>>,
+    slots: KVec<Slot<D::Tx>>,
     registered: bool,
     works: KVec<work::Bound<DeviceWork<D>>>,
 }

@@ -25,7 +25,8 @@
 
 use crate::device::{
     Device,
-    Driver, //
+    Driver,
+    Locked, //
 };
 use core::{
     marker::PhantomData,
@@ -182,11 +183,12 @@ type RawDevice = kernel::bindings::net_device;
 ///
 /// # Safety
 ///
-/// As of [`Device::from_raw`]: `dev` is a net device of `D`, as it is in an operation of a
+/// As of [`Locked::from_raw`]: `dev` is a net device of `D`, as it is in an operation of a
 /// [`Table<D>`](Table), and `'a` ends with the operation.
-unsafe fn device<'a, D: Driver>(dev: *mut RawDevice) -> &'a Device<D> {
-    // SAFETY: By the safety requirements of this function.
-    unsafe { Device::from_raw(dev.cast()) }
+unsafe fn device<'a, D: Driver>(dev: *mut RawDevice) -> &'a Locked<D> {
+    // SAFETY: By the safety requirements of this function. The operations run under RTNL, as the net
+    // devices of this crate ask for no lock of their own.
+    unsafe { Locked::from_raw(dev.cast()) }
 }
 
 /// Returns `Some` of the operation if the driver implements it.

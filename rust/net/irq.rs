@@ -39,7 +39,7 @@ pub trait Handler: Send + Sync + 'static {
     /// `threadirqs`, and on PREEMPT_RT, a thread of the interrupt with softirqs off.
     ///
     /// On a shared line it may be another device's: [`IrqReturn::None`] then.
-    fn handle(&self) -> IrqReturn;
+    fn handle(&self, cx: &Context) -> IrqReturn;
 }
 
 /// What serves an interrupt that is never left to a thread: somebody waits for it with the CPU to
@@ -51,6 +51,10 @@ pub trait HardHandler: Send + Sync + 'static {
     /// is for, and scheduling work. Has to be short.
     fn handle(&self, cx: &HardIrq) -> IrqReturn;
 }
+
+/// Proof of running in the handler of an interrupt: local interrupts are off, or, on PREEMPT_RT, this
+/// is the interrupt's thread.
+pub struct Context(PhantomData<*mut ()>);
 
 /// Proof of running in a hard interrupt.
 pub struct HardIrq(PhantomData<*mut ()>);
@@ -288,7 +292,7 @@ unsafe extern "C" fn serve<H: Handler>(_irq: c_int, cookie: *mut c_void) -> netb
     // SAFETY: By the safety requirements of this function.
     let handler = unsafe { &*cookie.cast_const().cast::<H>() };
 
-    raw_return(handler.handle())
+    raw_return(handler.handle(&Context(PhantomData)))
 }
 
 /// # Safety
@@ -359,7 +363,7 @@ impl Drop for Closer {
 /// struct Link { /* … */ }
 ///
 /// impl irq::Handler for Link {
-///     fn handle(&self) -> IrqReturn { /* … */ }
+///     fn handle(&self, cx: &irq::Context) -> IrqReturn { /* … */ }
 /// }
 ///
 /// let vectors = irq::Vectors::alloc(pdev, 1, 4, irq::Kinds::ALL)?;

@@ -7,8 +7,8 @@ use crate::{
     device::{
         self,
         Config,
-        Device,
         Features,
+        Locked,
         Registration,
         Transmit,
         Unregistered, //
@@ -203,11 +203,11 @@ impl device::Driver for Dummy {
     type Ethtool = ();
     type Vf = ();
 
-    fn open(&self, _dev: &Device<Self>) -> Result {
+    fn open(&self, _dev: &Locked<Self>) -> Result {
         Ok(())
     }
 
-    fn stop(&self, _dev: &Device<Self>) {}
+    fn stop(&self, _dev: &Locked<Self>) {}
 }
 
 /// Registers a net device of [`QUEUES`] queues, of which `in_use` are used. Its driver is one

@@ -5,8 +5,12 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    device,
-    queue::TxQueue, //
+    device::{
+        self,
+        Locked, //
+    },
+    irq,
+    queue::Completions, //
 };
 use core::{
     cell::UnsafeCell,
@@ -17,6 +21,7 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
+    error::to_result,
     prelude::*,
     sync::Arc,
     types::Opaque, //
@@ -32,12 +37,15 @@ pub trait Poll: Send + Sized + 'static {
     type Rearm: Send + Sync + 'static;
 
     /// Does at most `budget` packets' worth of receive work and reclaims sent buffers. Softirq
-    /// context (or a thread or busy poller in its place). A `budget` of 0 asks for no receive
-    /// work at all.
+    /// context (or a thread or busy poller in its place). `budget` is not 0.
     ///
     /// Returns the number of packets received. Returning `budget` means that there may be more:
     /// the poll is repeated. Anything less ends polling, and [`Poll::rearm`] follows.
     fn poll(&mut self, cx: &mut Context<'_>, budget: u32) -> u32;
+
+    /// Reclaims sent buffers, and does nothing else: netpoll is out of them. Any context, hard
+    /// interrupts included.
+    fn poll_tx(&mut self, cx: &mut TxContext<'_>);
 
     /// Lets the device interrupt again after the last poll.
     fn rearm(rearm: &Self::Rearm);
@@ -48,15 +56,85 @@ pub trait Poll: Send + Sized + 'static {
     fn hold(_rearm: &Self::Rearm) {}
 }
 
-/// A running poll: proof of being in the NAPI's softirq context.
-pub struct Context<'a> {
-    napi: NonNull<netbind::napi_struct>,
-    /// Frames were redirected in this poll.
-    flush: bool,
+/// The transmit half of a running poll, which may be netpoll's.
+///
+/// # Invariants
+///
+/// - `queue` is transmit queue number `index` of the net device whose NAPI of that index is being
+///   polled, by the caller alone.
+/// - `budget` is the poll's, and not negative. If it is not 0, this is softirq context.
+pub struct TxContext<'a> {
+    queue: NonNull<netbind::netdev_queue>,
+    budget: c_int,
     _marker: PhantomData<&'a mut ()>,
 }
 
-impl Context<'_> {
+impl TxContext<'_> {
+    #[inline]
+    pub(crate) fn budget(&self) -> c_int {
+        self.budget
+    }
+
+    /// The transmit queue with the index of the NAPI instance.
+    #[inline]
+    pub fn queue(&mut self) -> Completions<'_> {
+        // SAFETY: by the type invariants the queue is valid, and this is the only `TxContext` of it,
+        // of which `&mut self` lends one `Completions` at a time. `Napi::reset_tx_queue` needs the
+        // instance disabled.
+        unsafe { Completions::from_raw(self.queue) }
+    }
+
+    /// As of a poll of netpoll, for tests, which do not ask for the queue.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn for_test() -> Self {
+        Self::with_budget_for_test(0)
+    }
+
+    /// As of a poll, for tests that free no packets.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn with_budget_for_test(budget: c_int) -> Self {
+        Self {
+            queue: NonNull::dangling(),
+            budget,
+            _marker: PhantomData,
+        }
+    }
+}
+
+/// A running poll with a budget: proof of being in the NAPI's softirq context.
+///
+/// A poll of netpoll has no such context, so that what is for softirqs alone (the stack's receive
+/// path, caches of skbs and pages, programs) cannot be reached from it:
+///
+/// ```
+/// use net::{napi::Context, skb::{RxMeta, RxSkb}};
+///
+/// fn deliver(cx: &mut Context<'_>, skb: RxSkb) {
+///     cx.receive(skb, 0, RxMeta::default());
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// use net::{napi::TxContext, skb::{RxMeta, RxSkb}};
+///
+/// fn deliver(cx: &mut TxContext<'_>, skb: RxSkb) {
+///     cx.receive(skb, 0, RxMeta::default());
+/// }
+/// ```
+pub struct Context<'a> {
+    napi: NonNull<netbind::napi_struct>,
+    tx: TxContext<'a>,
+    /// Frames were redirected in this poll.
+    flush: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The transmit half.
+    #[inline]
+    pub fn tx(&mut self) -> &mut TxContext<'a> {
+        &mut self.tx
+    }
+
     /// Frames were redirected: they are to be passed on before the poll ends.
     pub(crate) fn must_flush(&mut self) {
         self.flush = true;
@@ -66,13 +144,41 @@ impl Context<'_> {
     pub(crate) fn as_ptr(&self) -> *mut netbind::napi_struct {
         self.napi.as_ptr()
     }
+}
 
-    /// Transmit queue `index` of the net device that is polled, if it has that many.
-    #[inline]
-    pub fn tx_queue(&self, index: u32) -> Option<TxQueue<'_>> {
-        // SAFETY: the NAPI is valid while it is polled, and holds its net device.
-        unsafe { device::tx_queue_of((*self.as_ptr()).dev, index) }
+mod sealed {
+    pub trait Sealed {
+        /// The instance that nobody else polls.
+        fn napi(&self) -> *mut netbind::napi_struct;
     }
+}
+
+/// Proof that nobody else polls an instance: its running poll ([`Context`]), or its making
+/// ([`Setup`]). What belongs to the poll, such as the cache of a page pool, may be touched.
+pub trait Exclusive: sealed::Sealed {}
+
+impl sealed::Sealed for Context<'_> {
+    #[inline]
+    fn napi(&self) -> *mut netbind::napi_struct {
+        self.as_ptr()
+    }
+}
+
+impl Exclusive for Context<'_> {}
+
+impl sealed::Sealed for Setup {
+    fn napi(&self) -> *mut netbind::napi_struct {
+        self.0.as_ptr()
+    }
+}
+
+// `Napi::new` makes one for a call, during which polling is disabled.
+impl Exclusive for Setup {}
+
+/// The instance `cx` is about.
+#[inline]
+pub(crate) fn polled(cx: &impl Exclusive) -> *mut netbind::napi_struct {
+    cx.napi()
 }
 
 #[pin_data]
@@ -82,6 +188,9 @@ struct Inner<P: Poll> {
     poll: UnsafeCell<Option<P>>,
     rearm: P::Rearm,
     dev: device::Hold,
+    index: u32,
+    /// That of number `index`, which lives as long as `dev`.
+    queue: NonNull<netbind::netdev_queue>,
     #[pin]
     _pin: PhantomPinned,
 }
@@ -106,13 +215,24 @@ impl<P: Poll> Inner<P> {
         let Some(poll) = (unsafe { &mut *this.poll.get() }) else {
             return 0;
         };
+        // INVARIANT: this instance is polled, by us. It is the only one with its index, which is that
+        // of the queue. With a budget, NAPI polls in softirq context.
+        let mut tx = TxContext {
+            queue: this.queue,
+            budget: budget.max(0),
+            _marker: PhantomData,
+        };
         let limit = u32::try_from(budget).unwrap_or(0);
+        if limit == 0 {
+            poll.poll_tx(&mut tx);
+            return 0;
+        }
         // SAFETY: NAPI passes the instance it polls, never NULL.
         let napi_ptr = unsafe { NonNull::new_unchecked(napi) };
         let mut cx = Context {
             napi: napi_ptr,
+            tx,
             flush: false,
-            _marker: PhantomData,
         };
         let work = poll.poll(&mut cx, limit);
         if cx.flush {
@@ -163,13 +283,14 @@ impl Setup {
 
 /// A NAPI instance and what it polls.
 ///
-/// Created disabled, in `ndo_open` or later, under RTNL; dropped under RTNL, at the latest in
-/// `ndo_stop`. Dropping disables polling (and waits for a running poll), drops the polled value,
-/// and deletes the instance.
+/// Created disabled, in `ndo_open` or later; dropped in `ndo_stop` at the latest. Dropping disables
+/// polling (and waits for a running poll), drops the polled value, and deletes the instance. Process
+/// context, sleeps.
 ///
 /// # Invariants
 ///
-/// The NAPI of `inner` is registered with the net device that `inner.dev` holds.
+/// The NAPI of `inner` is registered with the net device that `inner.dev` holds, as the only one with
+/// its index.
 pub struct Napi<P: Poll> {
     inner: Arc<Inner<P>>,
     enabled: bool,
@@ -180,22 +301,26 @@ impl<P: Poll> Napi<P> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, `EINVAL` if the device has no such queue, and what `make` returns.
+    /// `ENOMEM`, `EINVAL` if the device has no such queues, `EBUSY` if there is an instance with this
+    /// index, and what `make` returns.
     pub fn new<D: device::Driver>(
-        dev: &device::Device<D>,
+        dev: &Locked<D>,
         index: u32,
         rearm: P::Rearm,
         make: impl FnOnce(&Setup) -> Result<P>,
     ) -> Result<Self> {
-        if index >= dev.num_tx_queues().max(dev.num_rx_queues()) {
+        if index >= dev.num_rx_queues() {
             return Err(EINVAL);
         }
+        let queue = dev.raw_tx_queue(index).ok_or(EINVAL)?;
         let inner = Arc::pin_init(
             pin_init!(Inner {
                 napi: Opaque::zeroed(),
                 poll: UnsafeCell::new(None),
                 rearm,
                 dev: dev.hold(),
+                index,
+                queue,
                 _pin: PhantomPinned,
             }),
             GFP_KERNEL,
@@ -204,14 +329,14 @@ impl<P: Poll> Napi<P> {
         // SAFETY: the instance is zeroed, at a fixed address, and stays there until `Drop` has
         // deleted it; the net device is held. The index is below the number of queues, which is
         // the number of NAPI configurations.
-        unsafe {
+        to_result(unsafe {
             netbind::napi_add(
                 dev.as_ptr(),
                 napi,
                 Some(Inner::<P>::poll_callback),
                 i32::try_from(index)?,
             )
-        };
+        })?;
         // INVARIANT: just registered. From here on `Drop` cleans up.
         let this = Self {
             inner,
@@ -250,7 +375,7 @@ impl<P: Poll> Napi<P> {
         unsafe { (*self.inner.poll.get()).as_mut() }
     }
 
-    /// Tells user space which interrupt drives this instance (`netdev-genl`). Under RTNL.
+    /// Tells user space which interrupt drives this instance (`netdev-genl`). Process context.
     pub fn set_irq(&mut self, irq: u32) {
         if let Ok(irq) = i32::try_from(irq) {
             // SAFETY: the instance is registered.
@@ -263,26 +388,34 @@ impl<P: Poll> Napi<P> {
         Scheduler(self.inner.clone())
     }
 
-    /// Links this instance to receive and transmit queue `index` for user space
-    /// (`netdev-genl`). Under RTNL.
-    pub fn link_queues(&self, index: u32) {
-        self.set_queues(index, self.inner.napi.get());
-    }
-
-    fn set_queues(&self, index: u32, napi: *mut netbind::napi_struct) {
-        let dev = self.inner.dev.as_ptr();
-        for kind in [
-            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
-            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
-        ] {
-            // SAFETY: the device is held; `napi` is registered with it, or NULL.
-            unsafe { netbind::netif_queue_set_napi(dev, index, kind, napi) };
+    /// Links this instance to the receive and transmit queue of its index for user space
+    /// (`netdev-genl`). Does nothing if `dev` is another device.
+    ///
+    /// The device keeps the instance in memory until [`Napi::unlink_queues`], or another takes its
+    /// place, or the device is unregistered; also when this is dropped before.
+    pub fn link_queues<D: device::Driver>(&self, dev: &Locked<D>) {
+        if dev.as_ptr() == self.inner.dev.as_ptr() {
+            dev.link_napi(self.inner.index, Some(self.inner.clone()));
         }
     }
 
-    /// Takes the links of [`Napi::link_queues`] back. Under RTNL.
-    pub fn unlink_queues(&self, index: u32) {
-        self.set_queues(index, core::ptr::null_mut());
+    /// Takes the links of [`Napi::link_queues`] back.
+    pub fn unlink_queues<D: device::Driver>(&self, dev: &Locked<D>) {
+        if dev.as_ptr() == self.inner.dev.as_ptr() {
+            dev.link_napi(self.inner.index, None);
+        }
+    }
+
+    /// Has the byte limit of the transmit queue forget what it knows of packets in flight. To be
+    /// called when they have all been thrown away. Does nothing while polling is enabled: a poll may
+    /// report packets as sent.
+    pub fn reset_tx_queue(&mut self) {
+        if !self.enabled {
+            // SAFETY: the queue is valid, as its device is held. Nobody else resets it or reports
+            // packets as sent: it takes the only instance with this index to do so, which is ours
+            // and is not polled.
+            unsafe { netbind::tx_reset_queue(self.inner.queue.as_ptr()) };
+        }
     }
 }
 
@@ -293,12 +426,36 @@ impl<P: Poll> Drop for Napi<P> {
         // SAFETY: polling is disabled and we are the only owner, so the cell is ours.
         drop(unsafe { (*self.inner.poll.get()).take() });
         // SAFETY: the instance is registered (type invariant) and disabled. Handles that are
-        // still around find it disabled and do nothing.
+        // still around find it disabled and do nothing. Links of queues keep its memory.
         unsafe { netbind::napi_del(self.inner.napi.get()) };
     }
 }
 
 /// Schedules a NAPI instance from an interrupt handler. A deleted instance is not scheduled.
+///
+/// ```
+/// use kernel::irq::IrqReturn;
+/// use net::{irq, napi::{Poll, Scheduler}};
+///
+/// struct Queue<P: Poll>(Scheduler<P>);
+///
+/// impl<P: Poll> irq::Handler for Queue<P> {
+///     fn handle(&self, cx: &irq::Context) -> IrqReturn {
+///         self.0.schedule_irqoff(cx);
+///         IrqReturn::Handled
+///     }
+/// }
+/// ```
+///
+/// With interrupts on, it is [`Scheduler::schedule`] that is to be called:
+///
+/// ```compile_fail,E0061
+/// use net::napi::{Poll, Scheduler};
+///
+/// fn kick<P: Poll>(scheduler: &Scheduler<P>) {
+///     scheduler.schedule_irqoff();
+/// }
+/// ```
 pub struct Scheduler<P: Poll>(Arc<Inner<P>>);
 
 impl<P: Poll> Clone for Scheduler<P> {
@@ -308,10 +465,10 @@ impl<P: Poll> Clone for Scheduler<P> {
 }
 
 impl<P: Poll> Scheduler<P> {
-    /// Asks for a poll, or has [`Poll::hold`] called if one is due. Hard interrupt context with
-    /// interrupts off.
+    /// Asks for a poll, or has [`Poll::hold`] called if one is due. In the handler of an interrupt, as
+    /// `_cx` proves: interrupts are off, or, on PREEMPT_RT, the call turns them off itself.
     #[inline]
-    pub fn schedule_irqoff(&self) {
+    pub fn schedule_irqoff(&self, _cx: &irq::Context) {
         // Before the poll is asked for: if the one that is due ends now, the next one rearms, and
         // if it does not, it finds that it is asked for and goes on.
         if self.is_due() {
@@ -360,6 +517,11 @@ mod tests {
             0
         }
 
+        /// Reports more as sent than ever was.
+        fn poll_tx(&mut self, cx: &mut TxContext<'_>) {
+            cx.queue().completed(1, u32::MAX, 1, true, || 1);
+        }
+
         fn rearm(rearm: &Owner) {
             rearm.count();
         }
@@ -384,10 +546,13 @@ mod tests {
 
     impl Setting {
         fn napi(&self) -> Result<Napi<Idle>> {
-            let _rtnl = rtnl::lock();
-            Napi::new(&self.dev, 0, self.rearms.owner(), |_| {
-                Ok(Idle(self.polls.owner()))
-            })
+            self.make(0, || Ok(Idle(self.polls.owner())))
+        }
+
+        fn make(&self, index: u32, make: impl FnOnce() -> Result<Idle>) -> Result<Napi<Idle>> {
+            let rtnl = rtnl::lock();
+            let dev = self.dev.under(&rtnl).ok_or(ENODEV)?;
+            Napi::new(dev, index, self.rearms.owner(), |_| make())
         }
 
         fn drop_napi(&self, napi: Napi<Idle>) {
@@ -448,23 +613,71 @@ mod tests {
     #[test]
     fn what_cannot_be_made_leaves_nothing_behind() -> Result {
         let setting = setting()?;
-        let failed = {
-            let _rtnl = rtnl::lock();
-            Napi::<Idle>::new(&setting.dev, 0, setting.rearms.owner(), |_| Err(ENOMEM))
-        };
-        assert!(failed.is_err());
+        assert!(setting.make(0, || Err(ENOMEM)).is_err());
         assert_eq!(setting.rearms.owners(), 0);
-        let beyond = {
-            let _rtnl = rtnl::lock();
-            Napi::new(&setting.dev, QUEUES, setting.rearms.owner(), |_| {
-                Ok(Idle(setting.polls.owner()))
-            })
-        };
+        let beyond = setting.make(QUEUES, || Ok(Idle(setting.polls.owner())));
         assert!(beyond.is_err());
         assert_eq!(setting.polls.owners(), 0);
         // The place is free for another.
         setting.drop_napi(setting.napi()?);
         let _ = &setting.parent;
+        Ok(())
+    }
+
+    #[test]
+    fn an_index_is_that_of_one_instance() -> Result {
+        let setting = setting()?;
+        let first = setting.napi()?;
+        let second = setting.make(0, || Ok(Idle(setting.polls.owner())));
+        assert_eq!(second.err(), Some(EBUSY));
+        setting.drop_napi(setting.make(1, || Ok(Idle(setting.polls.owner())))?);
+        setting.drop_napi(first);
+        setting.drop_napi(setting.napi()?);
+        Ok(())
+    }
+
+    #[test]
+    fn linked_to_its_queues_it_stays_in_memory() -> Result {
+        let setting = setting()?;
+        let link = |napi: &Napi<Idle>| -> Result {
+            let rtnl = rtnl::lock();
+            napi.link_queues(setting.dev.under(&rtnl).ok_or(ENODEV)?);
+            Ok(())
+        };
+        let napi = setting.napi()?;
+        link(&napi)?;
+        setting.drop_napi(napi);
+        // What is linked is still there.
+        assert_eq!((setting.polls.owners(), setting.rearms.owners()), (0, 1));
+        let napi = setting.napi()?;
+        link(&napi)?;
+        // It has taken the place of the first.
+        assert_eq!(setting.rearms.owners(), 1);
+        {
+            let rtnl = rtnl::lock();
+            napi.unlink_queues(setting.dev.under(&rtnl).ok_or(ENODEV)?);
+        }
+        setting.drop_napi(napi);
+        assert_eq!(setting.rearms.owners(), 0);
+        let napi = setting.napi()?;
+        link(&napi)?;
+        setting.drop_napi(napi);
+        let Setting { dev, rearms, .. } = setting;
+        drop(dev);
+        assert_eq!(rearms.owners(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn netpoll_does_not_receive_and_reports_no_more_than_was_sent() -> Result {
+        let setting = setting()?;
+        let napi = setting.napi()?;
+        let raw = napi.inner.napi.get();
+        // SAFETY: the instance is registered and disabled, so that nobody else polls it.
+        let work = unsafe { (*raw).poll.map(|poll| poll(raw, 0)) };
+        assert_eq!(work, Some(0));
+        assert_eq!((setting.polls.get(), setting.rearms.get()), (0, 0));
+        setting.drop_napi(napi);
         Ok(())
     }
 }

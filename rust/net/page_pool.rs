@@ -52,24 +52,48 @@ pub struct Config {
 
 /// A `struct page_pool` of order-0 pages, mapped for the device to write.
 ///
-/// The pool serves one receive ring: allocation takes `&mut self`. Pages may be freed anywhere
-/// and after the pool is gone; the kernel keeps what it needs until the last one is back.
+/// The pool serves one receive ring: allocation takes proof of nobody else polling it. Pages may be
+/// freed anywhere and after the pool is gone; the kernel keeps what it needs until the last one is
+/// back.
+///
+/// A page is only taken in the poll of the pool's NAPI instance, or while that is made:
+///
+/// ```
+/// use net::{napi::Context, page_pool::{PagePool, RxPage}};
+///
+/// fn take(cx: &Context<'_>, pool: &mut PagePool) -> Option<RxPage> {
+///     pool.alloc(cx)
+/// }
+/// ```
+///
+/// ```compile_fail,E0277
+/// use net::{napi::TxContext, page_pool::{PagePool, RxPage}};
+///
+/// fn take(cx: &TxContext<'_>, pool: &mut PagePool) -> Option<RxPage> {
+///     pool.alloc(cx)
+/// }
+/// ```
+///
+/// Dropped in process context, as that sleeps, while the instance is not polled: what an instance
+/// polls owns its pool, and is dropped by [`Napi`](napi::Napi) when polling has ended.
 ///
 /// # Invariants
 ///
-/// The pointer is to a page pool this value owns, and whose NAPI is that of `_napi`.
+/// The pointer is to a page pool this value owns, and whose NAPI is `napi`, which is that of
+/// `instance`.
 ///
 /// # Examples
 ///
 /// ```ignore
 /// let mut pool = PagePool::new(dev, napi, Config { pages: 256, buffer_len: 2048, queue: 0 })?;
-/// let buffer = pool.alloc().ok_or(ENOMEM)?;
+/// let buffer = pool.alloc(napi).ok_or(ENOMEM)?;
 /// ring.offer(buffer.dma_addr());
 /// ```
 pub struct PagePool {
     ptr: NonNull<netbind::page_pool>,
+    napi: *mut netbind::napi_struct,
     /// The pool looks at its NAPI's state until it is destroyed.
-    _napi: Arc<dyn napi::Instance>,
+    instance: Arc<dyn napi::Instance>,
 }
 
 // SAFETY: a pool may be used from any CPU, by one user at a time.
@@ -101,7 +125,8 @@ impl PagePool {
         // INVARIANT: the pool was just created for us.
         Ok(Self {
             ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
-            _napi: napi,
+            napi: napi.as_ptr(),
+            instance: napi,
         })
     }
 
@@ -109,11 +134,30 @@ impl PagePool {
         self.ptr.as_ptr()
     }
 
-    /// Takes a page, recycled if possible. Softirq or process context; does not sleep.
+    /// Keeps the NAPI instance of the pool in memory.
+    pub(crate) fn instance(&self) -> Arc<dyn napi::Instance> {
+        self.instance.clone()
+    }
+
+    /// The allocator may be used by who has `cx`. The stack puts pages into its cache in the polls
+    /// of its NAPI instance, without a lock.
     #[inline]
-    pub fn alloc(&mut self) -> Option<RxPage> {
+    fn is_polled_by(&self, cx: &impl napi::Exclusive) -> bool {
+        napi::polled(cx) == self.napi
+    }
+
+    /// Takes a page, recycled if possible. In a poll of the pool's NAPI instance, or while that is
+    /// made; does not sleep.
+    ///
+    /// `None` if there is no memory, or `cx` is of another instance.
+    #[inline]
+    pub fn alloc(&mut self, cx: &impl napi::Exclusive) -> Option<RxPage> {
+        if !self.is_polled_by(cx) {
+            return None;
+        }
         let mut dma = 0;
-        // SAFETY: the pool is ours, and `&mut self` is the exclusion its allocator wants.
+        // SAFETY: the pool is ours, and nobody else polls its NAPI instance: that is the exclusion
+        // its allocator wants.
         let page = unsafe { netbind::page_pool_alloc(self.ptr.as_ptr(), &mut dma) };
         // INVARIANT: the page is ours, and mapped at `dma`.
         Some(RxPage {
@@ -132,7 +176,8 @@ impl Drop for PagePool {
 
 /// A page of a pool, owned: offered to the device or holding what it wrote.
 ///
-/// Dropping it gives the page back to its pool, from any context.
+/// Dropping it gives the page back to its pool. Any context but hard interrupts, as that may take a
+/// lock of the pool which only keeps softirqs out.
 ///
 /// # Invariants
 ///
@@ -160,11 +205,12 @@ impl RxPage {
 
     /// Makes a packet of the `len` bytes the device wrote. `len` is cut to [`ROOM`].
     ///
-    /// Softirq context. `None`: no memory; the page is back in its pool.
+    /// `None`: no memory; the page is back in its pool.
     #[inline]
-    pub fn into_skb(self, len: u32) -> Option<RxSkb> {
+    pub fn into_skb(self, _cx: &napi::Context<'_>, len: u32) -> Option<RxSkb> {
         // SAFETY: the page is ours by the type invariants, the data fits by the `min`, and the
-        // pool's buffers leave room for the shared info.
+        // pool's buffers leave room for the shared info. We are in a poll, whose cache of skbs may
+        // be used.
         let skb = unsafe { netbind::rx_build(self.page.as_ptr(), HEADROOM, len.min(ROOM)) };
         let skb = NonNull::new(skb)?;
         // The skb owns the page now.
@@ -288,9 +334,18 @@ impl RxPages {
     }
 
     /// Adds pages of `pool` until no place is vacant; `offer` is called for each with its
-    /// descriptor and where the device finds the buffer. Softirq or process context; does not
-    /// sleep. Returns whether there were enough pages.
-    pub fn fill(&mut self, pool: &mut PagePool, mut offer: impl FnMut(u32, u64)) -> bool {
+    /// descriptor and where the device finds the buffer. Context as of [`PagePool::alloc`]; does not
+    /// sleep. Returns whether there were enough pages; there are none if `cx` is of another instance
+    /// than the pool's.
+    pub fn fill(
+        &mut self,
+        pool: &mut PagePool,
+        cx: &impl napi::Exclusive,
+        mut offer: impl FnMut(u32, u64),
+    ) -> bool {
+        if !pool.is_polled_by(cx) {
+            return false;
+        }
         while self.vacant() != 0 {
             let first = self.next();
             // Up to where the places wrap around.
@@ -299,8 +354,8 @@ impl RxPages {
                 .min(self.mask.wrapping_add(1).wrapping_sub(first));
             // SAFETY: `first` is below the number of places.
             let places = unsafe { self.places.as_mut_ptr().add(first as usize) };
-            // SAFETY: the pool is ours, and `&mut` is the exclusion its allocator wants. There are
-            // `count` places from `first` on, all of them vacant.
+            // SAFETY: the pool is ours, and nobody else polls its NAPI instance: that is the
+            // exclusion its allocator wants. There are `count` places from `first` on, all of them vacant.
             let filled = unsafe { netbind::page_pool_fill(pool.ptr.as_ptr(), places, count) };
             for i in 0..filled {
                 // SAFETY: as above; the callee says it filled so many.
@@ -359,12 +414,15 @@ impl Drop for RxPages {
 }
 
 impl napi::Context<'_> {
-    /// Hands a complete packet to the stack (GRO).
+    /// Hands a complete packet to the stack (GRO). One whose first buffer does not hold the MAC header
+    /// is dropped.
     #[inline]
     pub fn receive(&mut self, skb: RxSkb, queue: u16, meta: RxMeta) {
+        if skb.head_len() < netbind::ETH_HLEN {
+            return;
+        }
         // SAFETY: the context exists only while its NAPI is being polled on this CPU; the skb is
-        // ours and given up. An skb without a MAC header is padded by no one: the callee reads
-        // 14 bytes, which the buffer has.
+        // ours and given up. The callee takes the MAC header out of the linear part, which has it.
         unsafe {
             netbind::rx_deliver(self.as_ptr(), skb.into_raw().as_ptr(), meta.on_queue(queue))
         };
@@ -378,7 +436,8 @@ impl napi::Context<'_> {
     pub fn receive_batch(&mut self, pool: &PagePool, batch: &mut RxBatch) -> u32 {
         let count = core::mem::take(&mut batch.count);
         // SAFETY: as in `receive`. The first `count` frames are initialised, and own their pages,
-        // which the callee takes; the data fits, as in `RxPage::into_skb`. The pool is valid; were it
+        // which the callee takes; the data fits, as in `RxPage::into_skb`. Of a packet shorter than a
+        // MAC header it reads that many bytes of the page, and takes none away. The pool is valid; were it
         // another one, packets might be seen as they were before the device wrote them.
         unsafe {
             netbind::rx_receive(
@@ -468,12 +527,13 @@ mod tests {
     };
     use crate::{
         device::Registration,
-        rtnl, //
+        rtnl,
+        xdp::RxQueue, //
     };
 
     /// What a test does with its pool, in the context it is made for: a poll. The result is
     /// whether all of it was as expected.
-    type Step = fn(&mut PagePool) -> bool;
+    type Step = fn(&mut PagePool, &mut napi::Context<'_>) -> bool;
 
     struct Once {
         pool: PagePool,
@@ -484,12 +544,14 @@ mod tests {
     impl napi::Poll for Once {
         type Rearm = Owner;
 
-        fn poll(&mut self, _cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
-            if (self.step)(&mut self.pool) {
+        fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            if (self.step)(&mut self.pool, cx) {
                 self.good.count();
             }
             0
         }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
 
         fn rearm(rearm: &Owner) {
             rearm.count();
@@ -511,7 +573,8 @@ mod tests {
         step: Step,
         config: Config,
     ) -> Result<napi::Napi<Once>> {
-        let _rtnl = rtnl::lock();
+        let rtnl = rtnl::lock();
+        let dev = dev.under(&rtnl).ok_or(ENODEV)?;
         napi::Napi::new(dev, 0, counters.1.owner(), |setup| {
             Ok(Once {
                 pool: PagePool::new(parent.device(), setup, config)?,
@@ -537,13 +600,13 @@ mod tests {
 
     #[test]
     fn a_page_given_back_is_used_again() -> Result {
-        assert!(holds_in_a_poll(|pool| {
-            let Some(first) = pool.alloc() else {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let Some(first) = pool.alloc(cx) else {
                 return false;
             };
             let address = first.dma_addr();
             drop(first);
-            pool.alloc()
+            pool.alloc(cx)
                 .is_some_and(|again| again.dma_addr() == address)
         })?);
         Ok(())
@@ -551,23 +614,23 @@ mod tests {
 
     #[test]
     fn a_packet_owns_its_pages_and_gives_them_back() -> Result {
-        assert!(holds_in_a_poll(|pool| {
-            let (Some(first), Some(second)) = (pool.alloc(), pool.alloc()) else {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let (Some(first), Some(second)) = (pool.alloc(cx), pool.alloc(cx)) else {
                 return false;
             };
             let addresses = [first.dma_addr(), second.dma_addr()];
-            let Some(mut skb) = first.into_skb(100) else {
+            let Some(mut skb) = first.into_skb(cx, 100) else {
                 return false;
             };
             if second.append_to(&mut skb, 28).is_err() || skb.len() != 128 {
                 return false;
             }
             let held = pool
-                .alloc()
+                .alloc(cx)
                 .is_some_and(|other| !addresses.contains(&other.dma_addr()));
             drop(skb);
             held && pool
-                .alloc()
+                .alloc(cx)
                 .is_some_and(|again| addresses.contains(&again.dma_addr()))
         })?);
         Ok(())
@@ -575,19 +638,19 @@ mod tests {
 
     #[test]
     fn a_full_packet_takes_no_more() -> Result {
-        assert!(holds_in_a_poll(|pool| {
-            let Some(mut skb) = pool.alloc().and_then(|page| page.into_skb(100)) else {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let Some(mut skb) = pool.alloc(cx).and_then(|page| page.into_skb(cx, 100)) else {
                 return false;
             };
             while skb.has_room() {
-                let Some(page) = pool.alloc() else {
+                let Some(page) = pool.alloc(cx) else {
                     return false;
                 };
                 if page.append_to(&mut skb, 100).is_err() {
                     return false;
                 }
             }
-            pool.alloc()
+            pool.alloc(cx)
                 .is_some_and(|page| page.append_to(&mut skb, 100).is_err())
         })?);
         Ok(())
@@ -600,19 +663,97 @@ mod tests {
         let done = Counter::new()?;
         let mut escaped = None;
         let failed = {
-            let _rtnl = rtnl::lock();
-            napi::Napi::<Once>::new(&dev, 0, done.owner(), |setup| {
-                escaped = Some(PagePool::new(parent.device(), setup, config(2048))?);
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
+                let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+                let page = pool.alloc(setup).ok_or(ENOMEM)?;
+                escaped = Some((page, pool));
                 Err(ENOMEM)
             })
         };
         assert!(failed.is_err());
-        let mut pool = escaped.ok_or(EINVAL)?;
-        let page = pool.alloc().ok_or(ENOMEM)?;
+        let (page, pool) = escaped.ok_or(EINVAL)?;
         assert_eq!(done.owners(), 1);
         drop(page);
         drop(pool);
         assert_eq!(done.owners(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn programs_see_a_queue_that_keeps_the_napi_of_its_pool() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let done = Counter::new()?;
+        let mut escaped = None;
+        let failed = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
+                let pool = PagePool::new(parent.device(), setup, config(2048))?;
+                escaped = Some(RxQueue::new(setup, &pool, 0)?);
+                // The pool is destroyed when the queue lets go of it, and looks at its NAPI then.
+                Err(ENOMEM)
+            })
+        };
+        assert!(failed.is_err());
+        assert_eq!(done.owners(), 1);
+        drop(escaped);
+        assert_eq!(done.owners(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pool_is_not_used_in_the_poll_of_another_instance() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let (good, done) = (Counter::new()?, Counter::new()?);
+        let mut first = None;
+        let mut second = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            let taken = napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
+                first = Some(PagePool::new(parent.device(), setup, config(2048))?);
+                Err(ENOMEM)
+            });
+            assert!(taken.is_err());
+            napi::Napi::new(dev, 1, done.owner(), |setup| {
+                let mut pool = first.take().ok_or(EINVAL)?;
+                assert!(pool.alloc(setup).is_none());
+                assert!(!RxPages::new(16)?.fill(&mut pool, setup, |_, _| ()));
+                Ok(Once {
+                    pool,
+                    step: |pool, cx| pool.alloc(cx).is_none(),
+                    good: good.owner(),
+                })
+            })?
+        };
+        second.enable();
+        second.scheduler().schedule();
+        assert!(done.reaches(1));
+        drop(second);
+        assert_eq!(good.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_without_a_mac_header_in_its_first_buffer_is_dropped() -> Result {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let (Some(first), Some(second)) = (pool.alloc(cx), pool.alloc(cx)) else {
+                return false;
+            };
+            let addresses = [first.dma_addr(), second.dma_addr()];
+            let Some(mut skb) = first.into_skb(cx, netbind::ETH_HLEN - 1) else {
+                return false;
+            };
+            if second.append_to(&mut skb, 100).is_err() {
+                return false;
+            }
+            cx.receive(skb, 0, RxMeta::default());
+            pool.alloc(cx)
+                .is_some_and(|again| addresses.contains(&again.dma_addr()))
+        })?);
         Ok(())
     }
 
@@ -625,7 +766,7 @@ mod tests {
             &parent,
             &dev,
             (&counters.0, &counters.1),
-            |_| true,
+            |_, _| true,
             config(ROOM + 1),
         );
         assert!(refused.is_err());

@@ -12,25 +12,33 @@ use core::{
     ptr::NonNull, //
 };
 
-/// One transmit queue of a net device, as seen by the code that fills or empties it.
+/// One transmit queue of a net device, as seen by the code that fills it, under its lock: proof of
+/// bottom halves being off.
 ///
-/// One side stops the queue (from `xmit`), one side wakes it (from the NAPI poll that reclaims
-/// its buffers); the two may run concurrently.
+/// This side stops the queue; the other wakes it ([`Completions`], in the NAPI poll that reclaims the
+/// buffers). The two may run concurrently.
 ///
 /// # Invariants
 ///
-/// The pointer is to a `struct netdev_queue` that stays valid for `'a`.
+/// The pointer is to a `struct netdev_queue` that stays valid for `'a`, and its lock is held by the
+/// caller for `'a`.
 #[derive(Clone, Copy)]
 pub struct TxQueue<'a>(NonNull<netbind::netdev_queue>, PhantomData<&'a ()>);
 
 impl<'a> TxQueue<'a> {
     /// # Safety
     ///
-    /// `ptr` is a transmit queue that stays valid for `'a`.
+    /// `ptr` is a transmit queue that stays valid for `'a`; the caller holds its lock for `'a`.
     #[inline]
     pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::netdev_queue>) -> Self {
         // INVARIANT: by the requirements of this function.
         Self(ptr, PhantomData)
+    }
+
+    /// For tests of what asks for one and does not use it. They hold no lock.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn for_test() -> Self {
+        Self(NonNull::dangling(), PhantomData)
     }
 
     #[inline]
@@ -88,14 +96,44 @@ impl<'a> TxQueue<'a> {
         false
     }
 
+    /// The driver has stopped the queue.
+    #[inline]
+    pub fn is_stopped(self) -> bool {
+        is_stopped(self.0)
+    }
+}
+
+/// The transmit queue of the NAPI instance that is polled, as seen by the code that empties it.
+///
+/// There is one at a time for a queue: an instance has an index of its own, and is polled by one CPU.
+///
+/// # Invariants
+///
+/// The pointer is to a `struct netdev_queue` that stays valid for `'a`. Nobody else reports packets
+/// of it as sent, or resets it, meanwhile.
+pub struct Completions<'a>(NonNull<netbind::netdev_queue>, PhantomData<&'a mut ()>);
+
+impl Completions<'_> {
+    /// # Safety
+    ///
+    /// `ptr` is a transmit queue that stays valid for `'a`; nobody else has its `Completions`, nor
+    /// resets its byte limit.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::netdev_queue>) -> Self {
+        // INVARIANT: by the requirements of this function.
+        Self(ptr, PhantomData)
+    }
+
     /// Reports `packets` and `bytes` as sent, and wakes a stopped queue when at least `wake`
     /// descriptors are free and the device can take packets (`up`). To be called once per NAPI
     /// poll, when all ring indices are up to date.
     ///
+    /// More bytes than were accounted by [`TxQueue::sent`] count as these.
+    ///
     /// Returns whether the queue was woken.
     #[inline]
     pub fn completed(
-        self,
+        &mut self,
         packets: u32,
         bytes: u32,
         wake: u32,
@@ -105,31 +143,24 @@ impl<'a> TxQueue<'a> {
         if packets == 0 {
             return false;
         }
-        // SAFETY: the queue is valid by the type invariants.
-        unsafe { netbind::tx_completed(self.as_ptr(), packets, bytes) };
-        if !up || !self.is_stopped() || free() < wake {
+        // SAFETY: the queue is valid by the type invariants, and nobody else reports or resets.
+        unsafe { netbind::tx_completed(self.0.as_ptr(), packets, bytes) };
+        if !up || !is_stopped(self.0) || free() < wake {
             return false;
         }
         // SAFETY: as above. The caller is the one who wakes this queue.
-        unsafe { netbind::netif_tx_wake_queue(self.as_ptr()) };
+        unsafe { netbind::netif_tx_wake_queue(self.0.as_ptr()) };
         true
     }
+}
 
-    /// The driver has stopped the queue.
-    #[inline]
-    pub fn is_stopped(self) -> bool {
-        // SAFETY: the queue is valid by the type invariants; `state` is a word that others change
-        // atomically, hence the volatile read.
-        let state = unsafe { (&raw const (*self.as_ptr()).state).read_volatile() };
-        state & 1 << netbind::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF != 0
-    }
-
-    /// Forgets what the byte limit knows of packets in flight. To be called when they have all
-    /// been thrown away.
-    pub fn reset(self) {
-        // SAFETY: the queue is valid by the type invariants.
-        unsafe { netbind::tx_reset_queue(self.as_ptr()) };
-    }
+/// The driver has stopped the queue at `queue`, which is that of a [`TxQueue`] or [`Completions`].
+#[inline]
+fn is_stopped(queue: NonNull<netbind::netdev_queue>) -> bool {
+    // SAFETY: the queue is valid by the invariants of these types; `state` is a word that others
+    // change atomically, hence the volatile read.
+    let state = unsafe { (&raw const (*queue.as_ptr()).state).read_volatile() };
+    state & 1 << netbind::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF != 0
 }
 
 /// What [`TxQueue::sent`] says.

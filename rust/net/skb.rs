@@ -4,6 +4,10 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+use crate::{
+    napi,
+    queue::TxQueue, //
+};
 use core::{
     mem::ManuallyDrop,
     ptr::NonNull, //
@@ -194,23 +198,21 @@ impl SkBuff {
         }))
     }
 
-    /// Frees a packet that reached its destination. To be called from a NAPI poll function with
-    /// the poll's budget, or with 0 from any other context.
+    /// Frees a packet that reached its destination, in a poll.
     #[inline]
-    pub fn consume(self, budget: u32) {
-        // SAFETY: we own the skb and give it up.
-        unsafe {
-            netbind::napi_consume_skb(self.into_raw().as_ptr(), i32::try_from(budget).unwrap_or(0))
-        };
+    pub fn consume(self, cx: &napi::TxContext<'_>) {
+        // SAFETY: we own the skb and give it up. By the invariants of `TxContext` a budget other
+        // than 0 means that this is softirq context, whose cache of skbs is at hand.
+        unsafe { netbind::napi_consume_skb(self.into_raw().as_ptr(), cx.budget()) };
     }
 }
 
 impl SkBuff {
-    /// Frees a packet whose bytes have been copied for the device. To be called from `xmit` alone:
-    /// bottom halves are off there, so that the CPU's cache of skbs is at hand.
+    /// Frees a packet whose bytes have been copied for the device. Bottom halves are off, as `_queue`
+    /// proves, so that the CPU's cache of skbs is at hand.
     #[inline]
-    pub(crate) fn consume_in_xmit(self) {
-        // SAFETY: we own the skb and give it up.
+    pub(crate) fn consume_in_xmit(self, _queue: TxQueue<'_>) {
+        // SAFETY: we own the skb and give it up; bottom halves are off.
         unsafe { netbind::tx_consume(self.into_raw().as_ptr()) };
     }
 }
@@ -319,6 +321,12 @@ impl RxSkb {
         self.0.len()
     }
 
+    /// Bytes in the first buffer.
+    #[inline]
+    pub(crate) fn head_len(&self) -> u32 {
+        self.0.head_len()
+    }
+
     /// Nothing was received.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -396,7 +404,7 @@ mod tests {
         let dropped = freed_by(|| packet(60).map(drop))?;
         assert_eq!(dropped, 1);
         let consumed =
-            freed_by(|| packet(60).map(|skb| skb.consume(0)))?;
+            freed_by(|| packet(60).map(|skb| skb.consume(&napi::TxContext::for_test())))?;
         assert_eq!(consumed, 1);
         Ok(())
     }

@@ -17,6 +17,8 @@
 
 use crate::{
     dma::Coherent,
+    napi,
+    queue::TxQueue,
     skb::SkBuff,
     xdp::Frame, //
 };
@@ -262,6 +264,26 @@ pub struct Layout {
 }
 
 /// The end of the table that takes packets in.
+///
+/// It takes them in `xmit`, under the lock of a queue: copied ones are freed there, into a cache that
+/// bottom halves use as well. The proof is the queue, which is lent for the time of the lock alone:
+///
+/// ```
+/// use net::{queue::TxQueue, skb::SkBuff, tx::{Layout, Producer}};
+///
+/// fn send(ring: &mut Producer, queue: TxQueue<'_>, skb: SkBuff) -> Result<u32, SkBuff> {
+///     let layout = Layout { lead: 0, max_len: 4096, bytes: skb.len() };
+///     ring.push(queue, skb, layout, |buffer| { /* Writes its descriptor. */ })
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use net::{device::{Driver, TxHandle}, queue::TxQueue};
+///
+/// fn keep<'a, D: Driver>(handle: &'a TxHandle<D>) -> Option<TxQueue<'a>> {
+///     handle.with(|_, queue| queue)
+/// }
+/// ```
 pub struct Producer {
     table: Arc<Table>,
     /// Where the next packet starts. The table's `head` is `first`: the consumer sees whole groups.
@@ -293,7 +315,7 @@ impl Producer {
     /// buffer, in ring order, to fill in its descriptor; the device must not look at any of them
     /// before its doorbell is rung.
     ///
-    /// Returns the index behind the packet: the value for the doorbell.
+    /// Returns the index behind the packet: the value for the doorbell. In `xmit`, as `queue` proves.
     ///
     /// # Errors
     ///
@@ -303,6 +325,7 @@ impl Producer {
     #[inline]
     pub fn push(
         &mut self,
+        queue: TxQueue<'_>,
         skb: SkBuff,
         layout: Layout,
         write: impl FnMut(Buffer),
@@ -318,7 +341,7 @@ impl Producer {
             let report = start.wrapping_sub(self.first) >= self.report_every;
             let mut write = write;
             write(self.copy(&skb, start, report));
-            skb.consume_in_xmit();
+            skb.consume_in_xmit(queue);
             return Ok(self.advance(start.wrapping_add(1), layout.bytes, report));
         }
         if skb.data_len() == 0 && skb.len() <= layout.max_len {
@@ -635,12 +658,20 @@ impl Consumer {
     }
 
     /// Gives back groups for which `is_done(index of the last descriptor)` holds, oldest first,
-    /// until there are `limit` packets. `budget` is that of the poll.
+    /// until there are `limit` packets.
     ///
-    /// With a budget of 0, a group with a frame without an skb stays, and what is behind it:
-    /// netpoll asks, perhaps in hard interrupt context, where XDP may not be used.
-    #[inline]
-    pub fn reap(&mut self, limit: u32, budget: u32, is_done: impl Fn(u32) -> bool) -> Reaped {
+    /// In a poll of netpoll ([`Poll::poll_tx`](napi::Poll::poll_tx)), a group with a frame without an
+    /// skb stays, and what is behind it: it may be in hard interrupt context, where XDP may not be
+    /// used.
+    ///
+    /// Inlined wherever it is called from: the polls of a driver and of netpoll would share it.
+    #[inline(always)]
+    pub fn reap(
+        &mut self,
+        cx: &napi::TxContext<'_>,
+        limit: u32,
+        is_done: impl Fn(u32) -> bool,
+    ) -> Reaped {
         let mut reaped = Reaped::default();
         let mut mapped = None;
         // Acquire: the slots up to `head` are complete.
@@ -659,11 +690,11 @@ impl Consumer {
                     netbind::dma_need_unmap(raw_device(&self.table.dev))
                 });
                 if !group.frame {
-                    self.release(end, mapped, budget);
-                } else if budget == 0 {
+                    self.release(end, mapped, cx);
+                } else if cx.budget() == 0 {
                     break;
                 } else {
-                    self.release_with_frame(end, mapped, budget);
+                    self.release_with_frame(end, mapped, cx);
                 }
             }
             reaped.skbs = reaped.skbs.wrapping_add(group.skbs);
@@ -679,16 +710,16 @@ impl Consumer {
 
     /// The same as [`Consumer::release`] for a group that ends in a frame without an skb.
     #[cold]
-    fn release_with_frame(&self, end: u32, mapped: bool, budget: u32) {
-        self.release(end, mapped, budget);
+    fn release_with_frame(&self, end: u32, mapped: bool, cx: &napi::TxContext<'_>) {
+        self.release(end, mapped, cx);
         // SAFETY: positions in `tail..head` belong to the consumer.
         unsafe { *self.table.frame(end.wrapping_sub(1)) = None };
     }
 
     /// Gives back what the slots up to (not including) `end` hold; `mapped` if mappings have to be
     /// undone.
-    #[inline]
-    fn release(&self, end: u32, mapped: bool, budget: u32) {
+    #[inline(always)]
+    fn release(&self, end: u32, mapped: bool, cx: &napi::TxContext<'_>) {
         let mut position = self.tail;
         while position != end {
             // SAFETY: positions in `tail..head` belong to the consumer.
@@ -698,7 +729,7 @@ impl Consumer {
             }
             slot.mapping = Mapping::None;
             if let Some(skb) = slot.skb.take() {
-                skb.consume(budget);
+                skb.consume(cx);
             }
             position = position.wrapping_add(1);
         }
@@ -716,8 +747,16 @@ mod tests {
     };
 
     const SLOTS: u32 = 16;
-    const BUDGET: u32 = 64;
     const LEN: u32 = 60;
+
+    fn netpoll() -> napi::TxContext<'static> {
+        napi::TxContext::for_test()
+    }
+
+    /// For frames alone: a test is not in softirq context.
+    fn in_poll() -> napi::TxContext<'static> {
+        napi::TxContext::with_budget_for_test(64)
+    }
 
     fn count(skbs: u32, bytes: u32) -> Reaped {
         Reaped { skbs, bytes }
@@ -729,11 +768,11 @@ mod tests {
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
         assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
         assert_eq!(
-            consumer.reap(SLOTS, 0, |_| true),
+            consumer.reap(&netpoll(), SLOTS, |_| true),
             Reaped::default()
         );
         assert_eq!(producer.free(), SLOTS - 1);
-        assert_eq!(consumer.reap(SLOTS, BUDGET, |_| true), count(1, LEN));
+        assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, LEN));
         assert_eq!(producer.free(), SLOTS);
         Ok(())
     }
@@ -746,7 +785,7 @@ mod tests {
             bytes: len,
         };
         Ok(producer
-            .push(packet(len)?, layout, |_| ())
+            .push(TxQueue::for_test(), packet(len)?, layout, |_| ())
             .is_ok())
     }
 
@@ -771,7 +810,7 @@ mod tests {
         assert!(push(&mut producer, MAPPED, 0)?);
         let reaped = freed_by(|| {
             assert_eq!(
-                consumer.reap(SLOTS, 0, |_| true),
+                consumer.reap(&netpoll(), SLOTS, |_| true),
                 count(SLOTS, SLOTS * MAPPED)
             );
             Ok(())
@@ -788,7 +827,7 @@ mod tests {
             assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
         }
         assert_eq!(
-            consumer.reap(SLOTS, BUDGET, |last| last < 2),
+            consumer.reap(&in_poll(), SLOTS, |last| last < 2),
             count(2, 2 * LEN)
         );
         assert_eq!(producer.free(), SLOTS - 1);

@@ -30,7 +30,8 @@ use core::{
 };
 use kernel::{
     error::to_result,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 // What programs are promised (`XDP_PACKET_HEADROOM`).
@@ -90,7 +91,8 @@ pub enum Verdict {
     Failed,
 }
 
-/// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`].
+/// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`]. Dropped
+/// in process context while it is not polled, as the pool.
 ///
 /// # Invariants
 ///
@@ -100,7 +102,7 @@ pub enum Verdict {
 ///
 /// ```ignore
 /// match queue.run(cx, program, page, len) {
-///     Verdict::Pass(buff) => deliver(buff.into_skb()),
+///     Verdict::Pass(buff) => deliver(buff.into_skb(cx)),
 ///     Verdict::Transmit(frame) => send(frame),
 ///     Verdict::Redirected => count.redirected += 1,
 ///     Verdict::Dropped => count.dropped += 1,
@@ -110,6 +112,9 @@ pub enum Verdict {
 pub struct RxQueue {
     info: KBox<netbind::xdp_rxq_info>,
     dev: device::Hold,
+    /// Of the pool, which `info` refers to: the last reference destroys the pool, which looks at its
+    /// NAPI's state then.
+    _napi: Arc<dyn napi::Instance>,
 }
 
 // SAFETY: the registration is not bound to a CPU or task.
@@ -141,7 +146,11 @@ impl RxQueue {
             return Err(error);
         }
         // INVARIANT: both registrations succeeded.
-        Ok(Self { info, dev })
+        Ok(Self {
+            info,
+            dev,
+            _napi: pool.instance(),
+        })
     }
 
     /// Runs `program` on the `len` bytes the device wrote into `page`. `len` is cut to what a
@@ -247,12 +256,12 @@ pub struct Buff {
 }
 
 impl Buff {
-    /// Makes a packet of it, with the metadata the program may have left. Softirq context.
+    /// Makes a packet of it, with the metadata the program may have left.
     ///
     /// `None`: no memory; the page is back in its pool.
     #[inline]
-    pub fn into_skb(self) -> Option<RxSkb> {
-        // SAFETY: by the type invariants.
+    pub fn into_skb(self, _cx: &napi::Context<'_>) -> Option<RxSkb> {
+        // SAFETY: by the type invariants. We are in a poll, whose cache of skbs may be used.
         let skb = NonNull::new(unsafe { netbind::xdp_build_skb(&self.raw) })?;
         // The skb owns the page now.
         let _ = ManuallyDrop::new(self.page);

@@ -15,7 +15,10 @@ use igb_core::{
 };
 use kernel::prelude::*;
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Locked, //
+    },
     ethtool::{
         ChannelCounts,
         Channels,
@@ -43,7 +46,7 @@ impl Rings<Port> for Ops {
     /// Sizes are rounded up to a power of two.
     fn set_ringparam(
         _port: &Port,
-        dev: &Device<Port>,
+        dev: &Locked<Port>,
         rings: &RingParam,
         extack: &mut ExtAck<'_>,
     ) -> Result {
@@ -96,7 +99,7 @@ impl Channels<Port> for Ops {
         }
     }
 
-    fn set_channels(port: &Port, dev: &Device<Port>, counts: &ChannelCounts) -> Result {
+    fn set_channels(port: &Port, dev: &Locked<Port>, counts: &ChannelCounts) -> Result {
         if counts.combined == 0 || counts.other != other_channels(port) {
             return Err(EINVAL);
         }

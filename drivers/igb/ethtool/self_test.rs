@@ -31,7 +31,7 @@ use kernel::{
     prelude::*,
     time::Delta, //
 };
-use net::device::Device;
+use net::device::Locked;
 
 /// Names of the tests, in the order of [`Report::results`].
 pub(super) const NAMES: [&str; 5] = [
@@ -87,7 +87,7 @@ pub(super) fn online(port: &Port) -> Report {
 }
 
 /// All tests. Under RTNL; takes a second or two, and up to ten without a link.
-pub(super) fn offline(port: &Port, dev: &Device<Port>) -> Report {
+pub(super) fn offline(port: &Port, dev: &Locked<Port>) -> Report {
     let mut report = online(port);
     let nr_vfs = port.hw.lock().switch.nr_vfs();
     if nr_vfs != 0 {
@@ -113,7 +113,7 @@ pub(super) fn offline(port: &Port, dev: &Device<Port>) -> Report {
 
 /// The tests of a quiesced controller. Registers come last: they leave it in a state that only a
 /// reset ends.
-fn test_quiesced(port: &Port, dev: &Device<Port>, mac: &mut Mac, report: &mut Report) {
+fn test_quiesced(port: &Port, dev: &Locked<Port>, mac: &mut Mac, report: &mut Report) {
     report.interrupt = interrupt::test(port, dev);
     report.loopback = loopback::test(port, dev);
     if report.link.is_err() {

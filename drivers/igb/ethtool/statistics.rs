@@ -20,7 +20,10 @@ use igb_core::{
 };
 use kernel::prelude::*;
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Locked, //
+    },
     ethtool::{
         CtrlStats,
         MacStats,
@@ -76,7 +79,7 @@ impl Strings<Port> for Ops {
         put_vfs(port, out);
     }
 
-    fn self_test(port: &Port, dev: &Device<Port>, run: &mut TestRun<'_>) {
+    fn self_test(port: &Port, dev: &Locked<Port>, run: &mut TestRun<'_>) {
         let report = if run.offline {
             self_test::offline(port, dev)
         } else {

@@ -88,7 +88,7 @@ impl RxRing {
         let stats = &self.stats;
         match self.xdp.queue.run(cx, program, page, status.len()) {
             Verdict::Pass(buff) => {
-                let skb = buff.into_skb();
+                let skb = buff.into_skb(cx);
                 if skb.is_none() {
                     stats.rx_alloc_failed.add(1);
                 }

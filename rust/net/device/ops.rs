@@ -9,6 +9,7 @@ use super::{
     Driver,
     Features,
     LinkStats,
+    Locked,
     PacketShape, //
 };
 use crate::{
@@ -66,6 +67,7 @@ struct Tables<D>(PhantomData<D>);
 impl<D: Driver> Tables<D> {
     const NETDEV: netbind::net_device_ops =
         <D::Vf as vf::Ops<D>>::TABLE.fill(netbind::net_device_ops {
+            ndo_uninit: Some(Self::uninit),
             ndo_open: Some(Self::open),
             ndo_stop: Some(Self::stop),
             ndo_start_xmit: Some(Self::start_xmit),
@@ -142,15 +144,34 @@ impl<D: Driver> Tables<D> {
         unsafe { Device::from_raw(dev) }
     }
 
+    /// # Safety
+    ///
+    /// As of [`Self::device`]; the operation is called under RTNL.
+    #[inline]
+    unsafe fn locked<'a>(dev: *mut netbind::net_device) -> &'a Locked<D> {
+        // SAFETY: as above; under RTNL the net device stays registered until the operation ends.
+        unsafe { Locked::from_raw(dev) }
+    }
+
+    /// The last that is called, under RTNL: also if the device has never been up.
+    extern "C" fn uninit(dev: *mut netbind::net_device) {
+        // SAFETY: called as an operation. What is done here asks nothing of the parent, which is still
+        // bound.
+        let dev = unsafe { Self::locked(dev) };
+        for index in 0..dev.num_rx_queues() {
+            dev.link_napi(index, None);
+        }
+    }
+
     extern "C" fn open(dev: *mut netbind::net_device) -> c_int {
-        // SAFETY: called as an operation.
-        let dev = unsafe { Self::device(dev) };
+        // SAFETY: called as an operation, under RTNL.
+        let dev = unsafe { Self::locked(dev) };
         from_result(|| dev.data().open(dev).map(|()| 0))
     }
 
     extern "C" fn stop(dev: *mut netbind::net_device) -> c_int {
-        // SAFETY: called as an operation.
-        let dev = unsafe { Self::device(dev) };
+        // SAFETY: called as an operation, under RTNL.
+        let dev = unsafe { Self::locked(dev) };
         dev.data().stop(dev);
         0
     }
@@ -223,8 +244,8 @@ impl<D: Driver> Tables<D> {
     }
 
     extern "C" fn change_mtu(dev: *mut netbind::net_device, mtu: c_int) -> c_int {
-        // SAFETY: called as an operation.
-        let this = unsafe { Self::device(dev) };
+        // SAFETY: called as an operation, under RTNL.
+        let this = unsafe { Self::locked(dev) };
         from_result(|| {
             let mtu = u32::try_from(mtu)?;
             this.data().change_mtu(this, mtu)?;
@@ -247,8 +268,8 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         features: netbind::netdev_features_t,
     ) -> c_int {
-        // SAFETY: called as an operation.
-        let dev = unsafe { Self::device(dev) };
+        // SAFETY: called as an operation, under RTNL.
+        let dev = unsafe { Self::locked(dev) };
         from_result(|| dev.data().set_features(dev, Features(features)).map(|()| 0))
     }
 
@@ -342,8 +363,8 @@ impl<D: Driver> Tables<D> {
     }
 
     extern "C" fn bpf(dev: *mut netbind::net_device, command: *mut netbind::netdev_bpf) -> c_int {
-        // SAFETY: called as an operation, with a command to carry out.
-        let (dev, command) = unsafe { (Self::device(dev), &mut *command) };
+        // SAFETY: called as an operation, under RTNL, with a command to carry out.
+        let (dev, command) = unsafe { (Self::locked(dev), &mut *command) };
         if command.command != netbind::bpf_netdev_command_XDP_SETUP_PROG {
             return EINVAL.to_errno();
         }

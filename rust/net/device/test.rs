@@ -31,7 +31,7 @@ mod tests {
         let parent = Parent::new()?;
         let counter = Counter::new()?;
         let dev = register(&parent, &counter, QUEUES)?;
-        assert!(dev.name().to_bytes().starts_with(b"eth"));
+        assert!(dev.name().as_bytes().starts_with(b"eth"));
         assert_eq!(dev.num_tx_queues(), QUEUES);
         assert_eq!(dev.real_num_queues(), QUEUES);
         assert!(!dev.carrier_ok() && !dev.is_running());

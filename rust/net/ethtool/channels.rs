@@ -15,6 +15,7 @@ use super::{
     op,
     Device,
     Driver,
+    Locked,
     RawDevice,
     Table, //
 };
@@ -47,7 +48,7 @@ pub trait Channels<D: Driver>: 'static {
     /// # Errors
     ///
     /// The old numbers stay.
-    fn set_channels(_port: &D, _dev: &Device<D>, _counts: &ChannelCounts) -> Result {
+    fn set_channels(_port: &D, _dev: &Locked<D>, _counts: &ChannelCounts) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }

@@ -16,6 +16,7 @@ use super::{
     Device,
     Driver,
     ExtAck,
+    Locked,
     RawDevice,
     Table, //
 };
@@ -46,7 +47,7 @@ pub trait Rings<D: Driver>: 'static {
     /// The old sizes stay.
     fn set_ringparam(
         _port: &D,
-        _dev: &Device<D>,
+        _dev: &Locked<D>,
         _rings: &RingParam,
         _extack: &mut ExtAck<'_>,
     ) -> Result {

@@ -19,6 +19,7 @@ use super::{
     op,
     Device,
     Driver,
+    Locked,
     RawDevice,
     Table, //
 };
@@ -102,7 +103,7 @@ pub trait Strings<D: Driver>: 'static {
     }
 
     /// Runs the self-tests.
-    fn self_test(_port: &D, _dev: &Device<D>, _run: &mut TestRun<'_>) {
+    fn self_test(_port: &D, _dev: &Locked<D>, _run: &mut TestRun<'_>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -15,6 +15,7 @@ use super::{
     op,
     Device,
     Driver,
+    Locked,
     RawDevice,
     Table, //
 };
@@ -120,7 +121,7 @@ unsafe extern "C" fn set<D: Driver, E: Wake<D>>(
     })
 }
 
-fn raw_parent<D: Driver>(dev: &Device<D>) -> *mut netbind::device {
+fn raw_parent<D: Driver>(dev: &Locked<D>) -> *mut netbind::device {
     // `device::Device` is a transparent wrapper of `Opaque<device>`.
     core::ptr::from_ref(dev.parent()).cast_mut().cast()
 }

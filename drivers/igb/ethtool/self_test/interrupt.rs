@@ -30,7 +30,10 @@ use kernel::{
 };
 use net::{
     device::Device,
-    irq::Handler, //
+    irq::{
+        self,
+        Handler, //
+    },
 };
 
 /// How long an interrupt may take, and how long to wait for one that must not come.
@@ -50,7 +53,7 @@ struct Probe {
 }
 
 impl Handler for Probe {
-    fn handle(&self) -> IrqReturn {
+    fn handle(&self, _cx: &irq::Context) -> IrqReturn {
         let causes = self.io.read(regs::ICR);
         if self.shared && causes & icr::INT_ASSERTED == 0 {
             return IrqReturn::None;
@@ -66,7 +69,7 @@ impl Handler for Probe {
 struct Bell(Atomic<bool>);
 
 impl Handler for Bell {
-    fn handle(&self) -> IrqReturn {
+    fn handle(&self, _cx: &irq::Context) -> IrqReturn {
         self.0.store(true, Relaxed);
         IrqReturn::Handled
     }

@@ -49,7 +49,7 @@ use kernel::{
     },
 };
 use net::{
-    device::Device,
+    device::Locked,
     dma::{
         self,
         Coherent, //
@@ -89,7 +89,7 @@ struct Rings {
 /// # Errors
 ///
 /// `ENOLINK` if the PHY has no link with itself, `EIO` if a frame is lost or changed.
-pub(super) fn test(port: &Port, dev: &Device<Port>) -> Result {
+pub(super) fn test(port: &Port, dev: &Locked<Port>) -> Result {
     let rings = Rings::new(dev.parent())?;
     let io = &port.io;
     let result = loop_back(io).and_then(|()| rings.exchange(io, dev.mac_address()));
