@@ -371,6 +371,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     port.mac.lock().restart(&port)?;
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(
+        pdev.as_ref(),
         port.clone(),
         &netdev::config(mac.get(), pairs, is_emulated(&port.io)),
     )?;

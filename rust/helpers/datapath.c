@@ -56,6 +56,19 @@ bool nbh_netif_carrier_ok(const struct net_device *dev)
 	return netif_carrier_ok(dev);
 }
 
+/* What is not registered has no carrier to speak of. Unregistering waits for RCU. */
+void nbh_netif_set_carrier(struct net_device *dev, bool on)
+{
+	rcu_read_lock();
+	if (READ_ONCE(dev->reg_state) == NETREG_REGISTERED) {
+		if (on)
+			netif_carrier_on(dev);
+		else
+			netif_carrier_off(dev);
+	}
+	rcu_read_unlock();
+}
+
 bool nbh_netif_device_present(const struct net_device *dev)
 {
 	return netif_device_present(dev);

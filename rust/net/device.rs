@@ -29,20 +29,25 @@ use core::{
     },
     ptr::NonNull,
     sync::atomic::{
+        AtomicBool,
         AtomicPtr,
         Ordering, //
     },
 };
 use kernel::{
     device::Bound,
+    devres::Devres,
     error::{
         to_result,
         VTABLE_DEFAULT_ERROR, //
     },
-    fmt,
+    fmt, new_mutex,
     prelude::*,
     str::BStr,
-    sync::Arc,
+    sync::{
+        Arc,
+        Mutex, //
+    },
     time::Delta,
     types::{
         NotThreadSafe,
@@ -379,16 +384,16 @@ impl<D: Driver> Device<D> {
         unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read() }
     }
 
-    /// Reports the link as up. Any context.
+    /// Reports the link as up, if the device is registered. Any context.
     pub fn carrier_on(&self) {
-        // SAFETY: the net device is valid and registered.
-        unsafe { netbind::netif_carrier_on(self.as_ptr()) };
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_set_carrier(self.as_ptr(), true) };
     }
 
-    /// Reports the link as down. Any context.
+    /// Reports the link as down, if the device is registered. Any context.
     pub fn carrier_off(&self) {
         // SAFETY: the net device is valid.
-        unsafe { netbind::netif_carrier_off(self.as_ptr()) };
+        unsafe { netbind::netif_set_carrier(self.as_ptr(), false) };
     }
 
     /// The link is reported as up.
@@ -879,12 +884,19 @@ pub struct Config {
 ///
 /// # Invariants
 ///
-/// The pointer is to a net device allocated for `D` that was never registered; this owns it, and
-/// its slots.
+/// The pointer is to a net device allocated for `D` that is not registered when this is dropped; this
+/// owns it, its slots and, when its private part refers to that, the driver's state.
 pub struct Unregistered<D: Driver> {
     dev: NonNull<netbind::net_device>,
     slots: KVec<Slot<D::Tx>>,
+    _data: Option<Arc<D>>,
 }
+
+// SAFETY: a net device may be set up and freed by any thread. `D` is `Send` and `Sync`, and slots are
+// only touched under their locks.
+unsafe impl<D: Driver> Send for Unregistered<D> {}
+// SAFETY: as above; no method takes a shared reference.
+unsafe impl<D: Driver> Sync for Unregistered<D> {}
 
 impl<D: Driver> Unregistered<D> {
     /// Allocates an Ethernet device with `queues` transmit and receive queues. Process context.
@@ -905,29 +917,38 @@ impl<D: Driver> Unregistered<D> {
         unsafe {
             netbind::set_netdev_dev(dev.as_ptr(), core::ptr::from_ref(parent).cast_mut().cast())
         };
-        Ok(Self { dev, slots })
+        Ok(Self {
+            dev,
+            slots,
+            _data: None,
+        })
     }
 
-    /// Makes the device visible. Process context, without RTNL.
+    /// Makes the device visible. `parent` is the device it was allocated for. Process context, without
+    /// RTNL.
     ///
     /// Operations on `data` may begin before this returns.
-    pub fn register(self, data: Arc<D>, config: &Config) -> Result<Registration<D>> {
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `parent` is another, or for a number of queues there cannot be; `ENOMEM`, and what
+    /// the kernel says to the registration.
+    pub fn register(
+        self,
+        parent: &kernel::device::Device<Bound>,
+        data: Arc<D>,
+        config: &Config,
+    ) -> Result<Registration<D>> {
         let dev = self.dev.as_ptr();
-        let this = core::mem::ManuallyDrop::new(self);
-        // SAFETY: `this` is never dropped, so the slots are moved out once.
-        let slots = unsafe { core::ptr::read(&this.slots) };
-        // From here on, dropping `registration` cleans up.
-        let mut registration = Registration {
-            dev: this.dev,
-            _data: data.clone(),
-            slots,
-            registered: false,
-            works: KVec::new(),
-        };
+        // SAFETY: the net device is ours. The parent it was made for may be gone: it is only compared.
+        if unsafe { (*dev).dev.parent } != core::ptr::from_ref(parent).cast_mut().cast() {
+            return Err(EINVAL);
+        }
+        let mut this = self;
         let private = Private {
             data: Arc::as_ptr(&data),
-            slots: registration.slots.as_ptr(),
-            nr_slots: registration.slots.len(),
+            slots: this.slots.as_ptr(),
+            nr_slots: this.slots.len(),
             ethtool: ethtool::State::new(),
         };
         // SAFETY: the private part of the net device is large enough and aligned for it
@@ -944,18 +965,68 @@ impl<D: Driver> Unregistered<D> {
         to_result(unsafe {
             netbind::netif_set_real_num_queues(dev, config.queues, config.queues)
         })?;
-        registration.carrier_off();
+        // SAFETY: as above.
+        unsafe { netbind::netif_carrier_off(dev) };
+        this._data = Some(data);
+        let net = Arc::new(
+            Net {
+                owned: this,
+                registered: AtomicBool::new(false),
+                works: no_works()?,
+            },
+            GFP_KERNEL,
+        )?;
+        // From here on, dropping this cleans up.
+        let end = Devres::new(parent, Ok::<_, Error>(End(net.clone())))?;
         // SAFETY: the net device is set up.
         to_result(unsafe { netbind::register_netdev(dev) })?;
-        registration.registered = true;
-        Ok(registration)
+        net.registered.store(true, Ordering::Release);
+        Ok(Registration { net, _end: end })
     }
 }
 
 impl<D: Driver> Drop for Unregistered<D> {
     fn drop(&mut self) {
-        // SAFETY: the net device is ours and was never registered.
+        // SAFETY: the net device is ours and not registered, never or no more.
         unsafe { netbind::free_netdev(self.dev.as_ptr()) };
+    }
+}
+
+/// A net device that is or was registered, and what it refers to.
+struct Net<D: Driver> {
+    owned: Unregistered<D>,
+    registered: AtomicBool,
+    works: Pin<KBox<Works>>,
+}
+
+/// Work that is bound to a net device; `None` when that has ended.
+type Works = Mutex<Option<KVec<KBox<dyn Owned>>>>;
+
+/// What is only kept and dropped.
+trait Owned: Send + Sync {}
+
+impl<T: Send + Sync> Owned for T {}
+
+/// Not generic, as a lock class wants one name, and a name in generic code has several addresses.
+#[inline(never)]
+fn no_works() -> Result<Pin<KBox<Works>>> {
+    KBox::pin_init(new_mutex!(Some(KVec::new())), GFP_KERNEL)
+}
+
+/// Ends what a [`Registration`] stands for: when that is dropped or the device is unbound, whichever
+/// is first.
+struct End<D: Driver>(Arc<Net<D>>);
+
+impl<D: Driver> Drop for End<D> {
+    fn drop(&mut self) {
+        let works = self.0.works.lock().take();
+        // Not under the lock: waits for work that runs, and drops what it runs on.
+        drop(works);
+        if self.0.registered.swap(false, Ordering::AcqRel) {
+            // SAFETY: the net device is registered, and RTNL is not held.
+            unsafe { netbind::unregister_netdev(self.0.owned.dev.as_ptr()) };
+        }
+        // Operations are over: nothing refers to the driver's state and the slots through the device.
     }
 }
 
@@ -964,23 +1035,13 @@ impl<D: Driver> Drop for Unregistered<D> {
 /// Dropping it ends the work bound to it, unregisters the device (which brings it down), and
 /// frees it. Process context, without RTNL.
 ///
-/// # Invariants
-///
-/// The net device is ours, and its private part points to `data` and `slots`.
+/// When the parent is unbound, the work ends and the device is unregistered even if this is still
+/// there, so that one that is forgotten cannot outlive the driver. It stays in memory, but is no
+/// device of the system any more: [`Device::under`] says so.
 pub struct Registration<D: Driver> {
-    dev: NonNull<netbind::net_device>,
-    // Referred to by the net device, like the slots.
-    _data: Arc<D>,
-    slots: KVec<Slot<D::Tx>>,
-    registered: bool,
-    works: KVec<work::Bound<DeviceWork<D>>>,
+    net: Arc<Net<D>>,
+    _end: Devres<End<D>>,
 }
-
-// SAFETY: `Device` is `Sync`, `D` is `Send` and `Sync`, and slots are only touched under their
-// queue's lock.
-unsafe impl<D: Driver> Send for Registration<D> {}
-// SAFETY: as above.
-unsafe impl<D: Driver> Sync for Registration<D> {}
 
 /// What a work item bound to a registration runs on.
 struct DeviceWork<D: Driver> {
@@ -992,22 +1053,27 @@ impl<D: Driver> Registration<D> {
     /// Binds a work item to the device: `run` gets the device, and runs in process context
     /// without RTNL. The item ends when this registration is dropped, before the device is
     /// unregistered.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the parent is no longer bound, `ENOMEM`.
     pub fn bind_work(&mut self, work: work::Work, run: fn(&Device<D>, &work::Handle)) -> Result {
         let target = Arc::new(
             DeviceWork {
-                dev: AtomicPtr::new(self.dev.as_ptr()),
+                dev: AtomicPtr::new(self.as_ptr()),
                 run,
             },
             GFP_KERNEL,
         )?;
-        self.works.reserve(1, GFP_KERNEL)?;
+        let mut guard = self.net.works.lock();
+        let works = (*guard).as_mut().ok_or(ENODEV)?;
+        works.reserve(1, GFP_KERNEL)?;
         let bound = work.bind(target, |target: &Arc<DeviceWork<D>>, handle| {
-            // SAFETY: the registration, which owns the net device and all it points to, drops
-            // its bound work first.
+            // SAFETY: `End` drops bound work before it lets go of the net device and all it points to.
             let dev = unsafe { Device::from_raw(target.dev.load(Ordering::Relaxed)) };
             (target.run)(dev, handle);
         })?;
-        self.works.push(bound, GFP_KERNEL)?;
+        works.push(KBox::new(bound, GFP_KERNEL)?, GFP_KERNEL)?;
         Ok(())
     }
 }
@@ -1016,21 +1082,8 @@ impl<D: Driver> Deref for Registration<D> {
     type Target = Device<D>;
 
     fn deref(&self) -> &Device<D> {
-        // SAFETY: by the type invariants.
-        unsafe { Device::from_raw(self.dev.as_ptr()) }
-    }
-}
-
-impl<D: Driver> Drop for Registration<D> {
-    fn drop(&mut self) {
-        self.works.clear();
-        if self.registered {
-            // SAFETY: the net device is registered, and RTNL is not held.
-            unsafe { netbind::unregister_netdev(self.dev.as_ptr()) };
-        }
-        // Operations are over: nothing refers to `_data` and `slots` through the device.
-        // SAFETY: the net device is ours and not registered any more.
-        unsafe { netbind::free_netdev(self.dev.as_ptr()) };
+        // SAFETY: the net device was made for `D` and is set up; `net` keeps it.
+        unsafe { Device::from_raw(self.net.owned.dev.as_ptr()) }
     }
 }
 

@@ -217,13 +217,29 @@ pub(crate) fn register(
     counter: &Counter,
     in_use: u32,
 ) -> Result<Registration<Dummy>> {
+    register_of(
+        Unregistered::new(parent.device(), QUEUES)?,
+        parent,
+        counter,
+        in_use,
+    )
+}
+
+/// The same with a net device that is made already.
+pub(crate) fn register_of(
+    dev: Unregistered<Dummy>,
+    parent: &Parent,
+    counter: &Counter,
+    in_use: u32,
+) -> Result<Registration<Dummy>> {
     let driver = Arc::new(
         Dummy {
             _owner: counter.owner(),
         },
         GFP_KERNEL,
     )?;
-    Unregistered::new(parent.device(), QUEUES)?.register(
+    dev.register(
+        parent.device(),
         driver,
         &Config {
             features: Features::NONE,

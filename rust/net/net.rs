@@ -29,8 +29,9 @@
 //!
 //! Two rules keep this sound although a driver may leak any value:
 //!
-//! - What the kernel calls back into (interrupts, work, timers) is ended when the device is
-//!   unbound, whether or not its owner has been dropped (see [`kernel::devres`]).
+//! - What the kernel calls back into (interrupts, work, timers, net devices, devlink instances) is
+//!   ended when the device is unbound, whether or not its owner has been dropped (see
+//!   [`kernel::devres`]).
 //! - What the kernel only reads (mappings, memory) leaks along.
 
 // `pr_*!` of `kernel` look for this in the root of the crate.

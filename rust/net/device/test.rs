@@ -8,6 +8,7 @@ use crate::kunit::{
     freed_by,
     packet,
     register,
+    register_of,
     Counter,
     Dummy,
     Parent,
@@ -140,6 +141,40 @@ mod tests {
         let given = frame(60)?.into_raw().as_ptr();
         // SAFETY: the frame is given up.
         assert_eq!(unsafe { dev.xmit_frames(&[given]) }?, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn ends_when_the_parent_is_unbound() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let mut dev = register(&parent, &counter, QUEUES)?;
+        let work = work::Work::new(parent.device(), c"test", work::Queue::System)?;
+        let late = work::Work::new(parent.device(), c"late", work::Queue::System)?;
+        dev.bind_work(work, |dev, work| {
+            dev.carrier_on();
+            work.schedule_after(Delta::from_millis(1));
+        })?;
+        assert!(dev.under(&rtnl::lock()).is_some());
+        drop(parent);
+        // What is left is memory.
+        assert!(dev.under(&rtnl::lock()).is_none());
+        assert!(dev.bind_work(late, |_, _| ()).is_err());
+        dev.carrier_on();
+        dev.carrier_off();
+        assert_eq!(counter.owners(), 1);
+        drop(dev);
+        assert_eq!(counter.owners(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn another_parent_is_refused() -> Result {
+        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
+        let counter = Counter::new()?;
+        let dev = Unregistered::new(parent.device(), QUEUES)?;
+        assert!(register_of(dev, &other, &counter, QUEUES).is_err());
+        assert_eq!(counter.owners(), 0);
         Ok(())
     }
 }
