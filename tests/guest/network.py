@@ -93,7 +93,14 @@ def device(pci):
 
 
 def wait_device(pci, seconds):
-    return Watch([None]).until(lambda: device(pci), seconds, lambda: f"{pci} has no interface")
+    """Its name. An interface is seen in sysfs a little before it can be asked for."""
+    route = Netlink()
+
+    def name():
+        found = device(pci)
+        return found if found in route.links() else None
+
+    return Watch([None]).until(name, seconds, lambda: f"{pci} has no interface")
 
 
 def attach(hosts, seconds, carrier):
@@ -139,9 +146,11 @@ def detach(names, seconds):
 
     def are_back():
         """Whether they are, or their devices have gone."""
-        paths = [f"/sys/bus/{bus}/devices/{name}" for bus, name in devices]
+        here = [link["device"] for link in Netlink().links().values()]
         away[:] = [
-            path for path in paths if os.path.isdir(path) and not os.path.isdir(f"{path}/net")
+            name
+            for bus, name in devices
+            if [bus, name] not in here and os.path.isdir(f"/sys/bus/{bus}/devices/{name}")
         ]
         return not away
 
