@@ -102,7 +102,7 @@ class Rings:
 
     def fill(self):
         """Descriptors for frames that come in, and one of a frame to be sent."""
-        self.call("fill", OWN, OWN_BYTES)
+        self.trapped("fill", OWN, OWN_BYTES)
         receive = (self.base + RX_BUFFER).to_bytes(8, "little") + bytes(8)
         # Advanced data descriptor: DEXT, RS, IFCS, EOP.
         command = 1 << 29 | 1 << 27 | 1 << 25 | 1 << 24 | 3 << 20 | len(SENT)
@@ -110,9 +110,9 @@ class Rings:
             value.to_bytes(size, "little")
             for value, size in ((self.base + FRAME, 8), (command, 4), (len(SENT) << 14, 4))
         )
-        self.call("put", self.base, (receive * (RING_BYTES // 16)).hex())
-        self.call("put", self.base + TX_RING, transmit.hex())
-        self.call("put", self.base + FRAME, SENT.hex())
+        self.trapped("put", self.base, (receive * (RING_BYTES // 16)).hex())
+        self.trapped("put", self.base + TX_RING, transmit.hex())
+        self.trapped("put", self.base + FRAME, SENT.hex())
 
     def use(self):
         """The controller sends, and receives if it may."""
@@ -126,10 +126,10 @@ class Rings:
 
     def changed(self) -> set[int]:
         """Words that are not what they were filled with."""
-        found = json.loads(self.call("changed", OWN, OWN_BYTES).out)
+        found = json.loads(self.trapped("changed", OWN, OWN_BYTES).out)
         return {OWN - self.base + at for at in found}
 
-    def call(self, *what):
+    def trapped(self, *what):
         return self.vf.guest.call("trap", *(str(word) for word in what))
 
 
@@ -185,7 +185,7 @@ def assert_nothing_left(vf: RawVf, before_handshake: bool = True):
     fresh |= {offset: found[offset] for offset in MAILBOX[:3]}
     assert found == fresh, differences(found, fresh)
     rings = Rings(vf)
-    rings.call("fill", OWN, OWN_BYTES)
+    rings.trapped("fill", OWN, OWN_BYTES)
     vf.guest.run(f"setpci -s {vf.pci} COMMAND=6:6")
     broadcast(vf.guest)
     # The neighbour's are its own.
