@@ -378,10 +378,11 @@ impl<D: Driver> Device<D> {
         unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() }
     }
 
-    /// The MAC address.
+    /// The MAC address. While it is being changed, which takes RTNL, it may be a mixture of the two.
     pub fn mac_address(&self) -> [u8; 6] {
-        // SAFETY: `dev_addr` points to at least 6 bytes (MAX_ADDR_LEN) of the net device.
-        unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read() }
+        // SAFETY: `dev_addr` points to at least 6 bytes (MAX_ADDR_LEN) of the net device, which may
+        // change any time, hence volatile.
+        unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read_volatile() }
     }
 
     /// Reports the link as up, if the device is registered. Any context.
@@ -587,8 +588,9 @@ impl<D: Driver> Device<D> {
 ///
 /// # Invariants
 ///
-/// As of [`Device`]. For as long as there is a reference to it, the current task holds RTNL and the
-/// net device is registered.
+/// As of [`Device`]. For as long as there is a reference to it, the current task holds RTNL, and the
+/// unregistration of the net device, if it has begun, has not ended: it waits for RTNL, and after that
+/// for references to the device.
 #[repr(transparent)]
 pub struct Locked<D: Driver>(Device<D>, NotThreadSafe);
 
