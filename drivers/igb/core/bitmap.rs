@@ -1,11 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A set of 4096 numbers, laid out like the hardware's hash and VLAN tables.
+//! Sets of numbers as bits: of a word, and of 4096 numbers, laid out like the hardware's hash and VLAN
+//! tables.
 
 use crate::{
     regs::TABLE_WORDS,
     vlan::VlanId, //
 };
+
+/// Numbers of the bits that are set in a word, in ascending order.
+pub(crate) struct Bits(pub(crate) u32);
+
+impl Iterator for Bits {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let lowest = self.0.trailing_zeros();
+        self.0 &= self.0.wrapping_sub(1);
+        // CAST: at most 32.
+        (lowest < u32::BITS).then_some(lowest as usize)
+    }
+}
 
 /// A set of numbers 0..=4095; number n is bit n % 32 of word n / 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,6 +2,8 @@
 
 //! The functions that share the device: one PF and up to seven VFs.
 
+use crate::bitmap::Bits;
+
 /// Most VFs the driver enables: of the device's eight pools one is the PF's.
 pub const MAX_VFS: usize = 7;
 
@@ -190,13 +192,8 @@ impl VfSet {
 
     /// The VFs in ascending order.
     pub fn iter(self) -> impl Iterator<Item = VfIndex> {
-        let mut left = self.0;
-        core::iter::from_fn(move || {
-            // CAST: at most 8, which no VF is.
-            let vf = VfIndex::new(left.trailing_zeros() as u8);
-            left &= left.wrapping_sub(1);
-            vf
-        })
+        // CAST: below 8, which is no VF.
+        Bits(u32::from(self.0)).filter_map(|bit| VfIndex::new(bit as u8))
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     Switch, //
 };
 use crate::{
+    bitmap::Bits,
     function::VfIndex,
     regs::{
         self,
@@ -57,11 +58,7 @@ impl Shadow {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            hardware: Hardware {
-                known: Image::ZERO,
-                unknown: true,
-                doubt: 0,
-            },
+            hardware: Hardware::UNKNOWN,
             wanted: Image::ZERO,
             followed: None,
         }
@@ -75,14 +72,7 @@ impl Shadow {
 
     /// Notes that the device was reset: the next update writes every register.
     pub fn forget(&mut self) {
-        let Hardware {
-            known,
-            unknown,
-            doubt,
-        } = &mut self.hardware;
-        *known = Image::ZERO;
-        *unknown = true;
-        *doubt = 0;
+        self.hardware = Hardware::UNKNOWN;
     }
 
     /// Notes that `vf` was reset. The hardware has cleared its enables; but the PF may have written
@@ -131,6 +121,12 @@ impl Shadow {
 }
 
 impl Hardware {
+    const UNKNOWN: Self = Self {
+        known: Image::ZERO,
+        unknown: true,
+        doubt: 0,
+    };
+
     fn update(&mut self, image: &Image, changes: &Changes, mut write: impl FnMut(u32, u32)) {
         let mut out = Out {
             unknown: self.unknown,
@@ -255,20 +251,6 @@ impl Hardware {
 
 /// A bit for each receive address register.
 const ALL_ENTRIES: u32 = (1 << RAR_COUNT) - 1;
-
-/// Numbers of the bits that are set, in ascending order.
-struct Bits(u32);
-
-impl Iterator for Bits {
-    type Item = usize;
-
-    fn next(&mut self) -> Option<usize> {
-        let lowest = self.0.trailing_zeros();
-        self.0 &= self.0.wrapping_sub(1);
-        // CAST: at most 32.
-        (lowest < u32::BITS).then_some(lowest as usize)
-    }
-}
 
 impl Image {
     /// Both words of receive address `n`, and what they are to be in `wanted`.
