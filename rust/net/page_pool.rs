@@ -584,6 +584,25 @@ mod tests {
         })
     }
 
+    /// What `make` made in the setup of an instance that then is not to be had.
+    fn escaped<T>(
+        dev: &Registration<Dummy>,
+        done: &Counter,
+        make: impl FnOnce(&napi::Setup) -> Result<T>,
+    ) -> Result<T> {
+        let rtnl = rtnl::lock();
+        let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+        let mut made = None;
+        let failed = napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
+            made = Some(make(setup)?);
+            Err(ENOMEM)
+        });
+        if failed.is_ok() {
+            return Err(EINVAL);
+        }
+        made.ok_or(EINVAL)
+    }
+
     /// Whether `step` is content with what it finds in a poll.
     fn holds_in_a_poll(step: Step) -> Result<bool> {
         let parent = Parent::new()?;
@@ -661,19 +680,11 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let done = Counter::new()?;
-        let mut escaped = None;
-        let failed = {
-            let rtnl = rtnl::lock();
-            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
-            napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
-                let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
-                let page = pool.alloc(setup).ok_or(ENOMEM)?;
-                escaped = Some((page, pool));
-                Err(ENOMEM)
-            })
-        };
-        assert!(failed.is_err());
-        let (page, pool) = escaped.ok_or(EINVAL)?;
+        let (page, pool) = escaped(&dev, &done, |setup| {
+            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+            let page = pool.alloc(setup).ok_or(ENOMEM)?;
+            Ok((page, pool))
+        })?;
         assert_eq!(done.owners(), 1);
         drop(page);
         drop(pool);
@@ -686,20 +697,13 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let done = Counter::new()?;
-        let mut escaped = None;
-        let failed = {
-            let rtnl = rtnl::lock();
-            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
-            napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
-                let pool = PagePool::new(parent.device(), setup, config(2048))?;
-                escaped = Some(RxQueue::new(setup, &pool, 0)?);
-                // The pool is destroyed when the queue lets go of it, and looks at its NAPI then.
-                Err(ENOMEM)
-            })
-        };
-        assert!(failed.is_err());
+        let queue = escaped(&dev, &done, |setup| {
+            let pool = PagePool::new(parent.device(), setup, config(2048))?;
+            // The pool is destroyed when the queue lets go of it, and looks at its NAPI then.
+            RxQueue::new(setup, &pool, 0)
+        })?;
         assert_eq!(done.owners(), 1);
-        drop(escaped);
+        drop(queue);
         assert_eq!(done.owners(), 0);
         Ok(())
     }
@@ -709,17 +713,13 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let (good, done) = (Counter::new()?, Counter::new()?);
-        let mut first = None;
+        let mut pool = escaped(&dev, &done, |setup| {
+            PagePool::new(parent.device(), setup, config(2048))
+        })?;
         let mut second = {
             let rtnl = rtnl::lock();
             let dev = dev.under(&rtnl).ok_or(ENODEV)?;
-            let taken = napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
-                first = Some(PagePool::new(parent.device(), setup, config(2048))?);
-                Err(ENOMEM)
-            });
-            assert!(taken.is_err());
             napi::Napi::new(dev, 1, done.owner(), |setup| {
-                let mut pool = first.take().ok_or(EINVAL)?;
                 assert!(pool.alloc(setup).is_none());
                 assert!(!RxPages::new(16)?.fill(&mut pool, setup, |_, _| ()));
                 Ok(Once {
@@ -732,6 +732,7 @@ mod tests {
         second.enable();
         second.scheduler().schedule();
         assert!(done.reaches(1));
+        let _rtnl = rtnl::lock();
         drop(second);
         assert_eq!(good.get(), 1);
         Ok(())
