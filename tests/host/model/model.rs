@@ -3,6 +3,7 @@
 //! An independent model of the device and of the policy, and a world in which both run.
 
 pub mod client;
+pub mod config;
 pub mod device;
 pub mod intent;
 pub mod ops;

@@ -2,6 +2,8 @@
 
 //! The fuzzer's inputs, without the fuzzer: those that were kept, and variations of them.
 
+#[path = "../model/config.rs"]
+mod config;
 #[path = "../model/hostile.rs"]
 mod hostile;
 
@@ -12,6 +14,8 @@ use proptest::{
     prelude::*,
     sample::Index, //
 };
+
+use config::config;
 
 /// One a line, in hexadecimal.
 static KEPT: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
@@ -40,11 +44,7 @@ fn kept_inputs() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2048,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config(2048))]
 
     /// Two of them in a row, with some bytes changed.
     #[test]

@@ -25,6 +25,7 @@ use igb_core::{
         Switch, //
     }, //
 };
+use model::config::config;
 use model::ops::{
     any_op,
     Op,
@@ -170,12 +171,7 @@ fn any_whole() -> impl Strategy<Value = Whole> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 2048,
-        // A failure prints its input, which belongs into a named test.
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(config(2048))]
 
     #[test]
     fn changes_alone_are_enough(

@@ -11,6 +11,7 @@ use igb_core::{
     mailbox::Policy,
     switch::RxMode, //
 };
+use model::config::config;
 use model::device::{
     Device,
     Mac,
@@ -131,16 +132,8 @@ fn check_pf_guarantees(world: &World) {
     assert!(!outcome.overflow);
 }
 
-fn config() -> ProptestConfig {
-    ProptestConfig {
-        cases: 512,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    }
-}
-
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(512))]
 
     #[test]
     fn messages_and_resets_of_a_vf_leave_the_others_alone(

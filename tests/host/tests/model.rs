@@ -7,6 +7,7 @@
 mod model;
 
 use igb_core::switch::Shadow;
+use model::config::config;
 use model::device::{
     Device,
     Registers, //
@@ -91,15 +92,6 @@ fn run(device: Device, nr_vfs: u8, ops: &[Op], check_transitions: bool) {
         check_settings(&world);
         check_replay(&world);
         check_delivery(&world, device);
-    }
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        cases,
-        // A failure prints its input, which belongs into a named test.
-        failure_persistence: None,
-        ..ProptestConfig::default()
     }
 }
 

@@ -2,6 +2,10 @@
 
 //! The mailbox parser over all first words that could matter, and over values at every edge.
 
+#[path = "../model/config.rs"]
+mod config;
+
+use config::config;
 use igb_core::mailbox::{
     Request,
     Words, //
@@ -122,7 +126,7 @@ fn words_a_message_does_not_use_do_not_matter() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config(20_000))]
 
     #[test]
     fn parser_and_specification_agree(mut words in any::<[u32; 16]>(), id in 0u32..8, info in 0u32..256) {
