@@ -26,22 +26,20 @@ may wait for the kernel is done by a child (jobs.py).
 
 import base64
 import contextlib
-import fcntl
 import json
 import os
 import select
 import signal
 import socket
-import struct
 import time
 import zlib
 
 import jobs
+from netlink import Netlink
 
 PORT_NAME = "org.igb-rs.agent"
 PORTS = "/sys/class/virtio-ports"
 LOOK_UP_SECONDS = 1.0
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 
 
 def settle():
@@ -51,12 +49,7 @@ def settle():
     for link, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         os.symlink(f"/proc/self/{target}", f"/dev/{link}")
     socket.sethostname("igb-rs")
-    with socket.socket() as any_socket:
-        name = b"lo"
-        flags = struct.unpack_from(
-            "16xH", fcntl.ioctl(any_socket, SIOCGIFFLAGS, name.ljust(40, b"\0"))
-        )
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH22x", name, flags[0] | IFF_UP))
+    Netlink().change(1, up=True)  # lo
 
 
 def find_port():

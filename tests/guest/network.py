@@ -140,13 +140,13 @@ def detach(names, seconds):
         for link in Netlink(name).links().values()
         if link["device"][1]
     ]
-    watch = Watch([None])
+    watch, route = Watch([None]), Netlink()
     namespaces.remove(names, seconds)
     away = []
 
     def are_back():
         """Whether they are, or their devices have gone."""
-        here = [link["device"] for link in Netlink().links().values()]
+        here = [link["device"] for link in route.links().values()]
         away[:] = [
             name
             for bus, name in devices
