@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from support import ONE_CPU, STANDARD
+from support import ONE_CPU, TWO_CPUS
 from support.mailbox import raw_vfs
 from support.registers import VMVIR_DEFAULT, Filters
 
@@ -157,7 +157,7 @@ def test_link_state(vfs, lan):
 
 @pytest.mark.driver("igb_rs")  # C igb drops the spoof check, and the VLAN until the VF returns
 @pytest.mark.parametrize(
-    "how", [pytest.param(how, marks=STANDARD) if how == "channels" else how for how in RESETS]
+    "how", [pytest.param(how, marks=TWO_CPUS) if how == "channels" else how for how in RESETS]
 )
 def test_settings_survive_a_reset(lan, how):
     """The registers after the reset are those from before it."""

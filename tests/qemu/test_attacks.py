@@ -12,7 +12,6 @@ import re
 import statistics
 
 import pytest
-from support import STANDARD
 from support.attack import (
     COUNTED,
     STORMS,
@@ -49,7 +48,7 @@ from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, PF_PCI, vf_host
 from harness.traffic import mac_of, ping, tcp_stream
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
+pytestmark = pytest.mark.driver("igb_rs")
 
 # Share of a CPU all attacks of one VF may cost the host. A slow kernel makes it larger, as what the
 # attacker itself does is no slower there.

@@ -2,7 +2,6 @@
 """Devices and kernels the module is not for: one clear line, the right errno, no harm."""
 
 import pytest
-from support import STANDARD
 from support.irqs import limited
 
 from harness import images
@@ -11,7 +10,7 @@ from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import ping
 
 # What C igb does with devices it was not made for is its own affair.
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
+pytestmark = pytest.mark.driver("igb_rs")
 
 DRIVER = "/sys/bus/pci/drivers/igb_rs"
 

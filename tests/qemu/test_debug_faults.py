@@ -11,7 +11,7 @@ import json
 from collections.abc import Container
 
 import pytest
-from support import STANDARD, counters
+from support import counters
 from support.registers import CTRL, RXCSUM, Registers
 
 from harness.health import Leaks
@@ -21,7 +21,6 @@ from harness.traffic import frames, is_silent, ping
 pytestmark = [
     pytest.mark.kernel("debug"),
     pytest.mark.driver("igb_rs"),
-    STANDARD,
 ]
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 SIZES = range(60, 1515, 29)

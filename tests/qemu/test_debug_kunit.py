@@ -6,12 +6,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from support import STANDARD
 
 from harness import images
 from harness.health import KernelLog
 
-pytestmark = [STANDARD, pytest.mark.kernel("debug", "kcsan"), pytest.mark.driver("igb_rs")]
+pytestmark = [pytest.mark.kernel("debug", "kcsan"), pytest.mark.driver("igb_rs")]
 
 SUITE = re.compile(r"kunit_tests\((\w+)\)")
 TEST = re.compile(r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)")

@@ -5,12 +5,10 @@ import json
 import re
 
 import pytest
-from support import STANDARD, counters
+from support import counters
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping, tcp_stream
-
-pytestmark = STANDARD
 
 RETA_ENTRIES = 128
 

@@ -5,7 +5,6 @@ import json
 import re
 
 import pytest
-from support import STANDARD
 from support.mailbox import raw_vfs
 from support.registers import (
     CTRL,
@@ -26,7 +25,7 @@ from support.registers import (
 from harness.topology import PEER, PF_HOST
 from harness.traffic import ping
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs")]
+pytestmark = pytest.mark.driver("igb_rs")
 
 EBUSY = 16
 

@@ -2,14 +2,12 @@
 """MSI-X where there is MSI-X, and less where there is less."""
 
 import pytest
-from support import STANDARD, counters
+from support import counters
 from support.irqs import limited, no_message_signalled
 from support.load import running
 
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import frames, ping, tcp_stream
-
-pytestmark = STANDARD
 
 
 def traffic_both_ways(guest):

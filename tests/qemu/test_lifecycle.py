@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import STANDARD, bus, counters
+from support import bus, counters
 from support.life import DEVICE, reach_peer, reattach, works
 from support.registers import FW_PHY0, ICS, ICS_LSC, STATUS, SW_FW_SYNC, Registers, txdctl
 
@@ -15,8 +15,6 @@ from harness.health import KernelLog, left_behind, reports
 from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, is_silent, ping, tcp_stream
-
-pytestmark = STANDARD
 
 TXDCTL_ENABLE = 1 << 25
 LATE_PAGES = Path(__file__).parent / "support/late_pages"

@@ -7,7 +7,6 @@ Nothing may come of it: no report, nobody stuck, and the administrator's last wo
 from __future__ import annotations
 
 import pytest
-from support import STANDARD
 from support.load import mailbox_flood, running
 from support.mailbox import VF_RESET, raw_vfs
 from support.registers import Filters
@@ -16,7 +15,6 @@ from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan
 from harness.traffic import frames, ping
 
 pytestmark = [
-    STANDARD,
     pytest.mark.driver("igb_rs"),
     pytest.mark.timeout(300),
     pytest.mark.watched("kcsan", "rt"),

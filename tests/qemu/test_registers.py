@@ -2,14 +2,11 @@
 """The driver touches only registers the device model knows, but for an explained list."""
 
 import pytest
-from support import STANDARD
 from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers
 
 from harness.health import ModelTrace
 from harness.topology import PEER, PF_HOST, Lan
 from harness.traffic import frames, ping
-
-pytestmark = STANDARD
 
 DRV_LOAD = 1 << 28
 PFRSTD = 1 << 14

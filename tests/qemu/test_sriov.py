@@ -4,14 +4,11 @@
 import itertools
 
 import pytest
-from support import STANDARD
 from support.mailbox import raw_vfs
 from support.registers import Filters
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import frames, mac_of, ping, tcp_stream
-
-pytestmark = STANDARD
 
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 LOAD_AND_NUMVFS = 20

@@ -4,15 +4,13 @@
 import json
 
 import pytest
-from support import STANDARD, counters
+from support import counters
 from support.life import DEVICE, rebind_vf
 from support.mailbox import raw_vfs
 from support.upstream import Upstream
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, tcp_stream
-
-pytestmark = STANDARD
 
 SIZE, COUNT = 500, 300
 # Other packets that may pass during a test: neighbour discovery and the like.

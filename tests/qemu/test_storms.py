@@ -6,7 +6,7 @@ Written for the kernel that watches; under the stock kernel they show that the d
 from __future__ import annotations
 
 import pytest
-from support import STANDARD, bus
+from support import bus
 from support.life import DEVICE, reach_peer, reattach
 from support.load import mailbox_flood, traffic
 from support.mailbox import VF_RESET, raw_vfs
@@ -15,7 +15,7 @@ from support.registers import Filters
 from harness.topology import PEER, PF, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, ping
 
-pytestmark = [STANDARD, pytest.mark.driver("igb_rs"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.driver("igb_rs"), pytest.mark.timeout(400)]
 
 DRIVER = "/sys/bus/pci/drivers/igb_rs"
 SIZES = range(60, 1515, 97)

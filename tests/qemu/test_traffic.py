@@ -4,13 +4,11 @@
 import re
 
 import pytest
-from support import STANDARD, counters
+from support import counters
 from support.wire import arrive, captured, tag, tcp_content, tcp_contents
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping, tcp_stream
-
-pytestmark = STANDARD
 
 BOTH_WAYS = ((PF_HOST, PEER), (PEER, PF_HOST))
 HEADER = 14

@@ -4,15 +4,13 @@
 import re
 
 import pytest
-from support import STANDARD, counters
+from support import counters
 from support.wire import tag, tcp_content, tcp_contents
 from support.xdp import OBJECT, Programs
 
 from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, Host
 from harness.traffic import frames, mac_of, ping, send_frames
-
-pytestmark = STANDARD
 
 # Around the shortest frame, the largest that is copied to be sent, and the largest of all.
 SIZES = [*range(60, 80), *range(250, 264), 512, 1024, *range(1500, 1515)]

@@ -3,7 +3,7 @@
 
 import pytest
 
-# The guest most tests run in, and one for what is as true with one CPU, which takes a quarter less of
-# this machine's time: the smallest host of our users.
-STANDARD = pytest.mark.guest()
+# For what is as true with one CPU, which takes a quarter less of this machine's time: the smallest host
+# of our users. And the usual guest, for a test among those.
 ONE_CPU = pytest.mark.guest(smp=1)
+TWO_CPUS = pytest.mark.guest()
