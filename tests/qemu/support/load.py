@@ -13,6 +13,8 @@ from harness.topology import PEER, PF_HOST, Host, Lan
 from .mailbox import RawVf
 
 FOREVER = 3600
+# Line of a log between two passes of a loop.
+PASSED = "pass"
 # Frames that are no accident.
 FLOW = 100
 
@@ -28,7 +30,13 @@ class Loop:
             f"{{ {command}; }} >/dev/null 2>&1 && echo {number} >>{self._log};"
             for number, command in enumerate(commands)
         )
-        self._job = guest.start(f"while :; do {steps} sleep 0.1; done", FOREVER, netns)
+        self._job = guest.start(
+            f"while :; do {steps} echo {PASSED} >>{self._log}; sleep 0.1; done", FOREVER, netns
+        )
+
+    def wait_passes(self, number: int):
+        """Until all commands were run so often."""
+        self._guest.wait_until(f"[ $(grep -c {PASSED} {self._log}) -ge {number} ]", 200)
 
     def end(self):
         """Fails if one of its processes cannot be killed."""
@@ -37,8 +45,8 @@ class Loop:
 
     def succeeded(self) -> set[str]:
         """The commands that did, at least once."""
-        numbers = self._guest.run(f"sort -u {self._log}").out.split()
-        return {self._commands[int(number)] for number in numbers}
+        lines = self._guest.run(f"sort -u {self._log}").out.split()
+        return {self._commands[int(line)] for line in lines if line != PASSED}
 
 
 @contextlib.contextmanager
