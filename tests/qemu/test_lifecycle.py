@@ -111,6 +111,7 @@ def test_reconfiguration_under_traffic(lan):
     assert works(lan) and frames(lan.guest, PF_HOST, PEER, range(60, 1515, 97)).perfect
 
 
+DATAGRAMS = 40
 RESIZE = ("ethtool -G dut rx 512 tx 512", "ethtool -G dut rx 256 tx 256")
 
 
@@ -141,13 +142,19 @@ def test_packets_wait_for_new_queues(lan):
     """What the stack is given while queues change is sent right afterwards, not with the next
     packet; and the driver gets none that it has no queue for."""
     before = counters.link(lan.guest)["tx_dropped"]
+    # The peer counts what comes for a port that nobody has. There is no next packet before that.
+    count = r"sed -n 's/^Udp: [0-9]* \([0-9]*\) .*/\1/p' /proc/net/snmp"
+    arrived = f"$(ip netns exec {PEER.netns} {count})"
     job = lan.guest.start(f"while :; do {RESIZE[0]}; {RESIZE[1]}; sleep 0.05; done", 300)
-    pings = lan.guest.run(f"ping -n -c 25 -i 1 -W 5 {PEER.ipv4}", timeout=120, check=False).out
-    flood = lan.guest.run(f"ping -q -f -w 5 {PEER.ipv4}", timeout=60, check=False).out
+    lan.guest.run(
+        f"n={arrived}; for i in $(seq {DATAGRAMS}); do echo $i >/dev/udp/{PEER.ipv4}/9; tries=0; "
+        f"until [ {arrived} -ge $((n + i)) ]; do "
+        'tries=$((tries + 1)); [ $tries -lt 50 ] || { echo "no datagram $i" >&2; exit 1; }; '
+        "sleep 0.1; done; done",
+        timeout=120,
+    )
+    flood = lan.guest.run(f"ping -q -f -w 2 {PEER.ipv4}", timeout=60, check=False).out
     job.kill()
-    times = [float(ms) for ms in re.findall(r"time=([\d.]+) ms", pings)]
-    assert len(times) > 10, pings
-    assert max(times) < 500 * lan.guest.slowness, pings
     assert counters.link(lan.guest)["tx_dropped"] == before, flood
     assert works(lan)
 
@@ -175,8 +182,9 @@ def test_transmit_hang(lan):
     registers = Registers(lan.guest)
     registers.access([("w", txdctl(queue), 0) for queue in range(16)])
     assert is_silent(lan.guest, PF_HOST, PEER.ipv4), "control: it does hang"
-    lan.guest.start("ping -f -w 25 192.0.2.2", timeout=40)
+    flood = lan.guest.start("ping -f -w 25 192.0.2.2", timeout=40)
     lan.guest.wait_until("ping -c 1 -W 1 -q 192.0.2.2", 30)
+    flood.kill()
     assert any(value & TXDCTL_ENABLE for value in registers.read(*map(txdctl, range(16))))
     assert works(lan)
     assert tcp_stream(lan.guest, PF_HOST, PEER).bytes > 1 << 20
