@@ -21,11 +21,6 @@
 
 /* Net device and its queues */
 
-void *nbh_netdev_priv(const struct net_device *dev)
-{
-	return netdev_priv(dev);
-}
-
 void nbh_set_netdev_dev(struct net_device *dev, struct device *parent)
 {
 	SET_NETDEV_DEV(dev, parent);
@@ -154,11 +149,6 @@ void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int 
 	netdev_txq_completed_mb(txq, pkts, bytes);
 }
 
-void nbh_txq_trans_cond_update(struct netdev_queue *txq)
-{
-	txq_trans_cond_update(txq);
-}
-
 /* NAPI */
 
 /* Unlike netif_napi_add_config(), refuses a second instance with the same index. */
@@ -196,11 +186,6 @@ void nbh_napi_schedule(struct napi_struct *napi)
 void nbh_napi_schedule_irqoff(struct napi_struct *napi)
 {
 	napi_schedule_irqoff(napi);
-}
-
-void nbh_napi_synchronize(struct napi_struct *napi)
-{
-	napi_synchronize(napi);
 }
 
 /* page_pool */
@@ -257,12 +242,6 @@ u32 nbh_page_pool_fill(struct page_pool *pool, struct nbh_rx_place *places, u32 
 void nbh_page_pool_put(struct page *page)
 {
 	page_pool_put_full_page(pp_page_to_nmdesc(page)->pp, page, false);
-}
-
-/* Gives a page back to its pool from the NAPI poll that owns the pool. */
-void nbh_page_pool_put_direct(struct page *page, unsigned int dma_sync_size)
-{
-	page_pool_put_page(pp_page_to_nmdesc(page)->pp, page, dma_sync_size, true);
 }
 
 /* Receive */

@@ -19,19 +19,9 @@ bool nbh_pci_bar_is_memory(struct pci_dev *pdev, int bar)
 	return pci_resource_flags(pdev, bar) & IORESOURCE_MEM;
 }
 
-bool nbh_pci_channel_offline(struct pci_dev *pdev)
-{
-	return pci_channel_offline(pdev);
-}
-
 bool nbh_pci_is_enabled(struct pci_dev *pdev)
 {
 	return pci_is_enabled(pdev);
-}
-
-bool nbh_device_may_wakeup(struct device *dev)
-{
-	return device_may_wakeup(dev);
 }
 
 /* The @n-th VF (from 0) of @pf with a reference taken, or NULL. */

@@ -22,9 +22,3 @@ struct workqueue_struct *nbh_alloc_workqueue(const char *name, unsigned int flag
 {
 	return alloc_workqueue("%s", flags, max_active, name);
 }
-
-/* One item at a time, in the order queued. */
-struct workqueue_struct *nbh_alloc_ordered_workqueue(const char *name, unsigned int flags)
-{
-	return alloc_ordered_workqueue("%s", flags, name);
-}

@@ -706,12 +706,6 @@ impl<D: Driver> Locked<D> {
         unsafe { netbind::netif_tx_disable(self.as_ptr()) };
     }
 
-    /// Re-evaluates the features.
-    pub fn update_features(&self) {
-        // SAFETY: the net device is valid, and RTNL is held.
-        unsafe { netbind::netdev_update_features(self.as_ptr()) };
-    }
-
     /// Links queues `index` to an instance of this device, or to none. The instance is kept until it
     /// is replaced, or the device is unregistered.
     pub(crate) fn link_napi(&self, index: u32, napi: Option<Arc<dyn napi::Instance>>) {

@@ -256,12 +256,8 @@ impl VectorSet {
     fn free_irq(&self, index: usize, action: &Action) {
         let Some(irq) = self.irq(index) else { return };
 
-        // SAFETY: By the type invariants of `Action`, `irq` is requested with this cookie. The
-        // hint goes first, as `free_irq()` complains of one that is left.
-        unsafe {
-            netbind::irq_clear_affinity_hint(irq);
-            netbind::free_irq(irq, action.cookie);
-        }
+        // SAFETY: By the type invariants of `Action`, `irq` is requested with this cookie.
+        unsafe { netbind::free_irq(irq, action.cookie) };
     }
 }
 
@@ -502,50 +498,6 @@ impl Registration {
     /// Returns the interrupt number.
     pub fn irq(&self) -> u32 {
         self.irq
-    }
-
-    /// Waits for a running handler to return. Process context.
-    pub fn synchronize(&self) {
-        self.with_irq(|irq| {
-            // SAFETY: `irq` is requested.
-            unsafe { netbind::synchronize_irq(irq) }
-        });
-    }
-
-    /// Turns the interrupt off and waits for a running handler to return. Process context.
-    ///
-    /// Calls count: it takes as many [`Registration::enable`] to undo them.
-    pub fn disable(&self) {
-        self.with_irq(|irq| {
-            // SAFETY: `irq` is requested.
-            unsafe { netbind::disable_irq(irq) }
-        });
-    }
-
-    /// Undoes one [`Registration::disable`]. Process context.
-    pub fn enable(&self) {
-        self.with_irq(|irq| {
-            // SAFETY: `irq` is requested. Enabling too often is a warning in the log.
-            unsafe { netbind::enable_irq(irq) }
-        });
-    }
-
-    /// Hints that the interrupt be served by the `n`-th CPU, counted from those near the device.
-    /// Process context.
-    pub fn spread(&self, n: u32) {
-        self.with_irq(|irq| {
-            // SAFETY: `irq` is requested on a vector of the device. Only a hint: a failure
-            // changes nothing.
-            unsafe { netbind::irq_hint_local_cpu(as_raw(&*self.set.dev), irq, n) };
-        });
-    }
-
-    /// Runs `f`, unless the device was unbound and the interrupt freed.
-    fn with_irq(&self, f: impl FnOnce(u32)) {
-        let table = self.set.table.lock();
-        if table.open {
-            f(self.irq);
-        }
     }
 }
 

@@ -13,7 +13,6 @@
 //! | [`lock`]      | a lock for what a hard interrupt shares with others |
 //! | [`dma`]       | memory shared with the device |
 //! | [`work`]      | deferred work that can be cancelled |
-//! | [`timer`]     | timers |
 //! | [`device`]    | net devices and their operations |
 //! | [`queue`]     | transmit queues: stopping, waking, byte limits, statistics |
 //! | [`napi`]      | polling |
@@ -29,7 +28,7 @@
 //!
 //! Two rules keep this sound although a driver may leak any value:
 //!
-//! - What the kernel calls back into (interrupts, work, timers, net devices, devlink instances) is
+//! - What the kernel calls back into (interrupts, work, net devices, devlink instances) is
 //!   ended when the device is unbound, whether or not its owner has been dropped (see
 //!   [`kernel::devres`]).
 //! - What the kernel only reads (mappings, memory) leaks along.
@@ -38,7 +37,6 @@
 #[allow(dead_code)]
 const __LOG_PREFIX: &[u8] = b"net\0";
 
-mod callback;
 pub mod debugfs;
 pub mod device;
 pub mod devlink;
@@ -56,7 +54,6 @@ pub mod queue;
 pub mod rtnl;
 pub mod skb;
 mod text;
-pub mod timer;
 pub mod tx;
 pub mod vf;
 pub mod work;

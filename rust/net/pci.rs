@@ -39,9 +39,7 @@ mod sriov;
 pub use self::{
     power::{
         CoreExt,
-        DeviceExt,
-        LinkStatus,
-        PowerState, //
+        DeviceExt, //
     },
     sriov::{
         DriverName,

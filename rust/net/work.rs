@@ -10,6 +10,7 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use core::{
+    cell::UnsafeCell,
     marker::PhantomData,
     mem::ManuallyDrop,
     ptr::NonNull, //
@@ -29,11 +30,6 @@ use kernel::{
     types::Opaque, //
 };
 
-use crate::callback::{
-    Callback,
-    Function, //
-};
-
 /// How the work queue is to treat its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flags(u32);
@@ -43,14 +39,6 @@ impl Flags {
     pub const NONE: Self = Self(0);
     /// By workers of high priority.
     pub const HIGHPRI: Self = Self(netbind::wq_flags_WQ_HIGHPRI);
-    /// Even when memory is so short that no worker can be made.
-    pub const MEM_RECLAIM: Self = Self(netbind::wq_flags_WQ_MEM_RECLAIM);
-
-    /// Returns the flags of either.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
 }
 
 /// A work queue of one's own. It ends with the last work item that uses it.
@@ -66,12 +54,6 @@ unsafe impl Send for WorkQueue {}
 unsafe impl Sync for WorkQueue {}
 
 impl WorkQueue {
-    /// Makes a queue that runs one item at a time, in the order scheduled. Process context.
-    pub fn ordered(name: &CStr, flags: Flags) -> Result<Arc<Self>> {
-        // SAFETY: `name` is a string, which is copied.
-        Self::own(unsafe { netbind::alloc_ordered_workqueue(name.as_char_ptr(), flags.0) })
-    }
-
     /// Makes a queue that runs up to `max_active` items at a time on any CPUs; 0 for as many as
     /// there usually are. Process context.
     pub fn unbound(name: &CStr, flags: Flags, max_active: u16) -> Result<Arc<Self>> {
@@ -104,8 +86,6 @@ pub enum Queue {
     System,
     /// On any CPU.
     Unbound,
-    /// On the CPU that schedules it, by a worker of high priority.
-    Highpri,
     /// On a queue of its own.
     Own(Arc<WorkQueue>),
 }
@@ -117,10 +97,68 @@ impl Queue {
             match self {
                 Self::System => netbind::system_percpu_wq,
                 Self::Unbound => netbind::system_dfl_wq,
-                Self::Highpri => netbind::system_highpri_wq,
                 Self::Own(queue) => queue.0.as_ptr(),
             }
         }
+    }
+}
+
+/// A function, and what it runs on.
+trait Run: Send + Sync {
+    fn run(&self, handle: &Handle);
+}
+
+struct Target<T> {
+    data: Arc<T>,
+    run: fn(&Arc<T>, &Handle),
+}
+
+impl<T: Send + Sync> Run for Target<T> {
+    fn run(&self, handle: &Handle) {
+        (self.run)(&self.data, handle);
+    }
+}
+
+/// What a work item runs, without its type; nothing before it is bound.
+struct Callback(UnsafeCell<Option<KBox<dyn Run>>>);
+
+// SAFETY: A `dyn Run` is `Send` and `Sync`.
+unsafe impl Send for Callback {}
+// SAFETY: As above; whoever changes the contents makes sure that nobody else accesses them.
+unsafe impl Sync for Callback {}
+
+impl Callback {
+    /// Runs what there is.
+    ///
+    /// # Safety
+    ///
+    /// Nobody calls [`Callback::set`] or [`Callback::clear`] meanwhile.
+    #[inline]
+    unsafe fn run(&self, handle: &Handle) {
+        // SAFETY: By the safety requirements of this function.
+        if let Some(target) = unsafe { &*self.0.get() } {
+            target.run(handle);
+        }
+    }
+
+    /// Sets what there is.
+    ///
+    /// # Safety
+    ///
+    /// Nobody calls any method meanwhile.
+    unsafe fn set(&self, function: KBox<dyn Run>) {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { *self.0.get() = Some(function) };
+    }
+
+    /// Drops what there is.
+    ///
+    /// # Safety
+    ///
+    /// Nobody calls any method meanwhile.
+    unsafe fn clear(&self) {
+        // SAFETY: By the safety requirements of this function.
+        drop(unsafe { (*self.0.get()).take() });
     }
 }
 
@@ -136,7 +174,7 @@ impl Queue {
 struct Item {
     #[pin]
     dwork: Opaque<netbind::delayed_work>,
-    callback: Callback<Handle>,
+    callback: Callback,
     queue: Queue,
     // Below what uses them.
     #[pin]
@@ -158,7 +196,7 @@ impl Item {
                 work_key <- LockClassKey::new_dynamic(),
                 timer_key <- LockClassKey::new_dynamic(),
                 dwork: Opaque::uninit(),
-                callback: Callback::empty(),
+                callback: Callback(UnsafeCell::new(None)),
                 queue,
             }),
             GFP_KERNEL,
@@ -254,7 +292,7 @@ impl Work {
         data: Arc<T>,
         run: fn(&Arc<T>, &Handle),
     ) -> Result<Bound<T>> {
-        let function = Function::new(data, run)?;
+        let function: KBox<dyn Run> = KBox::new(Target { data, run }, GFP_KERNEL)?;
 
         // Keeps the device from being unbound meanwhile, or tells that it was.
         let end = self.end.try_access().ok_or(ENODEV)?;
@@ -294,13 +332,6 @@ impl<T> Bound<T> {
         // SAFETY: The item is initialised.
         unsafe { netbind::flush_delayed_work(self.work.item.dwork.get()) };
     }
-
-    /// Unschedules the item and waits until it does not run. It can be scheduled again. Process
-    /// context; not from within the item.
-    pub fn cancel_sync(&self) {
-        // SAFETY: The item is initialised.
-        unsafe { netbind::cancel_delayed_work_sync(self.work.item.dwork.get()) };
-    }
 }
 
 /// Schedules a work item. All methods: any context.
@@ -310,7 +341,15 @@ pub struct Handle(Arc<Item>);
 impl Handle {
     /// Has the item run as soon as possible, once, however often it has been scheduled.
     pub fn schedule(&self) {
-        self.modify(0);
+        // SAFETY: As in `schedule_after`.
+        unsafe {
+            netbind::mod_delayed_work_on(
+                CPU_UNBOUND,
+                self.0.queue.as_raw(),
+                self.0.dwork.get(),
+                0,
+            )
+        };
     }
 
     /// Has the item run `delay` from now, unless it is already scheduled.
@@ -326,36 +365,13 @@ impl Handle {
             )
         };
     }
-
-    /// Has the item run `delay` from now, and not when it was scheduled for, if it was.
-    pub fn reschedule(&self, delay: Delta) {
-        self.modify(jiffies(delay));
-    }
-
-    /// Unschedules the item, without waiting for it if it runs.
-    pub fn cancel(&self) {
-        // SAFETY: The item is initialised.
-        unsafe { netbind::cancel_delayed_work(self.0.dwork.get()) };
-    }
-
-    fn modify(&self, delay: c_ulong) {
-        // SAFETY: As in `schedule_after`.
-        unsafe {
-            netbind::mod_delayed_work_on(
-                CPU_UNBOUND,
-                self.0.queue.as_raw(),
-                self.0.dwork.get(),
-                delay,
-            )
-        };
-    }
 }
 
 /// `WORK_CPU_UNBOUND`: no CPU in particular.
 const CPU_UNBOUND: c_int = netbind::WORK_CPU_UNBOUND;
 
 /// Rounds a delay up to jiffies; a negative one is none.
-pub(crate) fn jiffies(delay: Delta) -> c_ulong {
+fn jiffies(delay: Delta) -> c_ulong {
     let millis = u32::try_from(delay.as_millis_ceil().max(0)).unwrap_or(u32::MAX);
     // SAFETY: No preconditions.
     unsafe { netbind::__msecs_to_jiffies(millis) }
@@ -406,21 +422,6 @@ mod tests {
     }
 
     #[test]
-    fn cancelled_work_does_not_run_but_can_be_scheduled_again() -> Result {
-        let parent = Parent::new()?;
-        let counter = Counter::new()?;
-        let work = bound(&parent, &counter)?;
-        work.handle().schedule_after(LATER);
-        work.cancel_sync();
-        work.flush();
-        assert_eq!(counter.get(), 0);
-        work.handle().schedule();
-        work.flush();
-        assert_eq!(counter.get(), 1);
-        Ok(())
-    }
-
-    #[test]
     fn dropping_it_lets_go_of_what_it_runs_on() -> Result {
         let parent = Parent::new()?;
         let counter = Counter::new()?;
@@ -454,7 +455,7 @@ mod tests {
     fn a_queue_of_its_own_ends_after_its_work() -> Result {
         let parent = Parent::new()?;
         let counter = Counter::new()?;
-        let queue = WorkQueue::ordered(c"test", Flags::MEM_RECLAIM)?;
+        let queue = WorkQueue::unbound(c"test", Flags::HIGHPRI, 1)?;
         let work = Work::new(parent.device(), c"test", Queue::Own(queue))?
             .bind(Arc::new(counter.owner(), GFP_KERNEL)?, |owner, _| {
                 owner.count()
