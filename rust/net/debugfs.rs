@@ -28,6 +28,10 @@ use kernel::{
     sync::Arc, //
 };
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/debugfs.rs"]
+mod test;
+
 /// Writes the text of a file. Process context, may sleep; called anew for each reader, and again if
 /// the text turns out to be longer than the buffer.
 pub type Show<T> = fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result;
@@ -154,56 +158,5 @@ impl<T: Send + Sync + 'static> Directory<T> {
     ) -> Result<Self> {
         let open = Open::new(name, data, files)?;
         Ok(Self(Devres::new(dev, Ok::<_, Error>(open))?))
-    }
-}
-
-#[kunit_tests(net_debugfs)]
-mod tests {
-    use super::*;
-    use crate::kunit::{
-        Counter,
-        Owner,
-        Parent, //
-    };
-
-    fn show(owner: &Owner, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        owner.count();
-        writeln!(f, "shown")
-    }
-
-    #[test]
-    fn what_a_directory_shows_goes_with_it() -> Result {
-        let (parent, counter) = (Parent::new()?, Counter::new()?);
-        // The second time shows that the first one left nothing.
-        for _ in 0..2 {
-            let owner = Arc::new(counter.owner(), GFP_KERNEL)?;
-            let dir = Directory::new(
-                parent.device(),
-                c"net_debugfs_test",
-                &owner,
-                &[(c"one", show), (c"two", show)],
-            )?;
-            drop(owner);
-            assert_eq!(counter.owners(), 1);
-            drop(dir);
-            assert_eq!(counter.owners(), 0);
-        }
-        Ok(())
-    }
-
-    #[test]
-    fn two_files_of_one_name_are_refused_and_leave_nothing() -> Result {
-        let (parent, counter) = (Parent::new()?, Counter::new()?);
-        let owner = Arc::new(counter.owner(), GFP_KERNEL)?;
-        let refused = Directory::new(
-            parent.device(),
-            c"net_debugfs_test",
-            &owner,
-            &[(c"one", show), (c"one", show)],
-        );
-        assert!(refused.is_err());
-        drop(owner);
-        assert_eq!(counter.owners(), 0);
-        Ok(())
     }
 }

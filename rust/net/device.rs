@@ -57,6 +57,7 @@ use kernel::{
 
 mod ops;
 #[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/device.rs"]
 mod test;
 
 /// A transmit queue's state: what `xmit` fills.

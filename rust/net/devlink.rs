@@ -21,6 +21,9 @@ use kernel::{
 
 mod health;
 mod param;
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/devlink.rs"]
+mod test;
 
 pub use self::{
     health::{
@@ -223,55 +226,4 @@ impl<T: Driver> Drop for Shown<T> {
 unsafe fn data_of<'a, T: Driver>(devlink: *mut netbind::devlink) -> &'a T {
     // SAFETY: By the type invariants of `Shown`.
     unsafe { &**netbind::devlink_priv(devlink).cast::<*const T>() }
-}
-
-#[kunit_tests(net_devlink)]
-mod tests {
-    use super::*;
-    use crate::kunit::Parent;
-
-    /// A device with one part that can be ill.
-    struct Part;
-
-    impl Driver for Part {
-        const PARAMS: &'static [Param<Self>] = &[];
-        const REPORTERS: &'static [&'static CStr] = &[c"part"];
-
-        fn diagnose(&self, _reporter: usize, _out: &mut Diagnosis<'_>) -> Result {
-            Ok(())
-        }
-    }
-
-    fn show(parent: &Parent, reporters: &Reporters) -> Result<Registration<Part>> {
-        let data = Arc::new(Part, GFP_KERNEL)?;
-        Registration::new(parent.device(), data, reporters.clone())
-    }
-
-    #[test]
-    fn reporters_are_those_of_one_registration() -> Result {
-        let parent = Parent::new()?;
-        let reporters = Reporters::new()?;
-        let shown = show(&parent, &reporters)?;
-        // Neither a failed registration nor its end takes them away.
-        let other = Parent::named(c"net-kunit-other")?;
-        assert_eq!(show(&other, &reporters).err(), Some(EBUSY));
-        reporters.lock().error(0, c"test");
-        reporters.lock().healthy(0);
-        drop(shown);
-        reporters.lock().error(0, c"nobody");
-        drop(show(&other, &reporters)?);
-        Ok(())
-    }
-
-    #[test]
-    fn ends_when_the_device_is_unbound() -> Result {
-        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
-        let reporters = Reporters::new()?;
-        let shown = show(&parent, &reporters)?;
-        drop(parent);
-        // As they are nobody's, though `shown` is still there.
-        drop(show(&other, &reporters)?);
-        drop(shown);
-        Ok(())
-    }
 }

@@ -31,6 +31,10 @@ use kernel::{
 
 use crate::pci::as_raw;
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/irq.rs"]
+mod test;
+
 pub use kernel::irq::IrqReturn;
 
 /// What serves an interrupt.
@@ -504,25 +508,5 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         self.set.free(self.index);
-    }
-}
-
-#[kunit_tests(net_irq)]
-mod tests {
-    use super::*;
-    use crate::kunit::Parent;
-
-    #[test]
-    fn the_vectors_of_a_device_are_claimed_once() -> Result {
-        let parent = Parent::new()?;
-        let claim = Claim::new(parent.device())?;
-        assert_eq!(Claim::new(parent.device()).err(), Some(EBUSY));
-        drop(claim);
-        let claim = Claim::new(parent.device())?;
-        drop(parent);
-        drop(claim);
-        // A binding starts anew.
-        drop(Claim::new(Parent::new()?.device())?);
-        Ok(())
     }
 }

@@ -44,6 +44,7 @@ pub mod dma;
 pub mod ethtool;
 pub mod irq;
 #[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/kunit.rs"]
 mod kunit;
 pub mod lock;
 pub mod mmio;

@@ -17,6 +17,10 @@ use kernel::{
     prelude::*, //
 };
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/skb.rs"]
+mod test;
+
 /// An owned `struct sk_buff`.
 ///
 /// Dropping it frees the packet as *lost*. A packet that was sent is given back with
@@ -388,85 +392,5 @@ impl RxMeta {
             vlan_tci: self.vlan_tci,
             queue,
         }
-    }
-}
-
-#[kunit_tests(net_skb)]
-mod tests {
-    use super::*;
-    use crate::kunit::{
-        freed_by,
-        packet, //
-    };
-
-    #[test]
-    fn is_freed_once_whichever_way_it_ends() -> Result {
-        let dropped = freed_by(|| packet(60).map(drop))?;
-        assert_eq!(dropped, 1);
-        let consumed =
-            freed_by(|| packet(60).map(|skb| skb.consume(&napi::TxContext::for_test())))?;
-        assert_eq!(consumed, 1);
-        Ok(())
-    }
-
-    #[test]
-    fn given_up_and_taken_back_it_is_still_there() -> Result {
-        let skb = packet(60)?;
-        // SAFETY: the reference is the one `into_raw` gave up.
-        let skb = unsafe { SkBuff::from_raw(skb.into_raw()) };
-        assert_eq!(skb.len(), 60);
-        assert_eq!(skb.buffers(), 1);
-        assert_eq!(freed_by(|| Ok(drop(skb)))?, 1);
-        Ok(())
-    }
-
-    #[test]
-    fn only_the_length_is_taken_out_of_the_checksum_of_what_is_segmented() -> Result {
-        const HEADERS: u32 = 14 + 20 + 8;
-        const PAYLOAD: u32 = 200;
-        let mut skb = packet(HEADERS + PAYLOAD)?;
-        // Of a destination that is in no header.
-        let seed = 0x1234_u16;
-        let udp_len = 8 + PAYLOAD as u16;
-        // SAFETY: the packet is ours, and has room for the headers.
-        unsafe { netbind::kunit_udp_gso(skb.as_ptr(), 100, (seed + udp_len).to_be()) };
-        let offload = skb.prepare_offload()?.ok_or(EINVAL)?;
-        assert_eq!((offload.mac_len, offload.ip_len), (14, 20));
-        assert_eq!(
-            offload.gso.map(|gso| (gso.size, gso.l4_len)),
-            Some((100, 8))
-        );
-        // SAFETY: the packet has a transport header.
-        let check = unsafe { netbind::kunit_udp_check(skb.as_ptr()) };
-        assert_eq!(u16::from_be(check), seed);
-        Ok(())
-    }
-
-    #[test]
-    fn padding_adds_zeroes_and_keeps_the_packet() -> Result {
-        let kept = freed_by(|| {
-            let skb = packet(14)?.pad_to(60)?;
-            assert_eq!((skb.len(), skb.head_len()), (60, 60));
-            // SAFETY: the packet has 60 linear bytes.
-            let bytes = unsafe { core::slice::from_raw_parts((*skb.as_ptr()).data, 60) };
-            assert!(bytes[..14].iter().all(|&byte| byte == 0xff));
-            assert!(bytes[14..].iter().all(|&byte| byte == 0));
-            Ok(())
-        })?;
-        assert_eq!(kept, 1);
-        Ok(())
-    }
-
-    #[test]
-    fn padding_beyond_any_frame_is_refused() -> Result {
-        for len in [MAX_PADDED + 1, 1 << 31, u32::MAX] {
-            let freed = freed_by(|| {
-                assert_eq!(packet(14)?.pad_to(len).err(), Some(EINVAL));
-                Ok(())
-            })?;
-            assert_eq!(freed, 1);
-        }
-        assert_eq!(packet(14)?.pad_to(MAX_PADDED)?.len(), MAX_PADDED);
-        Ok(())
     }
 }

@@ -41,6 +41,10 @@ use kernel::{
     },
 };
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/tx.rs"]
+mod test;
+
 /// Linear packets up to this length are copied to memory that is mapped once and for all:
 /// copying four cache lines is cheaper than mapping and unmapping a buffer.
 pub const COPY_LIMIT: u32 = 256;
@@ -733,105 +737,5 @@ impl Consumer {
             }
             position = position.wrapping_add(1);
         }
-    }
-}
-
-#[kunit_tests(net_tx)]
-mod tests {
-    use super::*;
-    use crate::kunit::{
-        frame,
-        freed_by,
-        packet,
-        Parent, //
-    };
-
-    const SLOTS: u32 = 16;
-    const LEN: u32 = 60;
-
-    fn netpoll() -> napi::TxContext<'static> {
-        napi::TxContext::for_test()
-    }
-
-    /// For frames alone: a test is not in softirq context.
-    fn in_poll() -> napi::TxContext<'static> {
-        napi::TxContext::with_budget_for_test(64)
-    }
-
-    fn count(skbs: u32, bytes: u32) -> Reaped {
-        Reaped { skbs, bytes }
-    }
-
-    #[test]
-    fn without_a_budget_frames_stay() -> Result {
-        let parent = Parent::new()?;
-        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
-        assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
-        assert_eq!(
-            consumer.reap(&netpoll(), SLOTS, |_| true),
-            Reaped::default()
-        );
-        assert_eq!(producer.free(), SLOTS - 1);
-        assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, LEN));
-        assert_eq!(producer.free(), SLOTS);
-        Ok(())
-    }
-
-    /// `push` of a packet of `len` bytes behind `lead` contexts; whether it was taken.
-    fn push(producer: &mut Producer, len: u32, lead: u32) -> Result<bool> {
-        let layout = Layout {
-            lead,
-            max_len: 4096,
-            bytes: len,
-        };
-        Ok(producer
-            .push(TxQueue::for_test(), packet(len)?, layout, |_| ())
-            .is_ok())
-    }
-
-    #[test]
-    fn a_packet_whose_contexts_do_not_fit_leaves_the_consumers_slots_alone() -> Result {
-        const MAPPED: u32 = COPY_LIMIT + 1;
-        let parent = Parent::new()?;
-        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
-        for _ in 1..SLOTS {
-            assert!(push(&mut producer, MAPPED, 0)?);
-        }
-        // One slot is free: the packet is given back, whatever its length.
-        for lead in 1..=SLOTS {
-            assert!(!push(&mut producer, MAPPED, lead)?);
-            assert!(!push(&mut producer, LEN, lead)?);
-        }
-        for position in 0..SLOTS - 1 {
-            // SAFETY: nobody else uses the table.
-            let slot = unsafe { &*producer.table.slot(position) };
-            assert!(slot.mapping == Mapping::Streaming && slot.skb.is_some());
-        }
-        assert!(push(&mut producer, MAPPED, 0)?);
-        let reaped = freed_by(|| {
-            assert_eq!(
-                consumer.reap(&netpoll(), SLOTS, |_| true),
-                count(SLOTS, SLOTS * MAPPED)
-            );
-            Ok(())
-        })?;
-        assert_eq!(reaped, SLOTS as usize);
-        Ok(())
-    }
-
-    #[test]
-    fn what_is_not_done_stays() -> Result {
-        let parent = Parent::new()?;
-        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
-        for _ in 0..3 {
-            assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
-        }
-        assert_eq!(
-            consumer.reap(&in_poll(), SLOTS, |last| last < 2),
-            count(2, 2 * LEN)
-        );
-        assert_eq!(producer.free(), SLOTS - 1);
-        // The last one goes with the table.
-        Ok(())
     }
 }

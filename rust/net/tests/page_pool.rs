@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Unit tests of page pools.
+
+use super::*;
+
+#[kunit_tests(net_page_pool)]
+mod tests {
+    use super::*;
+    use crate::kunit::{
+        register,
+        Counter,
+        Dummy,
+        Owner,
+        Parent,
+        QUEUES, //
+    };
+    use crate::{
+        device::Registration,
+        rtnl,
+        xdp::RxQueue, //
+    };
+
+    /// What a test does with its pool, in the context it is made for: a poll. The result is
+    /// whether all of it was as expected.
+    type Step = fn(&mut PagePool, &mut napi::Context<'_>) -> bool;
+
+    struct Once {
+        pool: PagePool,
+        step: Step,
+        good: Owner,
+    }
+
+    impl napi::Poll for Once {
+        type Rearm = Owner;
+
+        fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            if (self.step)(&mut self.pool, cx) {
+                self.good.count();
+            }
+            0
+        }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+        fn rearm(rearm: &Owner) {
+            rearm.count();
+        }
+    }
+
+    fn config(buffer_len: u32) -> Config {
+        Config {
+            pages: 64,
+            buffer_len,
+            queue: 0,
+        }
+    }
+
+    fn napi(
+        parent: &Parent,
+        dev: &Registration<Dummy>,
+        counters: (&Counter, &Counter),
+        step: Step,
+        config: Config,
+    ) -> Result<napi::Napi<Once>> {
+        let rtnl = rtnl::lock();
+        let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+        napi::Napi::new(dev, 0, counters.1.owner(), |setup| {
+            Ok(Once {
+                pool: PagePool::new(parent.device(), setup, config)?,
+                step,
+                good: counters.0.owner(),
+            })
+        })
+    }
+
+    /// What `make` made in the setup of an instance that then is not to be had.
+    fn escaped<T>(
+        dev: &Registration<Dummy>,
+        done: &Counter,
+        make: impl FnOnce(&napi::Setup) -> Result<T>,
+    ) -> Result<T> {
+        let rtnl = rtnl::lock();
+        let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+        let mut made = None;
+        let failed = napi::Napi::<Once>::new(dev, 0, done.owner(), |setup| {
+            made = Some(make(setup)?);
+            Err(ENOMEM)
+        });
+        if failed.is_ok() {
+            return Err(EINVAL);
+        }
+        made.ok_or(EINVAL)
+    }
+
+    /// Whether `step` is content with what it finds in a poll.
+    fn holds_in_a_poll(step: Step) -> Result<bool> {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let (good, done) = (Counter::new()?, Counter::new()?);
+        let mut napi = napi(&parent, &dev, (&good, &done), step, config(2048))?;
+        napi.enable();
+        napi.scheduler().schedule();
+        let ended = done.reaches(1);
+        let _rtnl = rtnl::lock();
+        drop(napi);
+        Ok(ended && good.get() == 1)
+    }
+
+    #[test]
+    fn a_page_given_back_is_used_again() -> Result {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let Some(first) = pool.alloc(cx) else {
+                return false;
+            };
+            let address = first.dma_addr();
+            drop(first);
+            pool.alloc(cx)
+                .is_some_and(|again| again.dma_addr() == address)
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_owns_its_pages_and_gives_them_back() -> Result {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let (Some(first), Some(second)) = (pool.alloc(cx), pool.alloc(cx)) else {
+                return false;
+            };
+            let addresses = [first.dma_addr(), second.dma_addr()];
+            let Some(mut skb) = first.into_skb(cx, 100) else {
+                return false;
+            };
+            if second.append_to(&mut skb, 28).is_err() || skb.len() != 128 {
+                return false;
+            }
+            let held = pool
+                .alloc(cx)
+                .is_some_and(|other| !addresses.contains(&other.dma_addr()));
+            drop(skb);
+            held && pool
+                .alloc(cx)
+                .is_some_and(|again| addresses.contains(&again.dma_addr()))
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_full_packet_takes_no_more() -> Result {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let Some(mut skb) = pool.alloc(cx).and_then(|page| page.into_skb(cx, 100)) else {
+                return false;
+            };
+            while skb.has_room() {
+                let Some(page) = pool.alloc(cx) else {
+                    return false;
+                };
+                if page.append_to(&mut skb, 100).is_err() {
+                    return false;
+                }
+            }
+            pool.alloc(cx)
+                .is_some_and(|page| page.append_to(&mut skb, 100).is_err())
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pool_may_outlive_the_napi_it_was_made_for() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let done = Counter::new()?;
+        let (page, pool) = escaped(&dev, &done, |setup| {
+            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+            let page = pool.alloc(setup).ok_or(ENOMEM)?;
+            Ok((page, pool))
+        })?;
+        assert_eq!(done.owners(), 1);
+        drop(page);
+        drop(pool);
+        assert_eq!(done.owners(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn programs_see_a_queue_that_keeps_the_napi_of_its_pool() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let done = Counter::new()?;
+        let queue = escaped(&dev, &done, |setup| {
+            let pool = PagePool::new(parent.device(), setup, config(2048))?;
+            // The pool is destroyed when the queue lets go of it, and looks at its NAPI then.
+            RxQueue::new(setup, &pool, 0)
+        })?;
+        assert_eq!(done.owners(), 1);
+        drop(queue);
+        assert_eq!(done.owners(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pool_is_not_used_in_the_poll_of_another_instance() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let (good, done) = (Counter::new()?, Counter::new()?);
+        let mut pool = escaped(&dev, &done, |setup| {
+            PagePool::new(parent.device(), setup, config(2048))
+        })?;
+        let mut second = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::new(dev, 1, done.owner(), |setup| {
+                assert!(pool.alloc(setup).is_none());
+                assert!(!RxPages::new(16)?.fill(&mut pool, setup, |_, _| ()));
+                Ok(Once {
+                    pool,
+                    step: |pool, cx| pool.alloc(cx).is_none(),
+                    good: good.owner(),
+                })
+            })?
+        };
+        second.enable();
+        second.scheduler().schedule();
+        assert!(done.reaches(1));
+        let _rtnl = rtnl::lock();
+        drop(second);
+        assert_eq!(good.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_without_a_mac_header_in_its_first_buffer_is_dropped() -> Result {
+        assert!(holds_in_a_poll(|pool, cx| {
+            let (Some(first), Some(second)) = (pool.alloc(cx), pool.alloc(cx)) else {
+                return false;
+            };
+            let addresses = [first.dma_addr(), second.dma_addr()];
+            let Some(mut skb) = first.into_skb(cx, netbind::ETH_HLEN - 1) else {
+                return false;
+            };
+            if second.append_to(&mut skb, 100).is_err() {
+                return false;
+            }
+            cx.receive(skb, 0, RxMeta::default());
+            pool.alloc(cx)
+                .is_some_and(|again| addresses.contains(&again.dma_addr()))
+        })?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_buffer_longer_than_a_page_is_refused() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let counters = (Counter::new()?, Counter::new()?);
+        let refused = napi(
+            &parent,
+            &dev,
+            (&counters.0, &counters.1),
+            |_, _| true,
+            config(ROOM + 1),
+        );
+        assert!(refused.is_err());
+        assert_eq!(counters.1.owners(), 0);
+        Ok(())
+    }
+}
