@@ -23,18 +23,11 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
-use crate::device::{
+use crate::netdev::{
     Device,
-    Driver,
     Locked, //
 };
-use core::{
-    marker::PhantomData,
-    sync::atomic::{
-        AtomicU32,
-        Ordering, //
-    },
-};
+use core::marker::PhantomData;
 
 mod channels;
 mod coalesce;
@@ -118,7 +111,7 @@ pub struct Table<D> {
     _driver: PhantomData<fn() -> D>,
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// The table that lists nothing.
     pub const fn new() -> Self {
         Self {
@@ -128,52 +121,25 @@ impl<D: Driver> Table<D> {
     }
 }
 
-impl<D: Driver> Default for Table<D> {
+impl<D> Default for Table<D> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// The ethtool operations of the net devices of `D`; those of `()` are none.
-pub trait Ops<D: Driver>: Sized + 'static {
+pub trait Ops<D>: Sized + 'static {
     /// What there is.
     const TABLE: Table<D>;
 }
 
-impl<D: Driver> Ops<D> for () {
+impl<D> Ops<D> for () {
     const TABLE: Table<D> = Table::new();
 }
 
 /// Returns the table of `E` as `struct net_device` wants it.
-pub(crate) fn raw<D: Driver, E: Ops<D>>() -> &'static netbind::ethtool_ops {
+pub(crate) fn raw<D, E: Ops<D>>() -> &'static netbind::ethtool_ops {
     const { &E::TABLE.ops }
-}
-
-/// What is remembered of a net device between two calls of its operations.
-///
-/// The kernel asks how many strings there are, allocates room for them, and asks for the
-/// strings, without saying how much room there is.
-pub(crate) struct State {
-    statistics: AtomicU32,
-}
-
-impl State {
-    pub(crate) const fn new() -> Self {
-        Self {
-            statistics: AtomicU32::new(0),
-        }
-    }
-
-    /// Notes that the kernel was told of `count` statistics.
-    fn set_statistics(&self, count: u32) {
-        self.statistics.store(count, Ordering::Relaxed);
-    }
-
-    /// Returns for how many names of statistics there is room. RTNL, or the lock of the net
-    /// device, is held since the kernel was told.
-    fn statistics(&self) -> u32 {
-        self.statistics.load(Ordering::Relaxed)
-    }
 }
 
 /// `struct net_device` as the kernel's own bindings know it: opaque.
@@ -185,7 +151,7 @@ type RawDevice = kernel::bindings::net_device;
 ///
 /// As of [`Locked::from_raw`]: `dev` is a net device of `D`, as it is in an operation of a
 /// [`Table<D>`](Table), and `'a` ends with the operation.
-unsafe fn device<'a, D: Driver>(dev: *mut RawDevice) -> &'a Locked<D> {
+unsafe fn device<'a, D>(dev: *mut RawDevice) -> &'a Locked<D> {
     // SAFETY: By the safety requirements of this function. The operations run under RTNL, as the net
     // devices of this crate ask for no lock of their own.
     unsafe { Locked::from_raw(dev.cast()) }

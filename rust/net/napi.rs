@@ -5,11 +5,12 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    device::{
-        self,
+    irq,
+    netdev::{
+        Hold,
+        Instance,
         Locked, //
     },
-    irq,
     queue::Completions, //
 };
 use core::{
@@ -191,7 +192,7 @@ struct Inner<P: Poll> {
     napi: Opaque<netbind::napi_struct>,
     poll: UnsafeCell<Option<P>>,
     rearm: P::Rearm,
-    dev: device::Hold,
+    dev: Hold,
     index: u32,
     /// That of number `index`, which lives as long as `dev`.
     queue: NonNull<netbind::netdev_queue>,
@@ -257,11 +258,6 @@ impl<P: Poll> Inner<P> {
     }
 }
 
-/// The memory of a NAPI instance, whatever it polls.
-pub(crate) trait Instance: Send + Sync {
-    fn as_ptr(&self) -> *mut netbind::napi_struct;
-}
-
 impl<P: Poll> Instance for Inner<P> {
     fn as_ptr(&self) -> *mut netbind::napi_struct {
         self.napi.get()
@@ -279,9 +275,9 @@ impl Setup {
     }
 
     /// A reference to the net device that will be polled.
-    pub(crate) fn hold_device(&self) -> device::Hold {
+    pub(crate) fn hold_device(&self) -> Hold {
         // SAFETY: the NAPI is registered, so it has a net device, which is held.
-        unsafe { device::Hold::new((*self.0.as_ptr()).dev) }
+        unsafe { Hold::new((*self.0.as_ptr()).dev) }
     }
 }
 
@@ -307,7 +303,7 @@ impl<P: Poll> Napi<P> {
     ///
     /// `ENOMEM`, `EINVAL` if the device has no such queues, `EBUSY` if there is an instance with this
     /// index, and what `make` returns.
-    pub fn new<D: device::Driver>(
+    pub fn new<D>(
         dev: &Locked<D>,
         index: u32,
         rearm: P::Rearm,
@@ -397,14 +393,14 @@ impl<P: Poll> Napi<P> {
     ///
     /// The device keeps the instance in memory until [`Napi::unlink_queues`], or another takes its
     /// place, or the device is unregistered; also when this is dropped before.
-    pub fn link_queues<D: device::Driver>(&self, dev: &Locked<D>) {
+    pub fn link_queues<D>(&self, dev: &Locked<D>) {
         if dev.as_ptr() == self.inner.dev.as_ptr() {
             dev.link_napi(self.inner.index, Some(self.inner.clone()));
         }
     }
 
     /// Takes the links of [`Napi::link_queues`] back.
-    pub fn unlink_queues<D: device::Driver>(&self, dev: &Locked<D>) {
+    pub fn unlink_queues<D>(&self, dev: &Locked<D>) {
         if dev.as_ptr() == self.inner.dev.as_ptr() {
             dev.link_napi(self.inner.index, None);
         }

@@ -38,10 +38,11 @@
 const __LOG_PREFIX: &[u8] = b"net\0";
 
 pub mod debugfs;
-pub mod device;
 pub mod devlink;
 pub mod dma;
+mod driver;
 pub mod ethtool;
+mod features;
 pub mod irq;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/kunit.rs"]
@@ -49,13 +50,49 @@ mod kunit;
 pub mod lock;
 pub mod mmio;
 pub mod napi;
+mod netdev;
+mod ops;
 pub mod page_pool;
 pub mod pci;
 pub mod queue;
+mod registration;
 pub mod rtnl;
 pub mod skb;
 mod text;
+mod transmit;
 pub mod tx;
 pub mod vf;
 pub mod work;
 pub mod xdp;
+
+/// Net devices: allocation, registration, and the operations a driver implements.
+///
+/// The parts, from below: the device itself, its features, the transmit path, the operations, the
+/// life of a device.
+pub mod device {
+    pub use crate::{
+        driver::{
+            default_queues,
+            rss_key,
+            AddrList,
+            Config,
+            Driver,
+            LinkStats,
+            PacketShape, //
+        },
+        features::Features,
+        netdev::{
+            Device,
+            Locked,
+            Name, //
+        },
+        registration::{
+            Registration,
+            Unregistered, //
+        },
+        transmit::{
+            Transmit,
+            TxHandle, //
+        },
+    };
+}

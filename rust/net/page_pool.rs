@@ -6,6 +6,7 @@
 
 use crate::{
     napi,
+    netdev::Instance,
     skb::{
         RxMeta,
         RxSkb, //
@@ -97,7 +98,7 @@ pub struct PagePool {
     ptr: NonNull<netbind::page_pool>,
     napi: *mut netbind::napi_struct,
     /// The pool looks at its NAPI's state until it is destroyed.
-    instance: Arc<dyn napi::Instance>,
+    instance: Arc<dyn Instance>,
 }
 
 // SAFETY: a pool may be used from any CPU, by one user at a time.
@@ -139,7 +140,7 @@ impl PagePool {
     }
 
     /// Keeps the NAPI instance of the pool in memory.
-    pub(crate) fn instance(&self) -> Arc<dyn napi::Instance> {
+    pub(crate) fn instance(&self) -> Arc<dyn Instance> {
         self.instance.clone()
     }
 

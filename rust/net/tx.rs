@@ -282,9 +282,9 @@ pub struct Layout {
 /// ```
 ///
 /// ```compile_fail
-/// use net::{device::{Driver, TxHandle}, queue::TxQueue};
+/// use net::{device::{Transmit, TxHandle}, queue::TxQueue};
 ///
-/// fn keep<'a, D: Driver>(handle: &'a TxHandle<D>) -> Option<TxQueue<'a>> {
+/// fn keep<'a, T: Transmit>(handle: &'a TxHandle<T>) -> Option<TxQueue<'a>> {
 ///     handle.with(|_, queue| queue)
 /// }
 /// ```

@@ -14,10 +14,7 @@ use kernel::{
     prelude::*, //
 };
 
-use crate::device::{
-    Device,
-    Driver, //
-};
+use crate::netdev::Device;
 
 mod callbacks;
 mod switch;
@@ -208,7 +205,7 @@ pub struct VfStats {
 /// }
 /// ```
 #[vtable]
-pub trait Admin<D: Driver>: 'static {
+pub trait Admin<D>: 'static {
     /// Returns how many virtual functions there are now. Those with lower numbers are valid.
     fn num_vfs(port: &D) -> u16;
 
@@ -283,7 +280,7 @@ macro_rules! fill {
     };
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// The table that lists nothing.
     pub const fn new() -> Self {
         Self {
@@ -307,18 +304,18 @@ impl<D: Driver> Table<D> {
     }
 }
 
-impl<D: Driver> Default for Table<D> {
+impl<D> Default for Table<D> {
     fn default() -> Self {
         Self::new()
     }
 }
 
 /// The operations on virtual functions of the net devices of `D`; those of `()` are none.
-pub trait Ops<D: Driver>: Sized + 'static {
+pub trait Ops<D>: Sized + 'static {
     /// What there is.
     const TABLE: Table<D>;
 }
 
-impl<D: Driver> Ops<D> for () {
+impl<D> Ops<D> for () {
     const TABLE: Table<D> = Table::new();
 }

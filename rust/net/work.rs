@@ -347,12 +347,7 @@ impl Handle {
     pub fn schedule(&self) {
         // SAFETY: As in `schedule_after`.
         unsafe {
-            netbind::mod_delayed_work_on(
-                CPU_UNBOUND,
-                self.0.queue.as_raw(),
-                self.0.dwork.get(),
-                0,
-            )
+            netbind::mod_delayed_work_on(CPU_UNBOUND, self.0.queue.as_raw(), self.0.dwork.get(), 0)
         };
     }
 

@@ -14,8 +14,11 @@
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
 use crate::{
-    device,
     napi,
+    netdev::{
+        Hold,
+        Instance, //
+    },
     page_pool::{
         PagePool,
         RxPage,
@@ -111,10 +114,10 @@ pub enum Verdict {
 /// ```
 pub struct RxQueue {
     info: KBox<netbind::xdp_rxq_info>,
-    dev: device::Hold,
+    dev: Hold,
     /// Of the pool, which `info` refers to: the last reference destroys the pool, which looks at its
     /// NAPI's state then.
-    _napi: Arc<dyn napi::Instance>,
+    _napi: Arc<dyn Instance>,
 }
 
 // SAFETY: the registration is not bound to a CPU or task.

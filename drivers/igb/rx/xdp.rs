@@ -8,7 +8,7 @@ use super::{
     Tally,
     LARGE_BUFFER, //
 };
-use crate::port::Port;
+use crate::tx::TxRing;
 use igb_core::desc::rx::RxStatus;
 use kernel::prelude::*;
 use net::{
@@ -39,13 +39,13 @@ pub(crate) struct Setup {
     /// The program at first.
     pub(crate) program: Option<Program>,
     /// The transmit ring of the same pair: its completions are cleaned by the same poll.
-    pub(crate) tx: TxHandle<Port>,
+    pub(crate) tx: TxHandle<TxRing>,
 }
 
 /// What running programs takes. Every ring has it, so that attaching one cannot fail.
 pub(super) struct Xdp {
     queue: RxQueue,
-    tx: TxHandle<Port>,
+    tx: TxHandle<TxRing>,
     /// Frames were sent in this poll.
     unrung: bool,
 }
@@ -55,7 +55,7 @@ impl Xdp {
         napi: &napi::Setup,
         pool: &PagePool,
         index: u32,
-        tx: TxHandle<Port>,
+        tx: TxHandle<TxRing>,
     ) -> Result<Self> {
         Ok(Self {
             queue: RxQueue::new(napi, pool, index)?,

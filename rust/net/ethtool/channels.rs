@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     Locked,
     RawDevice,
     Table, //
@@ -35,7 +34,7 @@ pub struct ChannelCounts {
 
 /// Numbers of queues.
 #[vtable]
-pub trait Channels<D: Driver>: 'static {
+pub trait Channels<D>: 'static {
     /// Returns the numbers that are set.
     fn channels(port: &D, dev: &Device<D>) -> ChannelCounts;
 
@@ -53,7 +52,7 @@ pub trait Channels<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Channels`].
     pub const fn channels<E: Channels<D>>(mut self) -> Self {
         self.ops.get_channels = Some(get::<D, E>);
@@ -65,7 +64,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_channels` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Channels<D>>(
+unsafe extern "C" fn get<D, E: Channels<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_channels,
 ) {
@@ -88,7 +87,7 @@ unsafe extern "C" fn get<D: Driver, E: Channels<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_channels` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Channels<D>>(
+unsafe extern "C" fn set<D, E: Channels<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_channels,
 ) -> c_int {

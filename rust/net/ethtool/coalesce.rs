@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     ExtAck,
     RawDevice,
     Table, //
@@ -86,7 +85,7 @@ impl Coalesce {
 
 /// Interrupt moderation.
 #[vtable]
-pub trait Coalescing<D: Driver>: 'static {
+pub trait Coalescing<D>: 'static {
     /// The parameters there are; the kernel refuses to set others.
     const PARAMS: CoalesceParams;
 
@@ -121,7 +120,7 @@ pub trait Coalescing<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Coalescing`].
     pub const fn coalesce<E: Coalescing<D>>(mut self) -> Self {
         self.ops.supported_coalesce_params = E::PARAMS.0;
@@ -136,7 +135,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_coalesce` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Coalescing<D>>(
+unsafe extern "C" fn get<D, E: Coalescing<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_coalesce,
     _kernel: *mut netbind::kernel_ethtool_coalesce,
@@ -154,7 +153,7 @@ unsafe extern "C" fn get<D: Driver, E: Coalescing<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_coalesce` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Coalescing<D>>(
+unsafe extern "C" fn set<D, E: Coalescing<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_coalesce,
     _kernel: *mut netbind::kernel_ethtool_coalesce,
@@ -171,7 +170,7 @@ unsafe extern "C" fn set<D: Driver, E: Coalescing<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_per_queue_coalesce` of a net device of `D`.
-unsafe extern "C" fn get_queue<D: Driver, E: Coalescing<D>>(
+unsafe extern "C" fn get_queue<D, E: Coalescing<D>>(
     dev: *mut RawDevice,
     queue: u32,
     raw: *mut netbind::ethtool_coalesce,
@@ -188,7 +187,7 @@ unsafe extern "C" fn get_queue<D: Driver, E: Coalescing<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_per_queue_coalesce` of a net device of `D`.
-unsafe extern "C" fn set_queue<D: Driver, E: Coalescing<D>>(
+unsafe extern "C" fn set_queue<D, E: Coalescing<D>>(
     dev: *mut RawDevice,
     queue: u32,
     raw: *mut netbind::ethtool_coalesce,

@@ -18,7 +18,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     RawDevice,
     Table, //
 };
@@ -46,7 +45,7 @@ pub struct Registers<'a> {
 
 /// What the device is.
 #[vtable]
-pub trait Info<D: Driver>: 'static {
+pub trait Info<D>: 'static {
     /// How many register values [`Info::registers`] has.
     const REGISTERS: usize = 0;
 
@@ -76,7 +75,7 @@ pub trait Info<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Info`].
     pub const fn info<E: Info<D>>(mut self) -> Self {
         self.ops.get_drvinfo = op!(E::HAS_FIRMWARE_VERSION, drvinfo::<D, E>);
@@ -96,7 +95,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_drvinfo` of a net device of `D`.
-unsafe extern "C" fn drvinfo<D: Driver, E: Info<D>>(
+unsafe extern "C" fn drvinfo<D, E: Info<D>>(
     dev: *mut RawDevice,
     info: *mut netbind::ethtool_drvinfo,
 ) {
@@ -110,7 +109,7 @@ unsafe extern "C" fn drvinfo<D: Driver, E: Info<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_regs_len` of a net device of `D`.
-unsafe extern "C" fn regs_len<D: Driver, E: Info<D>>(_dev: *mut RawDevice) -> c_int {
+unsafe extern "C" fn regs_len<D, E: Info<D>>(_dev: *mut RawDevice) -> c_int {
     // Evaluated at compile time.
     const { assert!(E::REGISTERS < 0x10_0000) };
     // CAST: Fits, by the assertion above.
@@ -121,7 +120,7 @@ unsafe extern "C" fn regs_len<D: Driver, E: Info<D>>(_dev: *mut RawDevice) -> c_
 ///
 /// Called by the kernel as `get_regs` of a net device of `D`, with `regs.len` at most what
 /// `regs_len` has returned, and room for that much at `data`.
-unsafe extern "C" fn regs<D: Driver, E: Info<D>>(
+unsafe extern "C" fn regs<D, E: Info<D>>(
     dev: *mut RawDevice,
     regs: *mut netbind::ethtool_regs,
     data: *mut c_void,
@@ -143,7 +142,7 @@ unsafe extern "C" fn regs<D: Driver, E: Info<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_ts_info` of a net device of `D`.
-unsafe extern "C" fn ts_info<D: Driver, E: Info<D>>(
+unsafe extern "C" fn ts_info<D, E: Info<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::kernel_ethtool_ts_info,
 ) -> c_int {
@@ -161,7 +160,7 @@ unsafe extern "C" fn ts_info<D: Driver, E: Info<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_msglevel` of a net device of `D`.
-unsafe extern "C" fn msglevel<D: Driver, E: Info<D>>(dev: *mut RawDevice) -> u32 {
+unsafe extern "C" fn msglevel<D, E: Info<D>>(dev: *mut RawDevice) -> u32 {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -171,7 +170,7 @@ unsafe extern "C" fn msglevel<D: Driver, E: Info<D>>(dev: *mut RawDevice) -> u32
 /// # Safety
 ///
 /// Called by the kernel as `set_msglevel` of a net device of `D`.
-unsafe extern "C" fn set_msglevel<D: Driver, E: Info<D>>(dev: *mut RawDevice, level: u32) {
+unsafe extern "C" fn set_msglevel<D, E: Info<D>>(dev: *mut RawDevice, level: u32) {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 

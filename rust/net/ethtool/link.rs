@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     RawDevice,
     Table, //
 };
@@ -280,7 +279,7 @@ pub enum PhysId {
 
 /// The link.
 #[vtable]
-pub trait Link<D: Driver>: 'static {
+pub trait Link<D>: 'static {
     /// Returns the state of the link.
     fn link_settings(port: &D, dev: &Device<D>) -> Result<LinkSettings>;
 
@@ -313,7 +312,7 @@ pub trait Link<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Link`].
     pub const fn link<E: Link<D>>(mut self) -> Self {
         self.ops.get_link_ksettings = Some(get::<D, E>);
@@ -332,7 +331,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_link_ksettings` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Link<D>>(
+unsafe extern "C" fn get<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_link_ksettings,
 ) -> c_int {
@@ -348,7 +347,7 @@ unsafe extern "C" fn get<D: Driver, E: Link<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_link_ksettings` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Link<D>>(
+unsafe extern "C" fn set<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *const netbind::ethtool_link_ksettings,
 ) -> c_int {
@@ -362,7 +361,7 @@ unsafe extern "C" fn set<D: Driver, E: Link<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_link` of a net device of `D`.
-unsafe extern "C" fn link<D: Driver, E: Link<D>>(dev: *mut RawDevice) -> u32 {
+unsafe extern "C" fn link<D, E: Link<D>>(dev: *mut RawDevice) -> u32 {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -372,7 +371,7 @@ unsafe extern "C" fn link<D: Driver, E: Link<D>>(dev: *mut RawDevice) -> u32 {
 /// # Safety
 ///
 /// Called by the kernel as `nway_reset` of a net device of `D`.
-unsafe extern "C" fn nway_reset<D: Driver, E: Link<D>>(dev: *mut RawDevice) -> c_int {
+unsafe extern "C" fn nway_reset<D, E: Link<D>>(dev: *mut RawDevice) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -382,7 +381,7 @@ unsafe extern "C" fn nway_reset<D: Driver, E: Link<D>>(dev: *mut RawDevice) -> c
 /// # Safety
 ///
 /// Called by the kernel as `set_phys_id` of a net device of `D`.
-unsafe extern "C" fn set_phys_id<D: Driver, E: Link<D>>(
+unsafe extern "C" fn set_phys_id<D, E: Link<D>>(
     dev: *mut RawDevice,
     state: netbind::ethtool_phys_id_state,
 ) -> c_int {

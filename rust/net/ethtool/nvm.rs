@@ -14,14 +14,13 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     RawDevice,
     Table, //
 };
 
 /// Non-volatile memory. The kernel has checked all ranges against the size.
 #[vtable]
-pub trait Nvm<D: Driver>: 'static {
+pub trait Nvm<D>: 'static {
     /// Returns the size in bytes.
     fn nvm_len(port: &D, dev: &Device<D>) -> usize;
 
@@ -37,7 +36,7 @@ pub trait Nvm<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Nvm`].
     pub const fn nvm<E: Nvm<D>>(mut self) -> Self {
         self.ops.get_eeprom_len = Some(len::<D, E>);
@@ -50,7 +49,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_eeprom_len` of a net device of `D`.
-unsafe extern "C" fn len<D: Driver, E: Nvm<D>>(dev: *mut RawDevice) -> c_int {
+unsafe extern "C" fn len<D, E: Nvm<D>>(dev: *mut RawDevice) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -61,7 +60,7 @@ unsafe extern "C" fn len<D: Driver, E: Nvm<D>>(dev: *mut RawDevice) -> c_int {
 ///
 /// Called by the kernel as `get_eeprom` of a net device of `D`, with room for `raw.len` bytes at
 /// `data`.
-unsafe extern "C" fn get<D: Driver, E: Nvm<D>>(
+unsafe extern "C" fn get<D, E: Nvm<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_eeprom,
     data: *mut u8,
@@ -81,7 +80,7 @@ unsafe extern "C" fn get<D: Driver, E: Nvm<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_eeprom` of a net device of `D`, with `raw.len` bytes at `data`.
-unsafe extern "C" fn set<D: Driver, E: Nvm<D>>(
+unsafe extern "C" fn set<D, E: Nvm<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_eeprom,
     data: *mut u8,

@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     RawDevice,
     Table, //
 };
@@ -41,7 +40,7 @@ pub struct PauseStats {
 
 /// Flow control.
 #[vtable]
-pub trait Pause<D: Driver>: 'static {
+pub trait Pause<D>: 'static {
     /// Returns what is set.
     fn pauseparam(port: &D, dev: &Device<D>) -> PauseParam;
 
@@ -60,7 +59,7 @@ pub trait Pause<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Pause`].
     pub const fn pause<E: Pause<D>>(mut self) -> Self {
         self.ops.get_pauseparam = Some(get::<D, E>);
@@ -73,7 +72,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_pauseparam` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Pause<D>>(
+unsafe extern "C" fn get<D, E: Pause<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_pauseparam,
 ) {
@@ -89,7 +88,7 @@ unsafe extern "C" fn get<D: Driver, E: Pause<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_pauseparam` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Pause<D>>(
+unsafe extern "C" fn set<D, E: Pause<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_pauseparam,
 ) -> c_int {
@@ -107,7 +106,7 @@ unsafe extern "C" fn set<D: Driver, E: Pause<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_pause_stats` of a net device of `D`.
-unsafe extern "C" fn stats<D: Driver, E: Pause<D>>(
+unsafe extern "C" fn stats<D, E: Pause<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_pause_stats,
 ) {

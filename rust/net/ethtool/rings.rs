@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     ExtAck,
     Locked,
     RawDevice,
@@ -36,7 +35,7 @@ pub struct RingParam {
 
 /// Ring sizes.
 #[vtable]
-pub trait Rings<D: Driver>: 'static {
+pub trait Rings<D>: 'static {
     /// Returns the sizes that are set and the largest that can be.
     fn ringparam(port: &D, dev: &Device<D>) -> RingParam;
 
@@ -55,7 +54,7 @@ pub trait Rings<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Rings`].
     pub const fn rings<E: Rings<D>>(mut self) -> Self {
         self.ops.get_ringparam = Some(get::<D, E>);
@@ -67,7 +66,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_ringparam` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Rings<D>>(
+unsafe extern "C" fn get<D, E: Rings<D>>(
     dev: *mut RawDevice,
     param: *mut netbind::ethtool_ringparam,
     _kernel: *mut netbind::kernel_ethtool_ringparam,
@@ -86,7 +85,7 @@ unsafe extern "C" fn get<D: Driver, E: Rings<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_ringparam` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Rings<D>>(
+unsafe extern "C" fn set<D, E: Rings<D>>(
     dev: *mut RawDevice,
     param: *mut netbind::ethtool_ringparam,
     _kernel: *mut netbind::kernel_ethtool_ringparam,

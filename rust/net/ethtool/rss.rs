@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     ExtAck,
     RawDevice,
     Table, //
@@ -93,7 +92,7 @@ impl HashFields {
 
 /// Receive side scaling by a Toeplitz hash.
 #[vtable]
-pub trait Rss<D: Driver>: 'static {
+pub trait Rss<D>: 'static {
     /// Number of entries of the indirection table.
     const INDIRECTION_SIZE: usize;
 
@@ -151,7 +150,7 @@ const fn length(len: usize) -> u32 {
     len as u32
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Rss`].
     pub const fn rss<E: Rss<D>>(mut self) -> Self {
         self.ops.get_rxfh_indir_size = Some(indirection_size::<D, E>);
@@ -168,21 +167,21 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_rxfh_indir_size` of a net device of `D`.
-unsafe extern "C" fn indirection_size<D: Driver, E: Rss<D>>(_dev: *mut RawDevice) -> u32 {
+unsafe extern "C" fn indirection_size<D, E: Rss<D>>(_dev: *mut RawDevice) -> u32 {
     const { length(E::INDIRECTION_SIZE) }
 }
 
 /// # Safety
 ///
 /// Called by the kernel as `get_rxfh_key_size` of a net device of `D`.
-unsafe extern "C" fn key_size<D: Driver, E: Rss<D>>(_dev: *mut RawDevice) -> u32 {
+unsafe extern "C" fn key_size<D, E: Rss<D>>(_dev: *mut RawDevice) -> u32 {
     const { length(E::KEY_SIZE) }
 }
 
 /// # Safety
 ///
 /// Called by the kernel as `get_rx_ring_count` of a net device of `D`.
-unsafe extern "C" fn rx_ring_count<D: Driver, E: Rss<D>>(dev: *mut RawDevice) -> u32 {
+unsafe extern "C" fn rx_ring_count<D, E: Rss<D>>(dev: *mut RawDevice) -> u32 {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -193,7 +192,7 @@ unsafe extern "C" fn rx_ring_count<D: Driver, E: Rss<D>>(dev: *mut RawDevice) ->
 ///
 /// Called by the kernel as `get_rxfh` of a net device of `D`: `raw.indir` and `raw.key` are null
 /// or have room for as much as `indirection_size` and `key_size` return.
-unsafe extern "C" fn get<D: Driver, E: Rss<D>>(
+unsafe extern "C" fn get<D, E: Rss<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_rxfh_param,
 ) -> c_int {
@@ -221,7 +220,7 @@ const TOEPLITZ: u8 = 1 << netbind::ETH_RSS_HASH_TOP_BIT;
 ///
 /// Called by the kernel as `set_rxfh` of a net device of `D`: `raw.indir` and `raw.key` are null
 /// or point to as much as `indirection_size` and `key_size` return.
-unsafe extern "C" fn set<D: Driver, E: Rss<D>>(
+unsafe extern "C" fn set<D, E: Rss<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_rxfh_param,
     extack: *mut netbind::netlink_ext_ack,
@@ -262,7 +261,7 @@ unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> Option<&'a [T]> {
 /// # Safety
 ///
 /// Called by the kernel as `get_rxfh_fields` of a net device of `D`.
-unsafe extern "C" fn get_fields<D: Driver, E: Rss<D>>(
+unsafe extern "C" fn get_fields<D, E: Rss<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_rxfh_fields,
 ) -> c_int {
@@ -279,7 +278,7 @@ unsafe extern "C" fn get_fields<D: Driver, E: Rss<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_rxfh_fields` of a net device of `D`.
-unsafe extern "C" fn set_fields<D: Driver, E: Rss<D>>(
+unsafe extern "C" fn set_fields<D, E: Rss<D>>(
     dev: *mut RawDevice,
     raw: *const netbind::ethtool_rxfh_fields,
     extack: *mut netbind::netlink_ext_ack,

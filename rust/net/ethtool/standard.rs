@@ -6,7 +6,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     RawDevice,
     Table, //
 };
@@ -149,7 +148,7 @@ impl RmonRanges {
 
 /// Standard statistics.
 #[vtable]
-pub trait Standard<D: Driver>: 'static {
+pub trait Standard<D>: 'static {
     /// The ranges of sizes [`Standard::rmon_stats`] counts.
     const RMON_RANGES: RmonRanges = RmonRanges::NONE;
 
@@ -169,7 +168,7 @@ pub trait Standard<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Standard`].
     pub const fn standard<E: Standard<D>>(mut self) -> Self {
         self.ops.get_eth_mac_stats = op!(E::HAS_MAC_STATS, mac::<D, E>);
@@ -182,7 +181,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_eth_mac_stats` of a net device of `D`.
-unsafe extern "C" fn mac<D: Driver, E: Standard<D>>(
+unsafe extern "C" fn mac<D, E: Standard<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_eth_mac_stats,
 ) {
@@ -201,7 +200,7 @@ unsafe extern "C" fn mac<D: Driver, E: Standard<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_eth_ctrl_stats` of a net device of `D`.
-unsafe extern "C" fn ctrl<D: Driver, E: Standard<D>>(
+unsafe extern "C" fn ctrl<D, E: Standard<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_eth_ctrl_stats,
 ) {
@@ -220,7 +219,7 @@ unsafe extern "C" fn ctrl<D: Driver, E: Standard<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_rmon_stats` of a net device of `D`.
-unsafe extern "C" fn rmon<D: Driver, E: Standard<D>>(
+unsafe extern "C" fn rmon<D, E: Standard<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_rmon_stats,
     ranges: *mut *const RmonRange,

@@ -2,7 +2,10 @@
 
 //! What has names: statistics (`ethtool -S`), self-tests (`-t`), private flags.
 
-use core::fmt::Write;
+use core::{
+    fmt::Write,
+    sync::atomic::Ordering, //
+};
 use kernel::{
     error::{
         from_result,
@@ -18,7 +21,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     Locked,
     RawDevice,
     Table, //
@@ -88,7 +90,7 @@ pub struct TestRun<'a> {
 
 /// What has names.
 #[vtable]
-pub trait Strings<D: Driver>: 'static {
+pub trait Strings<D>: 'static {
     /// Names of the self-tests.
     const TESTS: &'static [&'static str] = &[];
 
@@ -122,7 +124,7 @@ pub trait Strings<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Strings`].
     pub const fn strings<E: Strings<D>>(mut self) -> Self {
         self.ops.get_sset_count = Some(count::<D, E>);
@@ -138,7 +140,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_sset_count` of a net device of `D`.
-unsafe extern "C" fn count<D: Driver, E: Strings<D>>(dev: *mut RawDevice, set: c_int) -> c_int {
+unsafe extern "C" fn count<D, E: Strings<D>>(dev: *mut RawDevice, set: c_int) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -146,7 +148,7 @@ unsafe extern "C" fn count<D: Driver, E: Strings<D>>(dev: *mut RawDevice, set: c
         Ok(match u32::try_from(set)? {
             netbind::ethtool_stringset_ETH_SS_STATS if E::HAS_STATISTICS => {
                 let count = count_statistics::<D, E>(dev);
-                dev.ethtool_state().set_statistics(count);
+                dev.private().statistics().store(count, Ordering::Relaxed);
                 count.try_into()?
             }
             netbind::ethtool_stringset_ETH_SS_TEST if E::HAS_SELF_TEST => {
@@ -160,7 +162,7 @@ unsafe extern "C" fn count<D: Driver, E: Strings<D>>(dev: *mut RawDevice, set: c
     })
 }
 
-fn count_statistics<D: Driver, E: Strings<D>>(dev: &Device<D>) -> u32 {
+fn count_statistics<D, E: Strings<D>>(dev: &Device<D>) -> u32 {
     let mut out = Statistics(Sink::Count(0));
     E::statistics(dev.data(), dev, &mut out);
     match out.0 {
@@ -173,7 +175,7 @@ fn count_statistics<D: Driver, E: Strings<D>>(dev: &Device<D>) -> u32 {
 ///
 /// Called by the kernel as `get_strings` of a net device of `D`, with room for as many names at
 /// `data` as `count` has returned for `set`; the lock under which that was has been held since.
-unsafe extern "C" fn names<D: Driver, E: Strings<D>>(dev: *mut RawDevice, set: u32, data: *mut u8) {
+unsafe extern "C" fn names<D, E: Strings<D>>(dev: *mut RawDevice, set: u32, data: *mut u8) {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
     // CAST: `Name` is an array of bytes.
@@ -182,7 +184,7 @@ unsafe extern "C" fn names<D: Driver, E: Strings<D>>(dev: *mut RawDevice, set: u
     let constant = match set {
         netbind::ethtool_stringset_ETH_SS_STATS if E::HAS_STATISTICS => {
             // CAST: Widening.
-            let room = dev.ethtool_state().statistics() as usize;
+            let room = dev.private().statistics().load(Ordering::Relaxed) as usize;
             // SAFETY: `count` has returned `room`. The kernel has initialised the names.
             let names = unsafe { core::slice::from_raw_parts_mut(data, room) };
             let mut out = Statistics(Sink::Names(names.iter_mut()));
@@ -204,7 +206,7 @@ unsafe extern "C" fn names<D: Driver, E: Strings<D>>(dev: *mut RawDevice, set: u
 ///
 /// Called by the kernel as `get_ethtool_stats` of a net device of `D`, with room for
 /// `raw.n_stats` values at `data`.
-unsafe extern "C" fn values<D: Driver, E: Strings<D>>(
+unsafe extern "C" fn values<D, E: Strings<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_stats,
     data: *mut u64,
@@ -226,7 +228,7 @@ unsafe extern "C" fn values<D: Driver, E: Strings<D>>(
 ///
 /// Called by the kernel as `self_test` of a net device of `D`, with room at `data` for as many
 /// results as `count` returns.
-unsafe extern "C" fn self_test<D: Driver, E: Strings<D>>(
+unsafe extern "C" fn self_test<D, E: Strings<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_test,
     data: *mut u64,
@@ -249,7 +251,7 @@ unsafe extern "C" fn self_test<D: Driver, E: Strings<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `get_priv_flags` of a net device of `D`.
-unsafe extern "C" fn priv_flags<D: Driver, E: Strings<D>>(dev: *mut RawDevice) -> u32 {
+unsafe extern "C" fn priv_flags<D, E: Strings<D>>(dev: *mut RawDevice) -> u32 {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 
@@ -259,10 +261,7 @@ unsafe extern "C" fn priv_flags<D: Driver, E: Strings<D>>(dev: *mut RawDevice) -
 /// # Safety
 ///
 /// Called by the kernel as `set_priv_flags` of a net device of `D`.
-unsafe extern "C" fn set_priv_flags<D: Driver, E: Strings<D>>(
-    dev: *mut RawDevice,
-    flags: u32,
-) -> c_int {
+unsafe extern "C" fn set_priv_flags<D, E: Strings<D>>(dev: *mut RawDevice, flags: u32) -> c_int {
     // SAFETY: By the safety requirements of this function.
     let dev = unsafe { device::<D>(dev) };
 

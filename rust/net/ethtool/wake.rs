@@ -14,7 +14,6 @@ use super::{
     device,
     op,
     Device,
-    Driver,
     Locked,
     RawDevice,
     Table, //
@@ -66,7 +65,7 @@ pub struct WakeSettings {
 
 /// Waking the system.
 #[vtable]
-pub trait Wake<D: Driver>: 'static {
+pub trait Wake<D>: 'static {
     /// Returns what can, and what shall, wake the system.
     fn wake(port: &D, dev: &Device<D>) -> WakeSettings;
 
@@ -77,7 +76,7 @@ pub trait Wake<D: Driver>: 'static {
     }
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Wake`].
     pub const fn wake<E: Wake<D>>(mut self) -> Self {
         self.ops.get_wol = Some(get::<D, E>);
@@ -89,10 +88,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `get_wol` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Wake<D>>(
-    dev: *mut RawDevice,
-    raw: *mut netbind::ethtool_wolinfo,
-) {
+unsafe extern "C" fn get<D, E: Wake<D>>(dev: *mut RawDevice, raw: *mut netbind::ethtool_wolinfo) {
     // SAFETY: By the safety requirements of this function, as is the validity of `raw`.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
@@ -104,7 +100,7 @@ unsafe extern "C" fn get<D: Driver, E: Wake<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `set_wol` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Wake<D>>(
+unsafe extern "C" fn set<D, E: Wake<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_wolinfo,
 ) -> c_int {
@@ -121,7 +117,7 @@ unsafe extern "C" fn set<D: Driver, E: Wake<D>>(
     })
 }
 
-fn raw_parent<D: Driver>(dev: &Locked<D>) -> *mut netbind::device {
+fn raw_parent<D>(dev: &Locked<D>) -> *mut netbind::device {
     // `device::Device` is a transparent wrapper of `Opaque<device>`.
     core::ptr::from_ref(dev.parent()).cast_mut().cast()
 }

@@ -3,18 +3,22 @@
 //! Unit tests of registration: what was begun is taken back, by whichever way it ends.
 
 use super::*;
-use crate::kunit::{
-    frame,
-    freed_by,
-    packet,
-    register,
-    register_of,
-    Counter,
-    Dummy,
-    Parent,
-    Sink,
-    QUEUES, //
+use crate::{
+    kunit::{
+        frame,
+        freed_by,
+        packet,
+        register,
+        register_of,
+        Counter,
+        Dummy,
+        Parent,
+        Sink,
+        QUEUES, //
+    },
+    rtnl, //
 };
+use kernel::time::Delta;
 
 #[kunit_tests(net_device)]
 mod tests {
@@ -140,7 +144,7 @@ mod tests {
         }
         let given = frame(60)?.into_raw().as_ptr();
         // SAFETY: the frame is given up.
-        assert_eq!(unsafe { dev.xmit_frames(&[given]) }?, 1);
+        assert_eq!(unsafe { dev.tx_queues().xmit_frames(&[given], QUEUES) }?, 1);
         Ok(())
     }
 

@@ -5,8 +5,8 @@
 
 use crate::{
     device::{
-        self,
         Config,
+        Driver,
         Features,
         Locked,
         Registration,
@@ -197,7 +197,7 @@ impl Transmit for Sink {
 }
 
 #[vtable]
-impl device::Driver for Dummy {
+impl Driver for Dummy {
     type OwnerModule = NoModule;
     type Tx = Sink;
     type Ethtool = ();

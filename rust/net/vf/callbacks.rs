@@ -10,7 +10,6 @@ use kernel::{
 use super::{
     Admin,
     Device,
-    Driver,
     LinkState,
     Mac,
     Qos,
@@ -31,7 +30,7 @@ macro_rules! op {
     };
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Admin`].
     pub const fn admin<E: Admin<D>>(mut self) -> Self {
         self.ops.ndo_get_vf_config = Some(config::<D, E>);
@@ -52,7 +51,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// `dev` is the argument of an operation in a [`Table<D>`](Table).
-unsafe fn with_vf<D: Driver, E: Admin<D>>(
+unsafe fn with_vf<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     op: impl FnOnce(&D, &Device<D>, VfIndex) -> Result,
@@ -73,7 +72,7 @@ unsafe fn with_vf<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_get_vf_config` of a net device of `D`.
-unsafe extern "C" fn config<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn config<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     raw: *mut netbind::ifla_vf_info,
@@ -113,7 +112,7 @@ unsafe extern "C" fn config<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_get_vf_stats` of a net device of `D`.
-unsafe extern "C" fn stats<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn stats<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     raw: *mut netbind::ifla_vf_stats,
@@ -141,7 +140,7 @@ unsafe extern "C" fn stats<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_mac` of a net device of `D`; `mac` points to 6 bytes.
-unsafe extern "C" fn set_mac<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_mac<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     mac: *mut u8,
@@ -156,7 +155,7 @@ unsafe extern "C" fn set_mac<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_vlan` of a net device of `D`.
-unsafe extern "C" fn set_vlan<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_vlan<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     vlan: u16,
@@ -177,7 +176,7 @@ unsafe extern "C" fn set_vlan<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_rate` of a net device of `D`.
-unsafe extern "C" fn set_rate<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_rate<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     min: c_int,
@@ -194,7 +193,7 @@ unsafe extern "C" fn set_rate<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_spoofchk` of a net device of `D`.
-unsafe extern "C" fn set_spoofchk<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_spoofchk<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     on: bool,
@@ -212,7 +211,7 @@ unsafe extern "C" fn set_spoofchk<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_link_state` of a net device of `D`.
-unsafe extern "C" fn set_link_state<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_link_state<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     state: c_int,
@@ -234,7 +233,7 @@ unsafe extern "C" fn set_link_state<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_trust` of a net device of `D`.
-unsafe extern "C" fn set_trust<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_trust<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     on: bool,
@@ -246,7 +245,7 @@ unsafe extern "C" fn set_trust<D: Driver, E: Admin<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_set_vf_rss_query_en` of a net device of `D`.
-unsafe extern "C" fn set_rss_query<D: Driver, E: Admin<D>>(
+unsafe extern "C" fn set_rss_query<D, E: Admin<D>>(
     dev: *mut netbind::net_device,
     vf: c_int,
     on: bool,

@@ -12,7 +12,6 @@ use kernel::{
 
 use super::{
     Device,
-    Driver,
     Table, //
 };
 use crate::ethtool::ExtAck;
@@ -48,7 +47,7 @@ const _: () = assert!(netbind::BRIDGE_MODE_VEB == 0 && netbind::BRIDGE_MODE_VEPA
 
 /// The switch between the functions of a device.
 #[vtable]
-pub trait Switch<D: Driver>: 'static {
+pub trait Switch<D>: 'static {
     /// Returns the mode.
     ///
     /// # Errors
@@ -64,7 +63,7 @@ pub trait Switch<D: Driver>: 'static {
     fn set_mode(port: &D, dev: &Device<D>, mode: SwitchMode, extack: &mut ExtAck<'_>) -> Result;
 }
 
-impl<D: Driver> Table<D> {
+impl<D> Table<D> {
     /// Adds the operations of [`Switch`].
     pub const fn switch<E: Switch<D>>(mut self) -> Self {
         self.ops.ndo_bridge_getlink = Some(get::<D, E>);
@@ -76,7 +75,7 @@ impl<D: Driver> Table<D> {
 /// # Safety
 ///
 /// Called by the kernel as `ndo_bridge_getlink` of a net device of `D`.
-unsafe extern "C" fn get<D: Driver, E: Switch<D>>(
+unsafe extern "C" fn get<D, E: Switch<D>>(
     skb: *mut netbind::sk_buff,
     pid: u32,
     seq: u32,
@@ -112,7 +111,7 @@ unsafe extern "C" fn get<D: Driver, E: Switch<D>>(
 /// # Safety
 ///
 /// Called by the kernel as `ndo_bridge_setlink` of a net device of `D`.
-unsafe extern "C" fn set<D: Driver, E: Switch<D>>(
+unsafe extern "C" fn set<D, E: Switch<D>>(
     dev: *mut netbind::net_device,
     message: *mut netbind::nlmsghdr,
     _flags: u16,

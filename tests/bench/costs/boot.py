@@ -26,7 +26,7 @@ ROOTS = {
         "mailbox": "igb_msix_other",
     },
     "igb_rs": {
-        "xmit": ".*net6device3ops.*10start_xmit.*",
+        "xmit": ".*net3ops.*10start_xmit.*",
         "poll": ".*net4napi.*4poll4PairE13poll_callback.*",
         "irq": ".*net3irq5serve.*11PairHandler.*",
         "mailbox": ".*net3irq10serve_hard.*14MailboxHandler.*",

@@ -2,18 +2,20 @@
 
 //! The C side of [`Driver`]: operation tables and the functions in them.
 
-use super::{
-    AddrList,
-    Config,
-    Device,
-    Driver,
-    Features,
-    LinkStats,
-    Locked,
-    PacketShape, //
-};
 use crate::{
+    driver::{
+        AddrList,
+        Config,
+        Driver,
+        LinkStats,
+        PacketShape, //
+    },
     ethtool,
+    features::Features,
+    netdev::{
+        Device,
+        Locked, //
+    },
     queue,
     skb::SkBuff,
     vf,
@@ -35,7 +37,7 @@ use kernel::{
 };
 
 /// Fills in a net device that was just allocated for `D`.
-pub(super) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
+pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
     // SAFETY: the caller owns the net device, which is not registered yet. The tables are static.
     unsafe {
         (*dev).netdev_ops = &Tables::<D>::NETDEV;
@@ -188,7 +190,7 @@ impl<D: Driver> Tables<D> {
             )
         };
         // SAFETY: this is `ndo_start_xmit`, called under the queue's lock.
-        match unsafe { dev.xmit(owned) } {
+        match unsafe { dev.tx_queues().xmit(owned) } {
             Ok(()) => netbind::netdev_tx_NETDEV_TX_OK,
             Err(given_back) if given_back.as_ptr() == skb => {
                 // The stack keeps the packet.
@@ -399,8 +401,11 @@ impl<D: Driver> Tables<D> {
                 core::slice::from_raw_parts(frames, count),
             )
         };
-        // SAFETY: those that are sent become ours, the others stay the caller's.
-        from_result(|| Ok(c_int::try_from(unsafe { dev.xmit_frames(frames) }?)?))
+        from_result(|| {
+            // SAFETY: those that are sent become ours, the others stay the caller's.
+            let sent = unsafe { dev.tx_queues().xmit_frames(frames, dev.real_num_queues()) }?;
+            Ok(c_int::try_from(sent)?)
+        })
     }
 
     extern "C" fn rx_queue_stats(

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The operations a driver implements for a net device, and what they deal with.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    ethtool,
+    features::Features,
+    netdev::{
+        Device,
+        Locked, //
+    },
+    queue::{
+        RxQueueStats,
+        TxQueueStats, //
+    },
+    transmit::{
+        Queues,
+        Transmit,
+        TxHandle, //
+    },
+    vf,
+    xdp, //
+};
+use kernel::{
+    error::VTABLE_DEFAULT_ERROR,
+    prelude::*,
+    time::Delta, //
+};
+
+/// The operations of a net device. `Self` is the driver's state of one device, shared by all of
+/// them.
+///
+/// Unless stated otherwise, operations run in process context with RTNL held and may sleep. Those that
+/// may need it for something are given the device [`Locked`].
+#[vtable]
+pub trait Driver: Send + Sync + Sized + 'static {
+    /// The state of one transmit queue.
+    type Tx: Transmit;
+    /// The ethtool operations; `()` for none.
+    type Ethtool: ethtool::Ops<Self>;
+    /// The operations on virtual functions; `()` for none.
+    type Vf: vf::Ops<Self>;
+
+    /// Brings the device up: allocates and starts its queues.
+    ///
+    /// # Errors
+    ///
+    /// The device stays down, with nothing allocated.
+    fn open(&self, dev: &Locked<Self>) -> Result;
+
+    /// Brings the device down. NAPI instances and transmit queues of [`Driver::open`] are gone
+    /// when this returns.
+    fn stop(&self, dev: &Locked<Self>);
+
+    /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context: takes
+    /// no `SpinLock` that process context takes too, as that leaves softirqs enabled.
+    fn tx_timeout(&self, dev: &Device<Self>, queue: u32) {
+        let _ = (dev, queue);
+    }
+
+    /// The address lists or flags have changed. Called with a snapshot of the lists.
+    ///
+    /// # Errors
+    ///
+    /// The stack tries again after a while.
+    fn set_rx_mode(
+        &self,
+        dev: &Device<Self>,
+        unicast: AddrList<'_>,
+        multicast: AddrList<'_>,
+    ) -> Result {
+        let _ = (dev, unicast, multicast);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A new MAC address, already checked to be a valid unicast one. The net device takes it on
+    /// when this returns `Ok`.
+    fn set_mac_address(&self, dev: &Device<Self>, mac: [u8; 6]) -> Result {
+        let _ = (dev, mac);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A new MTU, within the device's limits. The net device takes it on when this returns `Ok`.
+    fn change_mtu(&self, dev: &Locked<Self>, mtu: u32) -> Result {
+        let _ = (dev, mtu);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns those of `features` that can be on together.
+    fn fix_features(&self, dev: &Device<Self>, features: Features) -> Features {
+        let _ = dev;
+        features
+    }
+
+    /// Turns features on and off. Called with what [`Driver::fix_features`] returned.
+    fn set_features(&self, dev: &Locked<Self>, features: Features) -> Result {
+        let _ = (dev, features);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Returns those of `features` the hardware can apply to this packet. Softirq context.
+    fn features_check(&self, dev: &Device<Self>, skb: PacketShape, features: Features) -> Features {
+        let _ = (dev, skb);
+        features
+    }
+
+    /// The device's counters. RCU read side: must not sleep.
+    fn get_stats64(&self, dev: &Device<Self>, stats: &mut LinkStats) {
+        let _ = (dev, stats);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Counters of a receive queue.
+    fn rx_queue_stats(&self, dev: &Device<Self>, queue: u32) -> RxQueueStats {
+        let _ = (dev, queue);
+        RxQueueStats::default()
+    }
+
+    /// Counters of a transmit queue.
+    fn tx_queue_stats(&self, dev: &Device<Self>, queue: u32) -> TxQueueStats {
+        let _ = (dev, queue);
+        TxQueueStats::default()
+    }
+
+    /// Counters of queues that are gone, so that device totals are complete.
+    fn base_stats(&self, dev: &Device<Self>) -> (RxQueueStats, TxQueueStats) {
+        let _ = dev;
+        Default::default()
+    }
+
+    /// Lets packets of a VLAN (802.1Q) through the device's filter.
+    fn vlan_rx_add_vid(&self, dev: &Device<Self>, vid: u16) -> Result {
+        let _ = (dev, vid);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Takes [`Driver::vlan_rx_add_vid`] back.
+    fn vlan_rx_kill_vid(&self, dev: &Device<Self>, vid: u16) -> Result {
+        let _ = (dev, vid);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Replaces the device's XDP program. A driver that has this runs the program on what it
+    /// receives, and implements [`Transmit::xmit_frame`].
+    ///
+    /// # Errors
+    ///
+    /// The old program stays.
+    fn xdp_setup(
+        &self,
+        dev: &Locked<Self>,
+        program: Option<xdp::Program>,
+        extack: &mut ethtool::ExtAck<'_>,
+    ) -> Result {
+        let _ = (dev, program, extack);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A host's bridge wants packets to `mac` to reach this device (`bridge fdb add … self`).
+    /// The address then also appears in the unicast list. Errors refuse it.
+    fn check_fdb_add(&self, dev: &Device<Self>, mac: [u8; 6]) -> Result {
+        let _ = (dev, mac);
+        Ok(())
+    }
+}
+
+/// What [`Driver::features_check`] needs to know of a packet's headers, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct PacketShape {
+    /// From the start to the network header.
+    pub mac_len: u32,
+    /// From the network header to where the checksum starts; 0 if no checksum is asked for.
+    pub network_len: u32,
+}
+
+impl<D: Driver> Device<D> {
+    /// Its transmit queues.
+    #[inline]
+    pub(crate) fn tx_queues(&self) -> Queues<'_, D::Tx> {
+        // SAFETY: by the type invariants the device was allocated for `D`, with slots of its `Tx`.
+        unsafe { Queues::of(self.as_ptr()) }
+    }
+
+    /// Puts the state of transmit queue `index` in place (or takes it away), and returns what was
+    /// there. Waits for a running transmission on that queue. Process context.
+    pub fn install_tx(&self, index: u32, tx: Option<KBox<D::Tx>>) -> Option<KBox<D::Tx>> {
+        self.tx_queues().install(index, tx)
+    }
+}
+
+impl<D: Driver> Locked<D> {
+    /// A way to transmit queue `index` that may be kept: by what sends from outside of `xmit`.
+    pub fn tx_handle(&self, index: u32) -> TxHandle<D::Tx> {
+        // SAFETY: as in `tx_queues`.
+        unsafe { TxHandle::new(self.hold(), index) }
+    }
+}
+
+/// What a net device starts with.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Features that are on.
+    pub features: Features,
+    /// Features the user may turn on and off.
+    pub hw_features: Features,
+    /// Features VLAN devices on top inherit.
+    pub vlan_features: Features,
+    /// Smallest MTU, in bytes.
+    pub min_mtu: u32,
+    /// Largest MTU, in bytes.
+    pub max_mtu: u32,
+    /// How long it is normal for a transmit queue to be stopped.
+    pub watchdog: Delta,
+    /// Queues in use at first.
+    pub queues: u32,
+    /// MAC address.
+    pub mac: [u8; 6],
+}
+
+/// Link statistics (`ip -s link`). Field names as in `struct rtnl_link_stats64`.
+#[allow(missing_docs)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LinkStats {
+    pub rx_packets: u64,
+    pub tx_packets: u64,
+    pub rx_bytes: u64,
+    pub tx_bytes: u64,
+    pub rx_errors: u64,
+    pub tx_errors: u64,
+    pub rx_dropped: u64,
+    pub tx_dropped: u64,
+    pub multicast: u64,
+    pub collisions: u64,
+    pub rx_length_errors: u64,
+    pub rx_crc_errors: u64,
+    pub rx_frame_errors: u64,
+    pub rx_fifo_errors: u64,
+    pub rx_missed_errors: u64,
+    pub tx_aborted_errors: u64,
+    pub tx_carrier_errors: u64,
+    pub tx_window_errors: u64,
+}
+
+/// A list of addresses, as the stack wants them received.
+#[derive(Clone, Copy)]
+pub struct AddrList<'a>(pub(crate) &'a netbind::netdev_hw_addr_list);
+
+impl<'a> AddrList<'a> {
+    /// Number of addresses.
+    pub fn len(self) -> usize {
+        usize::try_from(self.0.count).unwrap_or(0)
+    }
+
+    /// There are no addresses.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// The addresses.
+    pub fn iter(self) -> impl Iterator<Item = [u8; 6]> + Clone + 'a {
+        let head = &raw const self.0.list;
+        let mut next = self.0.list.next.cast_const();
+        core::iter::from_fn(move || {
+            if next == head {
+                return None;
+            }
+            // SAFETY: the list is not changed for `'a`; its entries are the `list` fields of
+            // `struct netdev_hw_addr`.
+            unsafe {
+                let entry = kernel::container_of!(next, netbind::netdev_hw_addr, list);
+                next = (*next).next;
+                Some((&raw const (*entry).addr).cast::<[u8; 6]>().read())
+            }
+        })
+    }
+}
+
+/// Number of queues that suits this system (`netif_get_num_default_rss_queues()`).
+pub fn default_queues() -> u32 {
+    // SAFETY: no preconditions.
+    let queues = unsafe { netbind::netif_get_num_default_rss_queues() };
+    u32::try_from(queues).unwrap_or(1)
+}
+
+/// The key of the receive hash all devices of this system share. Process context.
+pub fn rss_key<const N: usize>() -> [u8; N] {
+    let mut key = [0; N];
+    // SAFETY: `key` is valid for writes of `N` bytes.
+    unsafe { netbind::netdev_rss_key_fill(key.as_mut_ptr().cast(), N) };
+    key
+}

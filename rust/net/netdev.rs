@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Net devices, as what handles them sees them: without the operations of their driver.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    features::Features,
+    rtnl, //
+};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    ops::Deref,
+    ptr::NonNull,
+    sync::atomic::AtomicU32, //
+};
+use kernel::{
+    device::Bound,
+    error::to_result,
+    fmt,
+    prelude::*,
+    str::BStr,
+    sync::Arc,
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
+};
+
+/// A NAPI instance, as its net device knows it, whatever it polls.
+pub(crate) trait Instance: Send + Sync {
+    fn as_ptr(&self) -> *mut netbind::napi_struct;
+}
+
+/// The instance a pair of queues is linked to.
+///
+/// # Invariants
+///
+/// It is only touched under RTNL.
+#[derive(Default)]
+pub(crate) struct Link(UnsafeCell<Option<Arc<dyn Instance>>>);
+
+/// The private part of a net device, behind `netdev_priv()`, whatever its driver.
+///
+/// # Invariants
+///
+/// There are `queues` links, and as many states of transmit queues
+/// ([`Slot`](crate::transmit::Slot)). All this points to stays for as long as the net device is used.
+pub(crate) struct Private {
+    /// The driver's state.
+    data: NonNull<()>,
+    /// What the driver has of each transmit queue.
+    slots: NonNull<()>,
+    links: NonNull<Link>,
+    queues: usize,
+    /// Of how many statistics ethtool was told last, for which it has made room.
+    statistics: AtomicU32,
+}
+
+impl Private {
+    /// `slots` points to as many states of transmit queues as there are `links`.
+    pub(crate) fn new(data: NonNull<()>, slots: NonNull<()>, links: &[Link]) -> Self {
+        // INVARIANT: by the requirements of `init`, which is given this.
+        Self {
+            data,
+            slots,
+            links: NonNull::from(links).cast(),
+            queues: links.len(),
+            statistics: AtomicU32::new(0),
+        }
+    }
+
+    /// Gives a net device its private part.
+    ///
+    /// # Safety
+    ///
+    /// `dev` was allocated with room for this, and nobody else knows it yet. What this points to
+    /// stays for as long as the net device is used.
+    pub(crate) unsafe fn init(self, dev: *mut netbind::net_device) {
+        // SAFETY: the private part of the net device is large enough and aligned for it
+        // (NETDEV_ALIGN); nobody uses it yet.
+        unsafe { (*dev).priv_.as_mut_ptr().cast::<Self>().write(self) };
+    }
+
+    /// # Safety
+    ///
+    /// `dev` has been given a private part, and stays for `'a`.
+    #[inline]
+    pub(crate) unsafe fn of<'a>(dev: *mut netbind::net_device) -> &'a Self {
+        // SAFETY: by the requirements of this function; the private part follows the net device.
+        unsafe { &*(*dev).priv_.as_ptr().cast() }
+    }
+
+    /// The states of the transmit queues, and their number.
+    #[inline]
+    pub(crate) fn slots(&self) -> (NonNull<()>, usize) {
+        (self.slots, self.queues)
+    }
+
+    fn links(&self) -> &[Link] {
+        // SAFETY: by the type invariants.
+        unsafe { core::slice::from_raw_parts(self.links.as_ptr(), self.queues) }
+    }
+
+    /// Of how many statistics ethtool was told last.
+    pub(crate) fn statistics(&self) -> &AtomicU32 {
+        &self.statistics
+    }
+}
+
+/// A `struct net_device` whose driver is `D`.
+///
+/// # Invariants
+///
+/// The net device was allocated by [`Unregistered::new`](crate::registration::Unregistered::new) for the same `D`, and its
+/// private part points to a driver state and transmit slots that outlive every reference
+/// to this.
+#[repr(transparent)]
+pub struct Device<D>(Opaque<netbind::net_device>, PhantomData<D>);
+
+// SAFETY: all methods are safe to call from any context they document, and give no more of `D` than a
+// reference.
+unsafe impl<D: Send + Sync> Sync for Device<D> {}
+
+impl<D> Device<D> {
+    /// # Safety
+    ///
+    /// `ptr` was allocated by [`Unregistered::new`](crate::registration::Unregistered::new) for the same `D`, its private part is set
+    /// up, and both stay so for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
+        // SAFETY: by the requirements of this function; the wrapper is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
+        self.0.get()
+    }
+
+    /// Its private part.
+    #[inline]
+    pub(crate) fn private(&self) -> &Private {
+        // SAFETY: by the type invariants.
+        unsafe { Private::of(self.as_ptr()) }
+    }
+
+    /// The driver's state.
+    #[inline]
+    pub fn data(&self) -> &D {
+        // SAFETY: by the type invariants.
+        unsafe { self.private().data.cast().as_ref() }
+    }
+
+    /// The same device, if it is registered: RTNL keeps it so.
+    pub fn under<'a>(&'a self, _rtnl: &'a rtnl::Held) -> Option<&'a Locked<D>> {
+        // SAFETY: the net device is valid; under RTNL the state does not change from or to this one.
+        let state = unsafe { (&raw const (*self.as_ptr()).reg_state).read_volatile() };
+        if u32::from(state) != netbind::netdev_reg_state_NETREG_REGISTERED {
+            return None;
+        }
+        // SAFETY: RTNL is held for `'a`, by the current task, and the device is registered.
+        Some(unsafe { Locked::from_raw(self.as_ptr()) })
+    }
+
+    /// A copy of the interface's name, such as `eth0`. Any context. While the interface is being
+    /// renamed, which takes RTNL, it may be a mixture of the two.
+    pub fn name(&self) -> Name {
+        // SAFETY: the net device is valid; the bytes may change any time, hence volatile.
+        Name(unsafe {
+            (&raw const (*self.as_ptr()).name)
+                .cast::<[u8; NAME_LEN]>()
+                .read_volatile()
+        })
+    }
+
+    /// Number of transmit queues the device was allocated with.
+    pub fn num_tx_queues(&self) -> u32 {
+        // SAFETY: the net device is valid; the field never changes.
+        unsafe { (*self.as_ptr()).num_tx_queues }
+    }
+
+    /// Number of receive queues the device was allocated with.
+    pub fn num_rx_queues(&self) -> u32 {
+        // SAFETY: the net device is valid; the field never changes.
+        unsafe { (*self.as_ptr()).num_rx_queues }
+    }
+
+    /// Number of queues in use.
+    pub fn real_num_queues(&self) -> u32 {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        unsafe { (&raw const (*self.as_ptr()).real_num_rx_queues).read_volatile() }
+    }
+
+    /// The interface is administratively up.
+    pub fn is_running(&self) -> bool {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_running(self.as_ptr()) }
+    }
+
+    /// The MTU in bytes.
+    pub fn mtu(&self) -> u32 {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() }
+    }
+
+    /// The features that are on.
+    pub fn features(&self) -> Features {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        Features(unsafe { (&raw const (*self.as_ptr()).features).read_volatile() })
+    }
+
+    /// All packets are wanted (`IFF_PROMISC`).
+    pub fn is_promiscuous(&self) -> bool {
+        self.flags() & netbind::net_device_flags_IFF_PROMISC != 0
+    }
+
+    /// All multicast packets are wanted (`IFF_ALLMULTI`).
+    pub fn is_allmulti(&self) -> bool {
+        self.flags() & netbind::net_device_flags_IFF_ALLMULTI != 0
+    }
+
+    fn flags(&self) -> u32 {
+        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() }
+    }
+
+    /// The MAC address. While it is being changed, which takes RTNL, it may be a mixture of the two.
+    pub fn mac_address(&self) -> [u8; 6] {
+        // SAFETY: `dev_addr` points to at least 6 bytes (MAX_ADDR_LEN) of the net device, which may
+        // change any time, hence volatile.
+        unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read_volatile() }
+    }
+
+    /// Reports the link as up, if the device is registered. Any context.
+    pub fn carrier_on(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_set_carrier(self.as_ptr(), true) };
+    }
+
+    /// Reports the link as down, if the device is registered. Any context.
+    pub fn carrier_off(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_set_carrier(self.as_ptr(), false) };
+    }
+
+    /// The link is reported as up.
+    pub fn carrier_ok(&self) -> bool {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_carrier_ok(self.as_ptr()) }
+    }
+
+    /// The device is not marked as absent.
+    pub fn is_present(&self) -> bool {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_present(self.as_ptr()) }
+    }
+
+    /// Lets the stack send on all queues in use, and send what it holds back.
+    pub fn wake_queues(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_tx_wake_all_queues(self.as_ptr()) };
+    }
+
+    /// Restarts the clock of the transmit watchdog: a reset is under way.
+    pub fn trans_update(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_trans_update(self.as_ptr()) };
+    }
+
+    pub(crate) fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
+        // SAFETY: the net device is valid.
+        unsafe { raw_tx_queue_of(self.as_ptr(), index) }
+    }
+}
+
+/// A registered net device whose configuration does not change, as this task holds RTNL.
+///
+/// The operations that run under RTNL are given one; elsewhere [`Device::under`] makes one. What needs
+/// RTNL can only be done with it:
+///
+/// ```
+/// use kernel::prelude::*;
+/// use net::device::{Device, Driver};
+///
+/// fn hide<D: Driver>(dev: &Device<D>) -> Result {
+///     let rtnl = net::rtnl::lock();
+///     let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+///     dev.detach();
+///     Ok(())
+/// }
+/// ```
+///
+/// Without RTNL, there is neither that nor the like of it:
+///
+/// ```compile_fail,E0599
+/// use net::device::{Device, Driver};
+///
+/// fn hide<D: Driver>(dev: &Device<D>) {
+///     dev.detach();
+/// }
+/// ```
+///
+/// Nor is there in [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout), which is called under a lock that stopping all queues takes:
+///
+/// ```compile_fail,E0599
+/// use net::device::{Device, Driver};
+///
+/// fn tx_timeout<D: Driver>(dev: &Device<D>, queue: u32) {
+///     dev.disable_tx();
+/// }
+/// ```
+///
+/// A parent that may have lost its driver is not to be had as one that is bound:
+///
+/// ```compile_fail,E0599
+/// use kernel::{device::{self, Bound}, prelude::*};
+/// use net::device::{Driver, Registration};
+///
+/// fn parent<D: Driver>(dev: &Registration<D>) -> &device::Device<Bound> {
+///     dev.parent()
+/// }
+/// ```
+///
+/// The device is locked no longer than RTNL is held, and for the task that holds it:
+///
+/// ```compile_fail,E0277
+/// use net::device::{Driver, Locked};
+///
+/// fn share<T: Send>(value: T) {}
+///
+/// fn pass_on<D: Driver>(dev: &'static Locked<D>) {
+///     share(dev);
+/// }
+/// ```
+///
+/// ```compile_fail,E0505
+/// use kernel::prelude::*;
+/// use net::device::{Device, Driver};
+///
+/// fn hide<D: Driver>(dev: &Device<D>) -> Result {
+///     let rtnl = net::rtnl::lock();
+///     let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+///     drop(rtnl);
+///     dev.detach();
+///     Ok(())
+/// }
+/// ```
+///
+/// # Invariants
+///
+/// As of [`Device`]. For as long as there is a reference to it, the current task holds RTNL, and the
+/// unregistration of the net device, if it has begun, has not ended: it waits for RTNL, and after that
+/// for references to the device.
+#[repr(transparent)]
+pub struct Locked<D>(Device<D>, NotThreadSafe);
+
+impl<D> Deref for Locked<D> {
+    type Target = Device<D>;
+
+    #[inline]
+    fn deref(&self) -> &Device<D> {
+        &self.0
+    }
+}
+
+impl<D> Locked<D> {
+    /// # Safety
+    ///
+    /// As of [`Device::from_raw`]; for `'a`, the current task holds RTNL and the net device is
+    /// registered.
+    #[inline]
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
+        // SAFETY: by the requirements of this function; the wrapper is transparent.
+        // INVARIANT: by the requirements of this function.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The device this net device belongs to: bound to its driver, as a driver's net devices are
+    /// unregistered, which takes RTNL, before that is over.
+    pub fn parent(&self) -> &kernel::device::Device<Bound> {
+        // SAFETY: the parent was set when the net device was allocated, and is referenced by it while
+        // it is registered. It is bound: `Unregistered::new` was given proof of that, and the net
+        // device cannot be unregistered while RTNL is held.
+        unsafe { &*(*self.as_ptr()).dev.parent.cast() }
+    }
+
+    /// Only of a registered device, which waits for references when it is unregistered.
+    pub(crate) fn hold(&self) -> Hold {
+        // SAFETY: the net device is valid.
+        unsafe { Hold::new(self.as_ptr()) }
+    }
+
+    /// Sets the number of queues in use.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` for more queues than there are, or none; `ENOMEM`.
+    pub fn set_real_num_queues(&self, queues: u32) -> Result {
+        // SAFETY: the net device is valid, and RTNL is held.
+        to_result(unsafe { netbind::netif_set_real_num_queues(self.as_ptr(), queues, queues) })
+    }
+
+    /// Sets the largest MTU the user may choose.
+    pub fn set_max_mtu(&self, mtu: u32) {
+        // SAFETY: the net device is valid; readers expect whole words.
+        unsafe { (&raw mut (*self.as_ptr()).max_mtu).write_volatile(mtu) };
+    }
+
+    /// Brings the device down, as `ip link set DEV down` does.
+    ///
+    /// Who watches the device is told while it still can do what that leads to: 8021q takes VLAN 0
+    /// away, and complains if it cannot.
+    pub fn close(&self) {
+        // SAFETY: a valid registered net device, and RTNL is held. One that is down already is
+        // left alone.
+        unsafe { netbind::dev_close(self.as_ptr()) };
+    }
+
+    /// Marks the device as absent: the stack leaves it alone until [`Locked::attach`].
+    pub fn detach(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_detach(self.as_ptr()) };
+    }
+
+    /// Marks the device as present again.
+    ///
+    /// What it shall receive may have changed meanwhile, which the stack tells no absent device:
+    /// [`Driver::set_rx_mode`](crate::driver::Driver::set_rx_mode) is called soon afterwards, if the device is up.
+    pub fn attach(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_device_attach(self.as_ptr()) };
+        if self.is_running() {
+            self.ask_for_rx_mode();
+        }
+    }
+
+    /// Has the stack call `set_rx_mode`, which it only does for a change: an address comes and goes.
+    fn ask_for_rx_mode(&self) {
+        let dev = self.as_ptr();
+        // SAFETY: the net device is valid, and its address is as long as it says. RTNL is
+        // held, and the device is up, so that its closing ends a retry.
+        unsafe {
+            let address = (*dev).dev_addr;
+            if netbind::dev_uc_add(dev, address) == 0 {
+                netbind::dev_uc_del(dev, address);
+            } else {
+                // No memory: in a second.
+                netbind::netif_rx_mode_schedule_retry(dev);
+            }
+        }
+    }
+
+    /// Stops all queues and waits for running transmissions to return. Not to be had by
+    /// [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout), which is called under the lock this takes.
+    pub fn disable_tx(&self) {
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netif_tx_disable(self.as_ptr()) };
+    }
+
+    /// Links queues `index` to an instance of this device, or to none. The instance is kept until it
+    /// is replaced, or the device is unregistered.
+    pub(crate) fn link_napi(&self, index: u32, napi: Option<Arc<dyn Instance>>) {
+        let Some(link) = self.private().links().get(index as usize) else {
+            return;
+        };
+        let raw = napi
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |napi| napi.as_ptr());
+        for kind in [
+            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
+            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
+        ] {
+            // SAFETY: the net device is valid, has such a queue for each link, and RTNL is held. The
+            // instance stays in memory while it is linked.
+            unsafe { netbind::netif_queue_set_napi(self.as_ptr(), index, kind, raw) };
+        }
+        // SAFETY: RTNL is held.
+        let old = core::mem::replace(unsafe { &mut *link.0.get() }, napi);
+        // Nothing refers to the cell any more: this may end in any code.
+        drop(old);
+    }
+}
+
+/// # Safety
+///
+/// `dev` is a valid net device.
+#[inline]
+pub(crate) unsafe fn raw_tx_queue_of(
+    dev: *mut netbind::net_device,
+    index: u32,
+) -> Option<NonNull<netbind::netdev_queue>> {
+    // SAFETY: the device is valid, and has `num_tx_queues` queues at `_tx`.
+    unsafe {
+        if index >= (*dev).num_tx_queues {
+            return None;
+        }
+        NonNull::new((*dev)._tx.add(index as usize))
+    }
+}
+
+/// A reference that keeps a net device from being unregistered.
+///
+/// # Invariants
+///
+/// This owns one reference (`dev_hold()`) to the net device.
+pub(crate) struct Hold(NonNull<netbind::net_device>);
+
+// SAFETY: references may be given back anywhere.
+unsafe impl Send for Hold {}
+// SAFETY: no method changes anything.
+unsafe impl Sync for Hold {}
+
+impl Hold {
+    /// # Safety
+    ///
+    /// `dev` is a valid net device.
+    pub(crate) unsafe fn new(dev: *mut netbind::net_device) -> Self {
+        // SAFETY: by the requirements of this function; `Hold` gives the reference back.
+        unsafe { netbind::dev_hold(dev) };
+        // INVARIANT: we just took the reference.
+        // SAFETY: a valid pointer is not null.
+        Self(unsafe { NonNull::new_unchecked(dev) })
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        // SAFETY: we own the reference.
+        unsafe { netbind::dev_put(self.as_ptr()) };
+    }
+}
+
+/// Bytes of an interface's name with its NUL (`IFNAMSIZ`).
+const NAME_LEN: usize = 16;
+
+/// The name an interface had.
+#[derive(Clone, Copy)]
+pub struct Name([u8; NAME_LEN]);
+
+impl Name {
+    /// Its bytes, without a NUL.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.split(|&byte| byte == 0).next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(BStr::from_bytes(self.as_bytes()), f)
+    }
+}

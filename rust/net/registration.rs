@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The life of a net device: allocation, registration, and its end.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use crate::{
+    driver::{
+        Config,
+        Driver, //
+    },
+    netdev::{
+        Device,
+        Link,
+        Private, //
+    },
+    ops,
+    transmit::Slot,
+    work, //
+};
+use core::{
+    ops::Deref,
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicBool,
+        AtomicPtr,
+        Ordering, //
+    },
+};
+use kernel::{
+    device::Bound,
+    devres::Devres,
+    error::to_result,
+    new_mutex,
+    prelude::*,
+    sync::{
+        Arc,
+        Mutex, //
+    },
+};
+
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/device.rs"]
+mod test;
+
+/// A net device that user space cannot see yet.
+///
+/// # Invariants
+///
+/// The pointer is to a net device allocated for `D` that is not registered when this is dropped; this
+/// owns it, its slots and, when its private part refers to that, the driver's state.
+pub struct Unregistered<D: Driver> {
+    dev: NonNull<netbind::net_device>,
+    slots: KVec<Slot<D::Tx>>,
+    links: KVec<Link>,
+    _data: Option<Arc<D>>,
+}
+
+// SAFETY: a net device may be set up and freed by any thread. `D` is `Send` and `Sync`, and slots are
+// only touched under their locks.
+unsafe impl<D: Driver> Send for Unregistered<D> {}
+// SAFETY: as above; no method takes a shared reference.
+unsafe impl<D: Driver> Sync for Unregistered<D> {}
+
+impl<D: Driver> Unregistered<D> {
+    /// Allocates an Ethernet device with `queues` transmit and receive queues. Process context.
+    pub fn new(parent: &kernel::device::Device<Bound>, queues: u32) -> Result<Self> {
+        let mut slots = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
+        let mut links = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
+        for _ in 0..queues {
+            slots.push(Slot::empty(), GFP_KERNEL)?;
+            links.push(Link::default(), GFP_KERNEL)?;
+        }
+        let size = i32::try_from(size_of::<Private>())?;
+        // SAFETY: no preconditions.
+        let dev = unsafe { netbind::alloc_etherdev_mqs(size, queues, queues) };
+        let dev = NonNull::new(dev).ok_or(ENOMEM)?;
+        // SAFETY: both are valid; the net device takes a reference when it is registered.
+        unsafe {
+            netbind::set_netdev_dev(dev.as_ptr(), core::ptr::from_ref(parent).cast_mut().cast())
+        };
+        Ok(Self {
+            dev,
+            slots,
+            links,
+            _data: None,
+        })
+    }
+
+    /// Makes the device visible. `parent` is the device it was allocated for. Process context, without
+    /// RTNL.
+    ///
+    /// Operations on `data` may begin before this returns.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if `parent` is another, or for a number of queues there cannot be; `ENOMEM`, and what
+    /// the kernel says to the registration.
+    pub fn register(
+        self,
+        parent: &kernel::device::Device<Bound>,
+        data: Arc<D>,
+        config: &Config,
+    ) -> Result<Registration<D>> {
+        let dev = self.dev.as_ptr();
+        // SAFETY: the net device is ours. The parent it was made for may be gone: it is only compared.
+        if unsafe { (*dev).dev.parent } != core::ptr::from_ref(parent).cast_mut().cast() {
+            return Err(EINVAL);
+        }
+        let mut this = self;
+        let private = Private::new(
+            NonNull::from(&*data).cast(),
+            NonNull::from(this.slots.as_slice()).cast(),
+            &this.links,
+        );
+        // SAFETY: the net device is ours, nobody knows it, and it has room for this. `this` keeps the
+        // state, the slots and the links until it is freed.
+        unsafe { private.init(dev) };
+        ops::apply::<D>(dev, config);
+        // SAFETY: the net device is ours, and nobody else knows it.
+        to_result(unsafe {
+            netbind::netif_set_real_num_queues(dev, config.queues, config.queues)
+        })?;
+        // SAFETY: as above.
+        unsafe { netbind::netif_carrier_off(dev) };
+        this._data = Some(data);
+        let net = Arc::new(
+            Net {
+                owned: this,
+                registered: AtomicBool::new(false),
+                works: no_works()?,
+            },
+            GFP_KERNEL,
+        )?;
+        // From here on, dropping this cleans up.
+        let end = Devres::new(parent, Ok::<_, Error>(End(net.clone())))?;
+        // SAFETY: the net device is set up.
+        to_result(unsafe { netbind::register_netdev(dev) })?;
+        net.registered.store(true, Ordering::Release);
+        Ok(Registration { net, _end: end })
+    }
+}
+
+impl<D: Driver> Drop for Unregistered<D> {
+    fn drop(&mut self) {
+        // SAFETY: the net device is ours and not registered, never or no more.
+        unsafe { netbind::free_netdev(self.dev.as_ptr()) };
+    }
+}
+
+/// A net device that is or was registered, and what it refers to.
+struct Net<D: Driver> {
+    owned: Unregistered<D>,
+    registered: AtomicBool,
+    works: Pin<KBox<Works>>,
+}
+
+/// Work that is bound to a net device; `None` when that has ended.
+type Works = Mutex<Option<KVec<KBox<dyn Owned>>>>;
+
+/// What is only kept and dropped.
+trait Owned: Send + Sync {}
+
+impl<T: Send + Sync> Owned for T {}
+
+/// Not generic, as a lock class wants one name, and a name in generic code has several addresses.
+#[inline(never)]
+fn no_works() -> Result<Pin<KBox<Works>>> {
+    KBox::pin_init(new_mutex!(Some(KVec::new())), GFP_KERNEL)
+}
+
+/// Ends what a [`Registration`] stands for: when that is dropped or the device is unbound, whichever
+/// is first.
+struct End<D: Driver>(Arc<Net<D>>);
+
+impl<D: Driver> Drop for End<D> {
+    fn drop(&mut self) {
+        let works = self.0.works.lock().take();
+        // Not under the lock: waits for work that runs, and drops what it runs on.
+        drop(works);
+        if self.0.registered.swap(false, Ordering::AcqRel) {
+            // SAFETY: the net device is registered, and RTNL is not held.
+            unsafe { netbind::unregister_netdev(self.0.owned.dev.as_ptr()) };
+        }
+        // Operations are over: nothing refers to the driver's state and the slots through the device.
+    }
+}
+
+/// A registered net device.
+///
+/// Dropping it ends the work bound to it, unregisters the device (which brings it down), and
+/// frees it. Process context, without RTNL.
+///
+/// When the parent is unbound, the work ends and the device is unregistered even if this is still
+/// there, so that one that is forgotten cannot outlive the driver. It stays in memory, but is no
+/// device of the system any more: [`Device::under`] says so.
+pub struct Registration<D: Driver> {
+    net: Arc<Net<D>>,
+    _end: Devres<End<D>>,
+}
+
+/// What a work item bound to a registration runs on.
+struct DeviceWork<D: Driver> {
+    dev: AtomicPtr<netbind::net_device>,
+    run: fn(&Device<D>, &work::Handle),
+}
+
+impl<D: Driver> Registration<D> {
+    /// Binds a work item to the device: `run` gets the device, and runs in process context
+    /// without RTNL. The item ends when this registration is dropped, before the device is
+    /// unregistered.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the parent is no longer bound, `ENOMEM`.
+    pub fn bind_work(&mut self, work: work::Work, run: fn(&Device<D>, &work::Handle)) -> Result {
+        let target = Arc::new(
+            DeviceWork {
+                dev: AtomicPtr::new(self.as_ptr()),
+                run,
+            },
+            GFP_KERNEL,
+        )?;
+        let mut guard = self.net.works.lock();
+        let works = (*guard).as_mut().ok_or(ENODEV)?;
+        works.reserve(1, GFP_KERNEL)?;
+        let bound = work.bind(target, |target: &Arc<DeviceWork<D>>, handle| {
+            // SAFETY: `End` drops bound work before it lets go of the net device and all it points to.
+            let dev = unsafe { Device::from_raw(target.dev.load(Ordering::Relaxed)) };
+            (target.run)(dev, handle);
+        })?;
+        works.push(KBox::new(bound, GFP_KERNEL)?, GFP_KERNEL)?;
+        Ok(())
+    }
+}
+
+impl<D: Driver> Deref for Registration<D> {
+    type Target = Device<D>;
+
+    fn deref(&self) -> &Device<D> {
+        // SAFETY: the net device was made for `D` and is set up; `net` keeps it.
+        unsafe { Device::from_raw(self.net.owned.dev.as_ptr()) }
+    }
+}
