@@ -56,6 +56,7 @@ pub mod page_pool;
 pub mod pci;
 pub mod queue;
 mod registration;
+mod ring;
 pub mod rtnl;
 pub mod skb;
 mod text;

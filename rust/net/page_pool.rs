@@ -7,6 +7,7 @@
 use crate::{
     napi,
     netdev::Instance,
+    ring::Window,
     skb::{
         RxMeta,
         RxSkb, //
@@ -261,18 +262,13 @@ impl Drop for RxPage {
 
 /// The pages a receive ring offers to the device, oldest first: one place for each descriptor.
 ///
-/// Positions count freely and wrap at 2^32; a position's low bits are its place and descriptor.
-///
 /// # Invariants
 ///
-/// - `places.len()` is a power of two and at most 2^31; `mask` is one less.
-/// - The places at positions in `oldest..next` hold a page each, as [`RxPage`] does; the others are
-///   empty. `next - oldest` is at most `mask`.
+/// There are as many places as `window` is of. Those it says have a page hold one each, as [`RxPage`]
+/// does; the others are empty.
 pub struct RxPages {
     places: KVVec<netbind::nbh_rx_place>,
-    mask: u32,
-    oldest: u32,
-    next: u32,
+    window: Window,
 }
 
 // SAFETY: as for `RxPage`.
@@ -292,44 +288,37 @@ impl RxPages {
         for _ in 0..descs {
             places.push(Default::default(), GFP_KERNEL)?;
         }
-        // INVARIANT: by the check above; there are no pages.
+        // INVARIANT: there are no pages.
         Ok(Self {
             places,
-            mask: descs.wrapping_sub(1),
-            oldest: 0,
-            next: 0,
+            window: Window::new(descs).ok_or(EINVAL)?,
         })
     }
 
     /// The oldest page, if there is one.
     #[inline]
     pub fn oldest(&mut self) -> Option<Oldest<'_>> {
-        if self.is_empty() {
-            return None;
-        }
-        // INVARIANT: there is a page at `oldest`.
-        Some(Oldest {
-            index: self.oldest & self.mask,
-            pages: self,
-        })
+        let index = self.window.oldest()?;
+        // INVARIANT: this is the place of the oldest page.
+        Some(Oldest { index, pages: self })
     }
 
     /// The descriptor behind the latest page: what the device is told.
     #[inline]
     pub fn next(&self) -> u32 {
-        self.next & self.mask
+        self.window.next()
     }
 
     /// Pages that can be added. One descriptor stays unused.
     #[inline]
     pub fn vacant(&self) -> u32 {
-        self.mask.wrapping_sub(self.next.wrapping_sub(self.oldest))
+        self.window.vacant()
     }
 
     /// There is no page left.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.next == self.oldest
+        self.window.is_empty()
     }
 
     /// Takes the oldest page.
@@ -353,10 +342,7 @@ impl RxPages {
         }
         while self.vacant() != 0 {
             let first = self.next();
-            // Up to where the places wrap around.
-            let count = self
-                .vacant()
-                .min(self.mask.wrapping_add(1).wrapping_sub(first));
+            let count = self.window.run();
             // SAFETY: `first` is below the number of places.
             let places = unsafe { self.places.as_mut_ptr().add(first as usize) };
             // SAFETY: the pool is ours, and nobody else polls its NAPI instance: that is the
@@ -368,7 +354,8 @@ impl RxPages {
                 offer(first.wrapping_add(i), dma);
             }
             // INVARIANT: these places have pages now.
-            self.next = self.next.wrapping_add(filled);
+            // SAFETY: the callee fills no more than `count`, and so many are vacant.
+            unsafe { self.window.filled(filled) };
             if filled < count {
                 return false;
             }
@@ -381,7 +368,7 @@ impl RxPages {
 ///
 /// # Invariants
 ///
-/// `pages` is not empty; `index` is the place of its position `oldest`.
+/// `pages` is not empty; `index` is the place of its oldest page.
 pub struct Oldest<'a> {
     pages: &'a mut RxPages,
     index: u32,
@@ -399,13 +386,14 @@ impl Oldest<'_> {
     pub fn take(self) -> RxPage {
         // SAFETY: `index` is below the number of places, by the type invariants.
         let place = unsafe { self.pages.places.get_unchecked(self.index as usize) };
-        // INVARIANT: the place had a page and is empty now, as `oldest` moves beyond it.
+        // INVARIANT: the place had a page and is empty now, as the window moves beyond it.
         let page = RxPage {
-            // SAFETY: the place of a position in `oldest..next` has a page.
+            // SAFETY: the place has a page, by the type invariants.
             page: unsafe { NonNull::new_unchecked(place.page) },
             dma: place.dma,
         };
-        self.pages.oldest = self.pages.oldest.wrapping_add(1);
+        // SAFETY: there was a page, by the type invariants.
+        unsafe { self.pages.window.taken() };
         page
     }
 }

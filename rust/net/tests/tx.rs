@@ -3,6 +3,10 @@
 //! Unit tests of the transmit table.
 
 use super::*;
+use crate::{
+    napi,
+    queue::TxQueue, //
+};
 
 #[kunit_tests(net_tx)]
 mod tests {
@@ -72,7 +76,7 @@ mod tests {
         }
         for position in 0..SLOTS - 1 {
             // SAFETY: nobody else uses the table.
-            let slot = unsafe { &*producer.table.slot(position) };
+            let slot = unsafe { &*producer.table().held(position) };
             assert!(slot.mapping == Mapping::Streaming && slot.skb.is_some());
         }
         assert!(push(&mut producer, MAPPED, 0)?);

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of a transmit table that gives packets back.
+
+use super::{
+    raw_device,
+    Mapping,
+    Table, //
+};
+use crate::{
+    napi,
+    ring::{
+        Group,
+        Positions,
+        Reaped,
+        Reaper, //
+    },
+};
+use kernel::sync::Arc;
+
+/// The end of the table that gives packets back.
+pub struct Consumer {
+    table: Arc<Table>,
+    reaper: Reaper,
+}
+
+impl Consumer {
+    pub(super) fn new(table: Arc<Table>, reaper: Reaper) -> Self {
+        Self { table, reaper }
+    }
+
+    /// Slots that are free for the producer.
+    #[inline]
+    pub fn free(&self) -> u32 {
+        self.reaper.free(&self.table.ring)
+    }
+
+    /// Gives back groups for which `is_done(index of the last descriptor)` holds, oldest first,
+    /// until there are `limit` packets.
+    ///
+    /// In a poll of netpoll ([`Poll::poll_tx`](napi::Poll::poll_tx)), a group with a frame without an
+    /// skb stays, and what is behind it: it may be in hard interrupt context, where XDP may not be
+    /// used.
+    ///
+    /// Inlined wherever it is called from: the polls of a driver and of netpoll would share it.
+    #[inline(always)]
+    pub fn reap(
+        &mut self,
+        cx: &napi::TxContext<'_>,
+        limit: u32,
+        is_done: impl Fn(u32) -> bool,
+    ) -> Reaped {
+        let table = &*self.table;
+        let mut mapped = None;
+        let give_back = |group: Group, positions: Positions| {
+            if !group.holds {
+                return true;
+            }
+            // The mappings in question have all been made.
+            // SAFETY: the device is valid.
+            let mapped = *mapped
+                .get_or_insert_with(|| unsafe { netbind::dma_need_unmap(raw_device(&table.dev)) });
+            if !group.frame {
+                table.release(positions, mapped, cx);
+            } else if cx.budget() == 0 {
+                return false;
+            } else {
+                table.release_with_frame(positions, mapped, cx);
+            }
+            true
+        };
+        self.reaper.reap(&table.ring, limit, is_done, give_back)
+    }
+}
+
+impl Table {
+    /// The same as [`Table::release`] for a group that ends in a frame without an skb.
+    #[cold]
+    fn release_with_frame(&self, positions: Positions, mapped: bool, cx: &napi::TxContext<'_>) {
+        self.release(positions, mapped, cx);
+        // SAFETY: the slots belong to the consumer, whose group this is.
+        unsafe { *self.frame(positions.last()) = None };
+    }
+
+    /// Gives back what the slots at `positions` hold, which are the consumer's; `mapped` if mappings
+    /// have to be undone.
+    #[inline(always)]
+    fn release(&self, positions: Positions, mapped: bool, cx: &napi::TxContext<'_>) {
+        for position in positions {
+            // SAFETY: the slot belongs to the consumer, whose group this is.
+            let slot = unsafe { &mut *self.held(position) };
+            if mapped {
+                slot.unmap(&self.dev);
+            }
+            slot.mapping = Mapping::None;
+            if let Some(skb) = slot.skb.take() {
+                skb.consume(cx);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The buffers of a packet: mapped or copied, one descriptor after the other.
+
+use super::{
+    raw_device,
+    Buffer,
+    Mapping,
+    Table,
+    COPY_LIMIT,
+    DMA_MAPPING_ERROR, //
+};
+use crate::{
+    skb::SkBuff,
+    xdp::Frame, //
+};
+
+/// Places the buffers of a packet that is mapped.
+pub(super) struct Cursor<'a, W> {
+    pub(super) table: &'a Table,
+    /// Position of the next buffer.
+    pub(super) next: u32,
+    /// Slots that are free from there on.
+    pub(super) room: u32,
+    /// Bytes a descriptor takes.
+    pub(super) max_len: u32,
+    /// Writes a descriptor.
+    pub(super) write: W,
+}
+
+impl<W: FnMut(Buffer)> Cursor<'_, W> {
+    /// Copies or maps a frame. Returns its length with padding.
+    pub(super) fn place_frame(&mut self, frame: &Frame, min_len: u32) -> Result<u32, ()> {
+        if self.room == 0 {
+            return Err(());
+        }
+        let len = frame.len();
+        if len > COPY_LIMIT {
+            // SAFETY: frame and device are valid; the frame is kept until it is unmapped.
+            let addr =
+                unsafe { netbind::xdp_frame_map(raw_device(&self.table.dev), frame.as_ptr()) };
+            self.mapped(addr, len, true)?;
+            return Ok(len);
+        }
+        let padded = len.max(min_len).min(COPY_LIMIT);
+        let index = self.table.ring.index(self.next);
+        let offset = index as usize * COPY_LIMIT as usize;
+        // SAFETY: as in `Producer::copy`: the area has COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT.
+        unsafe {
+            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
+            core::ptr::copy_nonoverlapping((*frame.as_ptr()).data.cast::<u8>(), area, len as usize);
+            area.add(len as usize)
+                .write_bytes(0, padded.wrapping_sub(len) as usize);
+        }
+        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
+        self.place(addr, padded, true);
+        Ok(padded)
+    }
+
+    /// Maps the linear part and each fragment.
+    #[inline]
+    pub(super) fn map(&mut self, skb: &SkBuff) -> Result<(), ()> {
+        let dev = raw_device(&self.table.dev);
+        let frags = if skb.data_len() == 0 {
+            0
+        } else {
+            skb.nr_frags()
+        };
+        let head = skb.head_len();
+        if head != 0 {
+            // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
+            let addr = unsafe { netbind::skb_map_head(dev, skb.as_ptr()) };
+            self.mapped(addr, head, frags == 0)?;
+        }
+        for i in 0..frags {
+            let mut len = 0;
+            // SAFETY: as above, and the skb has that fragment.
+            let addr = unsafe { netbind::skb_map_frag(dev, skb.as_ptr(), u32::from(i), &mut len) };
+            self.mapped(addr, len, i.wrapping_add(1) == frags)?;
+        }
+        Ok(())
+    }
+
+    /// Records a mapping and hands it out.
+    #[inline]
+    fn mapped(&mut self, addr: u64, len: u32, last: bool) -> Result<(), ()> {
+        if addr == DMA_MAPPING_ERROR {
+            return Err(());
+        }
+        if len > self.max_len || self.room == 0 {
+            return self.split(addr, len, last);
+        }
+        self.record(self.next, addr, len);
+        self.place(addr, len, last);
+        Ok(())
+    }
+
+    /// The same for a buffer that has to be handed out in pieces of at most `max_len`.
+    #[cold]
+    fn split(&mut self, mut addr: u64, mut len: u32, last: bool) -> Result<(), ()> {
+        let pieces = len.div_ceil(self.max_len);
+        if pieces > self.room {
+            // Not placed, so the unwinding does not know of it.
+            // SAFETY: just mapped for this device, with this length.
+            unsafe {
+                netbind::dma_unmap_page_attrs(
+                    raw_device(&self.table.dev),
+                    addr,
+                    len as usize,
+                    netbind::dma_data_direction::DMA_TO_DEVICE,
+                    0,
+                )
+            };
+            return Err(());
+        }
+        self.record(self.next, addr, len);
+        while len > self.max_len {
+            self.place(addr, self.max_len, false);
+            addr = addr.wrapping_add(u64::from(self.max_len));
+            len = len.wrapping_sub(self.max_len);
+        }
+        self.place(addr, len, last);
+        Ok(())
+    }
+
+    #[inline]
+    fn record(&mut self, position: u32, addr: u64, len: u32) {
+        // SAFETY: the slot was free and has not been published yet: it is ours.
+        let slot = unsafe { &mut *self.table.held(position) };
+        slot.addr = addr;
+        slot.len = len;
+        slot.mapping = Mapping::Streaming;
+    }
+
+    #[inline]
+    fn place(&mut self, addr: u64, len: u32, last: bool) {
+        (self.write)(Buffer {
+            index: self.table.ring.index(self.next),
+            addr,
+            len,
+            last,
+            report: last,
+        });
+        self.next = self.next.wrapping_add(1);
+        self.room = self.room.wrapping_sub(1);
+    }
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of a transmit table that takes packets in.
+
+use super::{
+    place::Cursor,
+    raw_device,
+    Buffer,
+    Layout,
+    Mapping,
+    Table,
+    COPY_LIMIT,
+    DMA_MAPPING_ERROR, //
+};
+use crate::{
+    queue::TxQueue,
+    ring::{
+        Filler,
+        Positions, //
+    },
+    skb::SkBuff,
+    xdp::Frame, //
+};
+use kernel::sync::Arc;
+
+/// The end of the table that takes packets in.
+///
+/// It takes them in `xmit`, under the lock of a queue: copied ones are freed there, into a cache that
+/// bottom halves use as well. The proof is the queue, which is lent for the time of the lock alone:
+///
+/// ```
+/// use net::{queue::TxQueue, skb::SkBuff, tx::{Layout, Producer}};
+///
+/// fn send(ring: &mut Producer, queue: TxQueue<'_>, skb: SkBuff) -> Result<u32, SkBuff> {
+///     let layout = Layout { lead: 0, max_len: 4096, bytes: skb.len() };
+///     ring.push(queue, skb, layout, |buffer| { /* Writes its descriptor. */ })
+/// }
+/// ```
+///
+/// ```compile_fail
+/// use net::{device::{Transmit, TxHandle}, queue::TxQueue};
+///
+/// fn keep<'a, T: Transmit>(handle: &'a TxHandle<T>) -> Option<TxQueue<'a>> {
+///     handle.with(|_, queue| queue)
+/// }
+/// ```
+pub struct Producer {
+    table: Arc<Table>,
+    filler: Filler,
+}
+
+impl Producer {
+    pub(super) fn new(table: Arc<Table>, filler: Filler) -> Self {
+        Self { table, filler }
+    }
+
+    /// For tests, which look into it.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Slots that are free.
+    #[inline]
+    pub fn free(&self) -> u32 {
+        self.filler.free(&self.table.ring)
+    }
+
+    /// The descriptor the next packet starts at.
+    #[inline]
+    pub fn index(&self) -> u32 {
+        self.table.ring.index(self.filler.head)
+    }
+
+    /// Makes the device see a packet and takes it into the table. `write` is called once for each
+    /// buffer, in ring order, to fill in its descriptor; the device must not look at any of them
+    /// before its doorbell is rung.
+    ///
+    /// Returns the index behind the packet: the value for the doorbell. In `xmit`, as `queue` proves.
+    ///
+    /// # Errors
+    ///
+    /// The packet, if it has more buffers than slots are free behind the contexts, if it has none
+    /// that can be sent (a list of packets), or if a buffer cannot be mapped. Descriptors may have
+    /// been written, but the next packet uses them again.
+    #[inline]
+    pub fn push(
+        &mut self,
+        queue: TxQueue<'_>,
+        skb: SkBuff,
+        layout: Layout,
+        write: impl FnMut(Buffer),
+    ) -> Result<u32, SkBuff> {
+        let free = self.free();
+        if free <= layout.lead {
+            // Not even the contexts are ours to write, or nothing behind them is.
+            return Err(skb);
+        }
+        let room = free.wrapping_sub(layout.lead);
+        let start = self.filler.head.wrapping_add(layout.lead);
+        if skb.data_len() == 0 && skb.len() <= COPY_LIMIT {
+            let report = self.filler.is_due(start);
+            let mut write = write;
+            write(self.copy(&skb, start, report));
+            skb.consume_in_xmit(queue);
+            let next = start.wrapping_add(1);
+            // SAFETY: there is more free than the contexts. The slots hold nothing.
+            return Ok(unsafe { self.advance(next, layout.bytes, report) });
+        }
+        if skb.data_len() == 0 && skb.len() <= layout.max_len {
+            return self.push_linear(skb, start, layout.bytes, write);
+        }
+        let mut cursor = Cursor {
+            table: &self.table,
+            next: start,
+            room,
+            max_len: layout.max_len.max(1),
+            write,
+        };
+        let placed = cursor.map(&skb);
+        let next = cursor.next;
+        if placed.is_err() || next == start {
+            self.unwind(next);
+            return Err(skb);
+        }
+        // SAFETY: the slot is ours until the group is complete, which moves the ring's `head` beyond it.
+        unsafe { (*self.table.held(self.filler.head)).skb = Some(skb) };
+        self.filler.group.holds = true;
+        // SAFETY: the cursor has placed at least one buffer, in slots that were free, and records what
+        // they hold.
+        Ok(unsafe { self.advance(next, layout.bytes, true) })
+    }
+
+    /// Maps a packet that is one buffer for one descriptor, that of the free slot at `start`.
+    #[inline]
+    fn push_linear(
+        &mut self,
+        skb: SkBuff,
+        start: u32,
+        bytes: u32,
+        mut write: impl FnMut(Buffer),
+    ) -> Result<u32, SkBuff> {
+        let len = skb.len();
+        // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
+        let addr = unsafe { netbind::skb_map_head(raw_device(&self.table.dev), skb.as_ptr()) };
+        if addr == DMA_MAPPING_ERROR {
+            return Err(skb);
+        }
+        // SAFETY: the slot is ours until the group is complete, which moves the ring's `head` beyond it.
+        let slot = unsafe { &mut *self.table.held(start) };
+        slot.addr = addr;
+        slot.len = len;
+        slot.mapping = Mapping::Streaming;
+        slot.skb = Some(skb);
+        write(Buffer {
+            index: self.table.ring.index(start),
+            addr,
+            len,
+            last: true,
+            report: true,
+        });
+        self.filler.group.holds = true;
+        // SAFETY: `push` has made sure that there is more free than the contexts. The slot has what it
+        // holds.
+        Ok(unsafe { self.advance(start.wrapping_add(1), bytes, true) })
+    }
+
+    /// Copies a linear packet of at most [`COPY_LIMIT`] bytes into the memory that belongs to the
+    /// slot at `position`, which is free.
+    #[inline]
+    fn copy(&self, skb: &SkBuff, position: u32, report: bool) -> Buffer {
+        let index = self.table.ring.index(position);
+        let offset = index as usize * COPY_LIMIT as usize;
+        let len = skb.len();
+        // SAFETY: the slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
+        // part has `len` <= COPY_LIMIT. The device reads the area only while the slot is in use.
+        unsafe {
+            core::ptr::copy_nonoverlapping(
+                (*skb.as_ptr()).data,
+                self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset),
+                len as usize,
+            )
+        };
+        Buffer {
+            index,
+            addr: self.table.copies.dma_handle().wrapping_add(offset as u64),
+            len,
+            last: true,
+            report,
+        }
+    }
+
+    /// The packet up to (not including) `next` is complete. Returns the descriptor behind it.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Filler::advance`].
+    #[inline]
+    unsafe fn advance(&mut self, next: u32, bytes: u32, report: bool) -> u32 {
+        // SAFETY: by the requirements of this function.
+        unsafe { self.filler.advance(&self.table.ring, next, bytes, report) }
+    }
+
+    /// Ends the group with the last packet: to be called when nothing may follow for a while, such
+    /// as when the queue is stopped, and before the doorbell is rung for that packet.
+    ///
+    /// Returns the descriptor that has to be reported after all; `None` if the last one is.
+    #[inline]
+    pub fn report(&mut self) -> Option<u32> {
+        self.filler.report(&self.table.ring)
+    }
+
+    /// Takes a frame without an skb into the table, padded with zeroes to `min_len` bytes (at most
+    /// [`COPY_LIMIT`]). As [`Producer::push`] otherwise.
+    pub fn push_frame(
+        &mut self,
+        frame: Frame,
+        min_len: u32,
+        write: impl FnMut(Buffer),
+    ) -> Result<u32, Frame> {
+        let mut cursor = Cursor {
+            table: &self.table,
+            next: self.filler.head,
+            room: self.free(),
+            // There is one buffer, and a descriptor takes it whole.
+            max_len: u32::MAX,
+            write,
+        };
+        let Ok(bytes) = cursor.place_frame(&frame, min_len) else {
+            return Err(frame);
+        };
+        let next = cursor.next;
+        // SAFETY: the place is ours until the group is complete, which moves the ring's `head` beyond its slot.
+        unsafe { *self.table.frame(self.filler.head) = Some(frame) };
+        self.filler.group.holds = true;
+        self.filler.group.frame = true;
+        // SAFETY: the cursor has placed one buffer, in a free slot.
+        Ok(unsafe { self.advance(next, bytes, true) })
+    }
+
+    /// Undoes the mappings made from `head` up to (not including) `end`.
+    #[cold]
+    fn unwind(&mut self, end: u32) {
+        for position in Positions::new(self.filler.head, end) {
+            // SAFETY: these slots were never published, so they are ours: `push` has made sure that
+            // the contexts in front of the first buffer are in free slots as well.
+            unsafe { (*self.table.held(position)).unmap(&self.table.dev) };
+        }
+    }
+}
