@@ -26,16 +26,6 @@ void nbh_set_netdev_dev(struct net_device *dev, struct device *parent)
 	SET_NETDEV_DEV(dev, parent);
 }
 
-void nbh_dev_hold(struct net_device *dev)
-{
-	dev_hold(dev);
-}
-
-void nbh_dev_put(struct net_device *dev)
-{
-	dev_put(dev);
-}
-
 void nbh_eth_hw_addr_set(struct net_device *dev, const u8 *addr)
 {
 	eth_hw_addr_set(dev, addr);
@@ -151,31 +141,20 @@ void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int 
 
 /* NAPI */
 
-/* Unlike netif_napi_add_config(), refuses a second instance with the same index. */
-int nbh_napi_add(struct net_device *dev, struct napi_struct *napi,
-		 int (*poll)(struct napi_struct *, int), int index)
+void nbh_netdev_lock(struct net_device *dev)
 {
-	struct napi_struct *other;
-	int err = 0;
-
 	netdev_lock(dev);
-	list_for_each_entry(other, &dev->napi_list, dev_list)
-		if (other->index == index)
-			err = -EBUSY;
-	if (!err)
-		netif_napi_add_config_locked(dev, napi, poll, index);
+}
+
+void nbh_netdev_unlock(struct net_device *dev)
+{
 	netdev_unlock(dev);
-	return err;
 }
 
-void nbh_napi_del(struct napi_struct *napi)
+void nbh_netif_napi_add_config_locked(struct net_device *dev, struct napi_struct *napi,
+				      int (*poll)(struct napi_struct *, int), int index)
 {
-	netif_napi_del(napi);
-}
-
-void nbh_napi_set_irq(struct napi_struct *napi, int irq)
-{
-	netif_napi_set_irq(napi, irq);
+	netif_napi_add_config_locked(dev, napi, poll, index);
 }
 
 void nbh_napi_schedule(struct napi_struct *napi)

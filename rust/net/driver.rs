@@ -194,7 +194,7 @@ impl<D: Driver> Locked<D> {
     /// A way to transmit queue `index` that may be kept: by what sends from outside of `xmit`.
     pub fn tx_handle(&self, index: u32) -> TxHandle<D::Tx> {
         // SAFETY: as in `tx_queues`.
-        unsafe { TxHandle::new(self.hold(), index) }
+        unsafe { TxHandle::new(self.memory(), index) }
     }
 }
 

@@ -6,11 +6,13 @@
 
 use crate::{
     irq,
-    netdev::{
-        Hold,
+    memory::{
+        Belongings,
         Instance,
-        Locked, //
+        Memory,
+        Owned, //
     },
+    netdev::Locked,
     queue::Completions, //
 };
 use core::{
@@ -22,10 +24,12 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::Arc,
-    types::Opaque, //
+    types::{
+        NotThreadSafe,
+        Opaque, //
+    },
 };
 
 #[cfg(CONFIG_KUNIT = "y")]
@@ -173,7 +177,7 @@ impl Exclusive for Context<'_> {}
 
 impl sealed::Sealed for Setup {
     fn napi(&self) -> *mut netbind::napi_struct {
-        self.0.as_ptr()
+        self.instance.as_ptr()
     }
 }
 
@@ -192,16 +196,16 @@ struct Inner<P: Poll> {
     napi: Opaque<netbind::napi_struct>,
     poll: UnsafeCell<Option<P>>,
     rearm: P::Rearm,
-    dev: Hold,
-    index: u32,
-    /// That of number `index`, which lives as long as `dev`.
+    belongings: UnsafeCell<Belongings>,
+    /// That of the instance's number, which lives as long as the device: longer than the instance is
+    /// registered.
     queue: NonNull<netbind::netdev_queue>,
     #[pin]
     _pin: PhantomPinned,
 }
 
 // SAFETY: `poll` is only touched by the one CPU that polls, and by the owner (`Napi`) while
-// polling is disabled; the C part has its own synchronisation.
+// polling is disabled; `belongings` by one at a time, see `Instance`; the C part has its own synchronisation.
 unsafe impl<P: Poll> Sync for Inner<P> {}
 // SAFETY: as above; nothing in it is bound to a CPU.
 unsafe impl<P: Poll> Send for Inner<P> {}
@@ -262,37 +266,64 @@ impl<P: Poll> Instance for Inner<P> {
     fn as_ptr(&self) -> *mut netbind::napi_struct {
         self.napi.get()
     }
+
+    fn belongings(&self) -> &UnsafeCell<Belongings> {
+        &self.belongings
+    }
 }
 
 /// A NAPI instance that is being set up: what the polled value may need to know of it.
-pub struct Setup(Arc<dyn Instance>);
+pub struct Setup {
+    instance: Arc<dyn Instance>,
+    /// It is lent to one thread.
+    _thread: NotThreadSafe,
+}
 
 impl Setup {
     /// Keeps the instance in memory, though not registered. [`Napi`] drops what is polled, and so
     /// ends the cycle if that is where it is kept.
     pub(crate) fn instance(&self) -> Arc<dyn Instance> {
-        self.0.clone()
+        self.instance.clone()
     }
 
-    /// A reference to the net device that will be polled.
-    pub(crate) fn hold_device(&self) -> Hold {
-        // SAFETY: the NAPI is registered, so it has a net device, which is held.
-        unsafe { Hold::new((*self.0.as_ptr()).dev) }
+    /// The net device that will be polled.
+    pub(crate) fn device(&self) -> *mut netbind::net_device {
+        // SAFETY: the NAPI is registered.
+        unsafe { (*self.instance.as_ptr()).dev }
+    }
+
+    /// Has the instance keep something, and drop it in process context when it has been polled for the
+    /// last time, after what is polled; or when it is not made in the end.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; it is dropped.
+    pub(crate) fn keep(&self, what: KBox<dyn Owned>) -> Result {
+        // SAFETY: the instance is being made, by this thread.
+        let belongings = unsafe { &mut *self.instance.belongings().get() };
+        Ok(belongings.push(what, GFP_KERNEL)?)
     }
 }
 
 /// A NAPI instance and what it polls.
 ///
-/// Created disabled, in `ndo_open` or later; dropped in `ndo_stop` at the latest. Dropping disables
-/// polling (and waits for a running poll), drops the polled value, and deletes the instance. Process
+/// Created disabled, in `ndo_open` or later. Dropping it ends polling (and waits for a running poll),
+/// drops the polled value, and what that has made for the instance ([`PagePool`], [`RxQueue`]). Process
 /// context, sleeps.
+///
+/// An instance also ends when its device is unregistered: one that is forgotten is not polled any more,
+/// and does not keep the device. What it polls leaks then.
+///
+/// [`PagePool`]: crate::page_pool::PagePool
+/// [`RxQueue`]: crate::xdp::RxQueue
 ///
 /// # Invariants
 ///
-/// The NAPI of `inner` is registered with the net device that `inner.dev` holds, as the only one with
-/// its index.
+/// The NAPI of `inner` was registered with the net device of `memory` as number `index`.
 pub struct Napi<P: Poll> {
     inner: Arc<Inner<P>>,
+    memory: Arc<Memory>,
+    index: u32,
     enabled: bool,
 }
 
@@ -309,61 +340,53 @@ impl<P: Poll> Napi<P> {
         rearm: P::Rearm,
         make: impl FnOnce(&Setup) -> Result<P>,
     ) -> Result<Self> {
-        if index >= dev.num_rx_queues() {
-            return Err(EINVAL);
-        }
         let queue = dev.raw_tx_queue(index).ok_or(EINVAL)?;
         let inner = Arc::pin_init(
             pin_init!(Inner {
                 napi: Opaque::zeroed(),
                 poll: UnsafeCell::new(None),
                 rearm,
-                dev: dev.hold(),
-                index,
+                belongings: UnsafeCell::new(KVec::new()),
                 queue,
                 _pin: PhantomPinned,
             }),
             GFP_KERNEL,
         )?;
-        let napi = inner.napi.get();
-        // SAFETY: the instance is zeroed, at a fixed address, and stays there until `Drop` has
-        // deleted it; the net device is held. The index is below the number of queues, which is
-        // the number of NAPI configurations.
-        to_result(unsafe {
-            netbind::napi_add(
-                dev.as_ptr(),
-                napi,
-                Some(Inner::<P>::poll_callback),
-                i32::try_from(index)?,
-            )
-        })?;
+        let instance: Arc<dyn Instance> = inner.clone();
+        let memory = dev.memory();
+        // SAFETY: the device is registered, and RTNL keeps it so. The instance is zeroed, and the
+        // function is that of instances like this.
+        unsafe { memory.add(index, instance.clone(), Inner::<P>::poll_callback) }?;
         // INVARIANT: just registered. From here on `Drop` cleans up.
         let this = Self {
             inner,
+            memory,
+            index,
             enabled: false,
         };
-        let poll = make(&Setup(this.inner.clone()))?;
+        let poll = make(&Setup {
+            instance,
+            _thread: NotThreadSafe,
+        })?;
         // SAFETY: polling is disabled, so the cell is ours.
         unsafe { *this.inner.poll.get() = Some(poll) };
         Ok(this)
     }
 
-    /// Allows polling. Process context.
+    fn as_ptr(&self) -> *mut netbind::napi_struct {
+        self.inner.napi.get()
+    }
+
+    /// Allows polling, unless the device has been unregistered. Process context.
     pub fn enable(&mut self) {
-        if !self.enabled {
-            self.enabled = true;
-            // SAFETY: the instance is registered and disabled.
-            unsafe { netbind::napi_enable(self.inner.napi.get()) };
-        }
+        self.enabled = true;
+        self.memory.enable(self.index, self.as_ptr());
     }
 
     /// Ends polling, and waits for a running poll to finish. Process context, sleeps.
     pub fn disable(&mut self) {
-        if self.enabled {
-            self.enabled = false;
-            // SAFETY: the instance is registered and enabled.
-            unsafe { netbind::napi_disable(self.inner.napi.get()) };
-        }
+        self.memory.disable(self.index, self.as_ptr());
+        self.enabled = false;
     }
 
     /// What is polled; `None` while polling is enabled.
@@ -377,9 +400,8 @@ impl<P: Poll> Napi<P> {
 
     /// Tells user space which interrupt drives this instance (`netdev-genl`). Process context.
     pub fn set_irq(&mut self, irq: u32) {
-        if let Ok(irq) = i32::try_from(irq) {
-            // SAFETY: the instance is registered.
-            unsafe { netbind::napi_set_irq(self.inner.napi.get(), irq) };
+        if let Ok(irq) = c_int::try_from(irq) {
+            self.memory.set_irq(self.index, self.as_ptr(), irq);
         }
     }
 
@@ -394,15 +416,17 @@ impl<P: Poll> Napi<P> {
     /// The device keeps the instance in memory until [`Napi::unlink_queues`], or another takes its
     /// place, or the device is unregistered; also when this is dropped before.
     pub fn link_queues<D>(&self, dev: &Locked<D>) {
-        if dev.as_ptr() == self.inner.dev.as_ptr() {
-            dev.link_napi(self.inner.index, Some(self.inner.clone()));
+        if dev.as_ptr() == self.memory.as_ptr() {
+            // SAFETY: the device is registered, and RTNL is held.
+            unsafe { self.memory.link(self.index, Some(self.inner.clone())) };
         }
     }
 
     /// Takes the links of [`Napi::link_queues`] back.
     pub fn unlink_queues<D>(&self, dev: &Locked<D>) {
-        if dev.as_ptr() == self.inner.dev.as_ptr() {
-            dev.link_napi(self.inner.index, None);
+        if dev.as_ptr() == self.memory.as_ptr() {
+            // SAFETY: the device is registered, and RTNL is held.
+            unsafe { self.memory.link(self.index, None) };
         }
     }
 
@@ -411,7 +435,7 @@ impl<P: Poll> Napi<P> {
     /// report packets as sent.
     pub fn reset_tx_queue(&mut self) {
         if !self.enabled {
-            // SAFETY: the queue is valid, as its device is held. Nobody else resets it or reports
+            // SAFETY: the queue is valid, as its device is in memory. Nobody else resets it or reports
             // packets as sent: it takes the only instance with this index to do so, which is ours
             // and is not polled.
             unsafe { netbind::tx_reset_queue(self.inner.queue.as_ptr()) };
@@ -421,13 +445,11 @@ impl<P: Poll> Napi<P> {
 
 impl<P: Poll> Drop for Napi<P> {
     fn drop(&mut self) {
-        self.disable();
-        // What is polled may hold a page pool, which has to go before its NAPI does.
-        // SAFETY: polling is disabled and we are the only owner, so the cell is ours.
+        let ended = self.memory.end(self.index, Some(self.as_ptr()));
+        // SAFETY: polling has ended, here or before, and we are the only owner, so the cell is ours.
         drop(unsafe { (*self.inner.poll.get()).take() });
-        // SAFETY: the instance is registered (type invariant) and disabled. Handles that are
-        // still around find it disabled and do nothing. Links of queues keep its memory.
-        unsafe { netbind::napi_del(self.inner.napi.get()) };
+        // Pools, to which what was polled has given its pages back.
+        drop(ended);
     }
 }
 

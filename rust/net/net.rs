@@ -48,6 +48,7 @@ pub mod irq;
 #[path = "tests/kunit.rs"]
 mod kunit;
 pub mod lock;
+mod memory;
 pub mod mmio;
 pub mod napi;
 mod netdev;

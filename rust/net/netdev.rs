@@ -6,14 +6,17 @@
 
 use crate::{
     features::Features,
+    memory::{
+        raw_tx_queue_of,
+        Memory,
+        Private, //
+    },
     rtnl, //
 };
 use core::{
-    cell::UnsafeCell,
     marker::PhantomData,
     ops::Deref,
-    ptr::NonNull,
-    sync::atomic::AtomicU32, //
+    ptr::NonNull, //
 };
 use kernel::{
     device::Bound,
@@ -28,94 +31,13 @@ use kernel::{
     },
 };
 
-/// A NAPI instance, as its net device knows it, whatever it polls.
-pub(crate) trait Instance: Send + Sync {
-    fn as_ptr(&self) -> *mut netbind::napi_struct;
-}
-
-/// The instance a pair of queues is linked to.
-///
-/// # Invariants
-///
-/// It is only touched under RTNL.
-#[derive(Default)]
-pub(crate) struct Link(UnsafeCell<Option<Arc<dyn Instance>>>);
-
-/// The private part of a net device, behind `netdev_priv()`, whatever its driver.
-///
-/// # Invariants
-///
-/// There are `queues` links, and as many states of transmit queues
-/// ([`Slot`](crate::transmit::Slot)). All this points to stays for as long as the net device is used.
-pub(crate) struct Private {
-    /// The driver's state.
-    data: NonNull<()>,
-    /// What the driver has of each transmit queue.
-    slots: NonNull<()>,
-    links: NonNull<Link>,
-    queues: usize,
-    /// Of how many statistics ethtool was told last, for which it has made room.
-    statistics: AtomicU32,
-}
-
-impl Private {
-    /// `slots` points to as many states of transmit queues as there are `links`.
-    pub(crate) fn new(data: NonNull<()>, slots: NonNull<()>, links: &[Link]) -> Self {
-        // INVARIANT: by the requirements of `init`, which is given this.
-        Self {
-            data,
-            slots,
-            links: NonNull::from(links).cast(),
-            queues: links.len(),
-            statistics: AtomicU32::new(0),
-        }
-    }
-
-    /// Gives a net device its private part.
-    ///
-    /// # Safety
-    ///
-    /// `dev` was allocated with room for this, and nobody else knows it yet. What this points to
-    /// stays for as long as the net device is used.
-    pub(crate) unsafe fn init(self, dev: *mut netbind::net_device) {
-        // SAFETY: the private part of the net device is large enough and aligned for it
-        // (NETDEV_ALIGN); nobody uses it yet.
-        unsafe { (*dev).priv_.as_mut_ptr().cast::<Self>().write(self) };
-    }
-
-    /// # Safety
-    ///
-    /// `dev` has been given a private part, and stays for `'a`.
-    #[inline]
-    pub(crate) unsafe fn of<'a>(dev: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: by the requirements of this function; the private part follows the net device.
-        unsafe { &*(*dev).priv_.as_ptr().cast() }
-    }
-
-    /// The states of the transmit queues, and their number.
-    #[inline]
-    pub(crate) fn slots(&self) -> (NonNull<()>, usize) {
-        (self.slots, self.queues)
-    }
-
-    fn links(&self) -> &[Link] {
-        // SAFETY: by the type invariants.
-        unsafe { core::slice::from_raw_parts(self.links.as_ptr(), self.queues) }
-    }
-
-    /// Of how many statistics ethtool was told last.
-    pub(crate) fn statistics(&self) -> &AtomicU32 {
-        &self.statistics
-    }
-}
-
 /// A `struct net_device` whose driver is `D`.
 ///
 /// # Invariants
 ///
-/// The net device was allocated by [`Unregistered::new`](crate::registration::Unregistered::new) for the same `D`, and its
-/// private part points to a driver state and transmit slots that outlive every reference
-/// to this.
+/// The net device was allocated by [`Unregistered::new`](crate::registration::Unregistered::new) for
+/// the same `D`, and its private part points to a driver state and transmit slots that outlive every
+/// reference to this.
 #[repr(transparent)]
 pub struct Device<D>(Opaque<netbind::net_device>, PhantomData<D>);
 
@@ -126,8 +48,8 @@ unsafe impl<D: Send + Sync> Sync for Device<D> {}
 impl<D> Device<D> {
     /// # Safety
     ///
-    /// `ptr` was allocated by [`Unregistered::new`](crate::registration::Unregistered::new) for the same `D`, its private part is set
-    /// up, and both stay so for `'a`.
+    /// `ptr` was allocated by [`Unregistered::new`](crate::registration::Unregistered::new) for the
+    /// same `D`, its private part is set up, and both stay so for `'a`.
     #[inline]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
         // SAFETY: by the requirements of this function; the wrapper is transparent.
@@ -150,7 +72,7 @@ impl<D> Device<D> {
     #[inline]
     pub fn data(&self) -> &D {
         // SAFETY: by the type invariants.
-        unsafe { self.private().data.cast().as_ref() }
+        unsafe { self.private().data().cast().as_ref() }
     }
 
     /// The same device, if it is registered: RTNL keeps it so.
@@ -351,8 +273,7 @@ impl<D> Device<D> {
 /// # Invariants
 ///
 /// As of [`Device`]. For as long as there is a reference to it, the current task holds RTNL, and the
-/// unregistration of the net device, if it has begun, has not ended: it waits for RTNL, and after that
-/// for references to the device.
+/// unregistration of the net device, if it has begun, has not ended, as it needs RTNL.
 #[repr(transparent)]
 pub struct Locked<D>(Device<D>, NotThreadSafe);
 
@@ -386,10 +307,9 @@ impl<D> Locked<D> {
         unsafe { &*(*self.as_ptr()).dev.parent.cast() }
     }
 
-    /// Only of a registered device, which waits for references when it is unregistered.
-    pub(crate) fn hold(&self) -> Hold {
-        // SAFETY: the net device is valid.
-        unsafe { Hold::new(self.as_ptr()) }
+    /// Keeps the device in memory, though not registered.
+    pub(crate) fn memory(&self) -> Arc<Memory> {
+        self.private().memory()
     }
 
     /// Sets the number of queues in use.
@@ -457,82 +377,6 @@ impl<D> Locked<D> {
     pub fn disable_tx(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_tx_disable(self.as_ptr()) };
-    }
-
-    /// Links queues `index` to an instance of this device, or to none. The instance is kept until it
-    /// is replaced, or the device is unregistered.
-    pub(crate) fn link_napi(&self, index: u32, napi: Option<Arc<dyn Instance>>) {
-        let Some(link) = self.private().links().get(index as usize) else {
-            return;
-        };
-        let raw = napi
-            .as_ref()
-            .map_or(core::ptr::null_mut(), |napi| napi.as_ptr());
-        for kind in [
-            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
-            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
-        ] {
-            // SAFETY: the net device is valid, has such a queue for each link, and RTNL is held. The
-            // instance stays in memory while it is linked.
-            unsafe { netbind::netif_queue_set_napi(self.as_ptr(), index, kind, raw) };
-        }
-        // SAFETY: RTNL is held.
-        let old = core::mem::replace(unsafe { &mut *link.0.get() }, napi);
-        // Nothing refers to the cell any more: this may end in any code.
-        drop(old);
-    }
-}
-
-/// # Safety
-///
-/// `dev` is a valid net device.
-#[inline]
-pub(crate) unsafe fn raw_tx_queue_of(
-    dev: *mut netbind::net_device,
-    index: u32,
-) -> Option<NonNull<netbind::netdev_queue>> {
-    // SAFETY: the device is valid, and has `num_tx_queues` queues at `_tx`.
-    unsafe {
-        if index >= (*dev).num_tx_queues {
-            return None;
-        }
-        NonNull::new((*dev)._tx.add(index as usize))
-    }
-}
-
-/// A reference that keeps a net device from being unregistered.
-///
-/// # Invariants
-///
-/// This owns one reference (`dev_hold()`) to the net device.
-pub(crate) struct Hold(NonNull<netbind::net_device>);
-
-// SAFETY: references may be given back anywhere.
-unsafe impl Send for Hold {}
-// SAFETY: no method changes anything.
-unsafe impl Sync for Hold {}
-
-impl Hold {
-    /// # Safety
-    ///
-    /// `dev` is a valid net device.
-    pub(crate) unsafe fn new(dev: *mut netbind::net_device) -> Self {
-        // SAFETY: by the requirements of this function; `Hold` gives the reference back.
-        unsafe { netbind::dev_hold(dev) };
-        // INVARIANT: we just took the reference.
-        // SAFETY: a valid pointer is not null.
-        Self(unsafe { NonNull::new_unchecked(dev) })
-    }
-
-    pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
-        self.0.as_ptr()
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        // SAFETY: we own the reference.
-        unsafe { netbind::dev_put(self.as_ptr()) };
     }
 }
 

@@ -157,12 +157,8 @@ impl<D: Driver> Tables<D> {
 
     /// The last that is called, under RTNL: also if the device has never been up.
     extern "C" fn uninit(dev: *mut netbind::net_device) {
-        // SAFETY: called as an operation. What is done here asks nothing of the parent, which is still
-        // bound.
-        let dev = unsafe { Self::locked(dev) };
-        for index in 0..dev.num_rx_queues() {
-            dev.link_napi(index, None);
-        }
+        // SAFETY: called as an operation, under RTNL, when the device is being unregistered.
+        unsafe { Self::locked(dev).memory().end_all() };
     }
 
     extern "C" fn open(dev: *mut netbind::net_device) -> c_int {

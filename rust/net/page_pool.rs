@@ -5,8 +5,8 @@
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 
 use crate::{
+    memory::Instance,
     napi,
-    netdev::Instance,
     ring::Window,
     skb::{
         RxMeta,
@@ -80,13 +80,13 @@ pub struct Config {
 /// }
 /// ```
 ///
-/// Dropped in process context, as that sleeps, while the instance is not polled: what an instance
-/// polls owns its pool, and is dropped by [`Napi`](napi::Napi) when polling has ended.
+/// The kernel's pool belongs to the instance, which destroys it when it has been polled for the last
+/// time. So this may be dropped anywhere, and be kept by anything.
 ///
 /// # Invariants
 ///
-/// The pointer is to a page pool this value owns, and whose NAPI is `napi`, which is that of
-/// `instance`.
+/// The pointer is to a page pool whose NAPI is `napi`, which is that of `instance`. The pool is there
+/// for as long as that has not ended, and nobody else allocates from it.
 ///
 /// # Examples
 ///
@@ -98,8 +98,8 @@ pub struct Config {
 pub struct PagePool {
     ptr: NonNull<netbind::page_pool>,
     napi: *mut netbind::napi_struct,
-    /// The pool looks at its NAPI's state until it is destroyed.
-    instance: Arc<dyn Instance>,
+    /// So that there is no other at the same address.
+    _instance: Arc<dyn Instance>,
 }
 
 // SAFETY: a pool may be used from any CPU, by one user at a time.
@@ -111,28 +111,31 @@ impl PagePool {
     /// # Errors
     ///
     /// `EINVAL` if the buffers do not fit a page, `ENOMEM`.
-    pub fn new(dev: &device::Device, napi: &napi::Setup, config: Config) -> Result<Self> {
+    pub fn new(dev: &device::Device, setup: &napi::Setup, config: Config) -> Result<Self> {
         if config.buffer_len > ROOM {
             return Err(EINVAL);
         }
-        let napi = napi.instance();
-        // SAFETY: device and NAPI are valid, and outlive the pool: it holds a reference to the one,
-        // and we keep the other.
+        let instance = setup.instance();
+        let napi = instance.as_ptr();
+        // SAFETY: device and NAPI are valid, and outlive the pool: it holds a reference to the one, and
+        // belongs to the other.
         let ptr = from_err_ptr(unsafe {
             netbind::page_pool_create_for(
                 core::ptr::from_ref(dev).cast_mut().cast(),
-                napi.as_ptr(),
+                napi,
                 config.pages,
                 HEADROOM,
                 config.buffer_len,
                 config.queue,
             )
         })?;
+        let ptr = NonNull::new(ptr).ok_or(ENOMEM)?;
         // INVARIANT: the pool was just created for us.
+        setup.keep(KBox::new(Created(ptr), GFP_KERNEL)?)?;
         Ok(Self {
-            ptr: NonNull::new(ptr).ok_or(ENOMEM)?,
-            napi: napi.as_ptr(),
-            instance: napi,
+            ptr,
+            napi,
+            _instance: instance,
         })
     }
 
@@ -140,15 +143,10 @@ impl PagePool {
         self.ptr.as_ptr()
     }
 
-    /// Keeps the NAPI instance of the pool in memory.
-    pub(crate) fn instance(&self) -> Arc<dyn Instance> {
-        self.instance.clone()
-    }
-
     /// The allocator may be used by who has `cx`. The stack puts pages into its cache in the polls
     /// of its NAPI instance, without a lock.
     #[inline]
-    fn is_polled_by(&self, cx: &impl napi::Exclusive) -> bool {
+    pub(crate) fn is_polled_by(&self, cx: &impl napi::Exclusive) -> bool {
         napi::polled(cx) == self.napi
     }
 
@@ -173,10 +171,22 @@ impl PagePool {
     }
 }
 
-impl Drop for PagePool {
+/// A page pool, as the instance keeps it whose pool it is.
+///
+/// # Invariants
+///
+/// The pointer is to a page pool this owns.
+struct Created(NonNull<netbind::page_pool>);
+
+// SAFETY: a pool may be destroyed by any thread, which is all that is done with it here.
+unsafe impl Send for Created {}
+// SAFETY: as above.
+unsafe impl Sync for Created {}
+
+impl Drop for Created {
     fn drop(&mut self) {
-        // SAFETY: the pool is ours; pages still out keep its memory alive.
-        unsafe { netbind::page_pool_destroy(self.ptr.as_ptr()) };
+        // SAFETY: the pool is ours, and nobody polls its NAPI; pages still out keep its memory alive.
+        unsafe { netbind::page_pool_destroy(self.0.as_ptr()) };
     }
 }
 
@@ -424,13 +434,17 @@ impl napi::Context<'_> {
     /// Hands the packets of a batch, whose pages are `pool`'s, to the stack, in order, and leaves it
     /// empty.
     ///
-    /// Returns how many of the latest were lost, as there was no memory.
+    /// Returns how many of the latest were lost, as there was no memory, or as `pool` is that of another
+    /// instance.
     #[inline]
     pub fn receive_batch(&mut self, pool: &PagePool, batch: &mut RxBatch) -> u32 {
+        if !pool.is_polled_by(self) {
+            return core::mem::take(batch).count;
+        }
         let count = core::mem::take(&mut batch.count);
         // SAFETY: as in `receive`. The first `count` frames are initialised, and own their pages,
         // which the callee takes; the data fits, as in `RxPage::into_skb`. Of a packet shorter than a
-        // MAC header it reads that many bytes of the page, and takes none away. The pool is valid; were it
+        // MAC header it reads that many bytes of the page, and takes none away. The pool is valid, as its instance is polled; were it
         // another one, packets might be seen as they were before the device wrote them.
         unsafe {
             netbind::rx_receive(

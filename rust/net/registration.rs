@@ -9,23 +9,22 @@ use crate::{
         Config,
         Driver, //
     },
-    netdev::{
-        Device,
-        Link,
+    memory::{
+        Memory,
+        Owned,
         Private, //
     },
+    netdev::Device,
     ops,
-    transmit::Slot,
+    transmit::{
+        Queues,
+        Slot, //
+    },
     work, //
 };
 use core::{
     ops::Deref,
-    ptr::NonNull,
-    sync::atomic::{
-        AtomicBool,
-        AtomicPtr,
-        Ordering, //
-    },
+    ptr::NonNull, //
 };
 use kernel::{
     device::Bound,
@@ -34,6 +33,12 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Relaxed,
+            Release, //
+        },
         Arc,
         Mutex, //
     },
@@ -47,43 +52,35 @@ mod test;
 ///
 /// # Invariants
 ///
-/// The pointer is to a net device allocated for `D` that is not registered when this is dropped; this
-/// owns it, its slots and, when its private part refers to that, the driver's state.
+/// The net device is not registered; `slots` points to as many states of transmit queues of `D` as it
+/// has, which `memory` keeps.
 pub struct Unregistered<D: Driver> {
-    dev: NonNull<netbind::net_device>,
-    slots: KVec<Slot<D::Tx>>,
-    links: KVec<Link>,
-    _data: Option<Arc<D>>,
+    memory: Arc<Memory>,
+    slots: NonNull<Slot<D::Tx>>,
 }
 
-// SAFETY: a net device may be set up and freed by any thread. `D` is `Send` and `Sync`, and slots are
-// only touched under their locks.
+// SAFETY: `slots` is only a pointer into `memory`, which is `Send`.
 unsafe impl<D: Driver> Send for Unregistered<D> {}
 // SAFETY: as above; no method takes a shared reference.
 unsafe impl<D: Driver> Sync for Unregistered<D> {}
 
 impl<D: Driver> Unregistered<D> {
     /// Allocates an Ethernet device with `queues` transmit and receive queues. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     pub fn new(parent: &kernel::device::Device<Bound>, queues: u32) -> Result<Self> {
-        let mut slots = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
-        let mut links = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
+        let mut slots: KVec<Slot<D::Tx>> = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
         for _ in 0..queues {
             slots.push(Slot::empty(), GFP_KERNEL)?;
-            links.push(Link::default(), GFP_KERNEL)?;
         }
-        let size = i32::try_from(size_of::<Private>())?;
-        // SAFETY: no preconditions.
-        let dev = unsafe { netbind::alloc_etherdev_mqs(size, queues, queues) };
-        let dev = NonNull::new(dev).ok_or(ENOMEM)?;
-        // SAFETY: both are valid; the net device takes a reference when it is registered.
-        unsafe {
-            netbind::set_netdev_dev(dev.as_ptr(), core::ptr::from_ref(parent).cast_mut().cast())
-        };
+        // Its elements stay where they are.
+        let first = NonNull::from(slots.as_slice()).cast();
+        // INVARIANT: just made, with a slot for each queue.
         Ok(Self {
-            dev,
-            slots,
-            links,
-            _data: None,
+            memory: Memory::new(parent, queues, KBox::new(slots, GFP_KERNEL)?)?,
+            slots: first,
         })
     }
 
@@ -102,20 +99,20 @@ impl<D: Driver> Unregistered<D> {
         data: Arc<D>,
         config: &Config,
     ) -> Result<Registration<D>> {
-        let dev = self.dev.as_ptr();
+        let dev = self.memory.as_ptr();
         // SAFETY: the net device is ours. The parent it was made for may be gone: it is only compared.
         if unsafe { (*dev).dev.parent } != core::ptr::from_ref(parent).cast_mut().cast() {
             return Err(EINVAL);
         }
-        let mut this = self;
-        let private = Private::new(
-            NonNull::from(&*data).cast(),
-            NonNull::from(this.slots.as_slice()).cast(),
-            &this.links,
-        );
-        // SAFETY: the net device is ours, nobody knows it, and it has room for this. `this` keeps the
-        // state, the slots and the links until it is freed.
-        unsafe { private.init(dev) };
+        // SAFETY: the net device is ours, and nobody knows it. The memory keeps the slots, and `Net` the
+        // state, until nobody refers to the device.
+        unsafe {
+            Private::init(
+                NonNull::from(&*data).cast(),
+                self.slots.cast(),
+                &self.memory,
+            )
+        };
         ops::apply::<D>(dev, config);
         // SAFETY: the net device is ours, and nobody else knows it.
         to_result(unsafe {
@@ -123,11 +120,11 @@ impl<D: Driver> Unregistered<D> {
         })?;
         // SAFETY: as above.
         unsafe { netbind::netif_carrier_off(dev) };
-        this._data = Some(data);
         let net = Arc::new(
             Net {
-                owned: this,
-                registered: AtomicBool::new(false),
+                memory: self.memory,
+                _data: data,
+                registered: Atomic::new(false),
                 works: no_works()?,
             },
             GFP_KERNEL,
@@ -136,32 +133,21 @@ impl<D: Driver> Unregistered<D> {
         let end = Devres::new(parent, Ok::<_, Error>(End(net.clone())))?;
         // SAFETY: the net device is set up.
         to_result(unsafe { netbind::register_netdev(dev) })?;
-        net.registered.store(true, Ordering::Release);
+        net.registered.store(true, Release);
         Ok(Registration { net, _end: end })
-    }
-}
-
-impl<D: Driver> Drop for Unregistered<D> {
-    fn drop(&mut self) {
-        // SAFETY: the net device is ours and not registered, never or no more.
-        unsafe { netbind::free_netdev(self.dev.as_ptr()) };
     }
 }
 
 /// A net device that is or was registered, and what it refers to.
 struct Net<D: Driver> {
-    owned: Unregistered<D>,
-    registered: AtomicBool,
+    memory: Arc<Memory>,
+    _data: Arc<D>,
+    registered: Atomic<bool>,
     works: Pin<KBox<Works>>,
 }
 
 /// Work that is bound to a net device; `None` when that has ended.
 type Works = Mutex<Option<KVec<KBox<dyn Owned>>>>;
-
-/// What is only kept and dropped.
-trait Owned: Send + Sync {}
-
-impl<T: Send + Sync> Owned for T {}
 
 /// Not generic, as a lock class wants one name, and a name in generic code has several addresses.
 #[inline(never)]
@@ -178,11 +164,15 @@ impl<D: Driver> Drop for End<D> {
         let works = self.0.works.lock().take();
         // Not under the lock: waits for work that runs, and drops what it runs on.
         drop(works);
-        if self.0.registered.swap(false, Ordering::AcqRel) {
+        let dev = self.0.memory.as_ptr();
+        if self.0.registered.xchg(false, Full) {
             // SAFETY: the net device is registered, and RTNL is not held.
-            unsafe { netbind::unregister_netdev(self.0.owned.dev.as_ptr()) };
+            unsafe { netbind::unregister_netdev(dev) };
         }
-        // Operations are over: nothing refers to the driver's state and the slots through the device.
+        // Operations are over. Who still has a way to a queue finds it closed.
+        // SAFETY: the net device is still there, and has a private part with slots of this type.
+        let queues = unsafe { Queues::<D::Tx>::of(dev) };
+        queues.close();
     }
 }
 
@@ -201,7 +191,7 @@ pub struct Registration<D: Driver> {
 
 /// What a work item bound to a registration runs on.
 struct DeviceWork<D: Driver> {
-    dev: AtomicPtr<netbind::net_device>,
+    dev: Atomic<*mut netbind::net_device>,
     run: fn(&Device<D>, &work::Handle),
 }
 
@@ -216,7 +206,7 @@ impl<D: Driver> Registration<D> {
     pub fn bind_work(&mut self, work: work::Work, run: fn(&Device<D>, &work::Handle)) -> Result {
         let target = Arc::new(
             DeviceWork {
-                dev: AtomicPtr::new(self.as_ptr()),
+                dev: Atomic::new(self.as_ptr()),
                 run,
             },
             GFP_KERNEL,
@@ -226,7 +216,7 @@ impl<D: Driver> Registration<D> {
         works.reserve(1, GFP_KERNEL)?;
         let bound = work.bind(target, |target: &Arc<DeviceWork<D>>, handle| {
             // SAFETY: `End` drops bound work before it lets go of the net device and all it points to.
-            let dev = unsafe { Device::from_raw(target.dev.load(Ordering::Relaxed)) };
+            let dev = unsafe { Device::from_raw(target.dev.load(Relaxed)) };
             (target.run)(dev, handle);
         })?;
         works.push(KBox::new(bound, GFP_KERNEL)?, GFP_KERNEL)?;
@@ -239,6 +229,6 @@ impl<D: Driver> Deref for Registration<D> {
 
     fn deref(&self) -> &Device<D> {
         // SAFETY: the net device was made for `D` and is set up; `net` keeps it.
-        unsafe { Device::from_raw(self.net.owned.dev.as_ptr()) }
+        unsafe { Device::from_raw(self.net.memory.as_ptr()) }
     }
 }

@@ -5,9 +5,9 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    netdev::{
+    memory::{
         raw_tx_queue_of,
-        Hold,
+        Memory,
         Private, //
     },
     queue::TxQueue,
@@ -19,7 +19,10 @@ use core::{
     marker::PhantomData,
     ptr::NonNull, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 
 /// A transmit queue's state: what `xmit` fills.
 pub trait Transmit: Send + 'static {
@@ -107,6 +110,13 @@ impl<'a, T: Transmit> Queues<'a, T> {
         // SAFETY: we hold the lock.
         unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
         old
+    }
+
+    /// Drops all states. Process context.
+    pub(crate) fn close(&self) {
+        for index in (0u32..).take(self.slots.len()) {
+            drop(self.install(index, None));
+        }
     }
 
     /// Calls `f` with the state of queue `index`, under the queue's lock. `None` if there is no
@@ -218,12 +228,15 @@ unsafe fn xmit_raw_frame<T: Transmit>(
 
 /// A way to one transmit queue of a net device, for what sends without being asked by the stack.
 ///
+/// It may be kept for as long as one likes: when the device is unregistered, its queues are closed for
+/// good. Dropped in process context.
+///
 /// # Invariants
 ///
 /// The slots of the net device are of `T`.
 pub struct TxHandle<T: Transmit> {
-    // Keeps the device registered, and with it the queue and its state.
-    dev: Hold,
+    // Keeps the queue and the slot.
+    dev: Arc<Memory>,
     index: u32,
     _state: PhantomData<fn() -> T>,
 }
@@ -232,7 +245,7 @@ impl<T: Transmit> TxHandle<T> {
     /// # Safety
     ///
     /// The slots of the net device are of `T`.
-    pub(crate) unsafe fn new(dev: Hold, index: u32) -> Self {
+    pub(crate) unsafe fn new(dev: Arc<Memory>, index: u32) -> Self {
         // INVARIANT: by the requirements of this function.
         Self {
             dev,
@@ -245,8 +258,7 @@ impl<T: Transmit> TxHandle<T> {
     /// the queue is closed. Process or softirq context; not from within the queue's own `xmit`.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut T, TxQueue<'_>) -> R) -> Option<R> {
-        // SAFETY: by the type invariants. The device is not unregistered while it is held, and its
-        // private part and slots stay until it is.
+        // SAFETY: by the type invariants. Private part, queues and slots stay with the memory.
         unsafe { Queues::of(self.dev.as_ptr()) }.with(self.index, f)
     }
 }

@@ -14,11 +14,8 @@
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
 use crate::{
+    memory::Instance,
     napi,
-    netdev::{
-        Hold,
-        Instance, //
-    },
     page_pool::{
         PagePool,
         RxPage,
@@ -28,6 +25,7 @@ use crate::{
     skb::RxSkb, //
 };
 use core::{
+    cell::UnsafeCell,
     mem::ManuallyDrop,
     ptr::NonNull, //
 };
@@ -94,12 +92,15 @@ pub enum Verdict {
     Failed,
 }
 
-/// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`]. Dropped
-/// in process context while it is not polled, as the pool.
+/// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`].
+///
+/// The kernel's part belongs to the NAPI instance, as the pool does. So this may be dropped anywhere, and
+/// be kept by anything.
 ///
 /// # Invariants
 ///
-/// `info` is registered for the net device in `dev`, with the memory model of page pools.
+/// `info` is registered for the net device `dev`, with the memory model of page pools, for as long as
+/// `instance` has not ended. It is only used in the polls of that.
 ///
 /// # Examples
 ///
@@ -113,51 +114,79 @@ pub enum Verdict {
 /// }
 /// ```
 pub struct RxQueue {
-    info: KBox<netbind::xdp_rxq_info>,
-    dev: Hold,
-    /// Of the pool, which `info` refers to: the last reference destroys the pool, which looks at its
-    /// NAPI's state then.
-    _napi: Arc<dyn Instance>,
+    info: Arc<Info>,
+    dev: NonNull<netbind::net_device>,
+    instance: Arc<dyn Instance>,
 }
 
 // SAFETY: the registration is not bound to a CPU or task.
 unsafe impl Send for RxQueue {}
 
+struct Info(UnsafeCell<netbind::xdp_rxq_info>);
+
+// SAFETY: it is only used by who polls its instance, and by who makes or has ended that.
+unsafe impl Send for Info {}
+// SAFETY: as above.
+unsafe impl Sync for Info {}
+
+/// An [`Info`] that is registered, as the instance keeps it whose queue it is.
+struct Registered(Arc<Info>);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        // SAFETY: registered, and not used any more. Frames that are out do not refer to it.
+        unsafe { netbind::xdp_rxq_info_unreg(self.0 .0.get()) };
+    }
+}
+
 impl RxQueue {
-    /// Registers receive queue `index` of the net device that `napi` polls; its pages come from
+    /// Registers receive queue `index` of the net device that `setup` is for; its pages come from
     /// `pool`. Process context, may sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and others if the device has no such queue.
-    pub fn new(napi: &napi::Setup, pool: &PagePool, index: u32) -> Result<Self> {
-        let dev = napi.hold_device();
-        let mut info = KBox::new(netbind::xdp_rxq_info::default(), GFP_KERNEL)?;
-        // SAFETY: the device is valid, and held by what is made here.
-        to_result(unsafe { netbind::xdp_rxq_info_reg(&mut *info, dev.as_ptr(), index) })?;
-        // SAFETY: the queue was just registered. The model takes a reference to the pool.
-        let bound = to_result(unsafe {
+    /// `EINVAL` if the pool is that of another instance, `ENOMEM`, and others if the device has no such
+    /// queue.
+    pub fn new(setup: &napi::Setup, pool: &PagePool, index: u32) -> Result<Self> {
+        if !pool.is_polled_by(setup) {
+            return Err(EINVAL);
+        }
+        let dev = NonNull::new(setup.device()).ok_or(ENODEV)?;
+        let info = Arc::new(
+            Info(UnsafeCell::new(netbind::xdp_rxq_info::default())),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: the device is valid, and outlives the instance, with which the registration ends.
+        to_result(unsafe { netbind::xdp_rxq_info_reg(info.0.get(), dev.as_ptr(), index) })?;
+        // From here on, dropping this cleans up.
+        let registered = KBox::new(Registered(info.clone()), GFP_KERNEL)?;
+        // SAFETY: the queue was just registered. The model takes a reference to the pool, which is there,
+        // as its instance is being made.
+        to_result(unsafe {
             netbind::xdp_rxq_info_reg_mem_model(
-                &mut *info,
+                info.0.get(),
                 netbind::xdp_mem_type_MEM_TYPE_PAGE_POOL,
                 pool.as_ptr().cast(),
             )
-        });
-        if let Err(error) = bound {
-            // SAFETY: registered, without memory.
-            unsafe { netbind::xdp_rxq_info_unreg(&mut *info) };
-            return Err(error);
-        }
+        })?;
+        setup.keep(registered)?;
         // INVARIANT: both registrations succeeded.
         Ok(Self {
             info,
             dev,
-            _napi: pool.instance(),
+            instance: setup.instance(),
         })
     }
 
+    /// `cx` is the poll of this queue's instance.
+    #[inline]
+    fn is_polled_by(&self, cx: &napi::Context<'_>) -> bool {
+        cx.as_ptr() == self.instance.as_ptr()
+    }
+
     /// Runs `program` on the `len` bytes the device wrote into `page`. `len` is cut to what a
-    /// page has room for. What the program sends elsewhere leaves when the poll ends.
+    /// page has room for. What the program sends elsewhere leaves when the poll ends. In the poll of
+    /// another instance the frame is dropped, which is [`Verdict::Failed`].
     #[inline]
     pub fn run(
         &mut self,
@@ -166,6 +195,9 @@ impl RxQueue {
         page: RxPage,
         len: u32,
     ) -> Verdict {
+        if !self.is_polled_by(cx) {
+            return Verdict::Failed;
+        }
         let mut raw = netbind::xdp_buff::default();
         // SAFETY: program, registration and page are valid by their type invariants; the data fits
         // by the `min`. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set
@@ -173,7 +205,7 @@ impl RxQueue {
         let act = unsafe {
             netbind::xdp_run(
                 program.0.as_ptr(),
-                &mut *self.info,
+                self.info.0.get(),
                 page.as_ptr(),
                 HEADROOM,
                 len.min(ROOM),
@@ -198,7 +230,8 @@ impl RxQueue {
             }
             netbind::xdp_action_XDP_ABORTED => self.failed(program, act),
             unknown => {
-                // SAFETY: device and program are valid. The kernel says so once.
+                // SAFETY: the program is valid, and the device, as its instance is polled. The kernel says
+                // so once.
                 unsafe {
                     netbind::bpf_warn_invalid_xdp_action(
                         self.dev.as_ptr(),
@@ -211,9 +244,11 @@ impl RxQueue {
         }
     }
 
-    /// Reports that a frame of [`Verdict::Transmit`] could not be sent after all.
-    pub fn transmit_failed(&self, program: &Program) {
-        self.failed(program, netbind::xdp_action_XDP_TX);
+    /// Reports that a frame of [`Verdict::Transmit`] could not be sent after all, in the same poll.
+    pub fn transmit_failed(&self, cx: &napi::Context<'_>, program: &Program) {
+        if self.is_polled_by(cx) {
+            self.failed(program, netbind::xdp_action_XDP_TX);
+        }
     }
 
     /// Hands a frame to where the program wants it. If that fails, the page is back in its pool.
@@ -232,18 +267,12 @@ impl RxQueue {
         true
     }
 
+    /// In a poll of the queue's instance.
     #[cold]
     fn failed(&self, program: &Program, act: u32) -> Verdict {
-        // SAFETY: device and program are valid.
+        // SAFETY: the program is valid, and the device, as its instance is polled.
         unsafe { netbind::trace_xdp_exception(self.dev.as_ptr(), program.0.as_ptr(), act) };
         Verdict::Failed
-    }
-}
-
-impl Drop for RxQueue {
-    fn drop(&mut self) {
-        // SAFETY: registered, by the type invariants. Frames that are out do not refer to it.
-        unsafe { netbind::xdp_rxq_info_unreg(&mut *self.info) };
     }
 }
 

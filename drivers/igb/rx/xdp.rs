@@ -99,7 +99,7 @@ impl RxRing {
                     stats.rx_xdp_tx.add(1);
                 } else {
                     stats.rx_xdp_failed.add(1);
-                    self.xdp.queue.transmit_failed(program);
+                    self.xdp.queue.transmit_failed(cx, program);
                 }
             }
             Verdict::Redirected => stats.rx_xdp_redirect.add(1),

@@ -2,17 +2,15 @@
 
 //! What has names: statistics (`ethtool -S`), self-tests (`-t`), private flags.
 
-use core::{
-    fmt::Write,
-    sync::atomic::Ordering, //
-};
+use core::fmt::Write;
 use kernel::{
     error::{
         from_result,
         VTABLE_DEFAULT_ERROR, //
     },
     fmt,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::Relaxed, //
 };
 
 use crate::text::Text;
@@ -148,7 +146,7 @@ unsafe extern "C" fn count<D, E: Strings<D>>(dev: *mut RawDevice, set: c_int) ->
         Ok(match u32::try_from(set)? {
             netbind::ethtool_stringset_ETH_SS_STATS if E::HAS_STATISTICS => {
                 let count = count_statistics::<D, E>(dev);
-                dev.private().statistics().store(count, Ordering::Relaxed);
+                dev.private().statistics().store(count, Relaxed);
                 count.try_into()?
             }
             netbind::ethtool_stringset_ETH_SS_TEST if E::HAS_SELF_TEST => {
@@ -184,7 +182,7 @@ unsafe extern "C" fn names<D, E: Strings<D>>(dev: *mut RawDevice, set: u32, data
     let constant = match set {
         netbind::ethtool_stringset_ETH_SS_STATS if E::HAS_STATISTICS => {
             // CAST: Widening.
-            let room = dev.private().statistics().load(Ordering::Relaxed) as usize;
+            let room = dev.private().statistics().load(Relaxed) as usize;
             // SAFETY: `count` has returned `room`. The kernel has initialised the names.
             let names = unsafe { core::slice::from_raw_parts_mut(data, room) };
             let mut out = Statistics(Sink::Names(names.iter_mut()));

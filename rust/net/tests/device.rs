@@ -181,4 +181,21 @@ mod tests {
         assert_eq!(counter.owners(), 0);
         Ok(())
     }
+
+    #[test]
+    fn a_way_to_a_queue_that_is_forgotten_does_not_keep_the_device() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let handle = || -> Result<_> {
+            let rtnl = rtnl::lock();
+            Ok(dev.under(&rtnl).ok_or(ENODEV)?.tx_handle(0))
+        };
+        let (kept, forgotten) = (handle()?, handle()?);
+        core::mem::forget(forgotten);
+        let _ = dev.install_tx(0, Some(KBox::new(Sink::default(), GFP_KERNEL)?));
+        assert!(kept.with(|_, _| ()).is_some());
+        drop(dev);
+        assert!(kept.with(|_, _| ()).is_none());
+        Ok(())
+    }
 }

@@ -15,6 +15,10 @@ mod tests {
         QUEUES, //
     };
     use crate::rtnl;
+    use kernel::time::{
+        delay::fsleep,
+        Delta, //
+    };
 
     /// Counts polls; receives nothing.
     struct Idle(Owner);
@@ -188,6 +192,47 @@ mod tests {
         assert_eq!(work, Some(0));
         assert_eq!((setting.polls.get(), setting.rearms.get()), (0, 0));
         setting.drop_napi(napi);
+        Ok(())
+    }
+
+    #[test]
+    fn one_that_is_forgotten_ends_with_its_device() -> Result {
+        let setting = setting()?;
+        let mut napi = setting.napi()?;
+        napi.enable();
+        let scheduler = napi.scheduler();
+        core::mem::forget(napi);
+        let Setting {
+            dev, polls, rearms, ..
+        } = setting;
+        // Would wait for a reference for ever.
+        drop(dev);
+        let before = polls.get();
+        scheduler.schedule();
+        fsleep(Delta::from_millis(20));
+        assert_eq!((polls.get(), rearms.owners()), (before, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn after_the_end_of_its_device_it_does_nothing() -> Result {
+        let setting = setting()?;
+        let mut napi = setting.napi()?;
+        napi.enable();
+        let Setting { dev, polls, .. } = setting;
+        drop(dev);
+        let before = polls.get();
+        napi.disable();
+        assert!(napi.get_mut().is_some());
+        napi.enable();
+        napi.set_irq(1);
+        napi.scheduler().schedule();
+        fsleep(Delta::from_millis(20));
+        assert_eq!(polls.get(), before);
+        napi.disable();
+        napi.reset_tx_queue();
+        drop(napi);
+        assert_eq!(polls.owners(), 0);
         Ok(())
     }
 }

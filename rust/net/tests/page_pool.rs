@@ -264,4 +264,68 @@ mod tests {
         assert_eq!(counters.1.owners(), 0);
         Ok(())
     }
+
+    /// Polls a pool that is not its own, which it does not have.
+    struct Idle(Owner);
+
+    impl napi::Poll for Idle {
+        type Rearm = ();
+
+        fn poll(&mut self, _cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            self.0.count();
+            0
+        }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+        fn rearm(_rearm: &()) {}
+    }
+
+    #[test]
+    fn a_pool_that_is_dropped_while_its_instance_polls_stays_until_the_end() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let polls = Counter::new()?;
+        let mut made = None;
+        let mut napi = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::new(dev, 0, (), |setup| {
+                let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+                let queue = RxQueue::new(setup, &pool, 0)?;
+                let page = pool.alloc(setup).ok_or(ENOMEM)?;
+                made = Some((pool, queue, page));
+                Ok(Idle(polls.owner()))
+            })?
+        };
+        napi.enable();
+        napi.scheduler().schedule();
+        assert!(polls.reaches(1));
+        let (pool, queue, page) = made.ok_or(EINVAL)?;
+        let raw = pool.as_ptr();
+        drop(queue);
+        drop(pool);
+        // SAFETY: the page keeps the pool in memory. It still has its instance: nobody has begun to
+        // destroy it, which would race with polls that give pages back.
+        assert!(!unsafe { (&raw const (*raw).p.napi).read_volatile() }.is_null());
+        napi.disable();
+        drop(napi);
+        // SAFETY: as above; now it has been destroyed.
+        assert!(unsafe { (&raw const (*raw).p.napi).read_volatile() }.is_null());
+        drop(page);
+        Ok(())
+    }
+
+    #[test]
+    fn a_queue_of_another_instances_pool_is_refused() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let done = Counter::new()?;
+        let pool = escaped(&dev, &done, |setup| {
+            PagePool::new(parent.device(), setup, config(2048))
+        })?;
+        let queue = escaped(&dev, &done, |setup| Ok(RxQueue::new(setup, &pool, 0).err()))?;
+        assert_eq!(queue, Some(EINVAL));
+        Ok(())
+    }
 }

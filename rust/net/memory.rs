@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What this crate keeps of a net device, whatever its driver: its memory, its private part, its NAPI
+//! instances.
+//!
+//! What refers to a net device from elsewhere (a NAPI instance, a way to a transmit queue) keeps its
+//! [`Memory`], and not the device registered: one that is forgotten does not keep it from being
+//! unregistered. What is called back into is ended then.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull, //
+};
+use kernel::{
+    device::Bound,
+    prelude::*,
+    sync::{
+        atomic::Atomic,
+        Arc,
+        ArcBorrow, //
+    },
+};
+
+/// What is only kept and dropped.
+pub(crate) trait Owned: Send + Sync {}
+
+impl<T: Send + Sync> Owned for T {}
+
+/// What a NAPI instance keeps until it is not polled any more.
+pub(crate) type Belongings = KVec<KBox<dyn Owned>>;
+
+/// A NAPI instance, as its net device knows it, whatever it polls.
+pub(crate) trait Instance: Send + Sync {
+    fn as_ptr(&self) -> *mut netbind::napi_struct;
+
+    /// What ends with it. Touched while it is made, and when it has ended, by who has ended it.
+    fn belongings(&self) -> &UnsafeCell<Belongings>;
+}
+
+/// The poll function of an instance.
+pub(crate) type PollFn = extern "C" fn(*mut netbind::napi_struct, c_int) -> c_int;
+
+/// An instance that is registered with its net device.
+struct Listed {
+    instance: Arc<dyn Instance>,
+    enabled: bool,
+}
+
+/// What belongs to one pair of queues.
+///
+/// # Invariants
+///
+/// - `linked`, the instance the queues are linked to, is only touched under RTNL.
+/// - `listed`, the instance with the number of the queues, is only touched under the instance lock of
+///   the net device (`netdev_lock()`).
+#[derive(Default)]
+struct Place {
+    linked: UnsafeCell<Option<Arc<dyn Instance>>>,
+    listed: UnsafeCell<Option<Listed>>,
+}
+
+/// An instance that is not polled any more, nor known to its net device. Drops what belonged to it, the
+/// latest first. Process context, may sleep.
+pub(crate) struct Ended(Arc<dyn Instance>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // SAFETY: there is one `Ended` of an instance, and what is made of it has been made.
+        let mut belongings = core::mem::take(unsafe { &mut *self.0.belongings().get() });
+        while let Some(latest) = belongings.pop() {
+            drop(latest);
+        }
+    }
+}
+
+/// The memory of a net device, and of what its private part refers to.
+///
+/// Dropped in process context.
+///
+/// # Invariants
+///
+/// `dev` is a net device that is freed with this, and that is not registered then.
+pub(crate) struct Memory {
+    dev: NonNull<netbind::net_device>,
+    places: KVec<Place>,
+    /// What the driver has of each transmit queue.
+    _slots: KBox<dyn Owned>,
+}
+
+// SAFETY: a net device may be used and freed by any thread. Instances are `Send` and `Sync`, and who may
+// touch a place says `Place`.
+unsafe impl Send for Memory {}
+// SAFETY: as above.
+unsafe impl Sync for Memory {}
+
+impl Memory {
+    /// Allocates an Ethernet device with `queues` transmit and receive queues. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(
+        parent: &kernel::device::Device<Bound>,
+        queues: u32,
+        slots: KBox<dyn Owned>,
+    ) -> Result<Arc<Self>> {
+        let mut places = KVec::with_capacity(queues as usize, GFP_KERNEL)?;
+        for _ in 0..queues {
+            places.push(Place::default(), GFP_KERNEL)?;
+        }
+        let size = i32::try_from(size_of::<Private>())?;
+        // SAFETY: no preconditions.
+        let dev = unsafe { netbind::alloc_etherdev_mqs(size, queues, queues) };
+        // INVARIANT: just allocated.
+        let this = Self {
+            dev: NonNull::new(dev).ok_or(ENOMEM)?,
+            places,
+            _slots: slots,
+        };
+        // SAFETY: both are valid; the net device takes a reference when it is registered.
+        unsafe { netbind::set_netdev_dev(dev, core::ptr::from_ref(parent).cast_mut().cast()) };
+        Ok(Arc::new(this, GFP_KERNEL)?)
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::net_device {
+        self.dev.as_ptr()
+    }
+
+    /// Links queues `index` to an instance, or to none. The instance is kept until it is replaced, or
+    /// the device is unregistered.
+    ///
+    /// # Safety
+    ///
+    /// The device is registered, or about to be no more, and RTNL is held.
+    pub(crate) unsafe fn link(&self, index: u32, instance: Option<Arc<dyn Instance>>) {
+        let Some(place) = self.places.get(index as usize) else {
+            return;
+        };
+        let raw = instance
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |napi| napi.as_ptr());
+        for kind in [
+            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
+            netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
+        ] {
+            // SAFETY: the net device is valid, has such a queue for each place, and RTNL is held. The
+            // instance stays in memory while it is linked.
+            unsafe { netbind::netif_queue_set_napi(self.as_ptr(), index, kind, raw) };
+        }
+        // SAFETY: RTNL is held.
+        let old = core::mem::replace(unsafe { &mut *place.linked.get() }, instance);
+        // Nothing refers to the cell any more: this may end in any code.
+        drop(old);
+    }
+
+    /// Calls `f` with what is listed at `index`, under the instance lock. Process context, sleeps.
+    fn with_listed<R>(&self, index: u32, f: impl FnOnce(&mut Option<Listed>) -> R) -> Result<R> {
+        let place = self.places.get(index as usize).ok_or(EINVAL)?;
+        // SAFETY: the net device is valid.
+        unsafe { netbind::netdev_lock(self.as_ptr()) };
+        // SAFETY: we hold the instance lock.
+        let result = f(unsafe { &mut *place.listed.get() });
+        // SAFETY: we hold it.
+        unsafe { netbind::netdev_unlock(self.as_ptr()) };
+        Ok(result)
+    }
+
+    /// The same, if what is listed is `napi`.
+    fn with_this(&self, index: u32, napi: *mut netbind::napi_struct, f: impl FnOnce(&mut Listed)) {
+        let _ = self.with_listed(index, |listed| {
+            if let Some(listed) = listed.as_mut().filter(|it| it.instance.as_ptr() == napi) {
+                f(listed);
+            }
+        });
+    }
+
+    /// Registers an instance as number `index` of the device, disabled.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if there are no such queues, `EBUSY` if there is an instance with this index.
+    ///
+    /// # Safety
+    ///
+    /// The device is registered, and stays so meanwhile. The instance is zeroed, and `poll` may be
+    /// called with it, by one CPU at a time, until it has ended.
+    pub(crate) unsafe fn add(
+        &self,
+        index: u32,
+        instance: Arc<dyn Instance>,
+        poll: PollFn,
+    ) -> Result {
+        let number = i32::try_from(index)?;
+        self.with_listed(index, |listed| {
+            if listed.is_some() {
+                return Err(EBUSY);
+            }
+            // SAFETY: the instance is zeroed, at a fixed address, and stays there until it has ended, as
+            // it is kept in the list; the net device is valid and its instance lock is held. There are
+            // as many NAPI configurations as places.
+            unsafe {
+                netbind::netif_napi_add_config_locked(
+                    self.as_ptr(),
+                    instance.as_ptr(),
+                    Some(poll),
+                    number,
+                )
+            };
+            *listed = Some(Listed {
+                instance,
+                enabled: false,
+            });
+            Ok(())
+        })?
+    }
+
+    /// Allows polling of an instance. Does nothing if that has ended, or is allowed.
+    pub(crate) fn enable(&self, index: u32, napi: *mut netbind::napi_struct) {
+        self.with_this(index, napi, |listed| {
+            if !listed.enabled {
+                listed.enabled = true;
+                // SAFETY: the instance is registered and disabled; the instance lock is held.
+                unsafe { netbind::napi_enable_locked(napi) };
+            }
+        });
+    }
+
+    /// Ends polling of an instance, and waits for a running poll to finish.
+    pub(crate) fn disable(&self, index: u32, napi: *mut netbind::napi_struct) {
+        self.with_this(index, napi, Listed::disable);
+    }
+
+    /// Tells the kernel which interrupt drives an instance, if that has not ended.
+    pub(crate) fn set_irq(&self, index: u32, napi: *mut netbind::napi_struct, irq: c_int) {
+        // SAFETY: the instance is registered; the instance lock is held.
+        self.with_this(index, napi, |_| unsafe {
+            netbind::netif_napi_set_irq_locked(napi, irq)
+        });
+    }
+
+    /// Ends an instance: `napi`, or whichever has this index. `None` if it has ended already: what
+    /// belongs to it is dropped by who was first.
+    pub(crate) fn end(&self, index: u32, napi: Option<*mut netbind::napi_struct>) -> Option<Ended> {
+        let ended = self.with_listed(index, |listed| {
+            let mut it =
+                listed.take_if(|it| napi.is_none_or(|napi| it.instance.as_ptr() == napi))?;
+            it.disable();
+            // SAFETY: the instance is registered and disabled; the instance lock is held. Handles that
+            // are still around find it disabled and do nothing.
+            unsafe { netbind::__netif_napi_del_locked(it.instance.as_ptr()) };
+            Some(Ended(it.instance))
+        });
+        let ended = ended.ok()??;
+        // Nobody refers to the instance any more when this returns.
+        // SAFETY: no preconditions.
+        unsafe { netbind::synchronize_net() };
+        Some(ended)
+    }
+
+    /// Ends all instances, also those whose owner has been forgotten, and takes links back.
+    ///
+    /// # Safety
+    ///
+    /// The device is being unregistered, and RTNL is held.
+    pub(crate) unsafe fn end_all(&self) {
+        for index in (0u32..).take(self.places.len()) {
+            // SAFETY: by the requirements of this function.
+            unsafe { self.link(index, None) };
+            drop(self.end(index, None));
+        }
+    }
+}
+
+impl Listed {
+    /// Under the instance lock.
+    fn disable(&mut self) {
+        if self.enabled {
+            self.enabled = false;
+            // SAFETY: the instance is registered and enabled; the instance lock is held.
+            unsafe { netbind::napi_disable_locked(self.instance.as_ptr()) };
+        }
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        // SAFETY: the net device is ours and not registered, never or no more.
+        unsafe { netbind::free_netdev(self.as_ptr()) };
+    }
+}
+
+/// The private part of a net device, behind `netdev_priv()`, whatever its driver.
+///
+/// # Invariants
+///
+/// There are `queues` states of transmit queues ([`Slot`](crate::transmit::Slot)). They and `memory`
+/// stay for as long as the memory does, `data` as long as there are references to the device.
+pub(crate) struct Private {
+    /// The driver's state.
+    data: NonNull<()>,
+    /// What the driver has of each transmit queue.
+    slots: NonNull<()>,
+    queues: usize,
+    memory: NonNull<Memory>,
+    /// Of how many statistics ethtool was told last, for which it has made room.
+    statistics: Atomic<u32>,
+}
+
+impl Private {
+    /// Gives a net device its private part.
+    ///
+    /// # Safety
+    ///
+    /// Nobody else knows the net device yet. `slots` points to a state for each of its transmit queues,
+    /// which `memory` keeps; `data` stays as long as there are references to the device.
+    pub(crate) unsafe fn init(data: NonNull<()>, slots: NonNull<()>, memory: &Arc<Memory>) {
+        // INVARIANT: by the requirements of this function.
+        let this = Self {
+            data,
+            slots,
+            queues: memory.places.len(),
+            memory: NonNull::from(&**memory),
+            statistics: Atomic::new(0),
+        };
+        // SAFETY: the private part of the net device is large enough and aligned for it
+        // (NETDEV_ALIGN); nobody uses it yet.
+        unsafe {
+            (*memory.as_ptr())
+                .priv_
+                .as_mut_ptr()
+                .cast::<Self>()
+                .write(this)
+        };
+    }
+
+    /// # Safety
+    ///
+    /// `dev` has been given a private part, and stays for `'a`.
+    #[inline]
+    pub(crate) unsafe fn of<'a>(dev: *mut netbind::net_device) -> &'a Self {
+        // SAFETY: by the requirements of this function; the private part follows the net device.
+        unsafe { &*(*dev).priv_.as_ptr().cast() }
+    }
+
+    /// The driver's state.
+    #[inline]
+    pub(crate) fn data(&self) -> NonNull<()> {
+        self.data
+    }
+
+    /// The states of the transmit queues, and their number.
+    #[inline]
+    pub(crate) fn slots(&self) -> (NonNull<()>, usize) {
+        (self.slots, self.queues)
+    }
+
+    /// Keeps the device in memory, though not registered.
+    pub(crate) fn memory(&self) -> Arc<Memory> {
+        // SAFETY: by the type invariants this is the contents of an `Arc`, which is still there.
+        unsafe { ArcBorrow::from_raw(self.memory.as_ptr()) }.into()
+    }
+
+    /// Of how many statistics ethtool was told last.
+    pub(crate) fn statistics(&self) -> &Atomic<u32> {
+        &self.statistics
+    }
+}
+
+/// # Safety
+///
+/// `dev` is a valid net device.
+#[inline]
+pub(crate) unsafe fn raw_tx_queue_of(
+    dev: *mut netbind::net_device,
+    index: u32,
+) -> Option<NonNull<netbind::netdev_queue>> {
+    // SAFETY: the device is valid, and has `num_tx_queues` queues at `_tx`.
+    unsafe {
+        if index >= (*dev).num_tx_queues {
+            return None;
+        }
+        NonNull::new((*dev)._tx.add(index as usize))
+    }
+}
