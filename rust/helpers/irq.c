@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/device.h>
+#include <linux/irq.h>
+#include <linux/irqdesc.h>
 
 static void nbh_claim_release(struct device *dev, void *res)
 {
@@ -22,3 +24,27 @@ void nbh_irq_release_vectors(struct device *dev)
 {
 	devres_destroy(dev, nbh_claim_release, NULL, NULL);
 }
+
+#if IS_ENABLED(CONFIG_KUNIT)
+/* An interrupt nothing but nbh_kunit_irq_fire() raises; negative on failure. */
+int nbh_kunit_irq_alloc(void)
+{
+	int irq = irq_alloc_desc(NUMA_NO_NODE);
+
+	if (irq >= 0) {
+		irq_set_chip_and_handler(irq, &dummy_irq_chip, handle_simple_irq);
+		irq_clear_status_flags(irq, IRQ_NOREQUEST);
+	}
+	return irq;
+}
+
+void nbh_kunit_irq_fire(unsigned int irq)
+{
+	generic_handle_irq_safe(irq);
+}
+
+void nbh_kunit_irq_free(unsigned int irq)
+{
+	irq_free_desc(irq);
+}
+#endif

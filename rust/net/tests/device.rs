@@ -198,4 +198,58 @@ mod tests {
         assert!(kept.with(|_, _| ()).is_none());
         Ok(())
     }
+
+    #[test]
+    fn a_name_that_is_read_during_a_rename_has_the_bytes_of_names_and_ends() -> Result {
+        // A mixture of the two begins with neither's end.
+        const NAMES: [&[u8; 16]; 2] = [b"aaaaaaaaaaaaaaa\0", b"b\0bbbbbbbbbbbbb\0"];
+        static READ: Atomic<i32> = Atomic::new(0);
+        static WRONG: Atomic<i32> = Atomic::new(0);
+
+        let parent = Parent::new()?;
+        let mut dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let original = dev.name();
+        let work = work::Work::new(parent.device(), c"test", work::Queue::Unbound)?;
+        let handle = work.handle();
+        dev.bind_work(work, |dev, work| {
+            for _ in 0..1000 {
+                let name = dev.name();
+                let bytes = name.as_bytes();
+                let known = bytes.iter().all(|byte| b"ab".contains(byte));
+                if !known || bytes.is_empty() || bytes.len() > 15 {
+                    WRONG.fetch_add(1, Relaxed);
+                }
+            }
+            if READ.fetch_add(1, Relaxed) < 4 {
+                work.schedule();
+            }
+        })?;
+        // What a rename does to the name: nobody else renames this device, and nobody looks it up.
+        let raw = dev.as_ptr();
+        let write = |name: &[u8]| {
+            for (index, byte) in name.iter().enumerate() {
+                // SAFETY: the net device is valid, and its name has 16 bytes.
+                unsafe {
+                    (&raw mut (*raw).name)
+                        .cast::<u8>()
+                        .add(index)
+                        .write_volatile(*byte)
+                };
+            }
+        };
+        write(NAMES[0]);
+        handle.schedule();
+        let mut renames = 0;
+        while READ.load(Relaxed) < 5 && renames < 10_000 {
+            write(NAMES[renames % 2]);
+            renames += 1;
+            kernel::time::delay::fsleep(Delta::from_micros(10));
+        }
+        write(&[0; 16]);
+        write(original.as_bytes());
+        assert!(READ.load(Relaxed) >= 5);
+        drop(dev);
+        assert_eq!(WRONG.load(Relaxed), 0);
+        Ok(())
+    }
 }

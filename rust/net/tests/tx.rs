@@ -106,4 +106,40 @@ mod tests {
         // The last one goes with the table.
         Ok(())
     }
+
+    #[test]
+    fn a_list_of_packets_has_no_buffer_and_is_given_back() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        let skb = packet(0)?;
+        // SAFETY: the packet is ours. Nothing of it is in itself, and what it is said to have elsewhere is
+        // not looked for.
+        unsafe {
+            (*skb.as_ptr()).len = 2 * LEN;
+            (*skb.as_ptr()).data_len = 2 * LEN;
+        }
+        let layout = Layout {
+            lead: 1,
+            max_len: 4096,
+            bytes: 2 * LEN,
+        };
+        let mut written = 0;
+        let given_back = producer.push(TxQueue::for_test(), skb, layout, |_| written += 1);
+        let skb = given_back.err().ok_or(EINVAL)?;
+        assert_eq!((written, producer.free()), (0, SLOTS));
+        assert_eq!(producer.report(), None);
+        assert_eq!(
+            consumer.reap(&netpoll(), SLOTS, |_| true),
+            Reaped::default()
+        );
+        // SAFETY: as above. It goes as what it is.
+        unsafe {
+            (*skb.as_ptr()).len = 0;
+            (*skb.as_ptr()).data_len = 0;
+        }
+        // The slots are as good as before.
+        assert!(push(&mut producer, COPY_LIMIT + 1, 1)?);
+        assert_eq!(consumer.reap(&netpoll(), 1, |_| true).skbs, 1);
+        Ok(())
+    }
 }
