@@ -6,6 +6,7 @@
 
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/irq_work.h>
 #include <linux/netdevice.h>
 #include <linux/sctp.h>
 #include <linux/skbuff.h>
@@ -217,10 +218,24 @@ u32 nbh_page_pool_fill(struct page_pool *pool, struct nbh_rx_place *places, u32 
 	return i;
 }
 
-/* Gives a page back to its pool from any context. */
-void nbh_page_pool_put(struct page *page)
+/* Whether memory may be given back to a pool: its locks keep only softirqs out. */
+static __always_inline bool may_give_back(void)
 {
+	return likely(!in_hardirq() && !irqs_disabled());
+}
+
+/* Gives a page back to its pool, unless interrupts are off. */
+bool nbh_page_pool_put(struct page *page)
+{
+	if (!may_give_back())
+		return false;
 	page_pool_put_full_page(pp_page_to_nmdesc(page)->pp, page, false);
+	return true;
+}
+
+void *nbh_page_memory(const struct page *page)
+{
+	return page_address(page);
 }
 
 /* Receive */
@@ -305,7 +320,8 @@ u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
 		rx_deliver(napi, skb, frames[i].meta);
 	}
 	for (; unlikely(i < count); i++)
-		nbh_page_pool_put(frames[i].page);
+		page_pool_put_full_page(pp_page_to_nmdesc(frames[i].page)->pp, frames[i].page,
+					false);
 	return count - have;
 }
 
@@ -457,6 +473,33 @@ int nbh_tx_prepare_offload(struct sk_buff *skb, struct nbh_tx_offload *o)
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
+struct kunit_irq {
+	struct irq_work work;
+	void (*run)(void *arg);
+	void *arg;
+};
+
+static void kunit_irq(struct irq_work *work)
+{
+	struct kunit_irq *irq = container_of(work, struct kunit_irq, work);
+
+	irq->run(irq->arg);
+}
+
+/* Has @run run in a hard interrupt of this CPU. */
+void nbh_kunit_in_irq(void (*run)(void *arg), void *arg)
+{
+	struct kunit_irq irq = {
+		.work = IRQ_WORK_INIT_HARD(kunit_irq),
+		.run = run,
+		.arg = arg,
+	};
+
+	irq_work_queue(&irq.work);
+	while (irq_work_is_busy(&irq.work))
+		cpu_relax();
+}
+
 /* Makes UDP over IPv4 of a packet that is to be segmented, with the checksum @check as the stack
  * would have left it.
  */

@@ -46,10 +46,12 @@ struct xdp_frame *nbh_xdp_convert_buff_to_frame(struct xdp_buff *xdp)
 }
 
 #ifdef CONFIG_KUNIT
-/* Makes a frame of @len bytes in @page, a plain one, which becomes the frame's. */
-struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len)
+/* Makes a frame of @len bytes in @page, which becomes the frame's: a plain one, or one of a @pool. */
+struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len, bool pool)
 {
-	struct xdp_rxq_info rxq = { .mem.type = MEM_TYPE_PAGE_SHARED };
+	struct xdp_rxq_info rxq = {
+		.mem.type = pool ? MEM_TYPE_PAGE_POOL : MEM_TYPE_PAGE_SHARED,
+	};
 	struct xdp_buff xdp;
 
 	xdp_init_buff(&xdp, PAGE_SIZE, &rxq);
@@ -57,6 +59,15 @@ struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len)
 	return xdp_convert_buff_to_frame(&xdp);
 }
 #endif
+
+/* Gives a frame back to where it came from, unless interrupts are off. */
+bool nbh_xdp_give_back(struct xdp_frame *frame)
+{
+	if (!may_give_back())
+		return false;
+	xdp_return_frame(frame);
+	return true;
+}
 
 bool nbh_xdp_frame_has_frags(const struct xdp_frame *frame)
 {

@@ -47,6 +47,7 @@ pub mod irq;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/kunit.rs"]
 mod kunit;
+mod later;
 pub mod lock;
 mod memory;
 pub mod mmio;

@@ -5,6 +5,10 @@
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 
 use crate::{
+    later::{
+        Deferred,
+        Later, //
+    },
     memory::Instance,
     napi,
     ring::Window,
@@ -185,6 +189,7 @@ unsafe impl Sync for Created {}
 
 impl Drop for Created {
     fn drop(&mut self) {
+        LATER.flush();
         // SAFETY: the pool is ours, and nobody polls its NAPI; pages still out keep its memory alive.
         unsafe { netbind::page_pool_destroy(self.0.as_ptr()) };
     }
@@ -192,8 +197,8 @@ impl Drop for Created {
 
 /// A page of a pool, owned: offered to the device or holding what it wrote.
 ///
-/// Dropping it gives the page back to its pool. Any context but hard interrupts, as that may take a
-/// lock of the pool which only keeps softirqs out.
+/// Dropping it gives the page back to its pool. Any context: where interrupts are off, it waits for
+/// that.
 ///
 /// # Invariants
 ///
@@ -204,8 +209,25 @@ pub struct RxPage {
     dma: u64,
 }
 
-// SAFETY: pages may be given back to their pool from any context.
+// SAFETY: pages may be given back to their pool by any thread.
 unsafe impl Send for RxPage {}
+
+/// Pages that were dropped with interrupts off.
+static LATER: Later<netbind::page> = Later::new();
+
+/// Here: a page of a pool.
+impl Deferred for netbind::page {
+    #[inline]
+    unsafe fn give_back(this: NonNull<Self>) -> bool {
+        // SAFETY: by the requirements of the trait, and it belongs to a pool.
+        unsafe { netbind::page_pool_put(this.as_ptr()) }
+    }
+
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
+        // SAFETY: the page is valid, and so is its address. What is in it is nobody's any more.
+        unsafe { NonNull::new_unchecked(netbind::page_memory(this.as_ptr()).cast()) }
+    }
+}
 
 impl RxPage {
     #[inline]
@@ -266,7 +288,7 @@ impl Drop for RxPage {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the page is ours and belongs to a pool, by the type invariants.
-        unsafe { netbind::page_pool_put(self.page.as_ptr()) };
+        unsafe { LATER.give_back(self.page) };
     }
 }
 
@@ -516,7 +538,7 @@ impl Drop for RxBatch {
     fn drop(&mut self) {
         for frame in self.frames.iter().take(self.count as usize) {
             // SAFETY: the frame is initialised and owns its page, which belongs to a pool.
-            unsafe { netbind::page_pool_put((*frame.as_ptr()).page) };
+            unsafe { LATER.give_back(NonNull::new_unchecked((*frame.as_ptr()).page)) };
         }
     }
 }

@@ -14,6 +14,10 @@
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
 use crate::{
+    later::{
+        Deferred,
+        Later, //
+    },
     memory::Instance,
     napi,
     page_pool::{
@@ -134,6 +138,7 @@ struct Registered(Arc<Info>);
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        LATER.flush();
         // SAFETY: registered, and not used any more. Frames that are out do not refer to it.
         unsafe { netbind::xdp_rxq_info_unreg(self.0 .0.get()) };
     }
@@ -315,7 +320,8 @@ impl Buff {
 }
 
 /// A frame without an skb (`struct xdp_frame`), owned. Dropping it gives its memory back to
-/// where it came from, which may be another device. Not in hard interrupt context.
+/// where it came from, which may be another device. Any context: where interrupts are off, it waits
+/// for that.
 ///
 /// # Invariants
 ///
@@ -325,6 +331,23 @@ pub struct Frame(NonNull<netbind::xdp_frame>);
 
 // SAFETY: frames may be given back on any CPU.
 unsafe impl Send for Frame {}
+
+/// Frames that were dropped with interrupts off.
+static LATER: Later<netbind::xdp_frame> = Later::new();
+
+impl Deferred for netbind::xdp_frame {
+    #[inline]
+    unsafe fn give_back(this: NonNull<Self>) -> bool {
+        // SAFETY: by the requirements of the trait.
+        unsafe { netbind::xdp_give_back(this.as_ptr()) }
+    }
+
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
+        // SAFETY: the frame is valid. The field is for who has the frame, and nothing that gives one back
+        // looks at it.
+        unsafe { NonNull::from(&mut (*this.as_ptr()).dev_rx).cast() }
+    }
+}
 
 impl Frame {
     /// Takes ownership of a frame. `None`, and the frame stays the caller's, if it has more than
@@ -371,6 +394,6 @@ impl Frame {
 impl Drop for Frame {
     fn drop(&mut self) {
         // SAFETY: we own the frame.
-        unsafe { netbind::xdp_return_frame(self.as_ptr()) };
+        unsafe { LATER.give_back(self.0) };
     }
 }

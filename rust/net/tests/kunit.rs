@@ -18,6 +18,7 @@ use crate::{
     xdp::Frame, //
 };
 use core::{
+    ffi::c_void,
     mem::ManuallyDrop,
     ptr::NonNull,
     sync::atomic::{
@@ -153,12 +154,28 @@ pub(crate) fn freed_by(run: impl FnOnce() -> Result) -> Result<usize> {
     Ok(FREED.load(Ordering::SeqCst) - before)
 }
 
+/// Calls `f` in a hard interrupt of this CPU. Process or softirq context.
+pub(crate) fn in_irq(f: impl FnOnce()) {
+    unsafe extern "C" fn run<F: FnOnce()>(arg: *mut c_void) {
+        // SAFETY: this is called once, with what is passed below.
+        if let Some(f) = unsafe { (*arg.cast::<Option<F>>()).take() } {
+            f();
+        }
+    }
+    fn call<F: FnOnce()>(f: F) {
+        let mut f = Some(f);
+        // SAFETY: `run` is called with a pointer to an option of this type, before this returns.
+        unsafe { netbind::kunit_in_irq(Some(run::<F>), (&raw mut f).cast()) };
+    }
+    call(f);
+}
+
 /// A frame of `len` bytes.
 pub(crate) fn frame(len: u32) -> Result<Frame> {
     let page = ManuallyDrop::new(Page::alloc_page(GFP_KERNEL)?);
     // SAFETY: the page is ours, and becomes the frame's, which is new and ours.
     unsafe {
-        NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), len))
+        NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), len, false))
             .and_then(|frame| Frame::from_raw(frame))
             .ok_or(EINVAL)
     }

@@ -8,6 +8,7 @@ use super::*;
 mod tests {
     use super::*;
     use crate::kunit::{
+        in_irq,
         register,
         Counter,
         Dummy,
@@ -18,7 +19,10 @@ mod tests {
     use crate::{
         device::Registration,
         rtnl,
-        xdp::RxQueue, //
+        xdp::{
+            Frame,
+            RxQueue, //
+        },
     };
 
     /// What a test does with its pool, in the context it is made for: a poll. The result is
@@ -326,6 +330,42 @@ mod tests {
         })?;
         let queue = escaped(&dev, &done, |setup| Ok(RxQueue::new(setup, &pool, 0).err()))?;
         assert_eq!(queue, Some(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_dropped_in_a_hard_interrupt_goes_back_to_its_pool_later() -> Result {
+        /// A frame in a page of a pool.
+        fn frame_in(page: RxPage) -> Option<Frame> {
+            let page = core::mem::ManuallyDrop::new(page).as_ptr();
+            // SAFETY: the page was ours and becomes the frame's, which is new and ours.
+            unsafe {
+                NonNull::new(netbind::xdp_frame_of_page(page, 60, true))
+                    .and_then(|frame| Frame::from_raw(frame))
+            }
+        }
+        assert!(holds_in_a_poll(|pool, cx| {
+            let (Some(first), Some(second)) = (pool.alloc(cx), pool.alloc(cx)) else {
+                return false;
+            };
+            let (Some(third), Some(fourth)) = (pool.alloc(cx), pool.alloc(cx)) else {
+                return false;
+            };
+            let dropped = [first.dma_addr(), second.dma_addr()];
+            let (frame, other) = (frame_in(second), frame_in(fourth));
+            in_irq(|| {
+                drop(first);
+                drop(frame);
+            });
+            // Those that are dropped here take them along.
+            drop(third);
+            drop(other);
+            let again = [(); 4].map(|()| pool.alloc(cx));
+            dropped.iter().all(|address| {
+                let mut pages = again.iter().flatten();
+                pages.any(|page| page.dma_addr() == *address)
+            })
+        })?);
         Ok(())
     }
 }

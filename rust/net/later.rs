@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that is dropped where it cannot be given back: with interrupts off.
+//!
+//! What takes pages and frames back has locks that keep only softirqs out. What is dropped in a hard
+//! interrupt, or under a lock that turns interrupts off, waits in a list until the next one of its kind
+//! is dropped elsewhere, or a page pool ends. No memory is needed for that: the links are in what waits.
+
+use core::{
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicPtr,
+        Ordering, //
+    },
+};
+
+/// What may have to wait.
+pub(crate) trait Deferred: Sized {
+    /// Gives it back; returns false, and does nothing, if interrupts are off.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns it. If this returns true, it is given up.
+    unsafe fn give_back(this: NonNull<Self>) -> bool;
+
+    /// A place in its memory for a pointer, for as long as it waits.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns it.
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self>;
+}
+
+/// A list of what waits.
+///
+/// # Invariants
+///
+/// It owns what it points to, and what the link of that points to, and so on.
+pub(crate) struct Later<T>(AtomicPtr<T>);
+
+impl<T: Deferred> Later<T> {
+    /// Nothing waits.
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    /// Gives `what` back, and what waits; or has it wait. Any context.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns it, and gives it up.
+    #[inline]
+    pub(crate) unsafe fn give_back(&self, what: NonNull<T>) {
+        // SAFETY: by the requirements of this function.
+        if !unsafe { T::give_back(what) } {
+            self.push(what);
+        } else if !self.is_empty() {
+            self.flush();
+        }
+    }
+
+    /// Nothing waits.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.load(Ordering::Relaxed).is_null()
+    }
+
+    /// Takes over what the caller owns.
+    #[cold]
+    fn push(&self, what: NonNull<T>) {
+        // SAFETY: it is ours.
+        let link = unsafe { T::link(what) };
+        let mut first = self.0.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: the link is a place for a pointer; nobody else has it.
+            unsafe { link.write(first) };
+            // Release: the link is written before anyone sees it. INVARIANT: it is owned from here on.
+            match self.0.compare_exchange_weak(
+                first,
+                what.as_ptr(),
+                Ordering::Release,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return,
+                Err(other) => first = other,
+            }
+        }
+    }
+
+    /// Gives back what waits. With interrupts off, it goes on waiting.
+    #[cold]
+    pub(crate) fn flush(&self) {
+        // Acquire: the links were written before. INVARIANT: the list is empty, and its contents ours.
+        let mut next = self.0.swap(core::ptr::null_mut(), Ordering::Acquire);
+        while let Some(what) = NonNull::new(next) {
+            // SAFETY: it is ours, with its link, which is read before it is given up.
+            unsafe {
+                next = T::link(what).read();
+                if !T::give_back(what) {
+                    self.push(what);
+                }
+            }
+        }
+    }
+}
