@@ -27,14 +27,20 @@ bool nbh_pci_is_enabled(struct pci_dev *pdev)
 /* The @n-th VF (from 0) of @pf with a reference taken, or NULL. */
 struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 {
-	struct pci_dev *vf = NULL;
+	int devfn = pci_iov_virtfn_devfn(pf, n);
+	unsigned int bus;
 
-	/* Passes the reference on to the next device, and has none when there is no next. */
-	while ((vf = pci_get_device(pf->vendor, PCI_ANY_ID, vf))) {
-		if (vf->is_virtfn && pci_physfn(vf) == pf && pci_iov_vf_id(vf) == n)
-			break;
+	if (devfn < 0)
+		return NULL;
+	/* On the bus of @pf or one behind it: pci_iov_virtfn_bus() is not exported. */
+	for (bus = pf->bus->number; bus <= pf->bus->busn_res.end; bus++) {
+		struct pci_dev *vf = pci_get_domain_bus_and_slot(pci_domain_nr(pf->bus), bus, devfn);
+
+		if (vf && vf->is_virtfn && pci_physfn(vf) == pf && pci_iov_vf_id(vf) == n)
+			return vf;
+		pci_dev_put(vf);
 	}
-	return vf;
+	return NULL;
 }
 
 /* @second is suspended before @first and resumed after it. The link goes with either device. */
