@@ -134,11 +134,18 @@ impl<T> Drop for Open<T> {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let files = debugfs::Directory::new(pdev.as_ref(), c"mydrv", &port, &[(c"state", show_state)])?;
+/// ```
+/// use kernel::{device::{Bound, Device}, fmt, prelude::*, sync::Arc};
+/// use net::debugfs::Directory;
+///
+/// struct Port { rounds: u32 }
 ///
 /// fn show_state(port: &Port, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-///     writeln!(f, "{}", port.state())
+///     writeln!(f, "{} rounds", port.rounds)
+/// }
+///
+/// fn show(dev: &Device<Bound>, port: &Arc<Port>) -> Result<Directory<Port>> {
+///     Directory::new(dev, c"mydrv", port, &[(c"state", show_state)])
 /// }
 /// ```
 pub struct Directory<T: Send + Sync + 'static>(#[allow(dead_code)] Devres<Open<T>>);

@@ -40,19 +40,27 @@ pub use self::{
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// use kernel::{prelude::*, sync::atomic::{Atomic, Relaxed}};
+/// use net::devlink::{self, Diagnosis, Param};
+///
+/// struct Port { interval: Atomic<u32> }
+///
 /// impl devlink::Driver for Port {
 ///     const PARAMS: &'static [Param<Self>] = &[Param {
 ///         name: c"poll_interval",
 ///         range: (1, 1000),
 ///         range_text: c"poll_interval is 1 to 1000 ms",
-///         get: |port| port.poll_interval(),
-///         set: |port, ms| port.set_poll_interval(ms),
+///         get: |port| port.interval.load(Relaxed),
+///         set: |port, ms| {
+///             port.interval.store(ms, Relaxed);
+///             Ok(())
+///         },
 ///     }];
 ///     const REPORTERS: &'static [&'static CStr] = &[c"engine"];
 ///
 ///     fn diagnose(&self, _reporter: usize, out: &mut Diagnosis<'_>) -> Result {
-///         out.put_bool(c"running", self.is_running());
+///         out.put_bool(c"running", true);
 ///         Ok(())
 ///     }
 /// }

@@ -63,12 +63,15 @@ fn raw<C: kernel::device::DeviceContext>(dev: &Device<C>) -> *mut netbind::devic
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let ring = dma::Coherent::<[u64; 2]>::zeroed(pdev.as_ref(), 256)?;
-/// ring.write(0, [buffer.dma_addr(), 0]);
-/// // The device must see the descriptor before it sees the tail.
-/// dma::wmb();
-/// tail.ring(1);
+/// ```
+/// use net::{dma::{self, Coherent}, mmio::Doorbell, page_pool::RxPage};
+///
+/// fn offer(ring: &Coherent<[u64; 2]>, page: &RxPage, tail: &Doorbell) {
+///     ring.write(0, [page.dma_addr(), 0]);
+///     // The device must see the descriptor before it sees the tail.
+///     dma::wmb();
+///     tail.ring(1);
+/// }
 /// ```
 pub struct Coherent<T> {
     dev: ARef<Device>,

@@ -5,17 +5,23 @@
 //! Operations come in groups, each a trait in a module of its own. A driver implements the
 //! groups it has for a type of its choice, and lists them in a [`Table`]:
 //!
-//! ```ignore
-//! pub struct Ethtool;
+//! ```
+//! use kernel::prelude::*;
+//! use net::{device::Device, ethtool::{self, RingParam}};
+//!
+//! struct Port { descs: u32 }
+//!
+//! struct Ethtool;
 //!
 //! #[vtable]
-//! impl ethtool::Rings<Port> for Ethtool { /* … */ }
-//!
-//! #[vtable]
-//! impl ethtool::Link<Port> for Ethtool { /* … */ }
+//! impl ethtool::Rings<Port> for Ethtool {
+//!     fn ringparam(port: &Port, _: &Device<Port>) -> RingParam {
+//!         RingParam { rx_max: port.descs, tx_max: port.descs, rx: port.descs, tx: port.descs }
+//!     }
+//! }
 //!
 //! impl ethtool::Ops<Port> for Ethtool {
-//!     const TABLE: ethtool::Table<Port> = ethtool::Table::new().rings::<Self>().link::<Self>();
+//!     const TABLE: ethtool::Table<Port> = ethtool::Table::new().rings::<Self>();
 //! }
 //! ```
 //!

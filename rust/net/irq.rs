@@ -359,15 +359,24 @@ impl Drop for Closer {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// struct Link { /* … */ }
+/// ```
+/// use kernel::{device::Bound, irq::IrqReturn, pci, prelude::*, sync::Arc};
+/// use net::{irq, work};
+///
+/// struct Link { changed: work::Handle }
 ///
 /// impl irq::Handler for Link {
-///     fn handle(&self, cx: &irq::Context) -> IrqReturn { /* … */ }
+///     fn handle(&self, _cx: &irq::Context) -> IrqReturn {
+///         self.changed.schedule();
+///         IrqReturn::Handled
+///     }
 /// }
 ///
-/// let vectors = irq::Vectors::alloc(pdev, 1, 4, irq::Kinds::ALL)?;
-/// let link = vectors.request(0, fmt!("{}", pdev.as_ref().name()), Arc::new(Link { /* … */ }, GFP_KERNEL)?)?;
+/// fn serve(dev: &pci::Device<Bound>, link: Link) -> Result<(irq::Vectors, irq::Registration)> {
+///     let vectors = irq::Vectors::alloc(dev, 1, 4, irq::Kinds::ALL)?;
+///     let served = vectors.request(0, fmt!("driver-link"), Arc::new(link, GFP_KERNEL)?)?;
+///     Ok((vectors, served))
+/// }
 /// ```
 pub struct Vectors {
     set: Arc<VectorSet>,

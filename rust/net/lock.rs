@@ -75,13 +75,24 @@ unsafe impl Backend for RawIrq {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let state = Arc::pin_init(new_raw_spinlock!(State::new(), c"state"), GFP_KERNEL)?;
-/// state.lock().count += 1;
-/// // In the interrupt, which does not wait for who has the lock:
-/// match state.try_lock(cx) {
-///     Some(mut state) => state.serve(),
-///     None => self.work.schedule(),
+/// ```
+/// use kernel::{prelude::*, sync::Arc};
+/// use net::{irq::HardIrq, lock::RawSpinLock, new_raw_spinlock, work};
+///
+/// fn make() -> Result<Arc<RawSpinLock<u32>>> {
+///     Arc::pin_init(new_raw_spinlock!(0, c"count"), GFP_KERNEL)
+/// }
+///
+/// fn count(shared: &RawSpinLock<u32>) {
+///     *shared.lock() += 1;
+/// }
+///
+/// /// In the interrupt, which does not wait for who has the lock.
+/// fn count_in_interrupt(shared: &RawSpinLock<u32>, cx: &HardIrq, later: &work::Handle) {
+///     match shared.try_lock(cx) {
+///         Some(mut count) => *count += 1,
+///         None => later.schedule(),
+///     }
 /// }
 /// ```
 #[pin_data]

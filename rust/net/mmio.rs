@@ -107,12 +107,20 @@ impl Drop for Mapping {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// use kernel::{device::Bound, pci, prelude::*};
+/// use net::mmio::{self, Mmio};
+///
 /// const STATUS: u32 = 0x0008;
 ///
-/// let regs = Mmio::<0x2_0000>::map(pdev, 0, c"driver")?;
-/// if regs.read32(STATUS) == mmio::ALL_ONES {
-///     return Err(ENODEV);
+/// type Regs = Mmio<0x2_0000>;
+///
+/// fn map(dev: &pci::Device<Bound>) -> Result<Regs> {
+///     let regs = Regs::map(dev, 0, c"driver")?;
+///     if regs.read32(STATUS) == mmio::ALL_ONES {
+///         return Err(ENODEV);
+///     }
+///     Ok(regs)
 /// }
 /// ```
 pub struct Mmio<const SIZE: usize> {

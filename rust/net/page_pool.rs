@@ -25,7 +25,10 @@ use core::{
     ptr::NonNull, //
 };
 use kernel::{
-    device,
+    device::{
+        self,
+        Bound, //
+    },
     error::from_err_ptr,
     page::PAGE_SIZE,
     prelude::*,
@@ -94,10 +97,17 @@ pub struct Config {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let mut pool = PagePool::new(dev, napi, Config { pages: 256, buffer_len: 2048, queue: 0 })?;
-/// let buffer = pool.alloc(napi).ok_or(ENOMEM)?;
-/// ring.offer(buffer.dma_addr());
+/// ```
+/// use kernel::{device::{Bound, Device}, prelude::*};
+/// use net::{napi::Setup, page_pool::{Config, PagePool, RxPage}};
+///
+/// /// The device is told where the page is: `RxPage::dma_addr`.
+/// fn first(dev: &Device<Bound>, setup: &Setup) -> Result<(PagePool, RxPage)> {
+///     let config = Config { pages: 256, buffer_len: 2048, queue: 0 };
+///     let mut pool = PagePool::new(dev, setup, config)?;
+///     let page = pool.alloc(setup).ok_or(ENOMEM)?;
+///     Ok((pool, page))
+/// }
 /// ```
 pub struct PagePool {
     ptr: NonNull<netbind::page_pool>,
@@ -115,7 +125,7 @@ impl PagePool {
     /// # Errors
     ///
     /// `EINVAL` if the buffers do not fit a page, `ENOMEM`.
-    pub fn new(dev: &device::Device, setup: &napi::Setup, config: Config) -> Result<Self> {
+    pub fn new(dev: &device::Device<Bound>, setup: &napi::Setup, config: Config) -> Result<Self> {
         if config.buffer_len > ROOM {
             return Err(EINVAL);
         }

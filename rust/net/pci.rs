@@ -115,11 +115,13 @@ pub enum Sleep {
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
 /// use kernel::{device::Core, pci, prelude::*};
 /// use net::pci::{Driver, SriovCore};
 ///
 /// struct Pf;
+///
+/// struct Adapter;
 ///
 /// kernel::pci_device_table!(
 ///     TABLE, <Pf as Driver>::IdInfo, [(pci::DeviceId::from_id(pci::Vendor::INTEL, 0x10c9), ())]
@@ -131,12 +133,12 @@ pub enum Sleep {
 ///     type Data = Adapter;
 ///     const ID_TABLE: pci::IdTable<()> = &TABLE;
 ///
-///     fn probe(dev: &pci::Device<Core<'_>>, _: Option<&()>) -> impl PinInit<Adapter, Error> {
-///         Adapter::new(dev)
+///     fn probe(_dev: &pci::Device<Core<'_>>, _: Option<&()>) -> impl PinInit<Adapter, Error> {
+///         Ok(Adapter)
 ///     }
 ///
 ///     fn sriov_configure(
-///         dev: &pci::Device<Core<'_>>, data: Pin<&Adapter>, nr_vfs: u16,
+///         dev: &pci::Device<Core<'_>>, _data: Pin<&Adapter>, nr_vfs: u16,
 ///     ) -> Result<u16> {
 ///         match nr_vfs {
 ///             0 => dev.disable_sriov(),
@@ -153,6 +155,7 @@ pub enum Sleep {
 ///     description: "A physical function",
 ///     license: "GPL v2",
 /// }
+/// # fn main() {}
 /// ```
 #[vtable]
 pub trait Driver {

@@ -35,12 +35,20 @@ mod test;
 ///
 /// # Examples
 ///
-/// ```ignore
-/// fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
-///     if skb.len() > self.max_len {
-///         return Ok(()); // Dropped here.
+/// ```
+/// use net::{device::Transmit, queue::TxQueue, skb::SkBuff, tx::{Layout, Producer}};
+///
+/// struct Ring { packets: Producer, max_len: u32 }
+///
+/// impl Transmit for Ring {
+///     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
+///         if skb.len() > self.max_len {
+///             return Ok(()); // Dropped here.
+///         }
+///         let layout = Layout { lead: 0, max_len: 4096, bytes: skb.len() };
+///         self.packets.push(queue, skb, layout, |_| { /* Writes a descriptor. */ })?;
+///         Ok(())
 ///     }
-///     self.ring.push(skb)
 /// }
 /// ```
 #[repr(transparent)]

@@ -188,16 +188,27 @@ pub struct VfStats {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// pub struct VfAdmin;
+/// ```
+/// use kernel::prelude::*;
+/// use net::{device::Device, vf::{self, Mac, VfIndex, VfInfo}};
+///
+/// struct Port { vfs: u16 }
+///
+/// struct VfAdmin;
 ///
 /// #[vtable]
 /// impl vf::Admin<Port> for VfAdmin {
-///     fn num_vfs(port: &Port) -> u16 { port.num_vfs() }
+///     fn num_vfs(port: &Port) -> u16 {
+///         port.vfs
+///     }
 ///
-///     fn config(port: &Port, _: &Device<Port>, vf: VfIndex) -> Result<VfInfo> { /* … */ }
+///     fn config(_port: &Port, _: &Device<Port>, _vf: VfIndex) -> Result<VfInfo> {
+///         Ok(VfInfo { spoofchk: true, ..VfInfo::default() })
+///     }
 ///
-///     fn set_mac(port: &Port, _: &Device<Port>, vf: VfIndex, mac: Mac) -> Result { /* … */ }
+///     fn set_mac(_port: &Port, _: &Device<Port>, _vf: VfIndex, mac: Mac) -> Result {
+///         if mac.is_zero() { Err(EADDRNOTAVAIL) } else { Ok(()) }
+///     }
 /// }
 ///
 /// impl vf::Ops<Port> for VfAdmin {

@@ -255,16 +255,28 @@ impl Drop for End {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// let work = Work::new(pdev.as_ref(), c"watchdog", work::Queue::Unbound)?;
-/// let port = Arc::new(Port { watchdog: work.handle(), /* … */ }, GFP_KERNEL)?;
-/// let watchdog = work.bind(port.clone(), |port, watchdog| {
-///     port.check_link();
-///     watchdog.schedule_after(Delta::from_secs(2));
-/// })?;
-/// port.watchdog.schedule();
-/// // From here on the item does not run, and `port` is not referred to by it.
-/// drop(watchdog);
+/// ```
+/// use kernel::{device::{Bound, Device}, prelude::*, sync::Arc, time::Delta};
+/// use net::work::{self, Work};
+///
+/// struct Port { watchdog: work::Handle }
+///
+/// impl Port {
+///     fn check_link(&self) { /* Reads registers. */ }
+/// }
+///
+/// fn run(dev: &Device<Bound>) -> Result {
+///     let work = Work::new(dev, c"watchdog", work::Queue::Unbound)?;
+///     let port = Arc::new(Port { watchdog: work.handle() }, GFP_KERNEL)?;
+///     let watchdog = work.bind(port.clone(), |port, watchdog| {
+///         port.check_link();
+///         watchdog.schedule_after(Delta::from_secs(2));
+///     })?;
+///     port.watchdog.schedule();
+///     // From here on the item does not run, and `port` is not referred to by it.
+///     drop(watchdog);
+///     Ok(())
+/// }
 /// ```
 pub struct Work {
     item: Arc<Item>,

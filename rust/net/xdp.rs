@@ -108,13 +108,22 @@ pub enum Verdict {
 ///
 /// # Examples
 ///
-/// ```ignore
-/// match queue.run(cx, program, page, len) {
-///     Verdict::Pass(buff) => deliver(buff.into_skb(cx)),
-///     Verdict::Transmit(frame) => send(frame),
-///     Verdict::Redirected => count.redirected += 1,
-///     Verdict::Dropped => count.dropped += 1,
-///     Verdict::Failed => count.failed += 1,
+/// ```
+/// use net::{napi::Context, page_pool::RxPage, skb::RxSkb, xdp::{Frame, Program, RxQueue, Verdict}};
+///
+/// fn show(
+///     queue: &mut RxQueue,
+///     cx: &mut Context<'_>,
+///     program: &Program,
+///     (page, len): (RxPage, u32),
+///     send: impl FnOnce(Frame),
+/// ) -> Option<RxSkb> {
+///     match queue.run(cx, program, page, len) {
+///         Verdict::Pass(buff) => return buff.into_skb(cx),
+///         Verdict::Transmit(frame) => send(frame),
+///         Verdict::Redirected | Verdict::Dropped | Verdict::Failed => (),
+///     }
+///     None
 /// }
 /// ```
 pub struct RxQueue {

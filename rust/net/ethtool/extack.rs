@@ -39,8 +39,16 @@ impl ExtAck<'_> {
     ///
     /// # Examples
     ///
-    /// ```ignore
-    /// return Err(extack.err(EINVAL, c"ring sizes must be equal"));
+    /// ```
+    /// use kernel::prelude::*;
+    /// use net::ethtool::{ExtAck, RingParam};
+    ///
+    /// fn check(rings: &RingParam, extack: &mut ExtAck<'_>) -> Result {
+    ///     if rings.rx != rings.tx {
+    ///         return Err(extack.err(EINVAL, c"ring sizes must be equal"));
+    ///     }
+    ///     Ok(())
+    /// }
     /// ```
     pub fn err(&mut self, error: Error, msg: &'static CStr) -> Error {
         self.set_msg(msg);

@@ -31,10 +31,15 @@ type Name = [u8; netbind::ETH_GSTRING_LEN as usize];
 ///
 /// # Examples
 ///
-/// ```ignore
+/// ```
+/// use kernel::prelude::*;
+/// use net::{device::Device, ethtool::Statistics};
+///
+/// struct Port { packets: [u64; 2] }
+///
 /// fn statistics(port: &Port, _: &Device<Port>, out: &mut Statistics<'_>) {
-///     for (index, queue) in port.queues().enumerate() {
-///         out.put(fmt!("rx_queue_{index}_packets"), queue.packets());
+///     for (index, packets) in port.packets.iter().enumerate() {
+///         out.put(fmt!("rx_queue_{index}_packets"), *packets);
 ///     }
 /// }
 /// ```
