@@ -191,11 +191,13 @@ mod tests {
             Ok(dev.under(&rtnl).ok_or(ENODEV)?.tx_handle(0))
         };
         let (kept, forgotten) = (handle()?, handle()?);
-        core::mem::forget(forgotten);
+        let forgotten = core::mem::ManuallyDrop::new(forgotten);
         let _ = dev.install_tx(0, Some(KBox::new(Sink::default(), GFP_KERNEL)?));
         assert!(kept.with(|_, _| ()).is_some());
         drop(dev);
         assert!(kept.with(|_, _| ()).is_none());
+        // So that the test leaks nothing.
+        drop(core::mem::ManuallyDrop::into_inner(forgotten));
         Ok(())
     }
 

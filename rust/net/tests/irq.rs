@@ -78,8 +78,7 @@ mod tests {
         let served = vectors.request(0, fmt!("net-kunit"), handler)?;
         fire();
         assert_eq!(calls.get(), 1);
-        core::mem::forget(served);
-        core::mem::forget(vectors);
+        let forgotten = core::mem::ManuallyDrop::new((served, vectors));
         fire();
         assert_eq!((calls.get(), calls.owners()), (2, 1));
         drop(parent);
@@ -88,6 +87,8 @@ mod tests {
         assert_eq!(calls.get(), 2);
         // SAFETY: the interrupt is ours, and not requested any more.
         unsafe { netbind::kunit_irq_free(irq) };
+        // So that the test leaks nothing.
+        drop(core::mem::ManuallyDrop::into_inner(forgotten));
         Ok(())
     }
 }

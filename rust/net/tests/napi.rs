@@ -15,6 +15,7 @@ mod tests {
         QUEUES, //
     };
     use crate::rtnl;
+    use core::mem::ManuallyDrop;
     use kernel::time::{
         delay::fsleep,
         Delta, //
@@ -201,7 +202,7 @@ mod tests {
         let mut napi = setting.napi()?;
         napi.enable();
         let scheduler = napi.scheduler();
-        core::mem::forget(napi);
+        let forgotten = ManuallyDrop::new(napi);
         let Setting {
             dev, polls, rearms, ..
         } = setting;
@@ -211,6 +212,9 @@ mod tests {
         scheduler.schedule();
         fsleep(Delta::from_millis(20));
         assert_eq!((polls.get(), rearms.owners()), (before, 1));
+        // So that the test leaks nothing.
+        drop(ManuallyDrop::into_inner(forgotten));
+        assert_eq!(polls.owners(), 0);
         Ok(())
     }
 

@@ -57,9 +57,10 @@ impl Consumer {
                 return true;
             }
             // The mappings in question have all been made.
-            // SAFETY: the device is valid.
-            let mapped = *mapped
-                .get_or_insert_with(|| unsafe { netbind::dma_need_unmap(raw_device(&table.dev)) });
+            let mapped = *mapped.get_or_insert_with(|| {
+                // SAFETY: the device is valid.
+                unsafe { netbind::dma_need_unmap(raw_device(&table.dev)) }
+            });
             if !group.frame {
                 table.release(positions, mapped, cx);
             } else if cx.budget() == 0 {
