@@ -7,6 +7,7 @@ use crate::{
     io::Io, //
 };
 use igb_core::{
+    frame::MAX_FRAME,
     link::{
         self,
         Change,
@@ -23,8 +24,7 @@ use igb_core::{
         fcrtl,
         flow_control,
         pbs, //
-    },
-    switch::MAX_FRAME, //
+    }, //
 };
 use kernel::prelude::*;
 

@@ -24,15 +24,13 @@ use igb_core::{
         MAX_IP_LEN,
         MAX_MAC_LEN, //
     },
+    frame::MAX_FRAME,
     function::VfSet,
     regs::{
         self,
         ctrl, //
     },
-    switch::{
-        RxMode,
-        MAX_FRAME, //
-    },
+    switch::RxMode, //
 };
 use kernel::{
     prelude::*,

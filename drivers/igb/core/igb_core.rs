@@ -14,6 +14,7 @@
 //! - [`mailbox`]: the protocol between PF and VFs.
 //! - [`tenant`]: what is cleared when a VF changes hands.
 //! - [`desc`], [`ring`]: descriptors, and the rings they form.
+//! - [`frame`]: sizes of frames.
 //! - [`layout`]: who has which queue and interrupt vector.
 //! - [`itr`]: interrupt moderation.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
@@ -28,6 +29,7 @@ pub mod counters;
 pub mod desc;
 pub mod dump;
 pub mod error;
+pub mod frame;
 pub mod function;
 pub mod history;
 pub mod itr;

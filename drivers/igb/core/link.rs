@@ -3,12 +3,12 @@
 //! Link state, pause and what the PHY advertises.
 
 use crate::{
+    frame::MAX_FRAME,
     regs::{
         anar,
         gbcr,
         status, //
-    },
-    switch::MAX_FRAME as LONGEST_FRAME, //
+    }, //
 };
 
 /// Speed of a link that is up.
@@ -201,7 +201,7 @@ impl Watermarks {
     #[must_use]
     pub fn new(buffer_kib: u32, max_frame: u16) -> Self {
         let bytes = (buffer_kib & 0x7f) << 10;
-        let room = u32::from(max_frame) + u32::from(LONGEST_FRAME);
+        let room = u32::from(max_frame) + u32::from(MAX_FRAME);
         // The marks have a granularity of 16 bytes.
         let high = bytes.saturating_sub(room) & !0xf;
         Self {

@@ -54,7 +54,6 @@ use crate::{
 
 pub use self::{
     admin::{
-        LinkState,
         Quota,
         Quotas,
         VfConfig, //
@@ -69,7 +68,10 @@ pub use self::{
         RxModeOutcome, //
     },
     shadow::Shadow,
-    vf::VfStatus, //
+    vf::{
+        LinkState,
+        VfStatus, //
+    }, //
 };
 
 use self::{
@@ -78,13 +80,6 @@ use self::{
     vf::Vf,
     vlvf::VlvfTable, //
 };
-
-/// Shortest frame limit a function can set: the shortest Ethernet frame, FCS included.
-pub const MIN_FRAME: u16 = 64;
-/// Longest frame the device receives, in bytes including tag and FCS.
-pub const MAX_FRAME: u16 = 0x2600;
-/// Longest standard frame, in bytes including tag and FCS: what a VF gets before it asks for more.
-pub const STANDARD_FRAME: u16 = 1522;
 
 /// How a function can receive what no filter matches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

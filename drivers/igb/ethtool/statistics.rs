@@ -173,7 +173,7 @@ impl Standard<Port> for Ops {
         range(128, 255),
         range(256, 511),
         range(512, 1023),
-        range(1024, igb_core::switch::MAX_FRAME),
+        range(1024, igb_core::frame::MAX_FRAME),
         range(0, 0),
     ]);
 

@@ -7,6 +7,7 @@
 
 use super::{
     plain,
+    vf::LinkState,
     Holder,
     Switch, //
 };
@@ -30,18 +31,6 @@ use crate::{
 
 /// EtherType of 802.1Q, the only tag the device can insert.
 const ETH_P_8021Q: u16 = 0x8100;
-
-/// Link as the VF sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkState {
-    /// The link of the port.
-    #[default]
-    Auto,
-    /// Up, whatever the port says.
-    Enable,
-    /// Down: the VF neither sends nor receives.
-    Disable,
-}
 
 /// Filters a VF may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

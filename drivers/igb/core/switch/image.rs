@@ -3,17 +3,19 @@
 //! The registers a [`Switch`] stands for.
 
 use super::{
-    pf::VLAN_TAG,
     rar::primary_entry,
     vf::Vf,
     Loopback,
     Promiscuity,
-    Switch,
-    MAX_FRAME, //
+    Switch, //
 };
 use crate::{
     addr::UnicastAddr,
     bitmap::Bitmap4096,
+    frame::{
+        MAX_FRAME,
+        VLAN_TAG, //
+    },
     function::{
         Function,
         VfIndex,

@@ -8,9 +8,7 @@ use super::{
         Vf, //
     },
     Holder,
-    Switch,
-    MAX_FRAME,
-    MIN_FRAME, //
+    Switch, //
 };
 use crate::{
     addr::{
@@ -20,6 +18,10 @@ use crate::{
     counters::{
         bump,
         Refusal, //
+    },
+    frame::{
+        MAX_FRAME,
+        MIN_FRAME, //
     },
     function::{
         Function,

@@ -4,9 +4,7 @@
 
 use super::{
     Holder,
-    Switch,
-    MAX_FRAME,
-    MIN_FRAME, //
+    Switch, //
 };
 use crate::{
     addr::{
@@ -15,6 +13,11 @@ use crate::{
     },
     bitmap::Bitmap4096,
     error::AdminError,
+    frame::{
+        MAX_FRAME,
+        MIN_FRAME,
+        VLAN_TAG, //
+    },
     function::{
         Function,
         VfSet, //
@@ -297,6 +300,3 @@ impl Switch {
         }
     }
 }
-
-/// Length of a VLAN tag in bytes.
-pub(super) const VLAN_TAG: u16 = 4;

@@ -3,10 +3,8 @@
 //! What is known of each VF.
 
 use super::{
-    admin::LinkState,
     Event,
-    Switch,
-    STANDARD_FRAME, //
+    Switch, //
 };
 use crate::{
     addr::UnicastAddr,
@@ -14,6 +12,7 @@ use crate::{
         bump,
         VfCounters, //
     },
+    frame::STANDARD_FRAME,
     function::{
         Function,
         VfIndex, //
@@ -26,6 +25,18 @@ use crate::{
     tracked::Tracked,
     vlan::PortVlan, //
 };
+
+/// Link as the VF sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkState {
+    /// The link of the port.
+    #[default]
+    Auto,
+    /// Up, whatever the port says.
+    Enable,
+    /// Down: the VF neither sends nor receives.
+    Disable,
+}
 
 /// What the administrator has set for a VF. Survives everything but disabling VFs.
 #[derive(Clone, Copy, Debug)]
