@@ -9,21 +9,13 @@
 
 use crate::port::Port;
 use igb_core::{
-    function::{
-        Function,
-        VfIndex, //
-    },
-    history::History,
-    mailbox::msg::Words,
+    function::Function,
+    recent::Seconds,
     regs::{
         FilterName,
         RAR_COUNT,
         VLVF_COUNT, //
-    },
-    switch::{
-        Event,
-        Outcome, //
-    },
+    }, //
 };
 use kernel::{
     device::Bound,
@@ -33,99 +25,6 @@ use kernel::{
     sync::Arc, //
 };
 use net::debugfs::Directory;
-
-/// Messages and resets that are kept.
-const MESSAGES: usize = 64;
-/// Register writes that are kept.
-const WRITES: usize = 128;
-/// Words of a message that are kept: all but a list of multicast hashes has no more.
-const KEPT_WORDS: usize = 3;
-
-/// What happened of late.
-pub(crate) struct Recent {
-    messages: History<Entry, MESSAGES>,
-    writes: History<Write, WRITES>,
-}
-
-/// Something a VF did, at a time in nanoseconds.
-#[derive(Clone, Copy)]
-struct Entry {
-    at: u64,
-    vf: Option<VfIndex>,
-    what: What,
-}
-
-#[derive(Clone, Copy)]
-enum What {
-    /// It was reset, by itself or by FLR.
-    Reset,
-    /// It sent a message.
-    Message {
-        words: [u32; KEPT_WORDS],
-        reply: Option<u32>,
-        event: Option<Event>,
-    },
-}
-
-/// A write to a filter register.
-#[derive(Clone, Copy)]
-struct Write {
-    at: u64,
-    /// `None` stands for all of them, after a reset of the controller.
-    register: Option<(u32, u32)>,
-}
-
-impl Recent {
-    pub(crate) const NEW: Self = Self {
-        messages: History::new(Entry {
-            at: 0,
-            vf: None,
-            what: What::Reset,
-        }),
-        writes: History::new(Write {
-            at: 0,
-            register: None,
-        }),
-    };
-
-    /// Notes a reset of `vf`.
-    pub(crate) fn reset(&mut self, at: u64, vf: VfIndex) {
-        self.messages.push(Entry {
-            at,
-            vf: Some(vf),
-            what: What::Reset,
-        });
-    }
-
-    /// Notes a message of `vf`, and what became of it.
-    pub(crate) fn message(&mut self, at: u64, vf: VfIndex, words: &Words, outcome: &Outcome) {
-        let [w0, w1, w2, ..] = *words;
-        self.messages.push(Entry {
-            at,
-            vf: Some(vf),
-            what: What::Message {
-                words: [w0, w1, w2],
-                reply: outcome
-                    .reply
-                    .and_then(|reply| reply.words().first().copied()),
-                event: outcome.event,
-            },
-        });
-    }
-
-    /// Notes that a filter register has changed.
-    pub(crate) fn write(&mut self, at: u64, offset: u32, value: u32) {
-        self.writes.push(Write {
-            at,
-            register: Some((offset, value)),
-        });
-    }
-
-    /// Notes that all of them were written, after a reset of the controller.
-    pub(crate) fn replay(&mut self, at: u64) {
-        self.writes.push(Write { at, register: None });
-    }
-}
 
 /// Makes the files. Process context.
 ///
@@ -206,32 +105,6 @@ fn show_filters(port: &Port, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-impl core::fmt::Display for What {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (words, reply, event) = match self {
-            Self::Reset => return f.write_str("reset"),
-            Self::Message {
-                words,
-                reply,
-                event,
-            } => (words, reply, event),
-        };
-        let [w0, w1, w2] = words;
-        write!(f, "{w0:#010x} {w1:#010x} {w2:#010x} -> ")?;
-        match reply {
-            Some(word) => write!(f, "{word:#010x}")?,
-            None => f.write_str("no answer")?,
-        }
-        match event {
-            Some(Event::Refused(why)) => write!(f, " ({})", why.reason()),
-            Some(Event::Malformed { what, .. }) => write!(f, " (malformed: {what:?})"),
-            Some(Event::NotReady) => f.write_str(" (before the handshake)"),
-            Some(Event::Quarantined) => f.write_str(" (cut off)"),
-            _ => Ok(()),
-        }
-    }
-}
-
 /// A function, to be printed.
 struct Name(Function);
 
@@ -241,15 +114,5 @@ impl core::fmt::Display for Name {
             Function::Pf => f.write_str("PF"),
             Function::Vf(vf) => write!(f, "VF {}", vf.get()),
         }
-    }
-}
-
-/// A time in nanoseconds, to be printed.
-struct Seconds(u64);
-
-impl core::fmt::Display for Seconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let micros = self.0 / 1000;
-        write!(f, "{:>6}.{:06}", micros / 1_000_000, micros % 1_000_000)
     }
 }

@@ -3,10 +3,7 @@
 //! The net device's operations. Each changes the desired state and has it applied.
 
 use crate::{
-    port::{
-        Port,
-        MAX_PAIRS, //
-    },
+    port::Port,
     queues,
     recover::{
         self,
@@ -26,6 +23,7 @@ use igb_core::{
     },
     frame::MAX_FRAME,
     function::VfSet,
+    layout::MAX_PAIRS,
     regs::{
         self,
         ctrl, //

@@ -4,7 +4,6 @@
 
 use crate::{
     debugfs,
-    ethtool,
     hw::{
         nvm,
         reset,
@@ -21,12 +20,14 @@ use crate::{
         Mac,
         Net,
         Port,
-        Works,
-        MAX_PAIRS, //
+        Works, //
     },
     recover,
     service,
-    settings::Settings,
+    settings::{
+        EthtoolState,
+        Settings, //
+    },
     sriov,
     stats::{
         HwStats,
@@ -43,8 +44,10 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
+    layout::MAX_PAIRS,
     mailbox::Direct,
     nvm as contents,
+    recent::Recent,
     regs::{
         self,
         eecd, //
@@ -434,7 +437,7 @@ fn new_port(
             epoch: now,
             works,
             reporters,
-            ethtool: ethtool::State::new(),
+            ethtool: EthtoolState::new(),
             stats,
             bridge_mode: kernel::sync::atomic::Atomic::new(0),
             alloc_failures_seen: kernel::sync::atomic::Atomic::new(0),
@@ -476,7 +479,7 @@ fn new_hw(mac: UnicastAddr, promiscuity: Promiscuity, now: Instant<Monotonic>) -
         direct: Direct::new(),
         told: VfSet::EMPTY,
         lines: const { log::Lines::NEW },
-        recent: const { debugfs::Recent::NEW },
+        recent: const { Recent::NEW },
         epoch: now,
         up: false,
         live: false,

@@ -14,8 +14,6 @@
 //! The data path takes neither: a queue's state belongs to its NAPI instance or its transmit lock.
 
 use crate::{
-    debugfs::Recent,
-    ethtool,
     hw::{
         self,
         phy::Phy, //
@@ -29,7 +27,10 @@ use crate::{
         self,
         Queues, //
     },
-    settings::Settings,
+    settings::{
+        EthtoolState,
+        Settings, //
+    },
     stats::{
         HwStats,
         PairStats, //
@@ -47,7 +48,9 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
+    layout::MAX_PAIRS,
     mailbox::Direct,
+    recent::Recent,
     regs::{
         self,
         ctrl,
@@ -97,9 +100,6 @@ use net::{
     xdp::Program, //
 };
 
-/// Most queue pairs of the PF.
-pub(crate) const MAX_PAIRS: usize = 8;
-
 /// Work that is done outside of interrupts. The items are bound when the port is registered;
 /// before that, scheduling them does nothing.
 pub(crate) struct Works {
@@ -125,7 +125,7 @@ pub(crate) struct Port {
     /// To be told which VFs are cut off.
     pub(crate) reporters: Reporters,
     /// Settings of `ethtool` that concern nothing else.
-    pub(crate) ethtool: ethtool::State,
+    pub(crate) ethtool: EthtoolState,
     pub(crate) stats: [Arc<PairStats>; MAX_PAIRS],
     /// How frames between functions are switched, for readers that must not sleep.
     pub(crate) bridge_mode: Atomic<u32>,

@@ -3,9 +3,9 @@
 //! The service work item: the link, the counters, and receive rings that ran out of memory.
 
 use crate::{
-    ethtool::msg,
     mailbox,
     port::Port,
+    settings::msg,
     sriov, //
 };
 use igb_core::link::{

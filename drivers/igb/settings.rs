@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the user wants of queues and interrupts: the values behind `ethtool -G`, `-L` and `-C`.
+//! What the user wants of queues and interrupts: the values behind `ethtool -G`, `-L` and `-C`. And
+//! what `ethtool` sets besides: messages, and what wakes the system.
 
 use igb_core::{
     itr,
-    ring, //
+    ring,
+    wake::WakeEvents, //
+};
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
 };
 
 /// Settings of the net device's queues. Values, never read back from the hardware.
@@ -47,5 +53,42 @@ impl Settings {
                 adaptive: true,
             },
         }
+    }
+}
+
+/// Kinds of messages in the log, as `ethtool -s DEV msglvl` knows them.
+pub(crate) mod msg {
+    /// The link came up or went down (`NETIF_MSG_LINK`).
+    pub(crate) const LINK: u32 = 1 << 2;
+}
+
+/// Settings of ethtool that concern neither queues nor the link.
+pub(crate) struct EthtoolState {
+    /// A set of [`msg`]; bits that nothing is logged for are kept for the user.
+    pub(crate) msglevel: Atomic<u32>,
+    /// LEDCTL as it was before the port was asked to blink.
+    pub(crate) ledctl: Atomic<u32>,
+    /// WUFC for the next sleep.
+    pub(crate) wake: Atomic<u32>,
+}
+
+impl EthtoolState {
+    /// A magic packet wakes the system, and messages about the link are logged.
+    pub(crate) fn new() -> Self {
+        Self {
+            msglevel: Atomic::new(msg::LINK),
+            ledctl: Atomic::new(0),
+            wake: Atomic::new(WakeEvents::MAGIC.wufc()),
+        }
+    }
+
+    /// Messages of this kind are wanted.
+    pub(crate) fn logs(&self, kind: u32) -> bool {
+        self.msglevel.load(Relaxed) & kind != 0
+    }
+
+    /// What is wanted to wake the system.
+    pub(crate) fn wake(&self) -> WakeEvents {
+        WakeEvents::from_wufc(self.wake.load(Relaxed))
     }
 }

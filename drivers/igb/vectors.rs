@@ -12,15 +12,15 @@ use crate::{
     io::Io,
     mailbox,
     poll::Pair,
-    port::{
-        Hw,
-        MAX_PAIRS, //
-    }, //
+    port::Hw, //
 };
-use igb_core::regs::{
-    self,
-    eicr,
-    icr, //
+use igb_core::{
+    layout::MAX_PAIRS,
+    regs::{
+        self,
+        eicr,
+        icr, //
+    }, //
 };
 use kernel::{
     irq::IrqReturn,

@@ -17,6 +17,7 @@
 //! - [`frame`]: sizes of frames.
 //! - [`layout`]: who has which queue and interrupt vector.
 //! - [`itr`]: interrupt moderation.
+//! - [`recent`]: what VFs did of late, for debugfs.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
 
 #![cfg_attr(not(any(test, CONFIG_RUST)), no_std)]
@@ -40,6 +41,7 @@ pub mod link_config;
 pub mod mailbox;
 pub mod nvm;
 pub mod rate;
+pub mod recent;
 pub mod register_test;
 pub mod regs;
 pub mod ring;

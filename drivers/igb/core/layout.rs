@@ -11,8 +11,8 @@ use crate::function::{
     MAX_VFS, //
 };
 
-/// Queue pairs the PF uses while there are no VFs.
-pub const MAX_QUEUE_PAIRS: usize = 8;
+/// Most queue pairs of the PF: as many as it has while there are no VFs.
+pub const MAX_PAIRS: usize = 8;
 /// Queue pairs in a pool.
 pub const POOL_QUEUE_PAIRS: usize = 2;
 /// Interrupt vectors of a VF.
@@ -40,7 +40,7 @@ impl Layout {
     #[must_use]
     pub const fn max_queue_pairs(self) -> usize {
         if self.nr_vfs == 0 {
-            MAX_QUEUE_PAIRS
+            MAX_PAIRS
         } else {
             POOL_QUEUE_PAIRS
         }
