@@ -7,25 +7,30 @@
 //! settings mean is decided in the crate `igb_core`, which knows no kernel; what the kernel looks
 //! like from here is up to the crate `net`, which knows no Intel.
 
+mod controller;
 mod debugfs;
 mod devlink;
 mod ethtool;
 mod hw;
+mod interrupts;
 mod io;
+mod lifecycle;
 mod link;
 mod log;
+mod mac;
 mod mailbox;
 mod netdev;
+mod pairs;
 mod pci;
 mod poll;
 mod port;
 mod queues;
-mod recover;
 mod rx;
 mod service;
 mod settings;
 mod sriov;
 mod stats;
+mod totals;
 mod tx;
 mod vectors;
 mod vf;

@@ -16,12 +16,10 @@
 //! All of it runs with [`Port::hw`] held, that is, with interrupts off.
 
 use crate::{
+    controller::Hw,
     io::Io,
     log,
-    port::{
-        Hw,
-        Port, //
-    },
+    port::Port, //
 };
 use igb_core::{
     function::{

@@ -3,12 +3,10 @@
 //! The net device's operations. Each changes the desired state and has it applied.
 
 use crate::{
+    controller::errno,
+    lifecycle,
     port::Port,
     queues,
-    recover::{
-        self,
-        errno, //
-    },
     rx::xdp,
     tx::TxRing, //
 };
@@ -135,7 +133,7 @@ impl Driver for Port {
         dev.carrier_off();
         let _ = self.set_up(false);
         if !stopped && !self.io.is_gone() {
-            let _ = recover::restart_with(dev, |_| Ok(()));
+            let _ = lifecycle::restart_with(dev, |_| Ok(()));
         }
     }
 
@@ -191,7 +189,7 @@ impl Driver for Port {
         let before = self.net.lock().settings.max_frame;
         // The controller first accepts the larger of the two, so that no frame is lost that fits.
         self.set_max_frame(max_frame.max(before))?;
-        let result = recover::reopen_with(dev, |settings| settings.max_frame = max_frame);
+        let result = lifecycle::reopen_with(dev, |settings| settings.max_frame = max_frame);
         let now = self.net.lock().settings.max_frame;
         self.set_max_frame(now)?;
         result
@@ -210,7 +208,7 @@ impl Driver for Port {
         // First what can fail: the stack then goes by the features it had, all of them.
         let rx_hash = features.contains(Features::RXHASH);
         if rx_hash != self.net.lock().settings.rx_hash {
-            recover::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
+            lifecycle::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
         }
         {
             let mut mac = self.mac.lock();
@@ -225,7 +223,7 @@ impl Driver for Port {
                 hw.live
             };
             if live {
-                mac.apply_rss(self);
+                mac.apply_rss(&self.hw);
                 self.io.update(regs::CTRL, |value| {
                     if strip {
                         value | ctrl::VME
@@ -304,7 +302,7 @@ impl Driver for Port {
         });
         let mut net = self.net.lock();
         if let Some(queues) = &mut net.queues {
-            queues.set_program(self, program.as_ref());
+            queues.set_program(program.as_ref());
         }
         net.program = program;
         Ok(())
@@ -324,7 +322,7 @@ impl Port {
     fn set_up(&self, up: bool) -> Result {
         let mut mac = self.mac.lock();
         self.hw.lock().up = up;
-        mac.apply_need(self)
+        mac.apply_need(&self.hw)
     }
 
     /// Tells whose address the PF has taken.

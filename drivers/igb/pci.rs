@@ -3,6 +3,7 @@
 //! The driver as the PCI core sees it: from probe to unbind, and what happens in between.
 
 use crate::{
+    controller::Hw,
     debugfs,
     hw::{
         nvm,
@@ -11,18 +12,17 @@ use crate::{
         wake as wake_up, //
     },
     io::Io,
+    lifecycle,
     link::Link,
     log,
+    mac::Mac,
     mailbox,
     netdev,
     port::{
-        Hw,
-        Mac,
         Net,
         Port,
         Works, //
     },
-    recover,
     service,
     settings::{
         EthtoolState,
@@ -161,14 +161,14 @@ impl pci::Driver for Igb {
             }
         }
         silence(dev);
-        data.port.mac.lock().release(&data.port);
+        lifecycle::release(&data.port, &mut data.port.mac.lock());
         *data.port.misc_irq.lock() = None;
         disable(pdev);
     }
 
     fn shutdown(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
         silence(&data.netdev);
-        data.port.mac.lock().release(&data.port);
+        lifecycle::release(&data.port, &mut data.port.mac.lock());
         disable(pdev);
     }
 
@@ -247,7 +247,7 @@ impl pci::Driver for Igb {
         let rtnl = rtnl::lock();
         let dev = data.netdev.under(&rtnl).ok_or(ENODEV)?;
         dev.detach();
-        recover::quiesce(dev);
+        lifecycle::quiesce(dev);
         data.port.prepare_sleep();
         // The PCI core saves the state, and picks a state of power that can wake the system.
         disable(pdev);
@@ -266,7 +266,7 @@ fn silence(dev: &Registration<Port>) {
     let rtnl = rtnl::lock();
     if let Some(dev) = dev.under(&rtnl) {
         dev.detach();
-        recover::quiesce(dev);
+        lifecycle::quiesce(dev);
     }
 }
 
@@ -299,7 +299,7 @@ fn start(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) -> Result {
         return Ok(());
     }
     pdev.restore_vf_states();
-    recover::restart(dev).or_else(|error| {
+    lifecycle::restart(dev).or_else(|error| {
         dev_err!(pdev, "the controller does not restart: {error:?}\n");
         if data.port.hw.lock().live {
             Ok(())
@@ -370,8 +370,8 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     // A magic packet wakes the system where the board allows it.
     let _ = pdev.set_wakeup(!wake_up::supported(&port.io).is_empty());
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
-    let started = ScopeGuard::new(|| port.mac.lock().release(&port));
-    port.mac.lock().restart(&port)?;
+    let started = ScopeGuard::new(|| lifecycle::release(&port, &mut port.mac.lock()));
+    lifecycle::restart_controller(&port, &mut port.mac.lock())?;
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(
         pdev.as_ref(),
@@ -382,8 +382,8 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     port.serve_misc(&netdev)?;
     netdev.bind_work(mailbox_work, mailbox::serve)?;
     netdev.bind_work(service_work, service::run)?;
-    netdev.bind_work(reset_work, recover::reset)?;
-    netdev.bind_work(reopen_work, recover::reopen)?;
+    netdev.bind_work(reset_work, lifecycle::reset)?;
+    netdev.bind_work(reopen_work, lifecycle::reopen)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
     dev_info!(
@@ -449,6 +449,7 @@ fn new_port(
                 program: None,
             }),
             mac <- new_mutex!(Mac {
+                io: io.clone(),
                 // CAST: at most MAX_PAIRS.
                 rss: Rss::new(settings.pairs as u8, key),
                 rx_csum: true,

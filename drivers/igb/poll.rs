@@ -6,8 +6,7 @@
 use crate::{
     io::Io,
     rx::RxRing,
-    tx::TxDone,
-    vectors::PAIR_CAUSES, //
+    tx::TxDone, //
 };
 use core::sync::atomic::{
     AtomicBool,
@@ -24,7 +23,8 @@ use igb_core::{
     },
     regs::{
         self,
-        eicr, //
+        eicr,
+        icr, //
     },
 };
 use net::{
@@ -35,6 +35,9 @@ use net::{
         TxContext, //
     }, //
 };
+
+/// The causes of the only queue pair, outside of MSI-X mode.
+pub(crate) const PAIR_CAUSES: u32 = icr::TXDW | icr::RXDW | icr::RXO | icr::RXDMT0;
 
 /// What one NAPI instance polls.
 pub(crate) struct Pair {

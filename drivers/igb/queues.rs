@@ -7,7 +7,12 @@
 
 use crate::{
     hw::reset,
+    interrupts::PairHandler,
     io::Io,
+    pairs::{
+        OpenPair,
+        Queues, //
+    },
     poll::{
         Pair,
         Rearm, //
@@ -20,12 +25,7 @@ use crate::{
         self,
         RxRing, //
     },
-    settings::Coalesce,
-    tx,
-    vectors::{
-        PairHandler,
-        PAIR_CAUSES, //
-    }, //
+    tx, //
 };
 use core::sync::atomic::AtomicBool;
 use igb_core::{
@@ -33,7 +33,6 @@ use igb_core::{
     layout::Layout,
     regs::{
         self,
-        eicr,
         ivar,
         srrctl,
         xdctl, //
@@ -50,8 +49,7 @@ use net::{
         Locked, //
     },
     irq,
-    napi::Napi,
-    xdp::Program, //
+    napi::Napi, //
 };
 
 /// Descriptors the controller prefetches while at least `HOST` wait; and descriptors it collects
@@ -65,95 +63,15 @@ const RX_WRITE_BACK: u32 = 1;
 /// How long a queue may take to stop: the largest frame at 10 Mb/s.
 const STOP_TIMEOUT: Delta = Delta::from_millis(10);
 
-/// A queue pair that is open.
-struct OpenPair {
-    // Dropped first: no interrupt schedules a poll that is going away. `None` if the port's only
-    // vector serves the pair as well.
-    _irq: Option<irq::Registration>,
-    napi: Napi<Pair>,
-    /// Queue of the controller.
-    queue: usize,
-    vector: u8,
-}
-
-/// The queue pairs of a net device that is up.
-pub(crate) struct Queues {
-    pairs: KVec<OpenPair>,
-}
-
-impl Queues {
-    /// Number of queue pairs.
-    pub(crate) fn len(&self) -> u32 {
-        // CAST: at most MAX_PAIRS.
-        self.pairs.len() as u32
-    }
-
-    /// Shows frames to another program, or to none. Not a frame is lost. Process context.
-    pub(crate) fn set_program(&mut self, port: &Port, program: Option<&Program>) {
-        self.change(port, |pair| pair.rx.set_program(program.cloned()));
-    }
-
-    /// Applies other moderation to queues that are open. Process context.
-    pub(crate) fn set_coalesce(&mut self, port: &Port, coalesce: Coalesce) {
-        self.change(port, |pair| {
-            pair.itr = Itr::new(coalesce.usecs, coalesce.adaptive);
-            pair.write_interval();
-        });
-    }
-
-    /// Changes what the polls own, one pair after the other. Process context.
-    fn change(&mut self, port: &Port, mut change: impl FnMut(&mut Pair)) {
-        for pair in self.pairs.iter_mut() {
-            pair.napi.disable();
-            if let Some(state) = pair.napi.get_mut() {
-                change(state);
-            }
-            pair.napi.enable();
-        }
-        // Interrupts that came meanwhile have scheduled no poll, and may have masked themselves.
-        self.unmask(port);
-    }
-
-    /// Unmasks the pairs' interrupts, and has polls look for what came before.
-    fn unmask(&self, port: &Port) {
-        if port.plan.is_msix() {
-            port.io.write(regs::EIMS, self.vectors());
-        } else {
-            port.io.write(regs::IMS, PAIR_CAUSES);
-        }
-        self.kick(port);
-    }
-
-    /// Masks the pairs' interrupts.
-    fn mask(&self, port: &Port) {
-        if port.plan.is_msix() {
-            port.io.write(regs::EIMC, self.vectors());
-        } else {
-            port.io.write(regs::IMC, PAIR_CAUSES);
-        }
-    }
-
-    /// The EICR bits of all vectors.
-    fn vectors(&self) -> u32 {
-        self.pairs
-            .iter()
-            .fold(0, |bits, pair| bits | eicr::vector(pair.vector.into()))
-    }
-
-    /// There are frames the controller has not sent.
-    pub(crate) fn have_unsent(&self, io: &Io) -> bool {
-        self.pairs
-            .iter()
-            .any(|pair| io.read(regs::tdh(pair.queue)) != io.read(regs::tdt(pair.queue)))
-    }
-
-    /// Makes every pair's vector fire: polls look at their rings again.
-    pub(crate) fn kick(&self, port: &Port) {
-        if port.plan.is_msix() {
-            port.io.write(regs::EICS, self.vectors());
-        } else {
-            port.io.write(regs::ICS, regs::icr::RXDMT0);
-        }
+impl Net {
+    /// Opens queues as they are wanted. There are none. Under RTNL.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what registering an interrupt returns: there are none then either.
+    pub(crate) fn open(&mut self, port: &Port, dev: &Locked<Port>) -> Result {
+        self.queues = Some(open(port, dev, self)?);
+        Ok(())
     }
 }
 
@@ -162,7 +80,7 @@ impl Queues {
 /// # Errors
 ///
 /// Whatever was opened is closed again.
-pub(crate) fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
+fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let nr_vfs = port.hw.lock().switch.nr_vfs();
     let layout = Layout::new(nr_vfs).ok_or(EINVAL)?;
     // CAST: both are at most MAX_PAIRS.
@@ -170,6 +88,8 @@ pub(crate) fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues>
         (net.settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;
     dev.set_real_num_queues(count)?;
     let mut queues = Queues {
+        io: port.io.clone(),
+        plan: port.plan,
         pairs: KVec::with_capacity(count as usize, GFP_KERNEL)?,
     };
     for index in 0..count {
@@ -185,7 +105,7 @@ pub(crate) fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues>
         }
     }
     // CAST: at most MAX_PAIRS.
-    port.mac.lock().spread_over(port, count as u8);
+    port.mac.lock().spread_over(&port.hw, count as u8);
     start(port, dev, &mut queues);
     Ok(queues)
 }
@@ -361,7 +281,7 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
     }
     // Also what the stack has kept back since the queues were closed.
     dev.wake_queues();
-    queues.unmask(port);
+    queues.unmask();
 }
 
 /// Stops queues and gives everything back. Under RTNL.
@@ -370,7 +290,7 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
 /// to pages that are given back: the caller has to restart the port.
 pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool {
     let io = &port.io;
-    queues.mask(port);
+    queues.mask();
     for pair in queues.pairs.iter_mut() {
         pair.napi.disable();
     }
@@ -386,7 +306,7 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
             "a queue does not stop: resetting the controller\n"
         );
         let mut mac = port.mac.lock();
-        mac.quiesce(port);
+        mac.quiesce(&port.hw);
         let _ = reset::reset(io);
     }
     {

@@ -48,7 +48,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     // A ring without buffers gets no interrupt that would have it refilled.
     if let Some(queues) = &port.net.lock().queues {
         if port.has_starved() {
-            queues.kick(port);
+            queues.kick();
         }
     }
     if port.lacks_queues() || port.holds_frames() {

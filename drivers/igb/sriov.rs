@@ -6,11 +6,12 @@
 //! restart of the controller, with the PF's own queues closed meanwhile.
 
 use crate::{
+    controller::errno,
     io::Io,
+    lifecycle,
     log,
     mailbox,
-    port::Port,
-    recover, //
+    port::Port, //
 };
 use igb_core::{
     function::MAX_VFS,
@@ -162,9 +163,9 @@ fn settled_occupant(pdev: &pci::Device<Core<'_>>, vf: &pci::Device) -> Occupant 
 fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
     let rtnl = rtnl::lock();
     let locked = dev.under(&rtnl).ok_or(ENODEV)?;
-    let done = recover::restart_with(locked, |_| {
+    let done = lifecycle::restart_with(locked, |_| {
         let mut hw = dev.data().hw.lock();
-        hw.switch.set_nr_vfs(nr_vfs).map_err(recover::errno)?;
+        hw.switch.set_nr_vfs(nr_vfs).map_err(errno)?;
         dev.data().note_switch(&hw);
         hw.vf_stats = Default::default();
         hw.lines = log::Lines::NEW;
@@ -197,7 +198,7 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
     order_sleep(pdev);
     let count = u8::try_from(enabled)?;
     let mut hw = port.hw.lock();
-    hw.switch.adopt(count).map_err(recover::errno)?;
+    hw.switch.adopt(count).map_err(errno)?;
     port.note_switch(&hw);
     Ok(())
 }

@@ -2,12 +2,8 @@
 
 //! Counters: those of the data path, and totals of the controller's.
 
-use crate::port::{
-    Mac,
-    Port, //
-};
+use crate::io::Io;
 use igb_core::{
-    function::VfIndex,
     regs,
     stats::ReadClear, //
 };
@@ -22,10 +18,7 @@ use kernel::{
         SpinLock, //
     },
 };
-use net::{
-    device::LinkStats,
-    queue::Counter, //
-};
+use net::queue::Counter;
 
 /// Counters of one queue pair. They live as long as the port: closing the device, or changing the
 /// number or size of its rings, loses nothing.
@@ -217,6 +210,16 @@ impl HwStats {
         }
     }
 
+    /// Adds the controller's counters to the totals; reading clears them. Process context.
+    pub(crate) fn fold(&self, io: &Io) {
+        let mut sum = *self.totals.lock();
+        sum.add(|offset| io.read(offset));
+        if io.is_gone() {
+            return;
+        }
+        *self.totals.lock() = sum;
+    }
+
     /// Notes a stuck transmit queue. Any context.
     pub(crate) fn count_timeout(&self) {
         self.tx_timeouts.fetch_add(1, Relaxed);
@@ -225,90 +228,5 @@ impl HwStats {
     /// Notes a reset. Any context.
     pub(crate) fn count_reset(&self) {
         self.resets.fetch_add(1, Relaxed);
-    }
-}
-
-impl Port {
-    /// Adds the controller's counters to their totals. The controller is live.
-    pub(crate) fn fold_counters(&self, mac: &mut Mac) {
-        let io = &self.io;
-        mac.folded_at = self.now();
-        for vf in VfIndex::all() {
-            // One at a time: interrupts are off meanwhile.
-            let mut hw = self.hw.lock();
-            if hw.switch.vfs().contains(vf) {
-                hw.read_vf_counters(io, vf);
-            }
-        }
-        let mut sum = *self.hw_stats.totals.lock();
-        sum.add(|offset| io.read(offset));
-        if io.is_gone() {
-            return;
-        }
-        *self.hw_stats.totals.lock() = sum;
-    }
-
-    /// The controller was reset: counters that do not clear on reading start from 0.
-    pub(crate) fn rebase_counters(&self) {
-        for stats in self.hw.lock().vf_stats.iter_mut() {
-            stats.rebase();
-        }
-        self.hw_stats.count_reset();
-    }
-
-    /// Packets the PF's queues have received.
-    pub(crate) fn received(&self) -> u64 {
-        self.stats
-            .iter()
-            .fold(0, |sum: u64, pair| sum.wrapping_add(pair.rx_packets.get()))
-    }
-
-    /// A receive ring could not be refilled since the last call.
-    pub(crate) fn has_starved(&self) -> bool {
-        let failed = self.stats.iter().fold(0, |sum: u64, pair| {
-            sum.wrapping_add(pair.rx_alloc_failed.get())
-        });
-        self.alloc_failures_seen.load(Relaxed) != failed && {
-            self.alloc_failures_seen.store(failed, Relaxed);
-            true
-        }
-    }
-
-    /// The net device's counters. Must not sleep.
-    pub(crate) fn link_stats(&self, out: &mut LinkStats) {
-        for pair in &self.stats {
-            out.rx_packets = out.rx_packets.wrapping_add(pair.rx_packets.get());
-            out.rx_bytes = out.rx_bytes.wrapping_add(pair.rx_bytes.get());
-            out.rx_dropped = out.rx_dropped.wrapping_add(pair.rx_alloc_failed.get());
-            out.rx_errors = out.rx_errors.wrapping_add(pair.rx_errors.get());
-            out.tx_packets = out.tx_packets.wrapping_add(pair.tx_packets.get());
-            out.tx_bytes = out.tx_bytes.wrapping_add(pair.tx_bytes.get());
-            out.tx_dropped = out.tx_dropped.wrapping_add(pair.tx_dropped.get());
-        }
-        let hw = self.hw_stats.get();
-        out.multicast = hw.rx_multicast.total();
-        out.collisions = hw.collisions.total();
-        out.rx_crc_errors = hw.rx_crc_errors.total();
-        out.rx_frame_errors = hw.rx_align_errors.total();
-        // A frame of less than 64 bytes is padded by some emulations, and counted as undersize:
-        // it is no error then.
-        out.rx_length_errors = hw
-            .rx_oversize
-            .total()
-            .wrapping_add(hw.rx_length_errors.total());
-        out.rx_missed_errors = hw.rx_missed.total();
-        out.rx_errors = out
-            .rx_errors
-            .wrapping_add(out.rx_crc_errors)
-            .wrapping_add(out.rx_frame_errors)
-            .wrapping_add(out.rx_length_errors)
-            .wrapping_add(hw.rx_errors.total());
-        out.tx_aborted_errors = hw.tx_excessive_collision.total();
-        out.tx_window_errors = hw.tx_late_collision.total();
-        out.tx_carrier_errors = hw.tx_no_carrier.total();
-        out.tx_errors = out
-            .tx_aborted_errors
-            .wrapping_add(out.tx_window_errors)
-            .wrapping_add(out.tx_carrier_errors);
     }
 }

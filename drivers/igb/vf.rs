@@ -6,13 +6,13 @@
 //! leaves everything as it was.
 
 use crate::{
+    controller::{
+        errno,
+        Hw, //
+    },
     log,
     mailbox,
-    port::{
-        Hw,
-        Port, //
-    },
-    recover::errno, //
+    port::Port, //
 };
 use igb_core::{
     addr::MacAddr,

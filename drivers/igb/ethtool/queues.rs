@@ -4,8 +4,8 @@
 
 use super::Ops;
 use crate::{
+    lifecycle,
     port::Port,
-    recover,
     settings, //
 };
 use igb_core::{
@@ -53,7 +53,7 @@ impl Rings<Port> for Ops {
         let (Ok(rx), Ok(tx)) = (ring::size(rings.rx), ring::size(rings.tx)) else {
             return Err(extack.err(EINVAL, c"Ask for 64 to 4096 descriptors in each ring"));
         };
-        recover::reopen_with(dev, |settings| {
+        lifecycle::reopen_with(dev, |settings| {
             settings.rx_descs = rx;
             settings.tx_descs = tx;
         })
@@ -103,7 +103,7 @@ impl Channels<Port> for Ops {
         if counts.combined == 0 || counts.other != other_channels(port) {
             return Err(EINVAL);
         }
-        recover::reopen_with(dev, |settings| settings.pairs = counts.combined)
+        lifecycle::reopen_with(dev, |settings| settings.pairs = counts.combined)
     }
 }
 
@@ -142,7 +142,7 @@ impl Coalescing<Port> for Ops {
         let mut net = port.net.lock();
         net.settings.coalesce = coalesce;
         if let Some(queues) = &mut net.queues {
-            queues.set_coalesce(port, coalesce);
+            queues.set_coalesce(coalesce);
         }
         Ok(())
     }

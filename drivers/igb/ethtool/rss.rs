@@ -62,7 +62,7 @@ impl Rss<Port> for Ops {
             mac.rss.key = key.try_into().map_err(|_| EINVAL)?;
         }
         if port.hw.lock().live {
-            mac.apply_rss(port);
+            mac.apply_rss(&port.hw);
         }
         Ok(())
     }
@@ -105,7 +105,7 @@ impl Rss<Port> for Ops {
             extack.set_msg(c"Fragments of a datagram may arrive out of order");
         }
         if port.hw.lock().live {
-            mac.apply_rss(port);
+            mac.apply_rss(&port.hw);
         }
         Ok(())
     }

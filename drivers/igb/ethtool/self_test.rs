@@ -12,11 +12,9 @@ mod loopback;
 use crate::{
     hw::nvm,
     io::Io,
-    port::{
-        Mac,
-        Port, //
-    },
-    recover, //
+    lifecycle,
+    mac::Mac,
+    port::Port, //
 };
 use igb_core::{
     nvm as contents,
@@ -100,7 +98,7 @@ pub(super) fn offline(port: &Port, dev: &Locked<Port>) -> Report {
         report.loopback = Err(EBUSY);
         return report;
     }
-    let restarted = recover::restart_with(dev, |mac| {
+    let restarted = lifecycle::restart_with(dev, |mac| {
         test_quiesced(port, dev, mac, &mut report);
         Ok(())
     });

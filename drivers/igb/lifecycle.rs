@@ -8,14 +8,27 @@
 //! up. Nothing is read back from the hardware, so it does not matter what state it was in.
 
 use crate::{
-    mailbox,
-    port::{
-        Mac,
-        Port, //
+    controller::Hw,
+    hw::{
+        phy::Phy,
+        reset as reset_hw, //
     },
+    mac::Mac,
+    mailbox,
+    port::Port,
     queues, //
 };
-use igb_core::error::AdminError;
+use igb_core::{
+    regs::{
+        self,
+        ctrl,
+        ctrl_ext,
+        gpie,
+        icr,
+        ivar, //
+    },
+    tenant, //
+};
 use kernel::prelude::*;
 use net::{
     device::{
@@ -25,11 +38,6 @@ use net::{
     rtnl,
     work, //
 };
-
-/// An error of the pure logic as the kernel's.
-pub(crate) fn errno(error: AdminError) -> Error {
-    Error::from_errno(error.errno())
-}
 
 /// Silences the port. Under RTNL. May be called again without a restart in between.
 pub(crate) fn quiesce(dev: &Locked<Port>) {
@@ -49,7 +57,7 @@ pub(crate) fn quiesce(dev: &Locked<Port>) {
             hw.switch.on_pf_reset();
             mailbox::recall(&port.io, &hw, false);
         }
-        mac.quiesce(port);
+        mac.quiesce(&port.hw);
     }
 }
 
@@ -63,7 +71,7 @@ pub(crate) fn restart(dev: &Locked<Port>) -> Result {
     let port = dev.data();
     {
         let mut mac = port.mac.lock();
-        mac.restart(port)?;
+        restart_controller(port, &mut mac)?;
         mac.recall_refuses = false;
         port.rebase_counters();
     }
@@ -157,4 +165,94 @@ pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
     if let Err(error) = restart_with(dev, |_| Ok(())) {
         dev_err!(&*dev.data().pdev, "reset failed: {error:?}\n");
     }
+}
+
+/// Resets the controller and writes everything anew from the desired state.
+/// Sleeps for some 20 ms.
+///
+/// # Errors
+///
+/// `ENODEV`: the controller is gone, and stays quiesced. A PHY that is not to be had is no error:
+/// the service work item tries to start the link again.
+pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
+    let io = &port.io;
+    reset_hw::reset(io)?;
+    mailbox::space_interrupts(io, 0);
+    // Not every emulation resets the VFs' interrupt moderation.
+    let vfs = port.hw.lock().switch.vfs();
+    for vf in vfs.iter() {
+        tenant::clear(
+            vf,
+            |offset| io.read(offset),
+            |offset, v| io.write(offset, v),
+        );
+    }
+    let strip = {
+        let mut hw = port.hw.lock();
+        hw.revive(io);
+        hw.switch.ctrl_vme()
+    };
+    io.write(regs::VET, regs::vet::DOT1Q);
+    io.update(regs::CTRL, |value| {
+        let value = (value | ctrl::SLU) & !(ctrl::FRCSPD | ctrl::FRCDPX);
+        if strip {
+            value | ctrl::VME
+        } else {
+            value & !ctrl::VME
+        }
+    });
+    io.write(regs::TIPG, regs::tipg::DEFAULT);
+    mac.apply_rss(&port.hw);
+    let _ = mac.apply_need(&port.hw);
+    start_interrupts(port);
+    // From here on VFs see that the PF is ready for their handshake.
+    io.update(regs::CTRL_EXT, |value| {
+        value | ctrl_ext::PFRSTD | ctrl_ext::DRV_LOAD
+    });
+    io.flush();
+    Ok(())
+}
+
+/// Says goodbye: the link goes down, and firmware may have the controller.
+pub(crate) fn release(port: &Port, mac: &mut Mac) {
+    let io = &port.io;
+    port.hw.lock().up = false;
+    mac.quiesce(&port.hw);
+    if reset_hw::reset(io).is_err() {
+        return;
+    }
+    if let Ok(phy) = Phy::take(io) {
+        let _ = phy.power_down();
+    }
+    io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
+}
+
+/// Routes the causes that are not a queue's, and unmasks them.
+fn start_interrupts(port: &Port) {
+    let io = &port.io;
+    let hw = port.hw.lock();
+    if port.plan.is_msix() {
+        io.write(
+            regs::GPIE,
+            gpie::MSIX_MODE | gpie::PBA | gpie::EIAME | gpie::NSICR,
+        );
+        io.write(regs::IVAR_MISC, ivar::misc_other(port.plan.misc_vector()));
+        let bit = regs::eicr::vector(port.plan.misc_vector().into());
+        io.update(regs::EIAC, |value| value | bit);
+        io.update(regs::EIAM, |value| value | bit);
+        io.write(regs::EIMS, bit);
+        io.write(regs::MBVFIMR, regs::mbvfimr::ALL);
+    }
+    io.write(regs::IMS, misc_causes(&hw));
+    io.flush();
+}
+
+/// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
+/// could send them without pause, so they are looked for now and then.
+fn misc_causes(hw: &Hw) -> u32 {
+    let mut causes = icr::LSC | icr::DRSTA;
+    if hw.switch.nr_vfs() != 0 {
+        causes |= icr::VMMB;
+    }
+    causes
 }

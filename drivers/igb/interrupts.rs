@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Interrupt handlers, and how the vector is served that is not a queue's.
+
+use crate::{
+    controller::Hw,
+    io::Io,
+    mailbox,
+    poll::{
+        Pair,
+        PAIR_CAUSES, //
+    },
+    port::{
+        MiscIrq,
+        Port, //
+    }, //
+};
+use igb_core::regs::{
+    self,
+    eicr,
+    icr, //
+};
+use kernel::{
+    irq::IrqReturn,
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+use net::{
+    device::Device,
+    irq::{
+        self,
+        Handler,
+        HardHandler,
+        HardIrq,
+        Kind, //
+    },
+    lock::RawSpinLock,
+    napi::Scheduler,
+    work, //
+};
+
+/// The causes that are not a queue's, and what they lead to. Hard interrupt context.
+pub(crate) struct Misc {
+    pub(crate) io: Io,
+    pub(crate) mailbox: work::Handle,
+    pub(crate) service: work::Handle,
+    pub(crate) reset: work::Handle,
+}
+
+impl Misc {
+    fn dispatch(&self, causes: u32) {
+        if causes & icr::LSC != 0 {
+            self.service.schedule();
+        }
+        if causes & icr::DRSTA != 0 {
+            self.reset.schedule();
+        }
+    }
+}
+
+/// Handler of the MSI-X vector that is not a queue's. Never a thread: a VF's driver on this host
+/// waits for its answer with the CPU to itself.
+pub(crate) struct MailboxHandler {
+    pub(crate) misc: Misc,
+    pub(crate) hw: Arc<RawSpinLock<Hw>>,
+}
+
+impl HardHandler for MailboxHandler {
+    fn handle(&self, cx: &HardIrq) -> IrqReturn {
+        let misc = &self.misc;
+        // Clears the causes: what comes in from here on raises another interrupt.
+        let causes = misc.io.read(regs::ICR);
+        misc.dispatch(causes);
+        if causes & icr::VMMB != 0 {
+            mailbox::interrupt(&misc.io, &self.hw, &misc.mailbox, cx);
+        }
+        misc.io.write(regs::EIMS, eicr::vector(0));
+        IrqReturn::Handled
+    }
+}
+
+/// Handler of a queue pair's MSI-X vector. See [`crate::poll::Rearm`] for when it is masked.
+pub(crate) struct PairHandler(pub(crate) Scheduler<Pair>);
+
+impl Handler for PairHandler {
+    fn handle(&self, cx: &irq::Context) -> IrqReturn {
+        self.0.schedule_irqoff(cx);
+        IrqReturn::Handled
+    }
+}
+
+/// Handler of the only vector, MSI or INTx.
+pub(crate) struct LegacyHandler {
+    pub(crate) misc: Misc,
+    /// The line may be shared with other devices.
+    pub(crate) shared: bool,
+    /// The only queue pair, while the device is up.
+    pub(crate) pair: Option<Scheduler<Pair>>,
+}
+
+impl Handler for LegacyHandler {
+    fn handle(&self, cx: &irq::Context) -> IrqReturn {
+        let causes = self.misc.io.read(regs::ICR);
+        if causes == 0 || (self.shared && causes & icr::INT_ASSERTED == 0) {
+            return IrqReturn::None;
+        }
+        self.misc.dispatch(causes);
+        if causes & PAIR_CAUSES != 0 {
+            if let Some(pair) = &self.pair {
+                self.misc.io.write(regs::IMC, PAIR_CAUSES);
+                pair.schedule_irqoff(cx);
+            }
+        }
+        IrqReturn::Handled
+    }
+}
+
+impl Port {
+    /// Has the misc vector served, under the name of the interface: again, if that was another one.
+    /// Process context.
+    pub(crate) fn serve_misc(&self, dev: &Device<Port>) -> Result {
+        if !self.plan.is_msix() {
+            return self.serve_legacy(None);
+        }
+        let name = CString::try_from_fmt(fmt!("{}", dev.name()))?;
+        let mut slot = self.misc_irq.lock();
+        if slot.as_ref().is_some_and(|irq| *irq.name == *name) {
+            return Ok(());
+        }
+        let handler = Arc::new(
+            MailboxHandler {
+                misc: self.misc(),
+                hw: self.hw.clone(),
+            },
+            GFP_KERNEL,
+        )?;
+        // A vector has one handler at a time. What comes in between stays pending.
+        *slot = None;
+        let vector = self.plan.misc_vector().into();
+        let registration = self
+            .vectors
+            .request_hard(vector, fmt!("{}", dev.name()), handler)?;
+        *slot = Some(MiscIrq {
+            name,
+            _registration: registration,
+        });
+        Ok(())
+    }
+
+    /// Has the only vector served, together with `pair` or without. Process context.
+    pub(crate) fn serve_legacy(&self, pair: Option<Scheduler<Pair>>) -> Result {
+        let handler = Arc::new(
+            LegacyHandler {
+                misc: self.misc(),
+                shared: self.vectors.kind() == Kind::Intx,
+                pair,
+            },
+            GFP_KERNEL,
+        )?;
+        let name = CString::try_from_fmt(fmt!("igb_rs"))?;
+        let mut slot = self.misc_irq.lock();
+        // A vector has one handler at a time.
+        *slot = None;
+        let registration = self.vectors.request(0, fmt!("igb_rs"), handler)?;
+        *slot = Some(MiscIrq {
+            name,
+            _registration: registration,
+        });
+        Ok(())
+    }
+
+    fn misc(&self) -> Misc {
+        Misc {
+            io: self.io.clone(),
+            mailbox: self.works.mailbox.clone(),
+            service: self.works.service.clone(),
+            reset: self.works.reset.clone(),
+        }
+    }
+}
