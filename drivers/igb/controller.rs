@@ -3,11 +3,19 @@
 //! The controller's filters and mailboxes: the desired state, and the registers that follow it.
 
 use crate::{
-    io::Io,
+    io::{
+        Io,
+        Registers, //
+    },
     log,
     mailbox, //
 };
+use core::ops::{
+    Deref,
+    DerefMut, //
+};
 use igb_core::{
+    addr::UnicastAddr,
     error::AdminError,
     function::{
         VfIndex,
@@ -22,6 +30,7 @@ use igb_core::{
     },
     stats::VfStats,
     switch::{
+        Promiscuity,
         Shadow,
         Switch, //
     }, //
@@ -63,11 +72,114 @@ pub(crate) struct Hw {
     pub(crate) epoch: Instant<Monotonic>,
     /// The net device is up.
     pub(crate) up: bool,
+}
+
+/// The controller's filters and mailboxes, with the registers they are in: what a lock guards.
+pub(crate) struct Controller {
+    io: Io,
     /// The controller is usable: not between a quiesce and the restart after it.
-    pub(crate) live: bool,
+    live: bool,
+    hw: Hw,
+}
+
+/// The right to write the registers of [`Controller`], which is in service: as long as its lock is
+/// held, it stays so.
+pub(crate) struct Live<'a> {
+    pub(crate) io: &'a Io,
+    pub(crate) hw: &'a mut Hw,
+}
+
+impl Controller {
+    /// A controller before its first reset.
+    pub(crate) fn new(io: Io, hw: impl Init<Hw>) -> impl Init<Self> {
+        init!(Self {
+            io,
+            live: false,
+            hw <- hw,
+        })
+    }
+
+    /// The controller is in service.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// The controller, if it is in service.
+    pub(crate) fn live(&mut self) -> Option<Live<'_>> {
+        let Self { io, live, hw } = self;
+        live.then_some(Live { io, hw })
+    }
+
+    /// Makes the filter registers follow the desired state: at once, or when the controller comes back
+    /// into service.
+    pub(crate) fn apply(&mut self) {
+        if let Some(Live { io, hw }) = self.live() {
+            let now = hw.now();
+            hw.apply_at(io, now);
+        }
+    }
+
+    /// The controller is about to be reset: no register is written from here on, and no VF is served.
+    pub(crate) fn leave_service(&mut self) {
+        self.live = false;
+        self.hw.switch.set_link_speed(0);
+    }
+
+    /// The controller comes out of a reset: everything is written anew, and VFs are served.
+    pub(crate) fn enter_service(&mut self) {
+        self.hw.forget();
+        self.live = true;
+        // Queue 0 comes out of a reset enabled, and belongs to VF 0.
+        self.io.write(regs::rxdctl(0), xdctl::RX_DEFAULT);
+        self.io.write(regs::txdctl(0), xdctl::TX_DEFAULT);
+        self.apply();
+    }
+}
+
+impl Deref for Controller {
+    type Target = Hw;
+
+    fn deref(&self) -> &Hw {
+        &self.hw
+    }
+}
+
+impl DerefMut for Controller {
+    fn deref_mut(&mut self) -> &mut Hw {
+        &mut self.hw
+    }
 }
 
 impl Hw {
+    /// What is known before the controller's first reset.
+    ///
+    /// Written where it shall stay: several KiB, too large for a stack.
+    pub(crate) fn new(
+        mac: UnicastAddr,
+        promiscuity: Promiscuity,
+        now: Instant<Monotonic>,
+    ) -> impl Init<Self> {
+        init!(Self {
+            switch: const { Switch::BLANK },
+            shadow: const { Shadow::new() },
+            vf_stats: Default::default(),
+            pending: mailbox::Pending::default(),
+            unclean: VfSet::EMPTY,
+            unscrubbed: VfSet::EMPTY,
+            scrub_at: 0,
+            held: VfSet::EMPTY,
+            direct: Direct::new(),
+            told: VfSet::EMPTY,
+            lines: const { log::Lines::NEW },
+            recent: const { Recent::NEW },
+            epoch: now,
+            up: false,
+            _: {
+                switch.identify(mac, promiscuity);
+            },
+        })
+    }
+
     /// Nanoseconds since the port was set up.
     pub(crate) fn now(&self) -> u64 {
         nanos_since(self.epoch)
@@ -79,7 +191,7 @@ impl Hw {
     }
 
     /// Takes a reading of the counters of `vf`.
-    pub(crate) fn read_vf_counters(&mut self, io: &Io, vf: VfIndex) {
+    pub(crate) fn read_vf_counters(&mut self, io: &Registers, vf: VfIndex) {
         if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
             stats.update(vf, |offset| io.read_counter(offset));
         }
@@ -90,17 +202,8 @@ impl Hw {
         self.lines.is_waiting() || self.switch.quarantined() != self.told
     }
 
-    /// Makes the filter registers follow the desired state.
-    pub(crate) fn apply(&mut self, io: &Io) {
-        let now = self.now();
-        self.apply_at(io, now);
-    }
-
-    /// The same at the time `now`.
+    /// Makes the filter registers follow the desired state, at the time `now`.
     pub(crate) fn apply_at(&mut self, io: &Io, now: u64) {
-        if !self.live {
-            return;
-        }
         let needed = self.is_needed();
         self.switch.set_receive(needed);
         let (recent, replay) = (&mut self.recent, self.shadow.is_unknown());
@@ -115,8 +218,8 @@ impl Hw {
         });
     }
 
-    /// The controller comes out of a reset: everything is written anew, and VFs are served.
-    pub(crate) fn revive(&mut self, io: &Io) {
+    /// The controller was reset: it holds nothing that was written, and nothing is under way.
+    fn forget(&mut self) {
         self.shadow.forget();
         self.switch.on_pf_reset();
         self.pending = mailbox::Pending::default();
@@ -124,11 +227,6 @@ impl Hw {
         self.unclean = VfSet::EMPTY;
         self.unscrubbed = VfSet::EMPTY;
         self.direct.on_reset();
-        self.live = true;
-        // Queue 0 comes out of a reset enabled, and belongs to VF 0.
-        io.write(regs::rxdctl(0), xdctl::RX_DEFAULT);
-        io.write(regs::txdctl(0), xdctl::TX_DEFAULT);
-        self.apply(io);
     }
 }
 

@@ -130,7 +130,7 @@ impl Port {
         let mut quotas = *hw.switch.quotas();
         *which(&mut quotas) = u8::try_from(value)?;
         hw.switch.set_quotas(quotas);
-        hw.apply(&self.io);
+        hw.apply();
         Ok(())
     }
 

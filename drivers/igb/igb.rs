@@ -19,6 +19,7 @@ mod link;
 mod log;
 mod mac;
 mod mailbox;
+mod masks;
 mod netdev;
 mod pairs;
 mod pci;

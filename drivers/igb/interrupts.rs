@@ -3,9 +3,9 @@
 //! Interrupt handlers, and how the vector is served that is not a queue's.
 
 use crate::{
-    controller::Hw,
-    io::Io,
+    controller::Controller,
     mailbox,
+    masks::Masks,
     poll::{
         Pair,
         PAIR_CAUSES, //
@@ -16,7 +16,6 @@ use crate::{
     }, //
 };
 use igb_core::regs::{
-    self,
     eicr,
     icr, //
 };
@@ -42,7 +41,7 @@ use net::{
 
 /// The causes that are not a queue's, and what they lead to. Hard interrupt context.
 pub(crate) struct Misc {
-    pub(crate) io: Io,
+    pub(crate) masks: Masks,
     pub(crate) mailbox: work::Handle,
     pub(crate) service: work::Handle,
     pub(crate) reset: work::Handle,
@@ -63,19 +62,19 @@ impl Misc {
 /// waits for its answer with the CPU to itself.
 pub(crate) struct MailboxHandler {
     pub(crate) misc: Misc,
-    pub(crate) hw: Arc<RawSpinLock<Hw>>,
+    pub(crate) hw: Arc<RawSpinLock<Controller>>,
 }
 
 impl HardHandler for MailboxHandler {
     fn handle(&self, cx: &HardIrq) -> IrqReturn {
         let misc = &self.misc;
         // Clears the causes: what comes in from here on raises another interrupt.
-        let causes = misc.io.read(regs::ICR);
+        let causes = misc.masks.take_causes();
         misc.dispatch(causes);
         if causes & icr::VMMB != 0 {
-            mailbox::interrupt(&misc.io, &self.hw, &misc.mailbox, cx);
+            mailbox::interrupt(&self.hw, &misc.mailbox, cx);
         }
-        misc.io.write(regs::EIMS, eicr::vector(0));
+        misc.masks.unmask_vectors(eicr::vector(0));
         IrqReturn::Handled
     }
 }
@@ -101,14 +100,14 @@ pub(crate) struct LegacyHandler {
 
 impl Handler for LegacyHandler {
     fn handle(&self, cx: &irq::Context) -> IrqReturn {
-        let causes = self.misc.io.read(regs::ICR);
+        let causes = self.misc.masks.take_causes();
         if causes == 0 || (self.shared && causes & icr::INT_ASSERTED == 0) {
             return IrqReturn::None;
         }
         self.misc.dispatch(causes);
         if causes & PAIR_CAUSES != 0 {
             if let Some(pair) = &self.pair {
-                self.misc.io.write(regs::IMC, PAIR_CAUSES);
+                self.misc.masks.mask_causes(PAIR_CAUSES);
                 pair.schedule_irqoff(cx);
             }
         }
@@ -172,7 +171,7 @@ impl Port {
 
     fn misc(&self) -> Misc {
         Misc {
-            io: self.io.clone(),
+            masks: self.masks.clone(),
             mailbox: self.works.mailbox.clone(),
             service: self.works.service.clone(),
             reset: self.works.reset.clone(),

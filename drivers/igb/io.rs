@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Access to the controller's registers (BAR 0).
+//!
+//! Everybody may read ([`Registers`]). Who has an [`Io`] may write as well, and whoever configures the
+//! controller gets one only while it is in service: from [`Controller::live`] or [`Mac::live`], under
+//! the lock that serialises the registers. Handlers and polls have narrower types of their own:
+//! [`Masks`](crate::masks::Masks) and [`Doorbell`].
+//!
+//! [`Controller::live`]: crate::controller::Controller::live
+//! [`Mac::live`]: crate::mac::Mac::live
 
+use core::ops::Deref;
 use igb_core::regs;
 use kernel::{
     device::Bound,
@@ -25,26 +34,30 @@ use net::mmio::{
 /// Bytes of BAR 0.
 const BAR_SIZE: usize = 0x2_0000;
 
-/// The registers of one controller. Cheap to clone.
+/// The registers of one controller, to be read. Cheap to clone.
 ///
 /// A controller that has left the bus answers every read with ones. The first time that happens
 /// is remembered: from then on registers read as 0 and writes are dropped, so that waits end and
 /// no decision is taken from garbage.
 #[derive(Clone)]
-pub(crate) struct Io {
+pub(crate) struct Registers {
     bar: Mmio<BAR_SIZE>,
     gone: Arc<Atomic<bool>>,
 }
 
-impl Io {
-    /// Maps the registers. Process context.
-    pub(crate) fn map(dev: &pci::Device<Bound>) -> Result<Self> {
-        Ok(Self {
-            bar: Mmio::map(dev, 0, c"igb_rs")?,
-            gone: Arc::new(Atomic::new(false), GFP_KERNEL)?,
-        })
-    }
+/// The registers of one controller, to be read and written.
+#[derive(Clone)]
+pub(crate) struct Io(Registers);
 
+impl Deref for Io {
+    type Target = Registers;
+
+    fn deref(&self) -> &Registers {
+        &self.0
+    }
+}
+
+impl Registers {
     /// Reads a register. Any context.
     pub(crate) fn read(&self, offset: u32) -> u32 {
         let value = self.bar.read32(offset);
@@ -72,6 +85,21 @@ impl Io {
         }
         self.is_gone()
     }
+}
+
+impl Io {
+    /// Maps the registers. Process context.
+    pub(crate) fn map(dev: &pci::Device<Bound>) -> Result<Self> {
+        Ok(Self(Registers {
+            bar: Mmio::map(dev, 0, c"igb_rs")?,
+            gone: Arc::new(Atomic::new(false), GFP_KERNEL)?,
+        }))
+    }
+
+    /// Those registers, to be read.
+    pub(crate) fn registers(&self) -> &Registers {
+        &self.0
+    }
 
     /// Writes a register. Any context.
     pub(crate) fn write(&self, offset: u32, value: u32) {
@@ -83,6 +111,13 @@ impl Io {
         self.write(offset, change(self.read(offset)));
     }
 
+    /// A handle for one register that is written often.
+    pub(crate) fn doorbell(&self, offset: u32) -> Result<Doorbell> {
+        self.bar.doorbell(offset)
+    }
+}
+
+impl Registers {
     /// Waits until posted writes have reached the controller.
     pub(crate) fn flush(&self) {
         let _ = self.read(regs::STATUS);
@@ -131,10 +166,5 @@ impl Io {
             return Err(ENODEV);
         }
         Ok(value)
-    }
-
-    /// A handle for one register that is written often.
-    pub(crate) fn doorbell(&self, offset: u32) -> Result<Doorbell> {
-        self.bar.doorbell(offset)
     }
 }

@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Quiesce and restart: one pair of functions for every cause of a reset (transmit hang, sysfs
-//! reset, PCIe errors, suspend, a new number of VFs).
+//! The ladder of life: three rungs, each with a way down and the way up again.
 //!
-//! [`quiesce`] closes the net device's queues and silences the controller. [`restart`] resets it,
-//! writes everything anew from the desired state, and opens the queues again if the net device is
-//! up. Nothing is read back from the hardware, so it does not matter what state it was in.
+//! - [`down`] and [`up`]: the net device's queues.
+//! - [`quiesce`] and [`restart`]: the controller, with the queues.
+//! - [`suspend`] and [`resume`]: the PCI function, with the controller.
+//!
+//! Whatever needs a reset takes them (`Documentation/architecture.rst` has the causes). [`restart`]
+//! resets the controller, writes everything anew from the desired state, and opens the queues again if
+//! the net device is up. Nothing is read back from the hardware, so it does not matter what state it
+//! was in. [`reopen_with`] and [`restart_with`] go down a rung, change a setting, and go up again.
 
 use crate::{
-    controller::Hw,
+    controller::Live,
     hw::{
         phy::Phy,
-        reset as reset_hw, //
+        reset as reset_hw,
+        wake as wake_up, //
     },
+    io::Io,
     mac::Mac,
     mailbox,
     port::Port,
-    queues, //
+    queues,
+    settings::Settings, //
 };
 use igb_core::{
     regs::{
@@ -27,37 +34,66 @@ use igb_core::{
         icr,
         ivar, //
     },
-    tenant, //
+    tenant,
+    wake::WakeEvents, //
 };
-use kernel::prelude::*;
+use kernel::{
+    device::Core,
+    prelude::*, //
+};
 use net::{
     device::{
         Device,
         Locked, //
     },
+    pci::{
+        CoreExt,
+        SriovCore, //
+    },
     rtnl,
     work, //
 };
 
-/// Silences the port. Under RTNL. May be called again without a restart in between.
-pub(crate) fn quiesce(dev: &Locked<Port>) {
+/// Closes the net device's queues, if they are open. Under RTNL.
+///
+/// Returns whether the controller has let go of them, as [`queues::close`] does.
+pub(crate) fn down(dev: &Locked<Port>) -> bool {
     let port = dev.data();
     let open = port.net.lock().queues.take();
-    if let Some(queues) = open {
-        // The reset that follows makes up for queues that did not stop.
-        let _ = queues::close(port, dev, queues);
+    match open {
+        Some(queues) => queues::close(port, dev, queues),
+        None => true,
     }
+}
+
+/// Opens the queues of a net device that is up and has none. Under RTNL.
+///
+/// # Errors
+///
+/// As [`Net::open`](crate::port::Net::open). The net device still has none.
+pub(crate) fn up(dev: &Locked<Port>) -> Result {
+    let port = dev.data();
+    if !port.lacks_queues() {
+        return Ok(());
+    }
+    port.net.lock().open(port, dev)
+}
+
+/// Takes the port out of service. Under RTNL. May be called again without a restart in between.
+pub(crate) fn quiesce(dev: &Locked<Port>) {
+    let port = dev.data();
+    // The reset that follows makes up for queues that did not stop.
+    let _ = down(dev);
     dev.carrier_off();
     let mut mac = port.mac.lock();
-    if port.hw.lock().live {
+    if port.is_live() {
         port.fold_counters(&mut mac);
-        {
-            let mut hw = port.hw.lock();
+        if let Some(Live { io, hw }) = port.hw.lock().live() {
             // VFs are told while the mailboxes still work: without the right to send, they wait.
             hw.switch.on_pf_reset();
-            mailbox::recall(&port.io, &hw, false);
+            mailbox::recall(io, hw, false);
         }
-        mac.quiesce(&port.hw);
+        mac.halt(&port.hw);
     }
 }
 
@@ -75,19 +111,11 @@ pub(crate) fn restart(dev: &Locked<Port>) -> Result {
         mac.recall_refuses = false;
         port.rebase_counters();
     }
-    let opened = open_missing(port, dev);
+    let opened = up(dev);
     port.works.service.schedule();
     // Resets and messages that came meanwhile.
     port.works.mailbox.schedule();
     opened
-}
-
-/// Opens the queues of a net device that is up and has none. Under RTNL.
-fn open_missing(port: &Port, dev: &Locked<Port>) -> Result {
-    if !port.lacks_queues() {
-        return Ok(());
-    }
-    port.net.lock().open(port, dev)
 }
 
 /// Quiesces, changes the desired state, and restarts. Under RTNL.
@@ -108,10 +136,7 @@ pub(crate) fn restart_with(dev: &Locked<Port>, change: impl FnOnce(&mut Mac) -> 
 /// # Errors
 ///
 /// The old settings are in force again.
-pub(crate) fn reopen_with(
-    dev: &Locked<Port>,
-    change: impl FnOnce(&mut crate::settings::Settings),
-) -> Result {
+pub(crate) fn reopen_with(dev: &Locked<Port>, change: impl FnOnce(&mut Settings)) -> Result {
     let port = dev.data();
     // Held until there are queues again: who finds none takes the link away from the stack.
     let mut net = port.net.lock();
@@ -120,7 +145,7 @@ pub(crate) fn reopen_with(
     let Some(queues) = net.queues.take() else {
         return Ok(());
     };
-    // Memory may be long in coming, and queues that are closed are not to be taken for stuck.
+    // Allocating memory may take long, and closed queues are not to be taken for stuck ones.
     dev.detach();
     let result = if queues::close(port, dev, queues) {
         net.open(port, dev).inspect_err(|_| {
@@ -139,9 +164,9 @@ pub(crate) fn reopen_with(
     result
 }
 
-/// The work item behind what the service work item notices. A net device that is up may have no
-/// queues, since memory was short when they had to be opened anew: tries again. Or its queues have
-/// frames without a link to send them on: gives those back.
+/// Work item scheduled by the service work item. A net device that is up may have no queues, since
+/// memory was short when they had to be opened anew: tries again. Or its queues have frames without a
+/// link to send them on: gives those back.
 pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
     let rtnl = rtnl::lock();
     let Some(dev) = dev.under(&rtnl).filter(|dev| dev.is_present()) else {
@@ -150,12 +175,12 @@ pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
     let port = dev.data();
     if port.holds_frames() {
         let _ = reopen_with(dev, |_| ());
-    } else if port.lacks_queues() && open_missing(port, dev).is_ok() {
+    } else if port.lacks_queues() && up(dev).is_ok() {
         port.works.service.schedule();
     }
 }
 
-/// The work item behind a transmit hang, and behind the controller's own wish to be reset.
+/// Work item scheduled by a transmit hang, and by the controller's own request to be reset.
 pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
     let rtnl = rtnl::lock();
     let Some(dev) = dev.under(&rtnl).filter(|dev| dev.is_present()) else {
@@ -167,15 +192,137 @@ pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
     }
 }
 
-/// Resets the controller and writes everything anew from the desired state.
-/// Sleeps for some 20 ms.
+/// Why a device is suspended. The stack leaves it alone and the controller does nothing, in any case;
+/// what else is done depends on this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The function will be reset: it stays enabled.
+    FunctionReset,
+    /// An error on the bus that may be recovered from: the function is disabled.
+    BusError,
+    /// One that may not.
+    BusFailure,
+    /// The system sleeps: the function watches for what shall wake the system, and is disabled.
+    Sleep,
+    /// The system shuts down: the link goes down, firmware may have the controller, and the function
+    /// is disabled.
+    Shutdown,
+    /// The driver leaves: the same, and its interrupts are freed.
+    Unbind,
+}
+
+impl Cause {
+    /// The device comes back, and its VFs with it.
+    fn is_for_a_while(self) -> bool {
+        matches!(self, Self::FunctionReset | Self::BusError | Self::Sleep)
+    }
+}
+
+/// Takes the device out of service. Without RTNL. May be called again without a resume in between.
+pub(crate) fn suspend(pdev: &kernel::pci::Device<Core<'_>>, dev: &Device<Port>, cause: Cause) {
+    let port = dev.data();
+    if cause.is_for_a_while() {
+        // A VF's state is restored with the PF's, and must be that of now: the PCI core saves it as
+        // well, but not when a sleep is only tested, or ends early.
+        pdev.save_vf_states();
+    }
+    let rtnl = rtnl::lock();
+    if let Some(dev) = dev.under(&rtnl) {
+        dev.detach();
+        quiesce(dev);
+    }
+    match cause {
+        Cause::FunctionReset => return,
+        Cause::BusError | Cause::BusFailure => {}
+        Cause::Sleep => prepare_sleep(port),
+        Cause::Shutdown => release(port),
+        Cause::Unbind => {
+            release(port);
+            *port.misc_irq.lock() = None;
+        }
+    }
+    disable(pdev);
+}
+
+/// Takes a suspended device back into service, and lets the stack have it. Without RTNL. One that was
+/// not suspended needs nothing: an error the device got over without a reset.
 ///
 /// # Errors
 ///
-/// `ENODEV`: the controller is gone, and stays quiesced. A PHY that is not to be had is no error:
+/// The function cannot be enabled or does not answer. A controller that does not restart is no error:
+/// that was logged, and the stack does not get it back.
+pub(crate) fn resume(pdev: &kernel::pci::Device<Core<'_>>, dev: &Device<Port>) -> Result {
+    if pdev.is_enabled() {
+        // While a function is reset it does not answer, and an interrupt of another device on the
+        // same line has it looked at. If it is gone indeed, the restart says so.
+        let _ = dev.data().io.probe_presence();
+    } else {
+        enable(pdev, dev.data())?;
+    }
+    if recover(pdev, dev).is_ok() {
+        let rtnl = rtnl::lock();
+        if let Some(dev) = dev.under(&rtnl) {
+            dev.attach();
+        }
+    }
+    Ok(())
+}
+
+/// The first part of [`resume`], of a function that is enabled: restarts the controller, with its VFs.
+/// The stack does not have it back yet.
+///
+/// # Errors
+///
+/// The controller does not come out of its reset. If it only lacks its queues, it is in service;
+/// they are opened when there is memory.
+pub(crate) fn recover(pdev: &kernel::pci::Device<Core<'_>>, dev: &Device<Port>) -> Result {
+    let rtnl = rtnl::lock();
+    let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+    let port = dev.data();
+    if port.is_live() {
+        return Ok(());
+    }
+    pdev.restore_vf_states();
+    restart(dev).or_else(|error| {
+        dev_err!(pdev, "the controller does not restart: {error:?}\n");
+        if port.is_live() {
+            Ok(())
+        } else {
+            Err(error)
+        }
+    })
+}
+
+/// Enables the PCI function after a sleep or a reset of its slot.
+///
+/// # Errors
+///
+/// What enabling it returns; `ENODEV` if it does not answer.
+pub(crate) fn enable(pdev: &kernel::pci::Device<Core<'_>>, port: &Port) -> Result {
+    pdev.restore_state();
+    pdev.enable_device_mem()?;
+    pdev.set_master();
+    pdev.save_state()?;
+    port.io.probe_presence()
+}
+
+/// Disables the PCI function, unless an error it did not get over has done so. Before a sleep, the PCI
+/// core then saves its state, and picks a state of power that can wake the system.
+pub(crate) fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
+    if pdev.is_enabled() {
+        pdev.disable_device();
+    }
+}
+
+/// Resets a controller that is out of service and writes everything anew from the desired state: then
+/// it is in service. Sleeps for some 20 ms.
+///
+/// # Errors
+///
+/// `ENODEV`: the controller is gone, and stays out of service. A PHY that is not to be had is no error:
 /// the service work item tries to start the link again.
 pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
-    let io = &port.io;
+    let io = mac.out_of_service();
     reset_hw::reset(io)?;
     mailbox::space_interrupts(io, 0);
     // Not every emulation resets the VFs' interrupt moderation.
@@ -189,7 +336,7 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     }
     let strip = {
         let mut hw = port.hw.lock();
-        hw.revive(io);
+        hw.enter_service();
         hw.switch.ctrl_vme()
     };
     io.write(regs::VET, regs::vet::DOT1Q);
@@ -204,32 +351,19 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     io.write(regs::TIPG, regs::tipg::DEFAULT);
     mac.apply_rss(&port.hw);
     let _ = mac.apply_need(&port.hw);
-    start_interrupts(port);
-    // From here on VFs see that the PF is ready for their handshake.
-    io.update(regs::CTRL_EXT, |value| {
-        value | ctrl_ext::PFRSTD | ctrl_ext::DRV_LOAD
-    });
-    io.flush();
+    if let Some(io) = mac.live(&port.hw) {
+        start_interrupts(port, io);
+        // From here on VFs see that the PF is ready for their handshake.
+        io.update(regs::CTRL_EXT, |value| {
+            value | ctrl_ext::PFRSTD | ctrl_ext::DRV_LOAD
+        });
+        io.flush();
+    }
     Ok(())
 }
 
-/// Says goodbye: the link goes down, and firmware may have the controller.
-pub(crate) fn release(port: &Port, mac: &mut Mac) {
-    let io = &port.io;
-    port.hw.lock().up = false;
-    mac.quiesce(&port.hw);
-    if reset_hw::reset(io).is_err() {
-        return;
-    }
-    if let Ok(phy) = Phy::take(io) {
-        let _ = phy.power_down();
-    }
-    io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
-}
-
 /// Routes the causes that are not a queue's, and unmasks them.
-fn start_interrupts(port: &Port) {
-    let io = &port.io;
+fn start_interrupts(port: &Port, io: &Io) {
     let hw = port.hw.lock();
     if port.plan.is_msix() {
         io.write(
@@ -243,16 +377,62 @@ fn start_interrupts(port: &Port) {
         io.write(regs::EIMS, bit);
         io.write(regs::MBVFIMR, regs::mbvfimr::ALL);
     }
-    io.write(regs::IMS, misc_causes(&hw));
+    io.write(regs::IMS, misc_causes(hw.switch.nr_vfs()));
     io.flush();
 }
 
 /// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
 /// could send them without pause, so they are looked for now and then.
-fn misc_causes(hw: &Hw) -> u32 {
+fn misc_causes(nr_vfs: u8) -> u32 {
     let mut causes = icr::LSC | icr::DRSTA;
-    if hw.switch.nr_vfs() != 0 {
+    if nr_vfs != 0 {
         causes |= icr::VMMB;
     }
     causes
+}
+
+/// Says goodbye: the link goes down, and firmware may have the controller.
+pub(crate) fn release(port: &Port) {
+    let mut mac = port.mac.lock();
+    port.hw.lock().up = false;
+    mac.halt(&port.hw);
+    let io = mac.out_of_service();
+    if reset_hw::reset(io).is_err() {
+        return;
+    }
+    if let Ok(phy) = Phy::take(io) {
+        let _ = phy.power_down();
+    }
+    io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
+}
+
+/// Readies a quiesced port for the system's sleep: it watches for what shall wake the system, with a
+/// link to hear it on, or else its link is down.
+fn prepare_sleep(port: &Port) {
+    let mut mac = port.mac.lock();
+    let io = mac.out_of_service();
+    let wanted = port.ethtool.wake();
+    let needed = port.hw.lock().is_needed();
+    let events = if wake_up::supported(&port.io, &port.nvm).contains(wanted) {
+        wake_up::arm(io, wanted)
+    } else {
+        wake_up::arm(io, WakeEvents::NONE)
+    };
+    let link = if events.is_empty() {
+        mac.link.stop()
+    } else if !needed {
+        // It was down, or on its way there, as nobody needed it.
+        mac.link.negotiate()
+    } else {
+        Ok(())
+    };
+    if let Err(error) = link {
+        dev_warn!(
+            &*port.pdev,
+            "the PHY does not follow into sleep: {error:?}\n"
+        );
+    }
+    // Firmware may have the controller.
+    mac.out_of_service()
+        .update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
 }

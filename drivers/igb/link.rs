@@ -23,13 +23,17 @@ use igb_core::{
         ctrl,
         fcrtl,
         flow_control,
+        ledctl,
         pbs, //
     }, //
 };
 use kernel::prelude::*;
 
-/// The link of a port: desired and actual.
-pub(crate) struct Link {
+/// The link of a port: desired and actual, with the registers and the PHY it is in.
+pub(crate) struct PortLink {
+    io: Io,
+    /// LEDCTL as it was before the port was asked to show itself.
+    ledctl: u32,
     config: LinkConfig,
     /// Negotiation was started after the last reset.
     started: bool,
@@ -40,9 +44,11 @@ pub(crate) struct Link {
     pause: Pause,
 }
 
-impl Link {
-    pub(crate) fn new() -> Self {
+impl PortLink {
+    pub(crate) fn new(io: &Io) -> Self {
         Self {
+            io: io.clone(),
+            ledctl: 0,
             config: LinkConfig::DEFAULT,
             started: false,
             told: false,
@@ -61,35 +67,35 @@ impl Link {
     /// # Errors
     ///
     /// Those of the PHY. What was wanted before still is.
-    pub(crate) fn configure(&mut self, io: &Io, config: LinkConfig) -> Result {
+    pub(crate) fn configure(&mut self, config: LinkConfig) -> Result {
         let before = self.config;
         self.config = config;
-        self.renegotiate(io).inspect_err(|_| self.config = before)
+        self.renegotiate().inspect_err(|_| self.config = before)
     }
 
     /// Changes which directions shall pause. Only an agreement with the partner needs the link to be
     /// negotiated anew.
-    pub(crate) fn configure_pause(&mut self, io: &Io, pause: Pause, auto: bool) -> Result {
+    pub(crate) fn configure_pause(&mut self, pause: Pause, auto: bool) -> Result {
         let mut config = self.config;
         config.advertise.pause = pause;
         config.pause_auto = auto;
         if config.negotiates_pause() {
-            return self.configure(io, config);
+            return self.configure(config);
         }
         self.config = config;
         if let Some(link) = self.state {
             self.pause = self.config.pause(link, || None);
-            self.apply_pause(io);
+            self.apply_pause();
         }
         Ok(())
     }
 
     /// Negotiates anew, if the link is in use.
-    pub(crate) fn renegotiate(&mut self, io: &Io) -> Result {
+    pub(crate) fn renegotiate(&mut self) -> Result {
         if !self.started {
             return Ok(());
         }
-        self.negotiate(io)
+        self.negotiate()
     }
 
     /// The link as it was last seen.
@@ -108,39 +114,45 @@ impl Link {
     }
 
     /// Brings the PHY up and negotiates, unless that was done since the last reset.
-    pub(crate) fn start(&mut self, io: &Io) -> Result {
+    pub(crate) fn start(&mut self) -> Result {
         if self.started {
             return Ok(());
         }
-        self.start_on(io, &Phy::take(io)?)
-    }
-
-    /// As [`Link::start`], but without waiting for a PHY that someone else has, as VFs would have to
-    /// wait as well. Returns the error, if the user has not been told yet.
-    pub(crate) fn retry(&mut self, io: &Io) -> Option<Error> {
-        if self.started {
-            return None;
-        }
-        let error = Phy::try_take(io)
-            .and_then(|phy| self.start_on(io, &phy))
-            .err()?;
-        (!core::mem::replace(&mut self.told, true)).then_some(error)
-    }
-
-    fn start_on(&mut self, io: &Io, phy: &Phy<'_>) -> Result {
-        write_flow_control(io);
-        self.negotiate_on(io, phy)?;
-        self.started = true;
-        self.told = false;
+        write_flow_control(&self.io);
+        self.negotiate()?;
+        self.note_start();
         Ok(())
     }
 
-    /// Has the PHY and the MAC do what is wanted.
-    pub(crate) fn negotiate(&mut self, io: &Io) -> Result {
-        self.negotiate_on(io, &Phy::take(io)?)
+    /// As [`PortLink::start`], but without waiting for a PHY that someone else has, as VFs would have to
+    /// wait as well. Returns the error, if the user has not been told yet.
+    pub(crate) fn retry(&mut self) -> Option<Error> {
+        if self.started {
+            return None;
+        }
+        let started = Phy::try_take(&self.io).and_then(|phy| {
+            write_flow_control(&self.io);
+            self.negotiate_on(&phy)
+        });
+        let Err(error) = started else {
+            self.note_start();
+            return None;
+        };
+        (!core::mem::replace(&mut self.told, true)).then_some(error)
     }
 
-    fn negotiate_on(&self, io: &Io, phy: &Phy<'_>) -> Result {
+    fn note_start(&mut self) {
+        self.started = true;
+        self.told = false;
+    }
+
+    /// Has the PHY and the MAC do what is wanted.
+    pub(crate) fn negotiate(&self) -> Result {
+        self.negotiate_on(&Phy::take(&self.io)?)
+    }
+
+    fn negotiate_on(&self, phy: &Phy<'_>) -> Result {
+        let io = &self.io;
         phy.set_crossover(self.config.crossover, self.config.forced.is_some())?;
         match self.config.forced {
             None => {
@@ -154,10 +166,29 @@ impl Link {
         }
     }
 
+    /// The PHY, to look at what it knows of the link. Sleeps, for up to a second.
+    pub(crate) fn phy(&self) -> Result<Phy<'_>> {
+        Phy::take(&self.io)
+    }
+
+    /// Has the port's LEDs show which one it is.
+    pub(crate) fn show(&mut self, leds: Leds) {
+        let value = match leds {
+            Leds::Blink => {
+                self.ledctl = self.io.read(regs::LEDCTL);
+                all_leds(ledctl::BLINK | ledctl::MODE_LED_ON)
+            }
+            Leds::On => all_leds(ledctl::MODE_LED_ON),
+            Leds::Off => all_leds(ledctl::MODE_LED_OFF),
+            Leds::Usual => self.ledctl,
+        };
+        self.io.write(regs::LEDCTL, value);
+    }
+
     /// Takes the link down: nobody needs it.
-    pub(crate) fn stop(&mut self, io: &Io) -> Result {
+    pub(crate) fn stop(&mut self) -> Result {
         self.lost();
-        Phy::take(io)?.power_down()
+        Phy::take(&self.io)?.power_down()
     }
 
     /// Whatever was known of the link is void.
@@ -167,9 +198,9 @@ impl Link {
     }
 
     /// Looks at the link.
-    pub(crate) fn refresh(&mut self, io: &Io) -> Change {
+    pub(crate) fn refresh(&mut self) -> Change {
         let now = if self.started {
-            link::Link::decode(io.read(regs::STATUS))
+            link::Link::decode(self.io.read(regs::STATUS))
         } else {
             None
         };
@@ -177,21 +208,38 @@ impl Link {
         self.state = now;
         if let Change::Up(link) = change {
             self.pause = self.config.pause(link, || {
-                Phy::take(io).and_then(|phy| phy.advertisements()).ok()
+                Phy::take(&self.io)
+                    .and_then(|phy| phy.advertisements())
+                    .ok()
             });
-            self.apply_pause(io);
+            self.apply_pause();
         }
         change
     }
 
-    fn apply_pause(&self, io: &Io) {
-        io.update(regs::CTRL, |value| {
+    fn apply_pause(&self) {
+        self.io.update(regs::CTRL, |value| {
             let value = value & !(ctrl::RFCE | ctrl::TFCE);
             let rx = if self.pause.rx { ctrl::RFCE } else { 0 };
             let tx = if self.pause.tx { ctrl::TFCE } else { 0 };
             value | rx | tx
         });
     }
+}
+
+/// What the LEDs of a port show.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Leds {
+    /// They blink by themselves. To be asked for first: it notes what they usually show.
+    Blink,
+    On,
+    Off,
+    /// What they showed before they were asked to blink.
+    Usual,
+}
+
+fn all_leds(value: u32) -> u32 {
+    (0..4).fold(0, |word, led| ledctl::with_led(word, led, value))
 }
 
 /// Sets up what PAUSE frames look like, and when to send them. Whether they are is up to CTRL.

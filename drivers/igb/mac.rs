@@ -4,14 +4,15 @@
 //! queues.
 
 use crate::{
-    controller::Hw,
+    controller::Controller,
     hw,
     io::Io,
-    link::Link, //
+    link::PortLink, //
 };
 use igb_core::{
     regs::{
         self,
+        ctrl,
         tctl, //
     },
     rss::Rss, //
@@ -21,13 +22,13 @@ use net::lock::RawSpinLock;
 
 /// What of the controller VFs have no part in.
 pub(crate) struct Mac {
-    pub(crate) io: Io,
+    io: Io,
     /// How frames are spread over the PF's queues.
     pub(crate) rss: Rss,
     /// The controller verifies checksums of received frames.
     pub(crate) rx_csum: bool,
     /// The link, as it shall be and as it is.
-    pub(crate) link: Link,
+    pub(crate) link: PortLink,
     /// The next word for VFs that have to come back is a refusal.
     pub(crate) recall_refuses: bool,
     /// Packets the PF had received when the counters were read last.
@@ -37,18 +38,41 @@ pub(crate) struct Mac {
 }
 
 impl Mac {
-    /// Starts or stops the units and the link, whichever is due. To be called when [`Hw::up`] or the
-    /// number of VFs has changed.
-    pub(crate) fn apply_need(&mut self, controller: &RawSpinLock<Hw>) -> Result {
-        let io = &self.io;
-        let (live, needed) = {
-            let mut hw = controller.lock();
-            hw.apply(io);
-            (hw.live, hw.is_needed())
-        };
-        if !live {
-            return Ok(());
+    pub(crate) fn new(io: &Io, rss: Rss) -> Self {
+        Self {
+            io: io.clone(),
+            rss,
+            rx_csum: true,
+            link: PortLink::new(io),
+            recall_refuses: false,
+            folded_rx: 0,
+            folded_at: 0,
         }
+    }
+
+    /// The right to configure the controller, which is in service: as long as the lock of this is held,
+    /// it stays so.
+    pub(crate) fn live(&self, controller: &RawSpinLock<Controller>) -> Option<&Io> {
+        controller.lock().is_live().then_some(&self.io)
+    }
+
+    /// The same of a controller that is not in service: for what resets it, tests it, or readies it for
+    /// a sleep.
+    pub(crate) fn out_of_service(&self) -> &Io {
+        &self.io
+    }
+
+    /// Starts or stops the units and the link, whichever is due. To be called when `up` or the
+    /// number of VFs has changed.
+    pub(crate) fn apply_need(&mut self, controller: &RawSpinLock<Controller>) -> Result {
+        let needed = {
+            let mut hw = controller.lock();
+            hw.apply();
+            hw.is_needed()
+        };
+        let Some(io) = self.live(controller) else {
+            return Ok(());
+        };
         io.write(
             regs::TCTL,
             tctl::PSP
@@ -57,42 +81,52 @@ impl Mac {
                 | if needed { tctl::EN } else { 0 },
         );
         if needed {
-            self.link.start(io)
+            self.link.start()
         } else {
-            self.link.stop(io)
+            self.link.stop()
         }
     }
 
-    /// The quiescing half of every reset: nothing is received, sent or switched from here on, and
-    /// no VF is served.
-    pub(crate) fn quiesce(&mut self, controller: &RawSpinLock<Hw>) {
-        {
-            let mut hw = controller.lock();
-            hw.live = false;
-            hw.switch.set_link_speed(0);
-        }
+    /// Takes the controller out of service: nothing is received, sent or switched from here on, and no
+    /// VF is served. Only a reset brings it back.
+    pub(crate) fn halt(&mut self, controller: &RawSpinLock<Controller>) {
+        controller.lock().leave_service();
         self.link.lost();
         hw::reset::mask_interrupts(&self.io);
         hw::reset::stop_units(&self.io);
     }
 
     /// Spreads received frames over `pairs` of the PF's queue pairs: those that are open.
-    pub(crate) fn spread_over(&mut self, controller: &RawSpinLock<Hw>, pairs: u8) {
+    pub(crate) fn spread_over(&mut self, controller: &RawSpinLock<Controller>, pairs: u8) {
         self.rss.set_queues(pairs);
-        let live = {
+        {
             let mut hw = controller.lock();
             hw.switch.set_pf_rss(pairs > 1);
-            hw.apply(&self.io);
-            hw.live
-        };
-        if live {
-            self.apply_rss(controller);
+            hw.apply();
         }
+        self.apply_rss(controller);
+    }
+
+    /// Programs whether VLAN tags are taken out of frames for the PF.
+    pub(crate) fn apply_vlan_strip(&self, controller: &RawSpinLock<Controller>) {
+        let Some(io) = self.live(controller) else {
+            return;
+        };
+        let strip = controller.lock().switch.ctrl_vme();
+        io.update(regs::CTRL, |value| {
+            if strip {
+                value | ctrl::VME
+            } else {
+                value & !ctrl::VME
+            }
+        });
     }
 
     /// Programs the hash, and how it spreads frames.
-    pub(crate) fn apply_rss(&self, controller: &RawSpinLock<Hw>) {
-        let io = &self.io;
+    pub(crate) fn apply_rss(&self, controller: &RawSpinLock<Controller>) {
+        let Some(io) = self.live(controller) else {
+            return;
+        };
         let pools = controller.lock().switch.uses_pools();
         for (n, word) in self.rss.rssrk().into_iter().enumerate() {
             io.write(regs::rssrk(n), word);

@@ -10,13 +10,17 @@
 //! [`Switch`](igb_core::switch::Switch); this file moves words.
 //!
 //! Path of a message: `MBVFICR` → [`Round::message`] → `VMBMEM` is copied once →
-//! `Switch::on_message` → registers ([`Hw::apply`], once for the round) → [`Answers::send`]: reply
+//! `Switch::on_message` → registers ([`Hw::apply_at`], once for the round) → [`Answers::send`]: reply
 //! into `VMBMEM` → `P2VMAILBOX.STS`.
 //!
 //! All of it runs with [`Port::hw`] held, that is, with interrupts off.
 
 use crate::{
-    controller::Hw,
+    controller::{
+        Controller,
+        Hw,
+        Live, //
+    },
     io::Io,
     log,
     port::Port, //
@@ -78,29 +82,29 @@ const WRITING_NS: u64 = 10_000_000;
 const STOP_AGAIN: Delta = Delta::from_millis(100);
 
 /// Serves what a VF may have served in the interrupt; leaves the rest to `work`.
-pub(crate) fn interrupt(io: &Io, hw: &RawSpinLock<Hw>, work: &work::Handle, cx: &HardIrq) {
-    let Some(mut hw) = hw.try_lock(cx) else {
+pub(crate) fn interrupt(controller: &RawSpinLock<Controller>, work: &work::Handle, cx: &HardIrq) {
+    let Some(mut controller) = controller.try_lock(cx) else {
         // Who has it is on another CPU, and has it for a short while only.
         work.schedule();
         return;
     };
     // Between a quiesce and the restart, which has the work item look.
-    if !hw.live {
+    let Some(Live { io, hw }) = controller.live() else {
         return;
-    }
+    };
     let now = hw.now();
     if hw.direct.woken(now) {
         space_interrupts(io, SPACING_USECS);
         work.schedule();
     }
-    let round = Round::take(io, &mut hw, now);
+    let round = Round::take(io, hw, now);
     // A VF has read its answer: every second interrupt.
-    if round.is_idle(&hw) {
+    if round.is_idle(hw) {
         let owed = hw.pending.pings;
-        ping(io, &mut hw, owed);
+        ping(io, hw, owed);
         return;
     }
-    let rest = round.serve(io, &mut hw, true);
+    let rest = round.serve(io, hw, true);
     if rest.is_left() || hw.has_to_tell() || !hw.unscrubbed.is_empty() {
         // Not at once if it is to run later: a VF that floods would bring that forward.
         work.schedule_after(Delta::ZERO);
@@ -152,20 +156,18 @@ fn rounds(port: &Port) -> Next {
 
 /// Serves one round. Returns what is left of it, `None` if there was nothing to do.
 fn one_round(port: &Port) -> Option<Rest> {
-    let mut hw = port.hw.lock();
-    if !hw.live {
-        return None;
-    }
+    let mut controller = port.hw.lock();
+    let Live { io, hw } = controller.live()?;
     let now = hw.now();
-    let round = Round::take(&port.io, &mut hw, now);
-    scrub_left(&port.io, &mut hw, round.requests, now);
-    if round.is_idle(&hw) {
+    let round = Round::take(io, hw, now);
+    scrub_left(io, hw, round.requests, now);
+    if round.is_idle(hw) {
         // What was waiting for the acknowledgement of an answer.
         let owed = hw.pending.pings;
-        ping(&port.io, &mut hw, owed);
-        return rest_for_later(&port.io, &mut hw, now);
+        ping(io, hw, owed);
+        return rest_for_later(io, hw, now);
     }
-    Some(round.serve(&port.io, &mut hw, false))
+    Some(round.serve(io, hw, false))
 }
 
 /// Clears mailboxes that a tenant who is gone has left held. `requests` are those of new ones.

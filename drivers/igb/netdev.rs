@@ -22,10 +22,6 @@ use igb_core::{
     frame::MAX_FRAME,
     function::VfSet,
     layout::MAX_PAIRS,
-    regs::{
-        self,
-        ctrl, //
-    },
     switch::RxMode, //
 };
 use kernel::{
@@ -110,7 +106,7 @@ impl Driver for Port {
     type Vf = crate::vf::Ops;
 
     fn open(&self, dev: &Locked<Self>) -> Result {
-        if !self.hw.lock().live {
+        if !self.is_live() {
             return Err(ENETDOWN);
         }
         // By now the interface has the name it will be known by.
@@ -160,7 +156,7 @@ impl Driver for Port {
             unicast.iter().map(MacAddr),
             multicast.iter().map(MacAddr),
         );
-        hw.apply(&self.io);
+        hw.apply();
         drop(hw);
         self.report_displaced(outcome.displaced);
         if outcome.conflicts != 0 {
@@ -178,7 +174,7 @@ impl Driver for Port {
         let mac = UnicastAddr::new(MacAddr(mac)).ok_or(EADDRNOTAVAIL)?;
         let mut hw = self.hw.lock();
         let displaced = hw.switch.set_pf_mac(mac).map_err(errno)?;
-        hw.apply(&self.io);
+        hw.apply();
         drop(hw);
         self.report_displaced(displaced);
         Ok(())
@@ -214,24 +210,15 @@ impl Driver for Port {
             let mut mac = self.mac.lock();
             let strip = features.contains(Features::VLAN_RX);
             mac.rx_csum = features.contains(Features::RXCSUM);
-            let live = {
+            {
                 let mut hw = self.hw.lock();
                 hw.switch.set_rx_vlan_strip(strip);
                 hw.switch
                     .set_vlan_filter(features.contains(Features::VLAN_FILTER));
-                hw.apply(&self.io);
-                hw.live
-            };
-            if live {
-                mac.apply_rss(&self.hw);
-                self.io.update(regs::CTRL, |value| {
-                    if strip {
-                        value | ctrl::VME
-                    } else {
-                        value & !ctrl::VME
-                    }
-                });
+                hw.apply();
             }
+            mac.apply_rss(&self.hw);
+            mac.apply_vlan_strip(&self.hw);
         }
         Ok(())
     }
@@ -274,14 +261,14 @@ impl Driver for Port {
     fn vlan_rx_add_vid(&self, _dev: &Device<Self>, vid: u16) -> Result {
         let mut hw = self.hw.lock();
         hw.switch.vlan_add(vid).map_err(errno)?;
-        hw.apply(&self.io);
+        hw.apply();
         Ok(())
     }
 
     fn vlan_rx_kill_vid(&self, _dev: &Device<Self>, vid: u16) -> Result {
         let mut hw = self.hw.lock();
         hw.switch.vlan_del(vid);
-        hw.apply(&self.io);
+        hw.apply();
         Ok(())
     }
 
@@ -340,7 +327,7 @@ impl Port {
     fn set_max_frame(&self, bytes: u16) -> Result {
         let mut hw = self.hw.lock();
         hw.switch.set_max_frame(bytes).map_err(errno)?;
-        hw.apply(&self.io);
+        hw.apply();
         Ok(())
     }
 

@@ -3,20 +3,29 @@
 //! The driver as the PCI core sees it: from probe to unbind, and what happens in between.
 
 use crate::{
-    controller::Hw,
+    controller::{
+        Controller,
+        Hw, //
+    },
     debugfs,
     hw::{
-        nvm,
+        nvm::Nvm,
         reset,
         semaphore,
         wake as wake_up, //
     },
-    io::Io,
-    lifecycle,
-    link::Link,
+    io::{
+        Io,
+        Registers, //
+    },
+    lifecycle::{
+        self,
+        Cause, //
+    },
     log,
     mac::Mac,
     mailbox,
+    masks::Masks,
     netdev,
     port::{
         Net,
@@ -40,14 +49,9 @@ use igb_core::{
         MacAddr,
         UnicastAddr, //
     },
-    function::{
-        VfSet,
-        MAX_VFS, //
-    },
+    function::MAX_VFS,
     layout::MAX_PAIRS,
-    mailbox::Direct,
     nvm as contents,
-    recent::Recent,
     regs::{
         self,
         eecd, //
@@ -56,11 +60,7 @@ use igb_core::{
         self,
         Rss, //
     },
-    switch::{
-        Promiscuity,
-        Shadow,
-        Switch, //
-    },
+    switch::Promiscuity,
 };
 use kernel::{
     device::{
@@ -70,10 +70,7 @@ use kernel::{
     new_mutex,
     prelude::*,
     sync::Arc,
-    time::{
-        Instant,
-        Monotonic, //
-    },
+    time::Instant,
     types::ScopeGuard, //
 };
 use net::{
@@ -160,16 +157,11 @@ impl pci::Driver for Igb {
                 dev.close();
             }
         }
-        silence(dev);
-        lifecycle::release(&data.port, &mut data.port.mac.lock());
-        *data.port.misc_irq.lock() = None;
-        disable(pdev);
+        lifecycle::suspend(pdev, dev, Cause::Unbind);
     }
 
     fn shutdown(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
-        silence(&data.netdev);
-        lifecycle::release(&data.port, &mut data.port.mac.lock());
-        disable(pdev);
+        lifecycle::suspend(pdev, &data.netdev, Cause::Shutdown);
     }
 
     fn sriov_configure(
@@ -187,24 +179,23 @@ impl pci::Driver for Igb {
     ) -> ErsResult {
         // An error that is not fatal is got over without a reset, unless another driver on the bus
         // asks for one; those of the VFs are on it, and igbvf always does.
-        if state == ChannelState::Normal && data.port.hw.lock().live && pdev.num_vf() == 0 {
+        if state == ChannelState::Normal && data.port.is_live() && pdev.num_vf() == 0 {
             return ErsResult::CanRecover;
         }
-        if state != ChannelState::PermanentFailure {
-            pdev.save_vf_states();
-        }
-        silence(&data.netdev);
-        disable(pdev);
-        match state {
-            ChannelState::Normal => ErsResult::CanRecover,
-            ChannelState::Frozen => ErsResult::NeedReset,
-            ChannelState::PermanentFailure => ErsResult::Disconnect,
-        }
+        let (cause, answer) = match state {
+            ChannelState::Normal => (Cause::BusError, ErsResult::CanRecover),
+            ChannelState::Frozen => (Cause::BusError, ErsResult::NeedReset),
+            ChannelState::PermanentFailure => (Cause::BusFailure, ErsResult::Disconnect),
+        };
+        lifecycle::suspend(pdev, &data.netdev, cause);
+        answer
     }
 
     fn slot_reset(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> ErsResult {
         // The drivers of VFs come next, and expect their functions and the mailbox to work.
-        match wake(pdev, &data.port).and_then(|()| start(pdev, &data)) {
+        let back = lifecycle::enable(pdev, &data.port)
+            .and_then(|()| lifecycle::recover(pdev, &data.netdev));
+        match back {
             Ok(()) => ErsResult::Recovered,
             Err(error) => {
                 dev_err!(pdev, "does not come back after a reset: {error:?}\n");
@@ -214,26 +205,19 @@ impl pci::Driver for Igb {
     }
 
     fn resume_io(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
-        // Nobody asked for a reset.
-        if !pdev.is_enabled() {
-            if let Err(error) = wake(pdev, &data.port) {
-                dev_err!(pdev, "does not come back after an error: {error:?}\n");
-                return;
-            }
+        if let Err(error) = lifecycle::resume(pdev, &data.netdev) {
+            dev_err!(pdev, "does not come back after an error: {error:?}\n");
         }
-        revive(pdev, &data);
     }
 
     fn reset_prepare(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
-        pdev.save_vf_states();
-        silence(&data.netdev);
+        lifecycle::suspend(pdev, &data.netdev, Cause::FunctionReset);
     }
 
     fn reset_done(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
-        // While a function is reset it does not answer, and an interrupt of another device on the
-        // same line has it looked at. If it is gone indeed, the restart says so.
-        let _ = data.port.io.probe_presence();
-        revive(pdev, &data);
+        if let Err(error) = lifecycle::resume(pdev, &data.netdev) {
+            dev_err!(pdev, "does not come back after a reset: {error:?}\n");
+        }
     }
 
     fn suspend(
@@ -241,89 +225,19 @@ impl pci::Driver for Igb {
         data: Pin<&Adapter>,
         _why: pci::Sleep,
     ) -> Result {
-        // A VF's state is restored with the PF's, and must be that of now: the PCI core saves it as
-        // well, but not when a sleep is only tested, or ends early.
-        pdev.save_vf_states();
-        let rtnl = rtnl::lock();
-        let dev = data.netdev.under(&rtnl).ok_or(ENODEV)?;
-        dev.detach();
-        lifecycle::quiesce(dev);
-        data.port.prepare_sleep();
-        // The PCI core saves the state, and picks a state of power that can wake the system.
-        disable(pdev);
+        lifecycle::suspend(pdev, &data.netdev, Cause::Sleep);
         Ok(())
     }
 
     fn resume(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> Result {
-        wake(pdev, &data.port)?;
-        revive(pdev, &data);
-        Ok(())
-    }
-}
-
-/// Takes a port out of service: the stack leaves it alone, and the controller does nothing.
-fn silence(dev: &Registration<Port>) {
-    let rtnl = rtnl::lock();
-    if let Some(dev) = dev.under(&rtnl) {
-        dev.detach();
-        lifecycle::quiesce(dev);
-    }
-}
-
-/// Makes the device answer again after a sleep or a reset of its slot.
-fn wake(pdev: &kernel::pci::Device<Core<'_>>, port: &Port) -> Result {
-    pdev.restore_state();
-    pdev.enable_device_mem()?;
-    pdev.set_master();
-    pdev.save_state()?;
-    port.io.probe_presence()
-}
-
-/// Disables the device, unless an error it did not get over has done so.
-fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
-    if pdev.is_enabled() {
-        pdev.disable_device();
-    }
-}
-
-/// Restarts a port that was quiesced, with its VFs. The stack does not have it back yet.
-///
-/// # Errors
-///
-/// The controller does not come out of its reset. If it only lacks its queues, it is in service;
-/// they are opened when there is memory.
-fn start(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) -> Result {
-    let rtnl = rtnl::lock();
-    let dev = data.netdev.under(&rtnl).ok_or(ENODEV)?;
-    if data.port.hw.lock().live {
-        return Ok(());
-    }
-    pdev.restore_vf_states();
-    lifecycle::restart(dev).or_else(|error| {
-        dev_err!(pdev, "the controller does not restart: {error:?}\n");
-        if data.port.hw.lock().live {
-            Ok(())
-        } else {
-            Err(error)
-        }
-    })
-}
-
-/// Restarts a port that was quiesced, and lets the stack have it back. One that was not needs
-/// nothing: an error the device got over without a reset.
-fn revive(pdev: &kernel::pci::Device<Core<'_>>, data: &Adapter) {
-    if start(pdev, data).is_ok() {
-        let rtnl = rtnl::lock();
-        if let Some(dev) = data.netdev.under(&rtnl) {
-            dev.attach();
-        }
+        lifecycle::resume(pdev, &data.netdev)
     }
 }
 
 fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     pdev.enable_device_mem()?;
     // Dropped last, if the probe fails.
-    let enabled = ScopeGuard::new(|| disable(pdev));
+    let enabled = ScopeGuard::new(|| lifecycle::disable(pdev));
     pdev.set_master();
     dma::set_mask_and_coherent(pdev, 64)?;
     // Seven: the PF needs one of the eight pools for itself.
@@ -347,7 +261,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     })?;
     semaphore::reclaim(&io);
     reset::reset(&io)?;
-    check_nvm(pdev, &io)?;
+    check_nvm(pdev, &Nvm::new(&io))?;
     let mac = read_mac(pdev, &io)?;
     // Not bound to the CPU that took the interrupt: a VF's driver on this very host waits for its
     // answer in a loop that nothing but an interrupt gets through.
@@ -364,13 +278,13 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
         reset: reset_work.handle(),
         reopen: reopen_work.handle(),
     };
-    let port = new_port(pdev, io, vectors, plan, works, mac, pairs)?;
+    let port = new_port(pdev, &io, vectors, plan, works, mac, pairs)?;
     sriov::adopt(pdev, &port)?;
     pdev.save_state()?;
     // A magic packet wakes the system where the board allows it.
-    let _ = pdev.set_wakeup(!wake_up::supported(&port.io).is_empty());
+    let _ = pdev.set_wakeup(!wake_up::supported(&port.io, &port.nvm).is_empty());
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
-    let started = ScopeGuard::new(|| lifecycle::release(&port, &mut port.mac.lock()));
+    let started = ScopeGuard::new(|| lifecycle::release(&port));
     lifecycle::restart_controller(&port, &mut port.mac.lock())?;
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(
@@ -411,7 +325,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
 
 fn new_port(
     pdev: &kernel::pci::Device<Bound>,
-    io: Io,
+    registers: &Io,
     vectors: net::irq::Vectors,
     plan: Plan,
     works: Works,
@@ -420,18 +334,23 @@ fn new_port(
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;
     let reporters = devlink::Reporters::new()?;
-    let promiscuity = promiscuity(&io);
+    let promiscuity = promiscuity(registers);
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
     let now = Instant::now();
     let hw = Arc::pin_init(
-        new_raw_spinlock!(new_hw(mac, promiscuity, now), c"igb_rs_hw"),
+        new_raw_spinlock!(
+            Controller::new(registers.clone(), Hw::new(mac, promiscuity, now)),
+            c"igb_rs_hw"
+        ),
         GFP_KERNEL,
     )?;
     Arc::pin_init(
         pin_init!(Port {
             pdev: pdev.into(),
-            io,
+            io: registers.registers().clone(),
+            masks: Masks::new(registers),
+            nvm: Nvm::new(registers),
             vectors,
             plan,
             epoch: now,
@@ -448,46 +367,12 @@ fn new_port(
                 queues: None,
                 program: None,
             }),
-            mac <- new_mutex!(Mac {
-                io: io.clone(),
-                // CAST: at most MAX_PAIRS.
-                rss: Rss::new(settings.pairs as u8, key),
-                rx_csum: true,
-                link: Link::new(),
-                recall_refuses: false,
-                folded_rx: 0,
-                folded_at: 0,
-            }),
+            // CAST: at most MAX_PAIRS.
+            mac <- new_mutex!(Mac::new(registers, Rss::new(settings.pairs as u8, key))),
             hw,
         }),
         GFP_KERNEL,
     )
-}
-
-/// What the port knows about the controller before its first reset.
-///
-/// Written where it shall stay: several KiB, too large for a stack.
-fn new_hw(mac: UnicastAddr, promiscuity: Promiscuity, now: Instant<Monotonic>) -> impl Init<Hw> {
-    init!(Hw {
-        switch: const { Switch::BLANK },
-        shadow: const { Shadow::new() },
-        vf_stats: Default::default(),
-        pending: mailbox::Pending::default(),
-        unclean: VfSet::EMPTY,
-        unscrubbed: VfSet::EMPTY,
-        scrub_at: 0,
-        held: VfSet::EMPTY,
-        direct: Direct::new(),
-        told: VfSet::EMPTY,
-        lines: const { log::Lines::NEW },
-        recent: const { Recent::NEW },
-        epoch: now,
-        up: false,
-        live: false,
-        _: {
-            switch.identify(mac, promiscuity);
-        },
-    })
 }
 
 fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {
@@ -505,7 +390,7 @@ fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {
 }
 
 /// Emulations can be told by the NVM auto-read, whose end they never report.
-fn is_emulated(io: &Io) -> bool {
+fn is_emulated(io: &Registers) -> bool {
     io.read(regs::EECD) & eecd::AUTO_RD == 0
 }
 
@@ -518,9 +403,9 @@ fn promiscuity(io: &Io) -> Promiscuity {
     }
 }
 
-fn check_nvm(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result {
+fn check_nvm(pdev: &kernel::pci::Device<Bound>, nvm: &Nvm) -> Result {
     let mut words = [0; contents::CHECKSUM_WORDS as usize];
-    nvm::read(io, 0, &mut words)?;
+    nvm.read(0, &mut words)?;
     if contents::checksum_ok(words) {
         return Ok(());
     }

@@ -4,7 +4,7 @@
 //! request and its answer cost one interrupt.
 
 use crate::{
-    io::Io,
+    masks::Masks,
     rx::RxRing,
     tx::TxDone, //
 };
@@ -66,15 +66,15 @@ pub(crate) enum Rearm {
     /// quiet, and mostly the poll is over by then. Only when it fires during a poll it is masked. That
     /// saves a register write per interrupt, and costs one interrupt more if polls are long.
     Msix {
-        /// Registers.
-        io: Io,
+        /// The mask.
+        masks: Masks,
         /// The vector.
         vector: u8,
         /// It is masked.
         masked: AtomicBool,
     },
     /// The only vector.
-    Legacy(Io),
+    Legacy(Masks),
 }
 
 impl napi::Poll for Pair {
@@ -103,23 +103,32 @@ impl napi::Poll for Pair {
     #[inline]
     fn rearm(rearm: &Rearm) {
         match rearm {
-            Rearm::Msix { io, vector, masked } => {
+            Rearm::Msix {
+                masks,
+                vector,
+                masked,
+            } => {
                 if masked.load(Acquire) {
                     masked.store(false, Relaxed);
-                    io.write(regs::EIMS, eicr::vector((*vector).into()));
+                    masks.unmask_vectors(eicr::vector((*vector).into()));
                 }
             }
-            Rearm::Legacy(io) => io.write(regs::IMS, PAIR_CAUSES),
+            Rearm::Legacy(masks) => masks.unmask_causes(PAIR_CAUSES),
         }
     }
 
     /// The only vector is masked by its handler, as it has other causes.
     fn hold(rearm: &Rearm) {
-        if let Rearm::Msix { io, vector, masked } = rearm {
-            io.write(regs::EIMC, eicr::vector((*vector).into()));
+        if let Rearm::Msix {
+            masks,
+            vector,
+            masked,
+        } = rearm
+        {
+            masks.mask_vectors(eicr::vector((*vector).into()));
             // It is masked before anyone is told: a poll that ends now on another CPU must not
             // unmask it first, and forget about it. The poll that is asked for next unmasks it.
-            io.flush();
+            masks.flush();
             masked.store(true, Release);
         }
     }

@@ -16,10 +16,12 @@
 use crate::{
     controller::{
         nanos_since,
-        Hw, //
+        Controller, //
     },
-    io::Io,
+    hw::nvm::Nvm,
+    io::Registers,
     mac::Mac,
+    masks::Masks,
     pairs::Queues,
     settings::{
         EthtoolState,
@@ -74,7 +76,10 @@ pub(crate) struct Works {
 #[pin_data]
 pub(crate) struct Port {
     pub(crate) pdev: ARef<kernel::pci::Device>,
-    pub(crate) io: Io,
+    /// To be read. [`Mac`] and [`Controller`] have the right to write.
+    pub(crate) io: Registers,
+    pub(crate) masks: Masks,
+    pub(crate) nvm: Nvm,
     pub(crate) vectors: Vectors,
     pub(crate) plan: Plan,
     pub(crate) epoch: Instant<Monotonic>,
@@ -98,7 +103,7 @@ pub(crate) struct Port {
     #[pin]
     pub(crate) mac: Mutex<Mac>,
     /// Shared with the handler of the misc vector, which the port owns.
-    pub(crate) hw: Arc<RawSpinLock<Hw>>,
+    pub(crate) hw: Arc<RawSpinLock<Controller>>,
 }
 
 impl Port {
@@ -107,12 +112,17 @@ impl Port {
         nanos_since(self.epoch)
     }
 
+    /// The controller is in service. It stays so under RTNL, or with [`Port::mac`] or [`Port::hw`] held.
+    pub(crate) fn is_live(&self) -> bool {
+        self.hw.lock().is_live()
+    }
+
     /// The net device is up on a controller that works, and has no queues: the memory for them was
     /// not to be had.
     pub(crate) fn lacks_queues(&self) -> bool {
         let net = self.net.lock();
         let hw = self.hw.lock();
-        hw.up && hw.live && net.queues.is_none()
+        hw.up && hw.is_live() && net.queues.is_none()
     }
 
     /// The net device's queues have frames and no link to send them on: the controller does nothing
@@ -121,8 +131,8 @@ impl Port {
     pub(crate) fn holds_frames(&self) -> bool {
         let net = self.net.lock();
         let mac = self.mac.lock();
-        let live = self.hw.lock().live;
-        live && mac.link.state().is_none()
+        self.is_live()
+            && mac.link.state().is_none()
             && net
                 .queues
                 .as_ref()

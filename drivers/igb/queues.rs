@@ -87,14 +87,15 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let count =
         (net.settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;
     dev.set_real_num_queues(count)?;
+    let io = port.mac.lock().live(&port.hw).ok_or(ENETDOWN)?.clone();
     let mut queues = Queues {
-        io: port.io.clone(),
+        io,
         plan: port.plan,
         pairs: KVec::with_capacity(count as usize, GFP_KERNEL)?,
     };
     for index in 0..count {
         let queue = layout.pf_queue(index as usize);
-        match open_pair(port, dev, net, index, queue) {
+        match open_pair(port, &queues.io, dev, net, index, queue) {
             Ok(pair) => queues.pairs.push(pair, GFP_KERNEL)?,
             Err(error) => {
                 if !close(port, dev, queues) {
@@ -112,6 +113,7 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
 
 fn open_pair(
     port: &Port,
+    io: &Io,
     dev: &Locked<Port>,
     net: &Net,
     index: u32,
@@ -122,7 +124,7 @@ fn open_pair(
     let stats = port.stats.get(index as usize).ok_or(EINVAL)?;
     let (tx_ring, tx_done) = tx::new(
         dev.parent(),
-        &port.io,
+        io,
         tx::Config {
             queue,
             descs: settings.tx_descs,
@@ -139,18 +141,18 @@ fn open_pair(
     };
     let rearm = if port.plan.is_msix() {
         Rearm::Msix {
-            io: port.io.clone(),
+            masks: port.masks.clone(),
             vector,
             masked: AtomicBool::new(false),
         }
     } else {
-        Rearm::Legacy(port.io.clone())
+        Rearm::Legacy(port.masks.clone())
     };
     let mut napi = Napi::new(dev, index, rearm, |setup| {
         Ok(Pair {
             rx: RxRing::new(
                 dev.parent(),
-                &port.io,
+                io,
                 setup,
                 rx_config,
                 stats.clone(),
@@ -161,7 +163,7 @@ fn open_pair(
             )?,
             tx: tx_done,
             itr: Itr::new(settings.coalesce.usecs, settings.coalesce.adaptive),
-            eitr: port.io.doorbell(regs::eitr(vector.into()))?,
+            eitr: io.doorbell(regs::eitr(vector.into()))?,
         })
     })?;
     let tx_ring = KBox::new(tx_ring, GFP_KERNEL)?;
@@ -170,7 +172,7 @@ fn open_pair(
         napi.set_irq(number);
     }
     napi.link_queues(dev);
-    program(port, &mut napi, queue, vector);
+    program(port, io, &mut napi, queue, vector);
     let _ = dev.install_tx(index, Some(tx_ring));
     Ok(OpenPair {
         _irq: irq,
@@ -202,8 +204,7 @@ fn request_irq(
 }
 
 /// Writes a pair's queue registers and enables both queues (datasheet 4.5.9, 4.5.10).
-fn program(port: &Port, napi: &mut Napi<Pair>, queue: usize, vector: u8) {
-    let io = &port.io;
+fn program(port: &Port, io: &Io, napi: &mut Napi<Pair>, queue: usize, vector: u8) {
     let Some(pair) = napi.get_mut() else {
         return;
     };
@@ -270,14 +271,13 @@ fn ring_bytes(descs: u32) -> u32 {
 
 /// Lets polls, interrupts and transmissions begin.
 fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
-    let io = &port.io;
     for pair in queues.pairs.iter_mut() {
         pair.napi.enable();
     }
     if port.plan.is_msix() {
         let bits = queues.vectors();
         let _hw = port.hw.lock();
-        io.update(regs::EIAC, |value| value | bits);
+        queues.io.update(regs::EIAC, |value| value | bits);
     }
     // Also what the stack has kept back since the queues were closed.
     dev.wake_queues();
@@ -289,7 +289,6 @@ fn start(port: &Port, dev: &Device<Port>, queues: &mut Queues) {
 /// Returns whether the controller has let go of them. If not, it was reset, as it might have written
 /// to pages that are given back: the caller has to restart the port.
 pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool {
-    let io = &port.io;
     queues.mask();
     for pair in queues.pairs.iter_mut() {
         pair.napi.disable();
@@ -298,7 +297,7 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
     dev.disable_tx();
     let mut stopped = true;
     for pair in queues.pairs.iter() {
-        stopped &= stop_hw_queue(io, pair.queue);
+        stopped &= stop_hw_queue(&queues.io, pair.queue);
     }
     if !stopped {
         dev_err!(
@@ -306,13 +305,13 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
             "a queue does not stop: resetting the controller\n"
         );
         let mut mac = port.mac.lock();
-        mac.quiesce(&port.hw);
-        let _ = reset::reset(io);
+        mac.halt(&port.hw);
+        let _ = reset::reset(mac.out_of_service());
     }
     {
         let _hw = port.hw.lock();
         for pair in queues.pairs.iter() {
-            io.update(regs::ivar0(pair.queue), |word| {
+            queues.io.update(regs::ivar0(pair.queue), |word| {
                 ivar::without_queue(word, pair.queue)
             });
         }

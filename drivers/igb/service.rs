@@ -3,6 +3,7 @@
 //! The service work item: the link, the counters, and receive rings that ran out of memory.
 
 use crate::{
+    controller::Live,
     mailbox,
     port::Port,
     settings::msg,
@@ -33,7 +34,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     watch_link(port, dev);
     {
         let mut mac = port.mac.lock();
-        if port.hw.lock().live {
+        if port.is_live() {
             let received = port.received();
             let due = port.now().saturating_sub(mac.folded_at) >= FOLD_NS;
             if due || received != mac.folded_rx {
@@ -57,14 +58,17 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     handle.schedule_after(PERIOD);
 }
 
-/// What VFs have to be told, and what is to be told of them. The controller is live.
+/// What VFs have to be told, and what is to be told of them.
 fn look_after_vfs(port: &Port, recall_refuses: bool) {
-    let mut hw = port.hw.lock();
+    let mut controller = port.hw.lock();
+    let Some(Live { io, hw }) = controller.live() else {
+        return;
+    };
     if hw.switch.nr_vfs() != 0 {
-        mailbox::note_spoofs(&port.io, &mut hw);
+        mailbox::note_spoofs(io, hw);
     }
-    mailbox::tell_silent(&port.io, &mut hw);
-    mailbox::recall(&port.io, &hw, recall_refuses);
+    mailbox::tell_silent(io, hw);
+    mailbox::recall(io, hw, recall_refuses);
 }
 
 fn watch_link(port: &Port, dev: &Device<Port>) {
@@ -72,26 +76,26 @@ fn watch_link(port: &Port, dev: &Device<Port>) {
         let mut mac = port.mac.lock();
         let (live, needed) = {
             let hw = port.hw.lock();
-            (hw.live, hw.is_needed())
+            (hw.is_live(), hw.is_needed())
         };
         if !live {
             return;
         }
         if needed {
             // It is started, unless the PHY was not to be had then.
-            if let Some(error) = mac.link.retry(&port.io) {
+            if let Some(error) = mac.link.retry() {
                 dev_err!(
                     &*port.pdev,
                     "cannot start the link: {error:?}; trying again\n"
                 );
             }
         }
-        let change = mac.link.refresh(&port.io);
+        let change = mac.link.refresh();
         if change != Change::None {
             let mbps = mac.link.mbps();
             let mut hw = port.hw.lock();
             hw.switch.set_link_speed(mbps);
-            hw.apply(&port.io);
+            hw.apply();
         }
         change
     };

@@ -66,8 +66,6 @@ pub(crate) mod msg {
 pub(crate) struct EthtoolState {
     /// A set of [`msg`]; bits that nothing is logged for are kept for the user.
     pub(crate) msglevel: Atomic<u32>,
-    /// LEDCTL as it was before the port was asked to blink.
-    pub(crate) ledctl: Atomic<u32>,
     /// WUFC for the next sleep.
     pub(crate) wake: Atomic<u32>,
 }
@@ -77,7 +75,6 @@ impl EthtoolState {
     pub(crate) fn new() -> Self {
         Self {
             msglevel: Atomic::new(msg::LINK),
-            ledctl: Atomic::new(0),
             wake: Atomic::new(WakeEvents::MAGIC.wufc()),
         }
     }

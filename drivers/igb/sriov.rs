@@ -6,7 +6,10 @@
 //! restart of the controller, with the PF's own queues closed meanwhile.
 
 use crate::{
-    controller::errno,
+    controller::{
+        errno,
+        Live, //
+    },
     io::Io,
     lifecycle,
     log,
@@ -105,18 +108,24 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
         return Ok(());
     }
     pdev.disable_sriov();
-    give_queues_back(&dev.data().io);
+    let port = dev.data();
+    if let Some(io) = port.mac.lock().live(&port.hw) {
+        give_queues_back(io);
+    }
+    fsleep(REUSE_TIME);
     relayout(dev, 0)?;
     dev_info!(pdev, "IOV Disabled\n");
     Ok(())
 }
 
-/// Has the controller give the VFs' queues back to the PF. How long that takes is not documented; C
-/// igb waits as long before it resets the controller.
+/// How long the controller takes to give queues back is not documented; C igb waits as long before it
+/// resets it.
+const REUSE_TIME: Delta = Delta::from_millis(100);
+
+/// Has the controller give the VFs' queues back to the PF, which takes [`REUSE_TIME`].
 fn give_queues_back(io: &Io) {
     io.write(regs::IOVCTL, iovctl::REUSE_VFQ);
     io.flush();
-    fsleep(Delta::from_millis(100));
 }
 
 /// A guest that has a VF would be waited for, perhaps for ever, with the device lock held.
@@ -191,7 +200,8 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
             "{enabled} VFs were left enabled and cannot be served: disabling them\n"
         );
         pdev.disable_sriov();
-        give_queues_back(&port.io);
+        give_queues_back(port.mac.lock().out_of_service());
+        fsleep(REUSE_TIME);
         return Ok(());
     }
     dev_info!(pdev, "{enabled} pre-allocated VFs found\n");
@@ -205,9 +215,8 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
 
 /// Has all VFs look at their link: it changed, or the PF did.
 pub(crate) fn tell_vfs(port: &Port) {
-    let mut hw = port.hw.lock();
-    if hw.live {
+    if let Some(Live { io, hw }) = port.hw.lock().live() {
         let vfs = hw.switch.vfs();
-        mailbox::ping(&port.io, &mut hw, vfs);
+        mailbox::ping(io, hw, vfs);
     }
 }

@@ -2,7 +2,7 @@
 
 //! Counters: those of the data path, and totals of the controller's.
 
-use crate::io::Io;
+use crate::io::Registers;
 use igb_core::{
     regs,
     stats::ReadClear, //
@@ -211,7 +211,7 @@ impl HwStats {
     }
 
     /// Adds the controller's counters to the totals; reading clears them. Process context.
-    pub(crate) fn fold(&self, io: &Io) {
+    pub(crate) fn fold(&self, io: &Registers) {
         let mut sum = *self.totals.lock();
         sum.add(|offset| io.read(offset));
         if io.is_gone() {

@@ -8,7 +8,8 @@
 use crate::{
     controller::{
         errno,
-        Hw, //
+        Hw,
+        Live, //
     },
     log,
     mailbox,
@@ -63,7 +64,7 @@ fn change(
     let mut hw = port.hw.lock();
     let vf = index(&hw, vf)?;
     change(&mut hw, vf).map_err(errno)?;
-    hw.apply(&port.io);
+    hw.apply();
     Ok(())
 }
 
@@ -101,8 +102,8 @@ impl Admin<Port> for Ops {
     fn stats(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex) -> Result<VfStats> {
         let mut hw = port.hw.lock();
         let vf = index(&hw, vf)?;
-        if hw.live {
-            hw.read_vf_counters(&port.io, vf);
+        if let Some(Live { io, hw }) = hw.live() {
+            hw.read_vf_counters(io, vf);
         }
         let stats = hw.vf_stats.get(vf.index()).ok_or(EINVAL)?;
         Ok(VfStats {
@@ -186,19 +187,17 @@ impl Admin<Port> for Ops {
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_link_state(vf, state)?;
             // The way back for a VF that was cut off. It may have changed hands meanwhile.
-            if hw.switch.release(vf) && hw.live {
+            if hw.switch.release(vf) {
                 hw.unclean.insert(vf);
                 port.works.mailbox.schedule();
             }
             Ok(())
         })?;
-        let mut hw = port.hw.lock();
-        if hw.live {
+        if let Some(Live { io, hw }) = port.hw.lock().live() {
             let mut one = VfSet::EMPTY;
-            one.insert(index(&hw, vf)?);
-            mailbox::ping(&port.io, &mut hw, one);
+            one.insert(index(hw, vf)?);
+            mailbox::ping(io, hw, one);
         }
-        drop(hw);
         port.tell_quarantines();
         Ok(())
     }
@@ -268,7 +267,7 @@ impl vf::Switch<Port> for Ops {
             SwitchMode::Vepa => Loopback::Vepa,
         });
         port.note_switch(&hw);
-        hw.apply(&port.io);
+        hw.apply();
         Ok(())
     }
 }

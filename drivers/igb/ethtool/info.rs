@@ -4,8 +4,7 @@
 
 use super::Ops;
 use crate::{
-    hw::nvm,
-    io::Io,
+    hw::nvm::Nvm,
     port::Port, //
 };
 use core::fmt::Write;
@@ -31,7 +30,7 @@ impl Info<Port> for Ops {
 
     fn firmware_version(port: &Port, _dev: &Device<Port>, out: &mut dyn Write) {
         // An NVM that cannot be read has no version to show.
-        let _ = write_version(&port.io, out);
+        let _ = write_version(&port.nvm, out);
     }
 
     /// Pairs of offset and value: see [`dump`].
@@ -54,12 +53,12 @@ impl Info<Port> for Ops {
 }
 
 /// Version of the NVM image, then its tracking number if it has one.
-fn write_version(io: &Io, out: &mut dyn Write) -> Result {
+fn write_version(nvm: &Nvm, out: &mut dyn Write) -> Result {
     let mut word = [0];
-    nvm::read(io, contents::VERSION_WORD, &mut word)?;
+    nvm.read(contents::VERSION_WORD, &mut word)?;
     let (major, minor, image) = contents::version(word[0]);
     let mut etrack = [0; 2];
-    nvm::read(io, contents::ETRACK_WORD, &mut etrack)?;
+    nvm.read(contents::ETRACK_WORD, &mut etrack)?;
     // The minor number is BCD.
     match contents::etrack(etrack) {
         Some(id) => write!(out, "{major}.{minor:02x}, {id:#010x}")?,

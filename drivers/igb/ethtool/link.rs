@@ -4,9 +4,10 @@
 
 use super::Ops;
 use crate::{
-    hw::phy::Phy,
-    io::Io,
-    link::Link as PortLink,
+    link::{
+        Leds,
+        PortLink, //
+    },
     port::Port, //
 };
 use igb_core::{
@@ -21,15 +22,11 @@ use igb_core::{
         self,
         anar,
         gbsr,
-        ledctl,
         mdic,
         port_status, //
     },
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::Relaxed, //
-};
+use kernel::prelude::*;
 use net::{
     device::Device,
     ethtool::{
@@ -65,7 +62,7 @@ impl Link<Port> for Ops {
         let mac = port.mac.lock();
         let (config, state) = (*mac.link.config(), mac.link.state());
         let (lp_advertising, mdix) = match state {
-            Some(_) => look_at_partner(port)?,
+            Some(_) => look_at_partner(&mac.link)?,
             None => (LinkModes::NONE, Mdix::Unknown),
         };
         // A link that is set is known before it is there, or seen.
@@ -90,34 +87,28 @@ impl Link<Port> for Ops {
             mode: mode_of(settings)?,
             crossover: crossover_of(settings.mdix_ctrl),
         };
-        renegotiate(port, |link, io| {
+        renegotiate(port, |link| {
             let config = link.config().request(&request).map_err(|_| EINVAL)?;
-            link.configure(io, config)
+            link.configure(config)
         })
     }
 
     fn nway_reset(port: &Port, _dev: &Device<Port>) -> Result {
-        renegotiate(port, |link, io| {
+        renegotiate(port, |link| {
             if link.config().forced.is_some() {
                 return Err(EINVAL);
             }
-            link.renegotiate(io)
+            link.renegotiate()
         })
     }
 
     fn set_phys_id(port: &Port, _dev: &Device<Port>, state: PhysId) -> Result<u8> {
-        let io = &port.io;
-        let usual = &port.ethtool.ledctl;
-        let lit = |mode| all_leds(ledctl::BLINK | mode);
-        match state {
-            PhysId::Active => {
-                usual.store(io.read(regs::LEDCTL), Relaxed);
-                io.write(regs::LEDCTL, lit(ledctl::MODE_LED_ON));
-            }
-            PhysId::On => io.write(regs::LEDCTL, all_leds(ledctl::MODE_LED_ON)),
-            PhysId::Off => io.write(regs::LEDCTL, all_leds(ledctl::MODE_LED_OFF)),
-            PhysId::Inactive => io.write(regs::LEDCTL, usual.load(Relaxed)),
-        }
+        port.mac.lock().link.show(match state {
+            PhysId::Active => Leds::Blink,
+            PhysId::On => Leds::On,
+            PhysId::Off => Leds::Off,
+            PhysId::Inactive => Leds::Usual,
+        });
         // They blink by themselves.
         Ok(0)
     }
@@ -125,14 +116,10 @@ impl Link<Port> for Ops {
 
 /// Does something to the link, and has the service work look what became of it: the stack sees that
 /// the link is lost even if it is back before the next look.
-fn renegotiate(port: &Port, change: impl FnOnce(&mut PortLink, &Io) -> Result) -> Result {
-    change(&mut port.mac.lock().link, &port.io)?;
+fn renegotiate(port: &Port, change: impl FnOnce(&mut PortLink) -> Result) -> Result {
+    change(&mut port.mac.lock().link)?;
     port.works.service.schedule();
     Ok(())
-}
-
-fn all_leds(value: u32) -> u32 {
-    (0..4).fold(0, |word, led| ledctl::with_led(word, led, value))
 }
 
 fn duplex(link: link::Link) -> Duplex {
@@ -214,8 +201,8 @@ fn modes_of(advertisement: u16) -> LinkModes {
 }
 
 /// What the partner of a link offers, and whether the pairs of the cable are crossed.
-fn look_at_partner(port: &Port) -> Result<(LinkModes, Mdix)> {
-    let phy = Phy::take(&port.io)?;
+fn look_at_partner(link: &PortLink) -> Result<(LinkModes, Mdix)> {
+    let phy = link.phy()?;
     let (_, partner) = phy.advertisements()?;
     let mut modes = modes_of(partner);
     if phy.read(regs::GBSR)? & gbsr::LP_FULL != 0 {
@@ -249,12 +236,12 @@ impl Pause<Port> for Ops {
             rx: pause.rx,
             tx: pause.tx,
         };
-        renegotiate(port, |link, io| {
+        renegotiate(port, |link| {
             if pause.autoneg && link.config().forced.is_some() {
                 // There is no negotiation to do it in.
                 return Err(EINVAL);
             }
-            link.configure_pause(io, wanted, pause.autoneg)
+            link.configure_pause(wanted, pause.autoneg)
         })
     }
 

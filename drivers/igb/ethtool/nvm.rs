@@ -7,8 +7,7 @@
 
 use super::Ops;
 use crate::{
-    hw::nvm,
-    io::Io,
+    hw,
     port::Port, //
 };
 use igb_core::regs::{
@@ -43,19 +42,19 @@ impl Nvm<Port> for Ops {
     fn read_nvm(port: &Port, _dev: &Device<Port>, offset: usize, bytes: &mut [u8]) -> Result {
         for (n, chunk) in bytes.chunks_mut(CHUNK).enumerate() {
             let at = offset.wrapping_add(n.wrapping_mul(CHUNK));
-            read_bytes(&port.io, at, chunk)?;
+            read_bytes(&port.nvm, at, chunk)?;
         }
         Ok(())
     }
 }
 
 /// Reads up to [`CHUNK`] bytes.
-fn read_bytes(io: &Io, offset: usize, bytes: &mut [u8]) -> Result {
+fn read_bytes(nvm: &hw::nvm::Nvm, offset: usize, bytes: &mut [u8]) -> Result {
     let skip = offset % 2;
     let count = skip.wrapping_add(bytes.len()).div_ceil(2);
     let mut words = [0; CHUNK / 2 + 1];
     let words = words.get_mut(..count).ok_or(EINVAL)?;
-    nvm::read(io, u16::try_from(offset / 2)?, words)?;
+    nvm.read(u16::try_from(offset / 2)?, words)?;
     let read = words.iter().flat_map(|word| word.to_le_bytes()).skip(skip);
     for (to, byte) in bytes.iter_mut().zip(read) {
         *to = byte;

@@ -61,9 +61,7 @@ impl Rss<Port> for Ops {
         if let Some(key) = change.key {
             mac.rss.key = key.try_into().map_err(|_| EINVAL)?;
         }
-        if port.hw.lock().live {
-            mac.apply_rss(&port.hw);
-        }
+        mac.apply_rss(&port.hw);
         Ok(())
     }
 
@@ -104,9 +102,7 @@ impl Rss<Port> for Ops {
         if ports {
             extack.set_msg(c"Fragments of a datagram may arrive out of order");
         }
-        if port.hw.lock().live {
-            mac.apply_rss(&port.hw);
-        }
+        mac.apply_rss(&port.hw);
         Ok(())
     }
 }

@@ -10,9 +10,10 @@ mod interrupt;
 mod loopback;
 
 use crate::{
-    hw::nvm,
+    hw::nvm::Nvm,
     io::Io,
     lifecycle,
+    link::PortLink,
     mac::Mac,
     port::Port, //
 };
@@ -79,7 +80,7 @@ pub(super) fn online(port: &Port) -> Report {
         registers: Ok(()),
         interrupt: Ok(()),
         loopback: Ok(()),
-        nvm: test_nvm(&port.io),
+        nvm: test_nvm(&port.nvm),
         link,
     }
 }
@@ -111,18 +112,19 @@ pub(super) fn offline(port: &Port, dev: &Locked<Port>) -> Report {
 
 /// The tests of a quiesced controller. Registers come last: they leave it in a state that only a
 /// reset ends.
-fn test_quiesced(port: &Port, dev: &Locked<Port>, mac: &mut Mac, report: &mut Report) {
-    report.interrupt = interrupt::test(port, dev);
-    report.loopback = loopback::test(port, dev);
+fn test_quiesced(port: &Port, dev: &Locked<Port>, mac: &Mac, report: &mut Report) {
+    let io = mac.out_of_service();
+    report.interrupt = interrupt::test(port, io, dev);
+    report.loopback = loopback::test(io, dev);
     if report.link.is_err() {
-        report.link = test_link(&port.io, mac);
+        report.link = test_link(io, &mac.link);
     }
-    report.registers = test_registers(port);
+    report.registers = test_registers(port, io);
 }
 
-fn test_nvm(io: &Io) -> Result {
+fn test_nvm(nvm: &Nvm) -> Result {
     let mut words = [0; contents::CHECKSUM_WORDS as usize];
-    nvm::read(io, 0, &mut words)?;
+    nvm.read(0, &mut words)?;
     if contents::checksum_ok(words) {
         Ok(())
     } else {
@@ -131,9 +133,9 @@ fn test_nvm(io: &Io) -> Result {
 }
 
 /// Negotiates a link that was not in use.
-fn test_link(io: &Io, mac: &mut Mac) -> Result {
+fn test_link(io: &Io, link: &PortLink) -> Result {
     io.update(regs::CTRL, |value| value | ctrl::SLU);
-    mac.link.negotiate(io)?;
+    link.negotiate()?;
     io.wait(
         regs::STATUS,
         Delta::from_millis(10),
@@ -143,8 +145,7 @@ fn test_link(io: &Io, mac: &mut Mac) -> Result {
     Ok(())
 }
 
-fn test_registers(port: &Port) -> Result {
-    let io = &port.io;
+fn test_registers(port: &Port, io: &Io) -> Result {
     register_test::run(
         |offset| io.read(offset),
         |offset, value| io.write(offset, value),

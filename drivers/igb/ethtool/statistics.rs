@@ -42,7 +42,7 @@ impl Port {
     /// The controller's counters as of now.
     pub(super) fn current_counters(&self) -> HwCounters {
         let mut mac = self.mac.lock();
-        if self.hw.lock().live {
+        if self.is_live() {
             self.fold_counters(&mut mac);
         }
         self.hw_stats.get()

@@ -7,13 +7,7 @@ use crate::{
     hw,
     port::Port, //
 };
-use igb_core::{
-    regs::{
-        self,
-        ctrl_ext, //
-    },
-    wake::WakeEvents, //
-};
+use igb_core::wake::WakeEvents;
 use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
@@ -39,7 +33,7 @@ const EVENTS: [(WakeOn, WakeEvents); 5] = [
 #[vtable]
 impl Wake<Port> for Ops {
     fn wake(port: &Port, _dev: &Device<Port>) -> WakeSettings {
-        let supported = hw::wake::supported(&port.io);
+        let supported = hw::wake::supported(&port.io, &port.nvm);
         let enabled = port.ethtool.wake();
         WakeSettings {
             supported: shown(supported),
@@ -56,44 +50,11 @@ impl Wake<Port> for Ops {
             .iter()
             .filter(|(user, _)| enabled.contains(*user))
             .fold(WakeEvents::NONE, |set, (_, device)| set.or(*device));
-        if shown(events) != enabled || !hw::wake::supported(&port.io).contains(events) {
+        if shown(events) != enabled || !hw::wake::supported(&port.io, &port.nvm).contains(events) {
             return Err(EOPNOTSUPP);
         }
         port.ethtool.wake.store(events.wufc(), Relaxed);
         Ok(())
-    }
-}
-
-impl Port {
-    /// Readies a quiesced port for the system's sleep: it watches for what shall wake the system,
-    /// with a link to hear it on, or else its link is down. Returns what it watches for.
-    pub(crate) fn prepare_sleep(&self) -> WakeEvents {
-        let io = &self.io;
-        let wanted = self.ethtool.wake();
-        let mut mac = self.mac.lock();
-        let needed = self.hw.lock().is_needed();
-        let events = if hw::wake::supported(io).contains(wanted) {
-            hw::wake::arm(io, wanted)
-        } else {
-            hw::wake::arm(io, WakeEvents::NONE)
-        };
-        let link = if events.is_empty() {
-            mac.link.stop(io)
-        } else if !needed {
-            // It was down, or on its way there, as nobody needed it.
-            mac.link.negotiate(io)
-        } else {
-            Ok(())
-        };
-        if let Err(error) = link {
-            dev_warn!(
-                &*self.pdev,
-                "the PHY does not follow into sleep: {error:?}\n"
-            );
-        }
-        // Firmware may have the controller.
-        io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
-        events
     }
 }
 

@@ -3,8 +3,11 @@
 //! Waking a sleeping system (datasheet 5.3 and 8.20).
 
 use crate::{
-    hw::nvm,
-    io::Io, //
+    hw::nvm::Nvm,
+    io::{
+        Io,
+        Registers, //
+    }, //
 };
 use igb_core::{
     regs::{
@@ -22,12 +25,12 @@ use igb_core::{
 
 /// The events that can wake the system: those of port 0; those of port 1 if the NVM says that the
 /// board powers it while the system sleeps.
-pub(crate) fn supported(io: &Io) -> WakeEvents {
+pub(crate) fn supported(io: &Registers, nvm: &Nvm) -> WakeEvents {
     match status::lan_id(io.read(regs::STATUS)) {
         0 => WakeEvents::ALL,
         1 => {
             let mut word = [0];
-            let read = nvm::read(io, PORT1_CONTROL_WORD, &mut word);
+            let read = nvm.read(PORT1_CONTROL_WORD, &mut word);
             if read.is_ok() && port1_may_wake(word[0]) {
                 WakeEvents::ALL
             } else {

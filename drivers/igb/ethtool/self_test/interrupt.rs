@@ -5,6 +5,7 @@
 use crate::{
     hw::reset,
     io::Io,
+    masks::Masks,
     port::Port, //
 };
 use igb_core::regs::{
@@ -46,7 +47,7 @@ const CAUSES: [u32; 5] = [icr::TXDW, icr::LSC, icr::RXDMT0, icr::RXDW, icr::VMMB
 
 /// Takes note of interrupts.
 struct Probe {
-    io: Io,
+    masks: Masks,
     /// A cause has to be asserted for the interrupt to be ours. Not with MSI-X.
     shared: bool,
     causes: Atomic<u32>,
@@ -54,7 +55,7 @@ struct Probe {
 
 impl Handler for Probe {
     fn handle(&self, _cx: &irq::Context) -> IrqReturn {
-        let causes = self.io.read(regs::ICR);
+        let causes = self.masks.take_causes();
         if self.shared && causes & icr::INT_ASSERTED == 0 {
             return IrqReturn::None;
         }
@@ -80,11 +81,11 @@ impl Handler for Bell {
 /// # Errors
 ///
 /// `EIO` if an interrupt does not arrive, or arrives although it is masked.
-pub(super) fn test(port: &Port, dev: &Device<Port>) -> Result {
+pub(super) fn test(port: &Port, io: &Io, dev: &Device<Port>) -> Result {
     // A vector has one handler at a time.
     *port.misc_irq.lock() = None;
-    let result = test_causes(port).and_then(|()| test_queues(port));
-    reset::mask_interrupts(&port.io);
+    let result = test_causes(port, io).and_then(|()| test_queues(port, io));
+    reset::mask_interrupts(io);
     // The vector was served until now, so there is memory for this again.
     port.serve_misc(dev).inspect_err(|error| {
         dev_err!(
@@ -95,11 +96,10 @@ pub(super) fn test(port: &Port, dev: &Device<Port>) -> Result {
     result
 }
 
-fn test_causes(port: &Port) -> Result {
-    let io = &port.io;
+fn test_causes(port: &Port, io: &Io) -> Result {
     let probe = Arc::new(
         Probe {
-            io: io.clone(),
+            masks: port.masks.clone(),
             shared: !port.plan.is_msix(),
             causes: Atomic::new(0),
         },
@@ -111,14 +111,14 @@ fn test_causes(port: &Port) -> Result {
         probe.clone(),
     )?;
     for cause in CAUSES {
-        raise(port, &probe, cause);
+        raise(port, io, &probe, cause);
         fsleep(PATIENCE);
         if probe.causes.load(Relaxed) & cause != 0 {
             return Err(EIO);
         }
         let _ = io.read(regs::ICR);
         io.write(regs::IMS, cause);
-        raise(port, &probe, cause);
+        raise(port, io, &probe, cause);
         await_that(|| probe.causes.load(Relaxed) & cause != 0)?;
         io.write(regs::IMC, cause);
     }
@@ -126,18 +126,18 @@ fn test_causes(port: &Port) -> Result {
 }
 
 /// Raises one cause of those that are not masked, and lets the vector through.
-fn raise(port: &Port, probe: &Probe, cause: u32) {
+fn raise(port: &Port, io: &Io, probe: &Probe, cause: u32) {
     probe.causes.store(0, Relaxed);
     if port.plan.is_msix() {
         let vector = port.plan.misc_vector();
-        port.io.write(regs::EIMS, eicr::vector(vector.into()));
+        io.write(regs::EIMS, eicr::vector(vector.into()));
     }
-    port.io.write(regs::ICS, cause);
-    port.io.flush();
+    io.write(regs::ICS, cause);
+    io.flush();
 }
 
 /// Has the vector of each queue pair fire.
-fn test_queues(port: &Port) -> Result {
+fn test_queues(port: &Port, io: &Io) -> Result {
     if !port.plan.is_msix() {
         return Ok(());
     }
@@ -150,13 +150,13 @@ fn test_queues(port: &Port) -> Result {
             bell.clone(),
         )?;
         let bit = eicr::vector(vector.into());
-        port.io.write(regs::eitr(vector.into()), eitr::interval(0));
-        port.io.write(regs::EIMS, bit);
-        port.io.write(regs::EICS, bit);
-        port.io.flush();
+        io.write(regs::eitr(vector.into()), eitr::interval(0));
+        io.write(regs::EIMS, bit);
+        io.write(regs::EICS, bit);
+        io.flush();
         let rung = await_that(|| bell.0.load(Relaxed));
-        port.io.write(regs::EIMC, bit);
-        port.io.flush();
+        io.write(regs::EIMC, bit);
+        io.flush();
         rung?;
     }
     Ok(())

@@ -89,9 +89,8 @@ struct Rings {
 /// # Errors
 ///
 /// `ENOLINK` if the PHY has no link with itself, `EIO` if a frame is lost or changed.
-pub(super) fn test(port: &Port, dev: &Locked<Port>) -> Result {
+pub(super) fn test(io: &Io, dev: &Locked<Port>) -> Result {
     let rings = Rings::new(dev.parent())?;
-    let io = &port.io;
     let result = loop_back(io).and_then(|()| rings.exchange(io, dev.mac_address()));
     // The controller lets go of the rings before they are freed. One that cannot be reset is gone.
     let reset = reset::reset(io);
