@@ -7,9 +7,6 @@ use crate::bitmap::Bits;
 /// Most VFs the driver enables: of the device's eight pools one is the PF's.
 pub const MAX_VFS: usize = 7;
 
-/// Number of functions with a pool of their own: [`MAX_VFS`] and the PF.
-pub const MAX_FUNCTIONS: usize = MAX_VFS + 1;
-
 /// A VF.
 ///
 /// The number is an enum so that the compiler knows its range: subscripts and shifts by it need no
@@ -207,7 +204,7 @@ mod tests {
         assert!(VfIndex::new(6).is_some());
         assert!(VfIndex::new(7).is_none());
         assert_eq!(VfIndex::all().count(), MAX_VFS);
-        assert_eq!(Function::all().count(), MAX_FUNCTIONS);
+        assert_eq!(Function::all().count(), MAX_VFS + 1);
     }
 
     #[test]

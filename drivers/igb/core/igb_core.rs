@@ -15,7 +15,7 @@
 //! - [`tenant`]: what is cleared when a VF changes hands.
 //! - [`desc`], [`ring`]: descriptors, and the rings they form.
 //! - [`frame`]: sizes of frames.
-//! - [`layout`]: who has which queue and interrupt vector.
+//! - [`layout`]: who has which queue.
 //! - [`itr`]: interrupt moderation.
 //! - [`recent`]: what VFs did of late, for debugfs.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.

@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who has which queue and which interrupt vector.
+//! Who has which queue.
 //!
-//! VF n owns pool n, queues n and n + 8 and three bits of the extended interrupt registers, counted
-//! down from bit 24. The PF has pool N behind the VFs', the queues of that pool, and the interrupt
-//! bits from 0 up to where those of the last VF begin.
+//! VF n owns pool n and queues n and n + 8. The PF has pool N behind the VFs', and the queues of that
+//! pool.
 
-use crate::function::{
-    VfIndex,
-    MAX_VFS, //
+use crate::{
+    function::{
+        VfIndex,
+        MAX_VFS, //
+    },
+    regs::POOL_COUNT, //
 };
 
 /// Most queue pairs of the PF: as many as it has while there are no VFs.
 pub const MAX_PAIRS: usize = 8;
 /// Queue pairs in a pool.
-pub const POOL_QUEUE_PAIRS: usize = 2;
-/// Interrupt vectors of a VF.
-pub const VF_VECTORS: u32 = 3;
-/// Bits in the extended interrupt registers.
-const EICR_BITS: u32 = 25;
+const POOL_QUEUE_PAIRS: usize = 2;
 
-/// Split of queues and vectors with a number of VFs.
+/// Split of the queues with a number of VFs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     nr_vfs: u8,
@@ -55,49 +53,12 @@ impl Layout {
         // The two queues of a pool are eight apart.
         self.nr_vfs as usize + ((ring & 1) << 3)
     }
-
-    /// Most vectors the PF can use if the device's table has `table` of them.
-    #[must_use]
-    pub const fn max_vectors(self, table: u32) -> u32 {
-        let bits = EICR_BITS.saturating_sub(VF_VECTORS * self.nr_vfs as u32);
-        if table < bits {
-            table
-        } else {
-            bits
-        }
-    }
-
-    /// Queue pairs for `wanted` of them and `vectors` vectors, one of which is for all other causes.
-    ///
-    /// `None` if not even one queue pair can have a vector of its own.
-    #[must_use]
-    pub fn queue_pairs(self, wanted: usize, vectors: u32) -> Option<usize> {
-        let for_queues = usize::try_from(vectors.checked_sub(1)?).unwrap_or(usize::MAX);
-        let pairs = wanted.clamp(1, self.max_queue_pairs()).min(for_queues);
-        (pairs != 0).then_some(pairs)
-    }
 }
 
 /// The two hardware queues of a VF.
 #[must_use]
 pub const fn vf_queues(vf: VfIndex) -> [usize; 2] {
-    [vf.index(), vf.index() + 8]
-}
-
-/// The bits of a VF in the extended interrupt registers.
-#[must_use]
-pub const fn vf_eicr_bits(vf: VfIndex) -> u32 {
-    0x7 << (EICR_BITS - VF_VECTORS - VF_VECTORS * vf.get() as u32)
-}
-
-/// The vector of all causes that belong to no queue.
-pub const OTHER_VECTOR: u8 = 0;
-
-/// The vector of the PF's ring `ring`, 0..=7.
-#[must_use]
-pub const fn ring_vector(ring: usize) -> u8 {
-    // Three bits fit.
-    (ring & 7) as u8 + 1
+    [vf.index(), vf.index() + POOL_COUNT]
 }
 
 #[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_layout))]
@@ -106,25 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vectors_shrink_with_vfs() {
-        let vectors = |n| Layout::new(n).unwrap().max_vectors(10);
-        assert_eq!(vectors(0), 10);
-        assert_eq!(vectors(5), 10);
-        assert_eq!(vectors(6), 7);
-        assert_eq!(vectors(7), 4);
+    fn seven_vfs_leave_a_pool() {
+        assert_eq!(Layout::new(0).unwrap().max_queue_pairs(), MAX_PAIRS);
+        assert_eq!(Layout::new(7).unwrap().max_queue_pairs(), 2);
         assert!(Layout::new(8).is_none());
-    }
-
-    #[test]
-    fn no_function_has_a_bit_of_another() {
-        for n in 0..=7 {
-            let mut used = (1u32 << Layout::new(n).unwrap().max_vectors(25)) - 1;
-            for vf in VfIndex::all().take(n.into()) {
-                assert_eq!(used & vf_eicr_bits(vf), 0);
-                used |= vf_eicr_bits(vf);
-            }
-            assert_eq!(used >> 25, 0);
-        }
     }
 
     #[test]
@@ -143,16 +89,5 @@ mod tests {
             }
             assert_eq!(used.count_ones(), 2 * (u32::from(n) + 1));
         }
-    }
-
-    #[test]
-    fn queue_pairs_follow_vectors() {
-        let alone = Layout::new(0).unwrap();
-        assert_eq!(alone.queue_pairs(4, 10), Some(4));
-        assert_eq!(alone.queue_pairs(16, 10), Some(8));
-        assert_eq!(alone.queue_pairs(8, 3), Some(2));
-        assert_eq!(alone.queue_pairs(8, 1), None);
-        assert_eq!(alone.queue_pairs(8, 0), None);
-        assert_eq!(Layout::new(7).unwrap().queue_pairs(8, 4), Some(2));
     }
 }

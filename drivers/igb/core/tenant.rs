@@ -13,33 +13,29 @@
 
 use crate::{
     function::VfIndex,
+    layout::vf_queues,
     regs::{
         self,
         rxctl,
         txctl,
         vteicr,
-        xdctl,
-        POOL_COUNT, //
+        xdctl, //
     }, //
 };
 
 /// Register accesses of [`stop`] and [`clear`] together.
 pub const ACCESSES: usize = 50;
 
-fn queues(vf: VfIndex) -> [usize; 2] {
-    [vf.index(), vf.index().wrapping_add(POOL_COUNT)]
-}
-
 /// Disables the queues of `vf`. Returns whether they have come to rest: if not, they are to be looked
 /// at again soon, and nothing may be changed before. `read` and `write` access the register at an
 /// offset.
 pub fn stop(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) -> bool {
-    for queue in queues(vf) {
+    for queue in vf_queues(vf) {
         write(regs::rxdctl(queue), xdctl::RX_DEFAULT);
         write(regs::txdctl(queue), xdctl::TX_DEFAULT);
     }
     // Each is read, also after one that still runs: reading makes sure that the write has arrived.
-    queues(vf)
+    vf_queues(vf)
         .into_iter()
         .flat_map(|queue| [regs::rxdctl(queue), regs::txdctl(queue)])
         .fold(true, |stopped, offset| {
@@ -50,7 +46,7 @@ pub fn stop(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) ->
 /// Has all registers of `vf` whose queues have come to rest hold what they do after power-on, but for
 /// counters of its traffic and its mailbox.
 pub fn clear(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) {
-    for queue in queues(vf) {
+    for queue in vf_queues(vf) {
         for register in ZERO_OF_QUEUE {
             write(register(queue), 0);
         }

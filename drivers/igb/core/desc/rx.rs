@@ -14,7 +14,6 @@ mod status {
     pub(super) const VP: u32 = 1 << 3;
     pub(super) const UDPCS: u32 = 1 << 4;
     pub(super) const L4CS: u32 = 1 << 5;
-    pub(super) const IPCS: u32 = 1 << 6;
     /// Transport checksum error (TCPE).
     pub(super) const L4E: u32 = 1 << 29;
     /// IPv4 header checksum error.
@@ -135,12 +134,6 @@ impl RxStatus {
         } else {
             Checksum::NotChecked
         }
-    }
-
-    /// The IPv4 header checksum was verified.
-    #[inline]
-    pub const fn ip_checked(self) -> bool {
-        self.bits() & status::IPCS != 0
     }
 }
 

@@ -53,12 +53,6 @@ pub const MAX_MAC_LEN: u32 = 127;
 /// Longest IP header a context can describe (IPLEN, 9 bits).
 pub const MAX_IP_LEN: u32 = 511;
 
-/// Data descriptors that a buffer of `len` bytes takes.
-#[inline]
-pub const fn descs_for(len: u32) -> u32 {
-    len.div_ceil(MAX_DATA_PER_DESC)
-}
-
 /// Transport protocol of an offload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum L4 {
@@ -248,15 +242,6 @@ mod tests {
             mss: 1448,
         }),
     };
-
-    #[test]
-    fn descriptor_count_at_the_limit() {
-        assert_eq!(descs_for(1), 1);
-        assert_eq!(descs_for(MAX_DATA_PER_DESC - 1), 1);
-        assert_eq!(descs_for(MAX_DATA_PER_DESC), 1);
-        assert_eq!(descs_for(MAX_DATA_PER_DESC + 1), 2);
-        assert_eq!(descs_for(0), 0);
-    }
 
     #[test]
     fn plain_frame() {
