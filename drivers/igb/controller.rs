@@ -28,7 +28,7 @@ use igb_core::{
         self,
         xdctl, //
     },
-    stats::VfStats,
+    stats::VfTraffic,
     switch::{
         Promiscuity,
         Shadow,
@@ -50,7 +50,7 @@ pub(crate) struct Hw {
     /// What the filter registers are known to hold.
     pub(crate) shadow: Shadow,
     /// Traffic of each VF.
-    pub(crate) vf_stats: [VfStats; MAX_VFS],
+    pub(crate) vf_stats: [VfTraffic; MAX_VFS],
     /// Messages under way between PF and VFs.
     pub(crate) pending: mailbox::Pending,
     /// VFs whose registers hold what a tenant has written who is gone.

@@ -39,7 +39,7 @@ pub(crate) struct PortLink {
     started: bool,
     /// It is known to the user that it cannot be.
     told: bool,
-    state: Option<link::Link>,
+    state: Option<link::LinkStatus>,
     /// Pause as negotiated; meaningful while the link is up.
     pause: Pause,
 }
@@ -99,7 +99,7 @@ impl PortLink {
     }
 
     /// The link as it was last seen.
-    pub(crate) fn state(&self) -> Option<link::Link> {
+    pub(crate) fn state(&self) -> Option<link::LinkStatus> {
         self.state
     }
 
@@ -200,7 +200,7 @@ impl PortLink {
     /// Looks at the link.
     pub(crate) fn refresh(&mut self) -> Change {
         let now = if self.started {
-            link::Link::decode(self.io.read(regs::STATUS))
+            link::LinkStatus::decode(self.io.read(regs::STATUS))
         } else {
             None
         };

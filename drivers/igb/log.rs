@@ -114,9 +114,9 @@ pub(crate) fn print(dev: &kernel::pci::Device, n: u8, event: Event) {
 }
 
 /// An address, to be printed.
-pub(crate) struct Mac(pub(crate) MacAddr);
+pub(crate) struct Addr(pub(crate) MacAddr);
 
-impl fmt::Display for Mac {
+impl fmt::Display for Addr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(&self.0, f)
     }

@@ -304,7 +304,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
         pdev,
         "{}: Intel 82576, {}, {} queue pairs, {}\n",
         netdev.name(),
-        log::Mac(mac.get()),
+        log::Addr(mac.get()),
         pairs.min(port.plan.pairs()),
         if port.plan.is_msix() {
             "MSI-X"
@@ -423,7 +423,7 @@ fn read_mac(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result<UnicastAddr> {
         dev_err!(
             pdev,
             "the NVM holds no valid MAC address ({})\n",
-            log::Mac(mac)
+            log::Addr(mac)
         );
         EIO
     })

@@ -30,7 +30,7 @@ use crate::{
 use core::sync::atomic::AtomicBool;
 use igb_core::{
     itr::Itr,
-    layout::Layout,
+    layout::PoolLayout,
     regs::{
         self,
         ivar,
@@ -82,7 +82,7 @@ impl Net {
 /// Whatever was opened is closed again.
 fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let nr_vfs = port.hw.lock().switch.nr_vfs();
-    let layout = Layout::new(nr_vfs).ok_or(EINVAL)?;
+    let layout = PoolLayout::new(nr_vfs).ok_or(EINVAL)?;
     // CAST: both are at most MAX_PAIRS.
     let count =
         (net.settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;

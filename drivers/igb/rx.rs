@@ -19,7 +19,7 @@ use igb_core::{
             RxInfo,
             RxStatus, //
         },
-        Words, //
+        DescWords, //
     },
     itr::Load,
     regs,
@@ -91,7 +91,7 @@ const _: () = assert!(page_pool::ROOM >= LARGE_BUFFER);
 /// A receive ring. Used by one poll at a time.
 pub(crate) struct RxRing {
     config: Config,
-    desc: Coherent<Words>,
+    desc: Coherent<DescWords>,
     /// Those offered to the controller.
     pages: RxPages,
     pool: PagePool,

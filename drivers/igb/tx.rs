@@ -10,14 +10,14 @@ use igb_core::{
     desc::{
         tx::{
             self,
-            Context,
+            ContextDesc,
+            DataDesc,
             End,
-            Frame,
             Offload,
             Segment,
             L4, //
         },
-        Words, //
+        DescWords, //
     },
     itr::Load,
     regs,
@@ -72,11 +72,11 @@ pub(crate) struct Config {
 
 /// The end of a ring that takes frames from the stack. Used under the queue's lock.
 pub(crate) struct TxRing {
-    desc: Arc<Coherent<Words>>,
+    desc: Arc<Coherent<DescWords>>,
     frames: Producer,
     tail: Doorbell,
     /// The context the controller holds for this queue.
-    context: Context,
+    context: ContextDesc,
     /// Descriptors were written since the doorbell was rung last.
     unrung: bool,
     stats: Arc<PairStats>,
@@ -94,7 +94,7 @@ struct Wire {
 /// The end of a ring that gives frames back. Used by the poll.
 pub(crate) struct TxDone {
     config: Config,
-    desc: Arc<Coherent<Words>>,
+    desc: Arc<Coherent<DescWords>>,
     frames: Consumer,
     stats: Arc<PairStats>,
 }
@@ -112,7 +112,7 @@ pub(crate) fn new(
         desc: desc.clone(),
         frames: producer,
         tail: io.doorbell(regs::tdt(config.queue))?,
-        context: Context::UNKNOWN,
+        context: ContextDesc::UNKNOWN,
         unrung: false,
         stats: stats.clone(),
     };
@@ -175,7 +175,7 @@ impl TxRing {
         };
         let mut lead = 0;
         let frame = if meta == TxMeta::PLAIN {
-            Frame::new(len, None, false)
+            DataDesc::new(len, None, false)
         } else {
             self.prepare(&mut skb, meta, &mut wire, &mut lead)?
         };
@@ -196,7 +196,7 @@ impl TxRing {
             Ok(tail) => Some((tail, wire)),
             Err(_dropped) => {
                 // The context was written but will be overwritten.
-                self.context = Context::UNKNOWN;
+                self.context = ContextDesc::UNKNOWN;
                 None
             }
         }
@@ -210,7 +210,7 @@ impl TxRing {
         meta: TxMeta,
         wire: &mut Wire,
         lead: &mut u32,
-    ) -> Option<Frame> {
+    ) -> Option<DataDesc> {
         let offload = if meta.wants_offload() {
             skb.prepare_offload().ok()?
         } else {
@@ -233,7 +233,7 @@ impl TxRing {
         }
         let offload = offload.map(translate);
         if offload.is_some() || vlan.is_some() {
-            let context = Context::new(offload.as_ref(), vlan);
+            let context = ContextDesc::new(offload.as_ref(), vlan);
             if context != self.context {
                 self.context = context;
                 self.desc
@@ -241,7 +241,7 @@ impl TxRing {
                 *lead = 1;
             }
         }
-        Some(Frame::new(payload, offload.as_ref(), vlan.is_some()))
+        Some(DataDesc::new(payload, offload.as_ref(), vlan.is_some()))
     }
 
     #[inline]

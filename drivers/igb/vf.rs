@@ -23,8 +23,8 @@ use igb_core::{
         VfSet, //
     },
     switch::{
-        self,
-        Loopback, //
+        Loopback,
+        VfLink, //
     },
 };
 use kernel::{
@@ -41,6 +41,7 @@ use net::{
         Mac,
         Qos,
         SwitchMode,
+        VfIndex as VfNumber,
         VfInfo,
         VfStats,
         VlanId,
@@ -58,7 +59,7 @@ impl vf::Ops<Port> for Ops {
 /// Changes the desired state of one VF and applies it.
 fn change(
     port: &Port,
-    vf: vf::VfIndex,
+    vf: VfNumber,
     change: impl FnOnce(&mut Hw, VfIndex) -> Result<(), AdminError>,
 ) -> Result {
     let mut hw = port.hw.lock();
@@ -68,7 +69,7 @@ fn change(
     Ok(())
 }
 
-fn index(hw: &Hw, vf: vf::VfIndex) -> Result<VfIndex> {
+fn index(hw: &Hw, vf: VfNumber) -> Result<VfIndex> {
     hw.switch.vf_index(vf.get().into()).map_err(errno)
 }
 
@@ -78,7 +79,7 @@ impl Admin<Port> for Ops {
         port.hw.lock().switch.nr_vfs().into()
     }
 
-    fn config(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex) -> Result<VfInfo> {
+    fn config(port: &Port, _dev: &Device<Port>, vf: VfNumber) -> Result<VfInfo> {
         let hw = port.hw.lock();
         let config = hw.switch.config(index(&hw, vf)?);
         Ok(VfInfo {
@@ -88,9 +89,9 @@ impl Admin<Port> for Ops {
             vlan_proto: VlanProto::Ctag,
             spoofchk: config.spoofchk,
             link_state: match config.link_state {
-                switch::LinkState::Auto => LinkState::Auto,
-                switch::LinkState::Enable => LinkState::Enable,
-                switch::LinkState::Disable => LinkState::Disable,
+                VfLink::Auto => LinkState::Auto,
+                VfLink::Enable => LinkState::Enable,
+                VfLink::Disable => LinkState::Disable,
             },
             min_tx_rate: 0,
             max_tx_rate: config.max_tx_rate,
@@ -99,7 +100,7 @@ impl Admin<Port> for Ops {
         })
     }
 
-    fn stats(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex) -> Result<VfStats> {
+    fn stats(port: &Port, _dev: &Device<Port>, vf: VfNumber) -> Result<VfStats> {
         let mut hw = port.hw.lock();
         let vf = index(&hw, vf)?;
         if let Some(Live { io, hw }) = hw.live() {
@@ -119,7 +120,7 @@ impl Admin<Port> for Ops {
         })
     }
 
-    fn set_mac(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex, mac: Mac) -> Result {
+    fn set_mac(port: &Port, _dev: &Device<Port>, vf: VfNumber, mac: Mac) -> Result {
         let addr = MacAddr(mac.0);
         change(port, vf, |hw, vf| hw.switch.set_vf_mac(vf, addr))?;
         let n = vf.get();
@@ -127,7 +128,7 @@ impl Admin<Port> for Ops {
             dev_info!(&*port.pdev, "remove administratively set MAC on VF {n}\n");
             return Ok(());
         }
-        dev_info!(&*port.pdev, "setting MAC {} on VF {n}\n", log::Mac(addr));
+        dev_info!(&*port.pdev, "setting MAC {} on VF {n}\n", log::Addr(addr));
         dev_info!(
             &*port.pdev,
             "Reload the VF driver to make this change effective.\n"
@@ -138,7 +139,7 @@ impl Admin<Port> for Ops {
     fn set_vlan(
         port: &Port,
         _dev: &Device<Port>,
-        vf: vf::VfIndex,
+        vf: VfNumber,
         vlan: VlanId,
         qos: Qos,
         proto: VlanProto,
@@ -162,27 +163,22 @@ impl Admin<Port> for Ops {
         Ok(())
     }
 
-    fn set_rate(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex, min: u32, max: u32) -> Result {
+    fn set_rate(port: &Port, _dev: &Device<Port>, vf: VfNumber, min: u32, max: u32) -> Result {
         change(port, vf, |hw, vf| hw.switch.set_vf_rate(vf, min, max))
     }
 
-    fn set_spoofchk(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex, on: bool) -> Result {
+    fn set_spoofchk(port: &Port, _dev: &Device<Port>, vf: VfNumber, on: bool) -> Result {
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_spoofchk(vf, on);
             Ok(())
         })
     }
 
-    fn set_link_state(
-        port: &Port,
-        _dev: &Device<Port>,
-        vf: vf::VfIndex,
-        state: LinkState,
-    ) -> Result {
+    fn set_link_state(port: &Port, _dev: &Device<Port>, vf: VfNumber, state: LinkState) -> Result {
         let state = match state {
-            LinkState::Auto => switch::LinkState::Auto,
-            LinkState::Enable => switch::LinkState::Enable,
-            LinkState::Disable => switch::LinkState::Disable,
+            LinkState::Auto => VfLink::Auto,
+            LinkState::Enable => VfLink::Enable,
+            LinkState::Disable => VfLink::Disable,
         };
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_link_state(vf, state)?;
@@ -202,7 +198,7 @@ impl Admin<Port> for Ops {
         Ok(())
     }
 
-    fn set_trust(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex, on: bool) -> Result {
+    fn set_trust(port: &Port, _dev: &Device<Port>, vf: VfNumber, on: bool) -> Result {
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_trust(vf, on);
             Ok(())
@@ -212,7 +208,7 @@ impl Admin<Port> for Ops {
         Ok(())
     }
 
-    fn set_rss_query(port: &Port, _dev: &Device<Port>, vf: vf::VfIndex, on: bool) -> Result {
+    fn set_rss_query(port: &Port, _dev: &Device<Port>, vf: VfNumber, on: bool) -> Result {
         change(port, vf, |hw, vf| hw.switch.set_vf_query_rss(vf, on))
     }
 }

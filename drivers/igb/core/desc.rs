@@ -4,13 +4,13 @@
 //! each buffer (datasheet 7.1.5 and 7.2.2).
 //!
 //! A descriptor is a pair of 64-bit little-endian words in DMA memory. The types
-//! here are values in CPU order; [`Words`] is what stands in memory.
+//! here are values in CPU order; [`DescWords`] is what stands in memory.
 
 pub mod rx;
 pub mod tx;
 
 /// A descriptor as it stands in memory: two little-endian 64-bit words.
-pub type Words = [u64; 2];
+pub type DescWords = [u64; 2];
 
 /// Size of one descriptor, in bytes.
 pub const DESC_SIZE: usize = 16;

@@ -20,11 +20,11 @@ const POOL_QUEUE_PAIRS: usize = 2;
 
 /// Split of the queues with a number of VFs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
+pub struct PoolLayout {
     nr_vfs: u8,
 }
 
-impl Layout {
+impl PoolLayout {
     /// The split with `nr_vfs` VFs; `None` above seven.
     #[must_use]
     pub const fn new(nr_vfs: u8) -> Option<Self> {
@@ -44,7 +44,7 @@ impl Layout {
         }
     }
 
-    /// The hardware queue of the PF's ring `ring`, below [`Layout::max_queue_pairs`].
+    /// The hardware queue of the PF's ring `ring`, below [`PoolLayout::max_queue_pairs`].
     #[must_use]
     pub const fn pf_queue(self, ring: usize) -> usize {
         if self.nr_vfs == 0 {
@@ -68,15 +68,15 @@ mod tests {
 
     #[test]
     fn seven_vfs_leave_a_pool() {
-        assert_eq!(Layout::new(0).unwrap().max_queue_pairs(), MAX_PAIRS);
-        assert_eq!(Layout::new(7).unwrap().max_queue_pairs(), 2);
-        assert!(Layout::new(8).is_none());
+        assert_eq!(PoolLayout::new(0).unwrap().max_queue_pairs(), MAX_PAIRS);
+        assert_eq!(PoolLayout::new(7).unwrap().max_queue_pairs(), 2);
+        assert!(PoolLayout::new(8).is_none());
     }
 
     #[test]
     fn no_function_has_a_queue_of_another() {
         for n in 1..=7 {
-            let layout = Layout::new(n).unwrap();
+            let layout = PoolLayout::new(n).unwrap();
             let mut used = 0u32;
             for vf in VfIndex::all().take(n.into()) {
                 for queue in vf_queues(vf) {

@@ -36,14 +36,14 @@ impl Speed {
 
 /// A link that is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct LinkStatus {
     /// Speed.
     pub speed: Speed,
     /// Full duplex.
     pub full_duplex: bool,
 }
 
-impl Link {
+impl LinkStatus {
     /// The link a value of `STATUS` shows, `None` if it is down.
     #[must_use]
     pub const fn decode(status: u32) -> Option<Self> {
@@ -70,14 +70,14 @@ pub enum Change {
     /// Nothing.
     None,
     /// It came up, or went down and up between two looks.
-    Up(Link),
+    Up(LinkStatus),
     /// It went down.
     Down,
 }
 
 /// Compares two looks at the link.
 #[must_use]
-pub fn change(before: Option<Link>, now: Option<Link>) -> Change {
+pub fn change(before: Option<LinkStatus>, now: Option<LinkStatus>) -> Change {
     match (before, now) {
         (before, Some(link)) if before != Some(link) => Change::Up(link),
         (Some(_), None) => Change::Down,
@@ -216,23 +216,23 @@ impl Watermarks {
 mod tests {
     use super::*;
 
-    const GIGABIT: Link = Link {
+    const GIGABIT: LinkStatus = LinkStatus {
         speed: Speed::Mbps1000,
         full_duplex: true,
     };
 
     #[test]
     fn status_decodes() {
-        assert_eq!(Link::decode(0x800c_8481), None);
-        assert_eq!(Link::decode(0x800c_8483), Some(GIGABIT));
-        let slow = Link::decode(0x2).unwrap();
+        assert_eq!(LinkStatus::decode(0x800c_8481), None);
+        assert_eq!(LinkStatus::decode(0x800c_8483), Some(GIGABIT));
+        let slow = LinkStatus::decode(0x2).unwrap();
         assert_eq!((slow.speed.mbps(), slow.full_duplex), (10, false));
-        assert_eq!(Link::decode(0x43).unwrap().speed.mbps(), 100);
+        assert_eq!(LinkStatus::decode(0x43).unwrap().speed.mbps(), 100);
     }
 
     #[test]
     fn changes() {
-        let slow = Link {
+        let slow = LinkStatus {
             speed: Speed::Mbps100,
             full_duplex: true,
         };

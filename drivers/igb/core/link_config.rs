@@ -3,7 +3,7 @@
 //! What the administrator wants of the link.
 
 use crate::{
-    link::{Advertise, Link, Pause, Speed},
+    link::{Advertise, LinkStatus, Pause, Speed},
     regs::{bmcr, ctrl, port_ctrl},
 };
 
@@ -85,7 +85,11 @@ impl LinkConfig {
     /// Which directions pause on `link`. `negotiated` is called for the advertisements of both ends
     /// (own first) if they matter; `None` from it means that they are not known.
     #[must_use]
-    pub fn pause(&self, link: Link, negotiated: impl FnOnce() -> Option<(u16, u16)>) -> Pause {
+    pub fn pause(
+        &self,
+        link: LinkStatus,
+        negotiated: impl FnOnce() -> Option<(u16, u16)>,
+    ) -> Pause {
         let wanted = self.advertise.pause;
         if !link.full_duplex {
             return Pause::default();
@@ -174,8 +178,8 @@ impl Forced {
 
     /// What the link is, if there is one.
     #[must_use]
-    pub const fn link(self) -> Link {
-        Link {
+    pub const fn link(self) -> LinkStatus {
+        LinkStatus {
             speed: if self.fast {
                 Speed::Mbps100
             } else {
@@ -250,7 +254,7 @@ mod tests {
         })
     }
 
-    const GIGABIT: Link = Link {
+    const GIGABIT: LinkStatus = LinkStatus {
         speed: Speed::Mbps1000,
         full_duplex: true,
     };
@@ -337,7 +341,7 @@ mod tests {
         let mut config = LinkConfig::DEFAULT;
         assert_eq!(config.pause(GIGABIT, || both), on);
         assert_eq!(config.pause(GIGABIT, || None), Pause::default());
-        let half = Link {
+        let half = LinkStatus {
             full_duplex: false,
             ..GIGABIT
         };

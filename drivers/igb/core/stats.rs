@@ -82,7 +82,7 @@ type OffsetOf = fn(usize) -> u32;
 
 /// Traffic of one VF. Survives resets; starts anew when VFs are enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct VfStats {
+pub struct VfTraffic {
     /// Packets received.
     pub rx_packets: Wrapping,
     /// Octets received, FCS included.
@@ -103,7 +103,7 @@ pub struct VfStats {
     pub tx_loopback_bytes: Wrapping,
 }
 
-impl VfStats {
+impl VfTraffic {
     /// Takes a reading of all counters of `vf`; `read` reads the register at an offset.
     pub fn update(&mut self, vf: VfIndex, mut read: impl FnMut(u32) -> u32) {
         for (counter, offset) in self.counters() {
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn each_counter_reads_its_own_register() {
-        let mut s = VfStats::default();
+        let mut s = VfTraffic::default();
         s.update(VfIndex::new(6).unwrap(), |offset| offset);
         assert_eq!(s.rx_packets.total(), 0x10610);
         assert_eq!(s.tx_bytes.total(), 0x10634);

@@ -69,7 +69,7 @@ pub use self::{
     },
     shadow::Shadow,
     vf::{
-        LinkState,
+        VfLink,
         VfStatus, //
     }, //
 };

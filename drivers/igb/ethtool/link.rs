@@ -122,7 +122,7 @@ fn renegotiate(port: &Port, change: impl FnOnce(&mut PortLink) -> Result) -> Res
     Ok(())
 }
 
-fn duplex(link: link::Link) -> Duplex {
+fn duplex(link: link::LinkStatus) -> Duplex {
     if link.full_duplex {
         Duplex::Full
     } else {

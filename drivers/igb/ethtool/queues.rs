@@ -9,7 +9,7 @@ use crate::{
     settings, //
 };
 use igb_core::{
-    layout::Layout,
+    layout::PoolLayout,
     regs::eitr,
     ring, //
 };
@@ -76,7 +76,7 @@ impl Port {
 /// Queue pairs there can be with the VFs that are enabled now.
 fn max_pairs(port: &Port) -> u32 {
     let nr_vfs = port.hw.lock().switch.nr_vfs();
-    let pairs = Layout::new(nr_vfs).map_or(1, |layout| layout.max_queue_pairs());
+    let pairs = PoolLayout::new(nr_vfs).map_or(1, |layout| layout.max_queue_pairs());
     // CAST: at most eight.
     port.plan.pairs().min(pairs as u32)
 }

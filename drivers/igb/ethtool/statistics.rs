@@ -16,7 +16,7 @@ use crate::{
 use igb_core::{
     counters::VfCounters,
     function::VfIndex,
-    stats::VfStats, //
+    stats::VfTraffic, //
 };
 use kernel::prelude::*;
 use net::{
@@ -49,7 +49,7 @@ impl Port {
     }
 
     /// Traffic and events of a VF; all 0 if it is not enabled.
-    fn vf_counters(&self, vf: VfIndex) -> (VfStats, VfCounters) {
+    fn vf_counters(&self, vf: VfIndex) -> (VfTraffic, VfCounters) {
         let hw = self.hw.lock();
         if !hw.switch.vfs().contains(vf) {
             return Default::default();
@@ -147,7 +147,7 @@ fn put_vfs(port: &Port, out: &mut Statistics<'_>) {
     }
 }
 
-fn traffic_of(stats: &VfStats) -> [(&'static str, u64); 9] {
+fn traffic_of(stats: &VfTraffic) -> [(&'static str, u64); 9] {
     [
         ("rx_packets", stats.rx_packets.total()),
         ("rx_bytes", stats.rx_bytes.total()),

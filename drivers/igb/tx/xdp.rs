@@ -12,8 +12,8 @@ use super::{
 use igb_core::{
     desc::tx::{
         self,
+        DataDesc, //
         End,
-        Frame, //
     },
     ring,
 };
@@ -39,7 +39,7 @@ impl TxRing {
             return Err(frame);
         }
         let bytes = frame.len().max(MIN_FRAME);
-        let words = Frame::new(bytes, None, false);
+        let words = DataDesc::new(bytes, None, false);
         let desc = &self.desc;
         let pushed = self.frames.push_frame(frame, MIN_FRAME, |buffer| {
             desc.write(

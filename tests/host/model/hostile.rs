@@ -19,12 +19,12 @@ use igb_core::{
         Words, //
     },
     switch::{
-        LinkState,
         Promiscuity,
         Quota,
         Quotas,
         Shadow,
         Switch, //
+        VfLink,
     }, //
 };
 
@@ -132,11 +132,7 @@ impl World {
                 self.switch.release(vf);
             }
             6 => {
-                let state = if on {
-                    LinkState::Auto
-                } else {
-                    LinkState::Disable
-                };
+                let state = if on { VfLink::Auto } else { VfLink::Disable };
                 let _ = self.switch.set_vf_link_state(vf, state);
             }
             7 => {

@@ -2,7 +2,7 @@
 
 //! Everything that can happen to a switch, at random, and frames to ask about.
 
-use igb_core::switch::LinkState;
+use igb_core::switch::VfLink;
 use proptest::{
     collection::vec,
     prelude::*, //
@@ -53,7 +53,7 @@ pub enum Op {
     VfVlan(u8, u16, u8, u16),
     Spoofchk(u8, bool),
     Trust(u8, bool),
-    Link(u8, LinkState),
+    Link(u8, VfLink),
     Rate(u8, u32, u32),
     Quotas(bool, u8, u8),
     Quarantine(u8),
@@ -155,7 +155,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
             .prop_map(|(v, vid, qos, proto)| Op::VfVlan(v, vid, qos, proto)),
         1 => (vf(), any::<bool>()).prop_map(|(v, on)| Op::Spoofchk(v, on)),
         2 => (vf(), any::<bool>()).prop_map(|(v, on)| Op::Trust(v, on)),
-        1 => (vf(), proptest::sample::select(&[LinkState::Auto, LinkState::Enable, LinkState::Disable][..]))
+        1 => (vf(), proptest::sample::select(&[VfLink::Auto, VfLink::Enable, VfLink::Disable][..]))
             .prop_map(|(v, s)| Op::Link(v, s)),
         1 => (vf(), prop_oneof![9 => Just(0), 1 => 0u32..3], 0u32..1100).prop_map(|(v, a, b)| Op::Rate(v, a, b)),
         1 => (any::<bool>(), 0u8..6, 0u8..6).prop_map(|(t, a, b)| Op::Quotas(t, a, b)),

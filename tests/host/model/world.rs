@@ -13,7 +13,6 @@ use igb_core::{
         Policy, //
     },
     switch::{
-        LinkState,
         Loopback,
         Promiscuity,
         Quota,
@@ -21,6 +20,7 @@ use igb_core::{
         RxMode,
         Shadow,
         Switch, //
+        VfLink,
     }, //
 };
 
@@ -324,9 +324,9 @@ impl World {
             }
             Op::Link(v, state) => {
                 let done = switch.set_vf_link_state(vf_index(v), state).is_ok();
-                assert_eq!(done, state != LinkState::Enable);
+                assert_eq!(done, state != VfLink::Enable);
                 if done {
-                    intent.vfs[usize::from(v)].enabled = state == LinkState::Auto;
+                    intent.vfs[usize::from(v)].enabled = state == VfLink::Auto;
                 }
             }
             Op::Rate(v, min, max) => {

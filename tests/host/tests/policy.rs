@@ -15,10 +15,10 @@ use igb_core::{
     },
     switch::{
         Event,
-        LinkState,
         Loopback,
         Outcome,
         Promiscuity, //
+        VfLink,
     }, //
 };
 use model::client::{
@@ -225,7 +225,7 @@ fn disabled_link_stops_traffic_and_shows_no_cts() {
     let mut w = ready(2);
     let vf = vf_index(0);
     assert_eq!(w.switch.ping(vf), Some(0x0100 | CTS));
-    w.switch.set_vf_link_state(vf, LinkState::Disable).unwrap();
+    w.switch.set_vf_link_state(vf, VfLink::Disable).unwrap();
     w.sync();
     assert_eq!(w.switch.ping(vf), Some(0x0100));
     assert_eq!(w.regs.read(0x0c8c), 0x6);
@@ -236,12 +236,12 @@ fn disabled_link_stops_traffic_and_shows_no_cts() {
     assert!(outcome.ping);
     assert_eq!(
         w.switch
-            .set_vf_link_state(vf, LinkState::Enable)
+            .set_vf_link_state(vf, VfLink::Enable)
             .unwrap_err()
             .errno(),
         -95
     );
-    w.switch.set_vf_link_state(vf, LinkState::Auto).unwrap();
+    w.switch.set_vf_link_state(vf, VfLink::Auto).unwrap();
     w.sync();
     assert_eq!(w.regs.read(0x0c8c), 0x7);
 }

@@ -15,9 +15,9 @@ use igb_core::{
     },
     switch::{
         Event,
-        LinkState,
         Quota,
         Quotas, //
+        VfLink,
     }, //
 };
 use model::client::{
@@ -277,7 +277,7 @@ fn f07_every_setting_survives_every_reset() {
     w.switch.set_vf_trust(vf, true);
     w.switch.set_vf_rate(vf, 0, 100).unwrap();
     w.switch.set_quotas(all_quotas(5, 6));
-    w.switch.set_vf_link_state(vf, LinkState::Disable).unwrap();
+    w.switch.set_vf_link_state(vf, VfLink::Disable).unwrap();
     w.sync();
     let config = w.switch.config(vf);
     let before = w.regs.clone();

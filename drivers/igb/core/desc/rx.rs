@@ -5,7 +5,7 @@
 //! The driver writes the *read* format (a buffer address); the controller
 //! overwrites it with the *write-back* format when the buffer holds data.
 
-use super::Words;
+use super::DescWords;
 
 /// Extended status, bits 19:0 of write-back dword 2.
 mod status {
@@ -28,7 +28,7 @@ mod status {
 /// The second word is zero, so that a descriptor the controller has not written
 /// back yet reads as [`RxStatus::is_done`] `== false`.
 #[inline]
-pub const fn offer(addr: u64) -> Words {
+pub const fn offer(addr: u64) -> DescWords {
     [addr.to_le(), 0]
 }
 

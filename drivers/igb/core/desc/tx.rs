@@ -7,7 +7,7 @@
 //! last context of a queue, so a context need not be repeated for the next frame
 //! that wants the same one.
 
-use super::Words;
+use super::DescWords;
 
 /// Bits of dword 2 (DTYP and DCMD) common to data and context descriptors.
 mod cmd {
@@ -91,9 +91,9 @@ pub struct Segment {
 
 /// A context descriptor, in a form that can be compared with the last one sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Context(Words);
+pub struct ContextDesc(DescWords);
 
-impl Context {
+impl ContextDesc {
     /// A context no frame ever asks for: what a queue knows after a reset.
     pub const UNKNOWN: Self = Self([0, 0]);
 
@@ -134,7 +134,7 @@ impl Context {
 
     /// The descriptor as it goes to memory.
     #[inline]
-    pub const fn words(self) -> Words {
+    pub const fn words(self) -> DescWords {
         self.0
     }
 }
@@ -173,12 +173,12 @@ pub const fn report(word: u64) -> u64 {
 
 /// Command bits shared by all data descriptors of one frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub struct DataDesc {
     command: u32,
     olinfo: u32,
 }
 
-impl Frame {
+impl DataDesc {
     /// Describes a frame of `len` bytes.
     ///
     /// `len` is what follows the headers when the frame is segmented (PAYLEN
@@ -204,7 +204,7 @@ impl Frame {
 
     /// The data descriptor for `len` bytes at DMA address `addr`.
     #[inline]
-    pub const fn data(self, addr: u64, len: u32, end: End) -> Words {
+    pub const fn data(self, addr: u64, len: u32, end: End) -> DescWords {
         let end = match end {
             End::None => 0,
             End::Silent => cmd::EOP,
@@ -245,20 +245,20 @@ mod tests {
 
     #[test]
     fn plain_frame() {
-        let words = Frame::new(60, None, false).data(0x1000, 60, End::Reported);
+        let words = DataDesc::new(60, None, false).data(0x1000, 60, End::Reported);
         assert_eq!(u64::from_le(words[0]), 0x1000);
         assert_eq!(u64::from_le(words[1]), 0x000f_0000_2b30_003c);
     }
 
     #[test]
     fn only_the_last_descriptor_reports() {
-        let words = Frame::new(3000, None, false).data(0, 1500, End::None);
+        let words = DataDesc::new(3000, None, false).data(0, 1500, End::None);
         assert_eq!(u64::from_le(words[1]) as u32, 0x2230_0000 | 1500);
     }
 
     #[test]
     fn segmentation_sets_every_checksum() {
-        let words = Frame::new(10000, Some(&TSO4), true).data(0, 66, End::None);
+        let words = DataDesc::new(10000, Some(&TSO4), true).data(0, 66, End::None);
         let w = u64::from_le(words[1]);
         assert_eq!(w as u32, 0xe230_0042);
         assert_eq!((w >> 32) as u32, 10000 << 14 | 0x300);
@@ -266,21 +266,21 @@ mod tests {
 
     #[test]
     fn context_fields() {
-        let [w0, w1] = Context::new(Some(&TSO4), Some(0x2064)).words();
+        let [w0, w1] = ContextDesc::new(Some(&TSO4), Some(0x2064)).words();
         assert_eq!(u64::from_le(w0), 0x2064_1c14);
         assert_eq!(u64::from_le(w1), (1448 << 16 | 32 << 8) << 32 | 0x2020_0c00);
     }
 
     #[test]
     fn vlan_alone_has_a_mac_length() {
-        let [w0, _] = Context::new(None, Some(5)).words();
+        let [w0, _] = ContextDesc::new(None, Some(5)).words();
         assert_eq!(u64::from_le(w0), 5 << 16 | 14 << 9);
     }
 
     #[test]
     fn contexts_differ_from_the_unknown_one() {
-        assert_ne!(Context::new(None, Some(0)), Context::UNKNOWN);
-        assert_ne!(Context::new(Some(&TSO4), None), Context::UNKNOWN);
+        assert_ne!(ContextDesc::new(None, Some(0)), ContextDesc::UNKNOWN);
+        assert_ne!(ContextDesc::new(Some(&TSO4), None), ContextDesc::UNKNOWN);
     }
 
     #[test]
@@ -289,7 +289,7 @@ mod tests {
             segment: None,
             ..TSO4
         };
-        let l4 = |l4| u64::from_le(Context::new(Some(&Offload { l4, ..o }), None).words()[1]);
+        let l4 = |l4| u64::from_le(ContextDesc::new(Some(&Offload { l4, ..o }), None).words()[1]);
         assert_eq!(l4(L4::Udp), 0x2020_0400);
         assert_eq!(l4(L4::Tcp), 0x2020_0c00);
         assert_eq!(l4(L4::Sctp), 0x2020_1400);

@@ -7,7 +7,7 @@
 
 use super::{
     plain,
-    vf::LinkState,
+    vf::VfLink,
     Holder,
     Switch, //
 };
@@ -79,7 +79,7 @@ pub struct VfConfig {
     /// Trust.
     pub trusted: bool,
     /// Link state.
-    pub link_state: LinkState,
+    pub link_state: VfLink,
     /// Transmit limit in Mb/s, 0 for none.
     pub max_tx_rate: u32,
     /// Filters the VF may have.
@@ -189,10 +189,10 @@ impl Switch {
     ///
     /// # Errors
     ///
-    /// [`AdminError::NotSupported`] for [`LinkState::Enable`]: a VF reads the port's link in its own
+    /// [`AdminError::NotSupported`] for [`VfLink::Enable`]: a VF reads the port's link in its own
     /// status register, so no one can show it a link that is not there.
-    pub fn set_vf_link_state(&mut self, vf: VfIndex, state: LinkState) -> Result<(), AdminError> {
-        if state == LinkState::Enable {
+    pub fn set_vf_link_state(&mut self, vf: VfIndex, state: VfLink) -> Result<(), AdminError> {
+        if state == VfLink::Enable {
             return Err(AdminError::NotSupported);
         }
         self.vf_mut(vf).admin.link_state = state;

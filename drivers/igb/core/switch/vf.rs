@@ -28,7 +28,7 @@ use crate::{
 
 /// Link as the VF sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LinkState {
+pub enum VfLink {
     /// The link of the port.
     #[default]
     Auto,
@@ -45,7 +45,7 @@ pub(super) struct Admin {
     pub(super) vlan: Option<PortVlan>,
     pub(super) spoofchk: bool,
     pub(super) trusted: bool,
-    pub(super) link_state: LinkState,
+    pub(super) link_state: VfLink,
     /// Mb/s, 0 for no limit.
     pub(super) max_tx_rate: u32,
 }
@@ -112,7 +112,7 @@ impl Vf {
                 vlan: None,
                 spoofchk: true,
                 trusted: false,
-                link_state: LinkState::Auto,
+                link_state: VfLink::Auto,
                 max_tx_rate: 0,
             }),
             tenant: Tenant::new(),
@@ -129,7 +129,7 @@ impl Vf {
 
     /// Whether the VF's traffic flows.
     pub(super) fn is_live(&self) -> bool {
-        self.session.is_open() && self.admin.link_state == LinkState::Auto
+        self.session.is_open() && self.admin.link_state == VfLink::Auto
     }
 
     /// Whether messages to the VF carry CTS: without it the VF takes the link for down.

@@ -20,10 +20,10 @@ use igb_core::{
             RxStatus, //
         },
         tx::{
+            DataDesc, //
             End,
-            Frame, //
         },
-        Words,
+        DescWords,
         DESC_SIZE, //
     },
     link_config::ctrl_negotiated,
@@ -78,9 +78,9 @@ type Buffer = [u64; BUFFER / 8];
 
 /// The rings, and a buffer for each descriptor.
 struct Rings {
-    tx: Coherent<Words>,
+    tx: Coherent<DescWords>,
     tx_buffers: Coherent<Buffer>,
-    rx: Coherent<Words>,
+    rx: Coherent<DescWords>,
     rx_buffers: Coherent<Buffer>,
 }
 
@@ -149,7 +149,7 @@ impl Rings {
             let address = buffer_address(&self.tx_buffers, n);
             self.tx.write(
                 n,
-                Frame::new(len, None, false).data(address, len, End::Reported),
+                DataDesc::new(len, None, false).data(address, len, End::Reported),
             );
         }
         for n in 0..DESCS {
