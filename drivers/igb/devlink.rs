@@ -83,7 +83,7 @@ impl Driver for Port {
         &[c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6"];
 
     fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result {
-        // What is put takes memory, which may be long in coming.
+        // Copied first: what is put allocates memory, which may sleep.
         let status = {
             let hw = self.hw.lock();
             let vf = hw.switch.vfs().iter().find(|vf| vf.index() == reporter);

@@ -82,7 +82,7 @@ pub(crate) fn up(dev: &Locked<Port>) -> Result {
 /// Takes the port out of service. Under RTNL. May be called again without a restart in between.
 pub(crate) fn quiesce(dev: &Locked<Port>) {
     let port = dev.data();
-    // The reset that follows makes up for queues that did not stop.
+    // Queues that did not stop are stopped by the reset that follows.
     let _ = down(dev);
     dev.carrier_off();
     let mut mac = port.mac.lock();
@@ -319,7 +319,7 @@ pub(crate) fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
 ///
 /// # Errors
 ///
-/// `ENODEV`: the controller is gone, and stays out of service. A PHY that is not to be had is no error:
+/// `ENODEV`: the controller is gone, and stays out of service. A PHY that firmware keeps is no error:
 /// the service work item tries to start the link again.
 pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     let io = mac.out_of_service();
@@ -391,7 +391,7 @@ fn misc_causes(nr_vfs: u8) -> u32 {
     causes
 }
 
-/// Says goodbye: the link goes down, and firmware may have the controller.
+/// Gives the controller up: it is reset, the link goes down, and firmware may have it.
 pub(crate) fn release(port: &Port) {
     let mut mac = port.mac.lock();
     port.hw.lock().up = false;

@@ -37,7 +37,7 @@ pub(crate) struct PortLink {
     config: LinkConfig,
     /// Negotiation was started after the last reset.
     started: bool,
-    /// It is known to the user that it cannot be.
+    /// The failure to start has been logged.
     told: bool,
     state: Option<link::LinkStatus>,
     /// Pause as negotiated; meaningful while the link is up.

@@ -244,41 +244,19 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     if let Err(error) = pdev.set_totalvfs(MAX_VFS as u16) {
         dev_info!(pdev, "no SR-IOV: {error:?}\n");
     }
-    let io = Io::map(pdev)?;
-    io.probe_presence().inspect_err(|_| {
-        // As after a reset of its slot that failed: nobody has restored its base addresses.
-        dev_err!(
-            pdev,
-            "the controller does not answer: write 1 to its file remove in sysfs, then to \
-             /sys/bus/pci/rescan\n"
-        );
-    })?;
+    let io = map(pdev)?;
     // CAST: a small constant.
     let pairs = net::device::default_queues().clamp(1, MAX_PAIRS as u32);
     // Vectors for all pairs there can ever be.
     let (vectors, plan) = Plan::allocate(pdev, MAX_PAIRS as u32).inspect_err(|error| {
-        dev_err!(pdev, "no interrupt vector to be had: {error:?}\n");
+        dev_err!(pdev, "cannot allocate an interrupt vector: {error:?}\n");
     })?;
     semaphore::reclaim(&io);
     reset::reset(&io)?;
     check_nvm(pdev, &Nvm::new(&io))?;
     let mac = read_mac(pdev, &io)?;
-    // Not bound to the CPU that took the interrupt: a VF's driver on this very host waits for its
-    // answer in a loop that nothing but an interrupt gets through.
-    let mailbox_queue = WorkQueue::unbound(c"igb_rs_mailbox", work::Flags::HIGHPRI, 1)?;
-    let (mailbox_work, service_work, reset_work, reopen_work) = (
-        Work::new(pdev.as_ref(), c"igb_rs_mailbox", Queue::Own(mailbox_queue))?,
-        Work::new(pdev.as_ref(), c"igb_rs_service", Queue::System)?,
-        Work::new(pdev.as_ref(), c"igb_rs_reset", Queue::System)?,
-        Work::new(pdev.as_ref(), c"igb_rs_reopen", Queue::System)?,
-    );
-    let works = Works {
-        mailbox: mailbox_work.handle(),
-        service: service_work.handle(),
-        reset: reset_work.handle(),
-        reopen: reopen_work.handle(),
-    };
-    let port = new_port(pdev, &io, vectors, plan, works, mac, pairs)?;
+    let items = Items::new(pdev)?;
+    let port = new_port(pdev, &io, vectors, plan, items.handles(), mac, pairs)?;
     sriov::adopt(pdev, &port)?;
     pdev.save_state()?;
     // A magic packet wakes the system where the board allows it.
@@ -294,10 +272,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     )?;
     // What has come in since the restart is waiting.
     port.serve_misc(&netdev)?;
-    netdev.bind_work(mailbox_work, mailbox::serve)?;
-    netdev.bind_work(service_work, service::run)?;
-    netdev.bind_work(reset_work, lifecycle::reset)?;
-    netdev.bind_work(reopen_work, lifecycle::reopen)?;
+    items.bind(&mut netdev)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
     dev_info!(
@@ -321,6 +296,59 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
         _debugfs: debugfs,
         port,
     })
+}
+
+/// Maps the registers of a controller that answers.
+fn map(pdev: &kernel::pci::Device<Bound>) -> Result<Io> {
+    let io = Io::map(pdev)?;
+    io.probe_presence().inspect_err(|_| {
+        // As after a reset of its slot that failed: nobody has restored its base addresses.
+        dev_err!(
+            pdev,
+            "the controller does not answer: write 1 to its file remove in sysfs, then to \
+             /sys/bus/pci/rescan\n"
+        );
+    })?;
+    Ok(io)
+}
+
+/// The work items, until they are bound.
+struct Items {
+    mailbox: Work,
+    service: Work,
+    reset: Work,
+    reopen: Work,
+}
+
+impl Items {
+    fn new(pdev: &kernel::pci::Device<Bound>) -> Result<Self> {
+        // Not bound to the CPU that took the interrupt: a VF's driver on this very host waits for its
+        // answer in a loop that nothing but an interrupt gets through.
+        let mailbox_queue = WorkQueue::unbound(c"igb_rs_mailbox", work::Flags::HIGHPRI, 1)?;
+        Ok(Self {
+            mailbox: Work::new(pdev.as_ref(), c"igb_rs_mailbox", Queue::Own(mailbox_queue))?,
+            service: Work::new(pdev.as_ref(), c"igb_rs_service", Queue::System)?,
+            reset: Work::new(pdev.as_ref(), c"igb_rs_reset", Queue::System)?,
+            reopen: Work::new(pdev.as_ref(), c"igb_rs_reopen", Queue::System)?,
+        })
+    }
+
+    fn handles(&self) -> Works {
+        Works {
+            mailbox: self.mailbox.handle(),
+            service: self.service.handle(),
+            reset: self.reset.handle(),
+            reopen: self.reopen.handle(),
+        }
+    }
+
+    /// From here on they run when they are scheduled.
+    fn bind(self, netdev: &mut Registration<Port>) -> Result {
+        netdev.bind_work(self.mailbox, mailbox::serve)?;
+        netdev.bind_work(self.service, service::run)?;
+        netdev.bind_work(self.reset, lifecycle::reset)?;
+        netdev.bind_work(self.reopen, lifecycle::reopen)
+    }
 }
 
 fn new_port(

@@ -117,8 +117,7 @@ impl Port {
         self.hw.lock().is_live()
     }
 
-    /// The net device is up on a controller that works, and has no queues: the memory for them was
-    /// not to be had.
+    /// The net device is up on a controller that works, and has no queues: allocating them failed.
     pub(crate) fn lacks_queues(&self) -> bool {
         let net = self.net.lock();
         let hw = self.hw.lock();

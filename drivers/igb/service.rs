@@ -82,7 +82,7 @@ fn watch_link(port: &Port, dev: &Device<Port>) {
             return;
         }
         if needed {
-            // It is started, unless the PHY was not to be had then.
+            // It is started already, unless the PHY could not be taken then.
             if let Some(error) = mac.link.retry() {
                 dev_err!(
                     &*port.pdev,

@@ -24,7 +24,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Allocates vectors for up to `pairs` queue pairs: as many as there are to be had.
+    /// Allocates vectors for up to `pairs` queue pairs: as many as there are.
     pub(crate) fn allocate(
         dev: &kernel::pci::Device<kernel::device::Bound>,
         pairs: u32,

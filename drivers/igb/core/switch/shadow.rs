@@ -104,7 +104,7 @@ impl Shadow {
     /// Calls `write` with offset and value of each register that differs from `image`, and from then
     /// on knows them.
     ///
-    /// The order never lets a frame pass that neither the old nor the new image would let pass:
+    /// In this order no frame passes that both images would block:
     ///
     /// 1. Pools that will be closed are closed; so are, for the duration, pools whose inserted VLAN
     ///    changes.
