@@ -211,7 +211,7 @@ impl Hw {
             recent.replay(now);
         }
         self.shadow.follow(&mut self.switch, |offset, value| {
-            io.write(offset, value);
+            io.write_at(offset, value);
             if !replay {
                 recent.write(now, offset, value);
             }

@@ -12,7 +12,7 @@ use igb_core::{
     function::Function,
     recent::Seconds,
     regs::{
-        FilterName,
+        RegisterName,
         RAR_COUNT,
         VLVF_COUNT, //
     }, //
@@ -96,7 +96,7 @@ fn show_filters(port: &Port, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                     f,
                     "{} {} = {value:#010x}",
                     Seconds(write.at),
-                    FilterName(offset)
+                    RegisterName(offset)
                 )?;
             }
             None => writeln!(f, "{} all, after a reset", Seconds(write.at))?,

@@ -17,7 +17,10 @@ use crate::{
 };
 use igb_core::regs::{
     eicr,
-    icr, //
+    icr::{
+        self,
+        Icr, //
+    }, //
 };
 use kernel::{
     irq::IrqReturn,
@@ -48,7 +51,7 @@ pub(crate) struct Misc {
 }
 
 impl Misc {
-    fn dispatch(&self, causes: u32) {
+    fn dispatch(&self, causes: Icr) {
         if causes & icr::LSC != 0 {
             self.service.schedule();
         }

@@ -10,8 +10,18 @@
 //! [`Controller::live`]: crate::controller::Controller::live
 //! [`Mac::live`]: crate::mac::Mac::live
 
-use core::ops::Deref;
-use igb_core::regs;
+use core::{
+    marker::PhantomData,
+    ops::Deref, //
+};
+use igb_core::regs::{
+    self,
+    Readable,
+    Reg,
+    Updatable,
+    Word,
+    Writable, //
+};
 use kernel::{
     device::Bound,
     io::poll::read_poll_timeout,
@@ -27,7 +37,7 @@ use kernel::{
     time::Delta, //
 };
 use net::mmio::{
-    Doorbell,
+    self,
     Mmio, //
 };
 
@@ -59,7 +69,13 @@ impl Deref for Io {
 
 impl Registers {
     /// Reads a register. Any context.
-    pub(crate) fn read(&self, offset: u32) -> u32 {
+    #[inline(always)]
+    pub(crate) fn read<V: Word>(&self, register: Reg<V, impl Readable>) -> V {
+        V::from_bits(self.read_at(register.offset()))
+    }
+
+    /// Reads the register at an offset: for what [`igb_core`] does by a function. Any context.
+    pub(crate) fn read_at(&self, offset: u32) -> u32 {
         let value = self.bar.read32(offset);
         if value == regs::GONE && self.has_left() {
             return 0;
@@ -69,8 +85,8 @@ impl Registers {
 
     /// Reads a counter that reading does not clear: [`regs::GONE`], which counters skip, if the
     /// controller has left. Any context.
-    pub(crate) fn read_counter(&self, offset: u32) -> u32 {
-        let value = self.read(offset);
+    pub(crate) fn read_counter(&self, register: Reg<u32, impl Readable>) -> u32 {
+        let value = self.read(register);
         if self.is_gone() {
             return regs::GONE;
         }
@@ -80,7 +96,7 @@ impl Registers {
     /// Some registers may hold all ones; STATUS never does.
     #[cold]
     fn has_left(&self) -> bool {
-        if self.bar.read32(regs::STATUS) == regs::GONE {
+        if self.bar.read32(regs::STATUS.offset()) == regs::GONE {
             self.gone.store(true, Relaxed);
         }
         self.is_gone()
@@ -102,18 +118,38 @@ impl Io {
     }
 
     /// Writes a register. Any context.
-    pub(crate) fn write(&self, offset: u32, value: u32) {
+    #[inline(always)]
+    pub(crate) fn write<V: Word>(&self, register: Reg<V, impl Writable>, value: V) {
+        self.write_at(register.offset(), value.bits());
+    }
+
+    /// Writes 0 to a register. Any context.
+    #[inline(always)]
+    pub(crate) fn clear<V: Word>(&self, register: Reg<V, impl Writable>) {
+        self.write(register, V::from_bits(0));
+    }
+
+    /// Writes the register at an offset: for what [`igb_core`] does by a function. Any context.
+    pub(crate) fn write_at(&self, offset: u32, value: u32) {
         self.bar.write32(offset, value);
     }
 
     /// Replaces a register's value. The caller serialises users of the same register.
-    pub(crate) fn update(&self, offset: u32, change: impl FnOnce(u32) -> u32) {
-        self.write(offset, change(self.read(offset)));
+    #[inline(always)]
+    pub(crate) fn update<V: Word>(
+        &self,
+        register: Reg<V, impl Updatable>,
+        change: impl FnOnce(V) -> V,
+    ) {
+        self.write(register, change(self.read(register)));
     }
 
     /// A handle for one register that is written often.
-    pub(crate) fn doorbell(&self, offset: u32) -> Result<Doorbell> {
-        self.bar.doorbell(offset)
+    pub(crate) fn doorbell<V: Word>(&self, register: Reg<V, impl Writable>) -> Result<Doorbell<V>> {
+        Ok(Doorbell {
+            doorbell: self.bar.doorbell(register.offset())?,
+            _value: PhantomData,
+        })
     }
 }
 
@@ -137,7 +173,7 @@ impl Registers {
     ///
     /// `ENODEV` if it does not answer.
     pub(crate) fn probe_presence(&self) -> Result {
-        if matches!(self.bar.read32(regs::STATUS), 0 | regs::GONE) {
+        if matches!(self.bar.read32(regs::STATUS.offset()), 0 | regs::GONE) {
             return Err(ENODEV);
         }
         self.gone.store(false, Relaxed);
@@ -149,16 +185,16 @@ impl Registers {
     /// # Errors
     ///
     /// `ETIMEDOUT` after `timeout`, `ENODEV` if the controller left the bus.
-    pub(crate) fn wait(
+    pub(crate) fn wait<V: Word>(
         &self,
-        offset: u32,
+        register: Reg<V, impl Readable>,
         step: Delta,
         timeout: Delta,
-        done: impl Fn(u32) -> bool,
-    ) -> Result<u32> {
+        done: impl Fn(V) -> bool,
+    ) -> Result<V> {
         let value = read_poll_timeout(
-            || Ok(self.read(offset)),
-            |value: &u32| done(*value) || self.is_gone(),
+            || Ok(self.read(register)),
+            |value: &V| done(*value) || self.is_gone(),
             step,
             timeout,
         )?;
@@ -166,5 +202,20 @@ impl Registers {
             return Err(ENODEV);
         }
         Ok(value)
+    }
+}
+
+/// A handle for one register that is written often, of values of the type `V`.
+#[derive(Clone)]
+pub(crate) struct Doorbell<V = u32> {
+    doorbell: mmio::Doorbell,
+    _value: PhantomData<fn(V)>,
+}
+
+impl<V: Word> Doorbell<V> {
+    /// Writes the register. Any context.
+    #[inline(always)]
+    pub(crate) fn ring(&self, value: V) {
+        self.doorbell.ring(value.bits());
     }
 }

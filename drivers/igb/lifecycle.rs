@@ -31,7 +31,10 @@ use igb_core::{
         ctrl,
         ctrl_ext,
         gpie,
-        icr,
+        icr::{
+            self,
+            Icr, //
+        },
         ivar, //
     },
     tenant,
@@ -330,8 +333,8 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     for vf in vfs.iter() {
         tenant::clear(
             vf,
-            |offset| io.read(offset),
-            |offset, v| io.write(offset, v),
+            |offset| io.read_at(offset),
+            |offset, v| io.write_at(offset, v),
         );
     }
     let strip = {
@@ -383,7 +386,7 @@ fn start_interrupts(port: &Port, io: &Io) {
 
 /// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
 /// could send them without pause, so they are looked for now and then.
-fn misc_causes(nr_vfs: u8) -> u32 {
+fn misc_causes(nr_vfs: u8) -> Icr {
     let mut causes = icr::LSC | icr::DRSTA;
     if nr_vfs != 0 {
         causes |= icr::VMMB;

@@ -23,7 +23,10 @@ use igb_core::{
         ctrl,
         fcrtl,
         flow_control,
-        ledctl,
+        ledctl::{
+            self,
+            Ledctl, //
+        },
         pbs, //
     }, //
 };
@@ -33,7 +36,7 @@ use kernel::prelude::*;
 pub(crate) struct PortLink {
     io: Io,
     /// LEDCTL as it was before the port was asked to show itself.
-    ledctl: u32,
+    ledctl: Ledctl,
     config: LinkConfig,
     /// Negotiation was started after the last reset.
     started: bool,
@@ -48,7 +51,7 @@ impl PortLink {
     pub(crate) fn new(io: &Io) -> Self {
         Self {
             io: io.clone(),
-            ledctl: 0,
+            ledctl: Ledctl::ZERO,
             config: LinkConfig::DEFAULT,
             started: false,
             told: false,
@@ -220,9 +223,7 @@ impl PortLink {
     fn apply_pause(&self) {
         self.io.update(regs::CTRL, |value| {
             let value = value & !(ctrl::RFCE | ctrl::TFCE);
-            let rx = if self.pause.rx { ctrl::RFCE } else { 0 };
-            let tx = if self.pause.tx { ctrl::TFCE } else { 0 };
-            value | rx | tx
+            value | ctrl::RFCE.when(self.pause.rx) | ctrl::TFCE.when(self.pause.tx)
         });
     }
 }
@@ -238,17 +239,17 @@ pub(crate) enum Leds {
     Usual,
 }
 
-fn all_leds(value: u32) -> u32 {
-    (0..4).fold(0, |word, led| ledctl::with_led(word, led, value))
+fn all_leds(value: u32) -> Ledctl {
+    (0..4).fold(Ledctl::ZERO, |word, led| ledctl::with_led(word, led, value))
 }
 
 /// Sets up what PAUSE frames look like, and when to send them. Whether they are is up to CTRL.
 fn write_flow_control(io: &Io) {
-    let marks = Watermarks::new(io.read(regs::RXPBS) & pbs::SIZE_MASK, MAX_FRAME);
+    let marks = Watermarks::new(pbs::kib(io.read(regs::RXPBS)), MAX_FRAME);
     io.write(regs::FCAL, flow_control::ADDRESS_LOW);
     io.write(regs::FCAH, flow_control::ADDRESS_HIGH);
     io.write(regs::FCT, flow_control::TYPE);
     io.write(regs::FCTTV, flow_control::PAUSE_TIME);
-    io.write(regs::FCRTL, marks.low | fcrtl::XONE);
+    io.write(regs::FCRTL, fcrtl::threshold(marks.low) | fcrtl::XONE);
     io.write(regs::FCRTH, marks.high);
 }

@@ -75,10 +75,7 @@ impl Mac {
         };
         io.write(
             regs::TCTL,
-            tctl::PSP
-                | tctl::RTLC
-                | tctl::collision_threshold(15)
-                | if needed { tctl::EN } else { 0 },
+            tctl::PSP | tctl::RTLC | tctl::collision_threshold(15) | tctl::EN.when(needed),
         );
         if needed {
             self.link.start()

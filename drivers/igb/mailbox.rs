@@ -178,7 +178,7 @@ fn scrub_left(io: &Io, hw: &mut Hw, requests: VfSet, now: u64) {
     for vf in hw.unscrubbed.without(requests).iter() {
         let _ = lock(io, vf);
         scrub(io, vf, 0);
-        io.write(regs::p2vmailbox(vf.index()), 0);
+        io.write(regs::p2vmailbox(vf.index()), p2vmailbox::RELEASE);
     }
     hw.unscrubbed = VfSet::EMPTY;
 }
@@ -434,15 +434,15 @@ impl Round {
         if mbvficr::requests(io.read(regs::MBVFICR)) & vf.bit() == 0 {
             scrub(io, vf, 0);
         }
-        io.write(register, 0);
+        io.write(register, p2vmailbox::RELEASE);
     }
 
     /// Disables the queues of a VF, and clears what its tenant left if they are at rest.
     fn clean(&self, io: &Io, hw: &mut Hw, vf: VfIndex) {
         let stopped = tenant::stop(
             vf,
-            |offset| io.read(offset),
-            |offset, v| io.write(offset, v),
+            |offset| io.read_at(offset),
+            |offset, v| io.write_at(offset, v),
         );
         hw.switch.on_stopped(vf, stopped);
         if !stopped {
@@ -452,8 +452,8 @@ impl Round {
         hw.read_vf_counters(io, vf);
         tenant::clear(
             vf,
-            |offset| io.read(offset),
-            |offset, v| io.write(offset, v),
+            |offset| io.read_at(offset),
+            |offset, v| io.write_at(offset, v),
         );
         hw.unclean.remove(vf);
     }
@@ -551,7 +551,7 @@ impl Answers {
                 }
                 None => {
                     hw.pending.read(VfSet::from_bits(vf.bit()));
-                    io.write(regs::p2vmailbox(vf.index()), 0);
+                    io.write(regs::p2vmailbox(vf.index()), p2vmailbox::RELEASE);
                 }
             }
         }
@@ -634,7 +634,7 @@ fn try_ping(io: &Io, vf: VfIndex, word: u32) -> bool {
     }
     // With the mailbox ours no new request can come; one that is there must not be overwritten.
     if mbvficr::requests(io.read(regs::MBVFICR)) & vf.bit() != 0 {
-        io.write(register, 0);
+        io.write(register, p2vmailbox::RELEASE);
         return false;
     }
     send(io, vf, &[word]);

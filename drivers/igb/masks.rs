@@ -3,7 +3,11 @@
 //! Interrupt masks: all that handlers and polls may write, in service or not.
 
 use crate::io::Io;
-use igb_core::regs;
+use igb_core::regs::{
+    self,
+    eicr::Eicr,
+    icr::Icr, //
+};
 
 /// The registers that mask interrupts, and say why they came. Any context.
 ///
@@ -18,27 +22,27 @@ impl Masks {
     }
 
     /// Reads what interrupts were raised for ([`regs::icr`]), which clears it.
-    pub(crate) fn take_causes(&self) -> u32 {
+    pub(crate) fn take_causes(&self) -> Icr {
         self.0.read(regs::ICR)
     }
 
     /// Lets vectors through ([`regs::eicr`]).
-    pub(crate) fn unmask_vectors(&self, vectors: u32) {
+    pub(crate) fn unmask_vectors(&self, vectors: Eicr) {
         self.0.write(regs::EIMS, vectors);
     }
 
     /// Masks vectors.
-    pub(crate) fn mask_vectors(&self, vectors: u32) {
+    pub(crate) fn mask_vectors(&self, vectors: Eicr) {
         self.0.write(regs::EIMC, vectors);
     }
 
     /// Lets causes through ([`regs::icr`]).
-    pub(crate) fn unmask_causes(&self, causes: u32) {
+    pub(crate) fn unmask_causes(&self, causes: Icr) {
         self.0.write(regs::IMS, causes);
     }
 
     /// Masks causes.
-    pub(crate) fn mask_causes(&self, causes: u32) {
+    pub(crate) fn mask_causes(&self, causes: Icr) {
         self.0.write(regs::IMC, causes);
     }
 

@@ -15,7 +15,10 @@ use igb_core::{
     itr::Itr,
     regs::{
         self,
-        eicr, //
+        eicr::{
+            self,
+            Eicr, //
+        }, //
     }, //
 };
 use kernel::prelude::*;
@@ -96,10 +99,10 @@ impl Queues {
     }
 
     /// The EICR bits of all vectors.
-    pub(crate) fn vectors(&self) -> u32 {
-        self.pairs
-            .iter()
-            .fold(0, |bits, pair| bits | eicr::vector(pair.vector.into()))
+    pub(crate) fn vectors(&self) -> Eicr {
+        self.pairs.iter().fold(Eicr::ZERO, |bits, pair| {
+            bits | eicr::vector(pair.vector.into())
+        })
     }
 
     /// There are frames the controller has not sent.

@@ -446,7 +446,7 @@ fn check_nvm(pdev: &kernel::pci::Device<Bound>, nvm: &Nvm) -> Result {
 
 /// The address the controller has loaded from the NVM into its first receive address.
 fn read_mac(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result<UnicastAddr> {
-    let mac = MacAddr::from_words(io.read(regs::ral(0)), io.read(regs::rah(0)));
+    let mac = MacAddr::from_words(io.read(regs::ral(0)), io.read(regs::rah(0)).bits());
     UnicastAddr::new(mac).ok_or_else(|| {
         dev_err!(
             pdev,

@@ -4,6 +4,7 @@
 //! request and its answer cost one interrupt.
 
 use crate::{
+    io::Doorbell,
     masks::Masks,
     rx::RxRing,
     tx::TxDone, //
@@ -24,11 +25,14 @@ use igb_core::{
     regs::{
         self,
         eicr,
-        icr, //
+        eitr::Eitr,
+        icr::{
+            self,
+            Icr, //
+        }, //
     },
 };
 use net::{
-    mmio::Doorbell,
     napi::{
         self,
         Context,
@@ -37,14 +41,14 @@ use net::{
 };
 
 /// The causes of the only queue pair, outside of MSI-X mode.
-pub(crate) const PAIR_CAUSES: u32 = icr::TXDW | icr::RXDW | icr::RXO | icr::RXDMT0;
+pub(crate) const PAIR_CAUSES: Icr = icr::PAIR;
 
 /// What one NAPI instance polls.
 pub(crate) struct Pair {
     pub(crate) rx: RxRing,
     pub(crate) tx: TxDone,
     pub(crate) itr: Itr,
-    pub(crate) eitr: Doorbell,
+    pub(crate) eitr: Doorbell<Eitr>,
 }
 
 impl Pair {

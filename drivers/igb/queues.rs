@@ -35,7 +35,8 @@ use igb_core::{
         self,
         ivar,
         srrctl,
-        xdctl, //
+        xdctl,
+        Reg, //
     },
 };
 use kernel::{
@@ -258,7 +259,7 @@ fn program(port: &Port, io: &Io, napi: &mut Napi<Pair>, queue: usize, vector: u8
     });
 }
 
-fn write_ring_base(io: &Io, low: u32, high: u32, address: u64) {
+fn write_ring_base(io: &Io, low: Reg<u32>, high: Reg<u32>, address: u64) {
     // CAST: the two halves of the address.
     io.write(low, address as u32);
     io.write(high, (address >> 32) as u32);
@@ -330,12 +331,12 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
 
 /// Disables one pair of the controller's queues and waits until it has let go of them.
 fn stop_hw_queue(io: &Io, queue: usize) -> bool {
-    io.write(regs::rxdctl(queue), 0);
-    io.write(regs::txdctl(queue), 0);
+    io.clear(regs::rxdctl(queue));
+    io.clear(regs::txdctl(queue));
     [regs::rxdctl(queue), regs::txdctl(queue)]
         .into_iter()
-        .all(|offset| {
-            io.wait(offset, Delta::from_micros(100), STOP_TIMEOUT, |value| {
+        .all(|register| {
+            io.wait(register, Delta::from_micros(100), STOP_TIMEOUT, |value| {
                 value & xdctl::ENABLE == 0
             })
             .is_ok()

@@ -7,7 +7,10 @@
 
 use self::xdp::Xdp;
 use crate::{
-    io::Io,
+    io::{
+        Doorbell,
+        Io, //
+    },
     stats::PairStats, //
 };
 use igb_core::{
@@ -38,7 +41,6 @@ use net::{
         self,
         Coherent, //
     },
-    mmio::Doorbell,
     napi,
     page_pool::{
         self,

@@ -75,7 +75,7 @@ impl EthtoolState {
     pub(crate) fn new() -> Self {
         Self {
             msglevel: Atomic::new(msg::LINK),
-            wake: Atomic::new(WakeEvents::MAGIC.wufc()),
+            wake: Atomic::new(WakeEvents::MAGIC.wufc().bits()),
         }
     }
 

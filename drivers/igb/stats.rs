@@ -86,13 +86,13 @@ macro_rules! hw_counters {
                 .into_iter()
             }
 
-            fn add(&mut self, read: impl Fn(u32) -> u32) {
-                $(self.$field.add(read(regs::$register));)*
+            fn add(&mut self, io: &Registers) {
+                $(self.$field.add(io.read(regs::$register));)*
                 // The low word first: reading the high one clears both.
                 self.rx_good_octets
-                    .add_octets(read(regs::GORCL), read(regs::GORCH));
+                    .add_octets(io.read(regs::GORCL), io.read(regs::GORCH));
                 self.tx_good_octets
-                    .add_octets(read(regs::GOTCL), read(regs::GOTCH));
+                    .add_octets(io.read(regs::GOTCL), io.read(regs::GOTCH));
             }
         }
     };
@@ -213,7 +213,7 @@ impl HwStats {
     /// Adds the controller's counters to the totals; reading clears them. Process context.
     pub(crate) fn fold(&self, io: &Registers) {
         let mut sum = *self.totals.lock();
-        sum.add(|offset| io.read(offset));
+        sum.add(io);
         if io.is_gone() {
             return;
         }

@@ -3,7 +3,10 @@
 //! The transmit half of a queue pair: [`TxRing`] fills it, [`TxDone`] empties it.
 
 use crate::{
-    io::Io,
+    io::{
+        Doorbell,
+        Io, //
+    },
     stats::PairStats, //
 };
 use igb_core::{
@@ -36,7 +39,6 @@ use net::{
         self,
         Coherent, //
     },
-    mmio::Doorbell,
     napi,
     queue::TxQueue,
     skb::{

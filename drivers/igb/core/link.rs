@@ -5,9 +5,18 @@
 use crate::{
     frame::MAX_FRAME,
     regs::{
-        anar,
-        gbcr,
-        status, //
+        anar::{
+            self,
+            Anar, //
+        },
+        gbcr::{
+            self,
+            Gbcr, //
+        },
+        status::{
+            self,
+            Status, //
+        }, //
     }, //
 };
 
@@ -46,7 +55,7 @@ pub struct LinkStatus {
 impl LinkStatus {
     /// The link a value of `STATUS` shows, `None` if it is down.
     #[must_use]
-    pub const fn decode(status: u32) -> Option<Self> {
+    pub fn decode(status: Status) -> Option<Self> {
         if status & status::LU == 0 {
             return None;
         }
@@ -100,9 +109,9 @@ impl Pause {
     /// There is no way to advertise Rx alone: with Rx, both are offered, and
     /// [`Pause::resolve`] has to be masked by what was wanted.
     #[must_use]
-    pub const fn advertise(self) -> u16 {
+    pub fn advertise(self) -> Anar {
         match (self.rx, self.tx) {
-            (false, false) => 0,
+            (false, false) => Anar::ZERO,
             (false, true) => anar::ASYM_PAUSE,
             (true, false) => anar::PAUSE | anar::ASYM_PAUSE,
             (true, true) => anar::PAUSE,
@@ -111,7 +120,7 @@ impl Pause {
 
     /// What both ends agreed on (IEEE 802.3 table 28B-3), from their advertisements.
     #[must_use]
-    pub const fn resolve(local: u16, partner: u16) -> Self {
+    pub fn resolve(local: Anar, partner: Anar) -> Self {
         let both = local & partner;
         if both & anar::PAUSE != 0 {
             return Self { rx: true, tx: true };
@@ -159,27 +168,19 @@ impl Advertise {
 
     /// Value of the PHY's auto-negotiation advertisement register.
     #[must_use]
-    pub const fn anar(&self) -> u16 {
+    pub fn anar(&self) -> Anar {
         anar::SELECTOR
-            | when(self.t10_half, anar::T10_HALF)
-            | when(self.t10_full, anar::T10_FULL)
-            | when(self.tx100_half, anar::TX_HALF)
-            | when(self.tx100_full, anar::TX_FULL)
+            | anar::T10_HALF.when(self.t10_half)
+            | anar::T10_FULL.when(self.t10_full)
+            | anar::TX_HALF.when(self.tx100_half)
+            | anar::TX_FULL.when(self.tx100_full)
             | self.pause.advertise()
     }
 
     /// `old` value of the PHY's 1000BASE-T control register with the advertisement replaced.
     #[must_use]
-    pub const fn gbcr(&self, old: u16) -> u16 {
-        (old & !(gbcr::HALF | gbcr::FULL)) | when(self.t1000_full, gbcr::FULL)
-    }
-}
-
-const fn when(condition: bool, bits: u16) -> u16 {
-    if condition {
-        bits
-    } else {
-        0
+    pub fn gbcr(&self, old: Gbcr) -> Gbcr {
+        (old & !(gbcr::HALF | gbcr::FULL)) | gbcr::FULL.when(self.t1000_full)
     }
 }
 
@@ -215,6 +216,7 @@ impl Watermarks {
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
     use super::*;
+    use crate::regs::Word;
 
     const GIGABIT: LinkStatus = LinkStatus {
         speed: Speed::Mbps1000,
@@ -223,11 +225,12 @@ mod tests {
 
     #[test]
     fn status_decodes() {
-        assert_eq!(LinkStatus::decode(0x800c_8481), None);
-        assert_eq!(LinkStatus::decode(0x800c_8483), Some(GIGABIT));
-        let slow = LinkStatus::decode(0x2).unwrap();
+        let decode = |status| LinkStatus::decode(Status::from_bits(status));
+        assert_eq!(decode(0x800c_8481), None);
+        assert_eq!(decode(0x800c_8483), Some(GIGABIT));
+        let slow = decode(0x2).unwrap();
         assert_eq!((slow.speed.mbps(), slow.full_duplex), (10, false));
-        assert_eq!(LinkStatus::decode(0x43).unwrap().speed.mbps(), 100);
+        assert_eq!(decode(0x43).unwrap().speed.mbps(), 100);
     }
 
     #[test]
@@ -245,8 +248,8 @@ mod tests {
 
     #[test]
     fn pause_resolution() {
-        const SYM: u16 = anar::PAUSE;
-        const ASYM: u16 = anar::ASYM_PAUSE;
+        const SYM: Anar = anar::PAUSE;
+        const ASYM: Anar = anar::ASYM_PAUSE;
         let resolve = |a, b| {
             let p = Pause::resolve(a, b);
             (p.rx, p.tx)
@@ -257,18 +260,18 @@ mod tests {
         assert_eq!(resolve(ASYM, SYM | ASYM), (false, true));
         assert_eq!(resolve(ASYM, ASYM), (false, false));
         assert_eq!(resolve(SYM, ASYM), (false, false));
-        assert_eq!(resolve(0, SYM | ASYM), (false, false));
+        assert_eq!(resolve(Anar::ZERO, SYM | ASYM), (false, false));
     }
 
     #[test]
     fn advertisement() {
         assert_eq!(Advertise::ALL.anar(), 0x05e1);
-        assert_eq!(Advertise::ALL.gbcr(0x0100), 0x0200);
+        assert_eq!(Advertise::ALL.gbcr(gbcr::HALF), 0x0200);
         let slow = Advertise {
             t1000_full: false,
             ..Advertise::ALL
         };
-        assert_eq!(slow.gbcr(0x0f00), 0x0c00);
+        assert_eq!(slow.gbcr(Gbcr::from_bits(0x0f00)), 0x0c00);
     }
 
     #[test]

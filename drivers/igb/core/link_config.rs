@@ -4,7 +4,21 @@
 
 use crate::{
     link::{Advertise, LinkStatus, Pause, Speed},
-    regs::{bmcr, ctrl, port_ctrl},
+    regs::{
+        anar::Anar,
+        bmcr::{
+            self,
+            Bmcr, //
+        },
+        ctrl::{
+            self,
+            Ctrl, //
+        },
+        port_ctrl::{
+            self,
+            PortCtrl, //
+        }, //
+    },
 };
 
 /// Desired link.
@@ -88,7 +102,7 @@ impl LinkConfig {
     pub fn pause(
         &self,
         link: LinkStatus,
-        negotiated: impl FnOnce() -> Option<(u16, u16)>,
+        negotiated: impl FnOnce() -> Option<(Anar, Anar)>,
     ) -> Pause {
         let wanted = self.advertise.pause;
         if !link.full_duplex {
@@ -191,28 +205,22 @@ impl Forced {
 
     /// Value of the PHY's control register.
     #[must_use]
-    pub const fn bmcr(self) -> u16 {
-        let speed = if self.fast { bmcr::SPEED_100 } else { 0 };
-        let duplex = if self.full_duplex {
-            bmcr::FULL_DUPLEX
-        } else {
-            0
-        };
-        speed | duplex
+    pub fn bmcr(self) -> Bmcr {
+        bmcr::SPEED_100.when(self.fast) | bmcr::FULL_DUPLEX.when(self.full_duplex)
     }
 
     /// `old` value of `CTRL` with the MAC set to the same.
     #[must_use]
-    pub const fn ctrl(self, old: u32) -> u32 {
-        let speed = if self.fast { ctrl::SPD_100 } else { 0 };
-        let duplex = if self.full_duplex { ctrl::FD } else { 0 };
+    pub fn ctrl(self, old: Ctrl) -> Ctrl {
+        let speed = ctrl::SPD_100.when(self.fast);
+        let duplex = ctrl::FD.when(self.full_duplex);
         (ctrl_negotiated(old) & !ctrl::FD) | ctrl::FRCSPD | ctrl::FRCDPX | speed | duplex
     }
 }
 
 /// `old` value of `CTRL` with the MAC set to follow the PHY's speed and duplex.
 #[must_use]
-pub const fn ctrl_negotiated(old: u32) -> u32 {
+pub fn ctrl_negotiated(old: Ctrl) -> Ctrl {
     old & !(ctrl::FRCSPD | ctrl::FRCDPX | ctrl::SPD_100 | ctrl::SPD_1000)
 }
 
@@ -231,7 +239,7 @@ impl Crossover {
     /// `old` value of the PHY's port control register with this crossover. The PHY finds it out
     /// only while it negotiates: a `forced` link is straight then.
     #[must_use]
-    pub const fn port_ctrl(self, old: u16, forced: bool) -> u16 {
+    pub fn port_ctrl(self, old: PortCtrl, forced: bool) -> PortCtrl {
         let old = old & !(port_ctrl::AUTO_MDIX | port_ctrl::FORCE_MDIX);
         match self {
             Self::Auto if !forced => old | port_ctrl::AUTO_MDIX,
@@ -245,7 +253,10 @@ impl Crossover {
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
     use super::*;
-    use crate::regs::anar;
+    use crate::regs::{
+        anar,
+        Word, //
+    };
 
     fn force(mbps: u32, full_duplex: bool) -> Result<LinkConfig, LinkRefusal> {
         LinkConfig::DEFAULT.request(&Request {
@@ -320,18 +331,22 @@ mod tests {
             LinkConfig::DEFAULT.request(&request),
             Err(LinkRefusal::Crossover)
         );
-        assert_eq!(Crossover::Auto.port_ctrl(0xffff, true), 0xcfff);
-        assert_eq!(Crossover::Auto.port_ctrl(0, false), 0x1000);
-        assert_eq!(Crossover::Crossed.port_ctrl(0x1000, false), 0x2000);
+        let port_ctrl = |crossover: Crossover, old, forced| {
+            crossover.port_ctrl(PortCtrl::from_bits(old), forced).bits()
+        };
+        assert_eq!(port_ctrl(Crossover::Auto, 0xffff, true), 0xcfff);
+        assert_eq!(port_ctrl(Crossover::Auto, 0, false), 0x1000);
+        assert_eq!(port_ctrl(Crossover::Crossed, 0x1000, false), 0x2000);
     }
 
     #[test]
     fn forcing_speed_in_both_mac_and_phy() {
         let slow = Forced::new(10, false).unwrap();
-        assert_eq!((slow.bmcr(), slow.ctrl(0xffff_ffff) & 0x1b01), (0, 0x1800));
+        let ctrl = |forced: Forced, old| forced.ctrl(Ctrl::from_bits(old)).bits() & 0x1b01;
+        assert_eq!((slow.bmcr().bits(), ctrl(slow, 0xffff_ffff)), (0, 0x1800));
         let fast = Forced::new(100, true).unwrap();
-        assert_eq!((fast.bmcr(), fast.ctrl(0x200) & 0x1b01), (0x2100, 0x1901));
-        assert_eq!(ctrl_negotiated(0x1b01), 1);
+        assert_eq!((fast.bmcr().bits(), ctrl(fast, 0x200)), (0x2100, 0x1901));
+        assert_eq!(ctrl_negotiated(Ctrl::from_bits(0x1b01)), 1);
     }
 
     #[test]

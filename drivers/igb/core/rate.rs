@@ -6,20 +6,23 @@
 //! integer and 14 fraction bits. A limit is kept in Mb/s and turned into a factor anew whenever the
 //! link speed changes.
 
-use crate::regs::rttbcnrc;
+use crate::regs::rttbcnrc::{
+    self,
+    Rttbcnrc, //
+};
 
 /// `RTTBCNRC` of a queue without a limit.
-pub const UNLIMITED: u32 = 0;
+pub const UNLIMITED: Rttbcnrc = Rttbcnrc::ZERO;
 
 /// `RTTBCNRC` of a queue that is all but stopped: the largest factor, about 61 kb/s at 1 Gb/s.
-pub const TRICKLE: u32 = rttbcnrc::factor(rttbcnrc::FACTOR_MAX);
+pub const TRICKLE: Rttbcnrc = rttbcnrc::factor(rttbcnrc::FACTOR_MAX);
 
 /// `RTTBCNRC` that limits a queue to `rate` on a link of `link`, both in Mb/s.
 ///
 /// A `rate` of 0 means no limit, and so does a link that is down (`link` 0) or not faster than the
 /// limit.
 #[must_use]
-pub fn rttbcnrc(rate: u32, link: u32) -> u32 {
+pub fn rttbcnrc(rate: u32, link: u32) -> Rttbcnrc {
     if rate == 0 || link <= rate {
         return UNLIMITED;
     }

@@ -11,18 +11,15 @@ use crate::regs;
 /// Patterns that find bits which are stuck, or tied to their neighbours.
 const PATTERNS: [u32; 4] = [0x5a5a_5a5a, 0xa5a5_a5a5, 0, u32::MAX];
 
-/// Queues of the device.
-const QUEUES: usize = 16;
-
 /// Single registers, with the bits that can be written and read back.
 const SINGLE: [(u32, u32); 7] = [
-    (regs::FCAL, u32::MAX),
-    (regs::FCAH, 0xffff),
-    (regs::FCT, 0xffff),
-    (regs::FCTTV, 0xffff),
-    (regs::FCRTH, 0xfff0),
-    (regs::VET, u32::MAX),
-    (regs::TIPG, 0x3fff_ffff),
+    (regs::FCAL.offset(), u32::MAX),
+    (regs::FCAH.offset(), 0xffff),
+    (regs::FCT.offset(), 0xffff),
+    (regs::FCTTV.offset(), 0xffff),
+    (regs::FCRTH.offset(), 0xfff0),
+    (regs::VET.offset(), u32::MAX),
+    (regs::TIPG.offset(), 0x3fff_ffff),
 ];
 
 /// Address, valid bit and pool bits of a receive address' upper half.
@@ -66,20 +63,28 @@ pub fn run(read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) -> Result<(), St
 }
 
 fn registers() -> impl Iterator<Item = (u32, u32)> {
-    let queues = (0..QUEUES).flat_map(|n| {
+    let queues = (0..regs::QUEUE_COUNT).flat_map(|n| {
         [
-            (regs::rdbal(n), BASE_BITS),
-            (regs::rdbah(n), u32::MAX),
-            (regs::rdlen(n), LENGTH_BITS),
-            (regs::tdbal(n), BASE_BITS),
-            (regs::tdbah(n), u32::MAX),
-            (regs::tdlen(n), LENGTH_BITS),
+            (regs::rdbal(n).offset(), BASE_BITS),
+            (regs::rdbah(n).offset(), u32::MAX),
+            (regs::rdlen(n).offset(), LENGTH_BITS),
+            (regs::tdbal(n).offset(), BASE_BITS),
+            (regs::tdbah(n).offset(), u32::MAX),
+            (regs::tdlen(n).offset(), LENGTH_BITS),
         ]
     });
-    let addresses =
-        (0..regs::RAR_COUNT).flat_map(|n| [(regs::ral(n), u32::MAX), (regs::rah(n), RAH_BITS)]);
-    let tables =
-        (0..regs::TABLE_WORDS).flat_map(|n| [(regs::mta(n), u32::MAX), (regs::vfta(n), u32::MAX)]);
+    let addresses = (0..regs::RAR_COUNT).flat_map(|n| {
+        [
+            (regs::ral(n).offset(), u32::MAX),
+            (regs::rah(n).offset(), RAH_BITS),
+        ]
+    });
+    let tables = (0..regs::TABLE_WORDS).flat_map(|n| {
+        [
+            (regs::mta(n).offset(), u32::MAX),
+            (regs::vfta(n).offset(), u32::MAX),
+        ]
+    });
     SINGLE
         .into_iter()
         .chain(queues)
@@ -106,24 +111,31 @@ mod tests {
         assert_eq!(run(|_| value.get(), write), Ok(()));
         let stuck = |at| {
             assert_eq!(at, offset.get());
-            if at == regs::tdbal(15) {
+            if at == regs::tdbal(15).offset() {
                 value.get() & !0x80
             } else {
                 value.get()
             }
         };
         let error = run(stuck, write).unwrap_err();
-        assert_eq!(error.offset, regs::tdbal(15));
+        assert_eq!(error.offset, regs::tdbal(15).offset());
         assert_eq!(error.wrote ^ error.read, 0x80);
     }
 
     #[test]
     fn starts_nothing() {
         for (offset, _) in registers() {
-            assert!(offset != regs::RCTL && offset != regs::TCTL && offset != regs::CTRL);
-            for queue in 0..QUEUES {
-                assert!(offset != regs::rdt(queue) && offset != regs::tdt(queue));
-                assert!(offset != regs::rxdctl(queue) && offset != regs::txdctl(queue));
+            assert!(
+                offset != regs::RCTL.offset()
+                    && offset != regs::TCTL.offset()
+                    && offset != regs::CTRL.offset()
+            );
+            for queue in 0..regs::QUEUE_COUNT {
+                assert!(offset != regs::rdt(queue).offset() && offset != regs::tdt(queue).offset());
+                assert!(
+                    offset != regs::rxdctl(queue).offset()
+                        && offset != regs::txdctl(queue).offset()
+                );
             }
         }
     }

@@ -3,7 +3,10 @@
 //! Receive side scaling: redirection table, key and hash types.
 
 use crate::regs::{
-    mrqc,
+    mrqc::{
+        self,
+        Mrqc, //
+    },
     RETA_WORDS,
     RSSRK_WORDS, //
 };
@@ -124,7 +127,7 @@ impl Rss {
 
     /// Value of `MRQC`. Its lowest bit is what turns pools on.
     #[must_use]
-    pub const fn mrqc(&self, uses_pools: bool) -> u32 {
+    pub fn mrqc(&self, uses_pools: bool) -> Mrqc {
         let mode = match (uses_pools, self.queues) {
             (false, _) => mrqc::ENABLE_RSS_MQ,
             (true, 1) => mrqc::ENABLE_VMDQ,
@@ -135,16 +138,8 @@ impl Rss {
             | mrqc::RSS_FIELD_IPV6
             | mrqc::RSS_FIELD_IPV6_TCP
             | mrqc::RSS_FIELD_IPV6_TCP_EX
-            | if self.udp_v4 {
-                mrqc::RSS_FIELD_IPV4_UDP
-            } else {
-                0
-            }
-            | if self.udp_v6 {
-                mrqc::RSS_FIELD_IPV6_UDP
-            } else {
-                0
-            }
+            | mrqc::RSS_FIELD_IPV4_UDP.when(self.udp_v4)
+            | mrqc::RSS_FIELD_IPV6_UDP.when(self.udp_v6)
     }
 }
 
@@ -213,10 +208,10 @@ mod tests {
 
     #[test]
     fn modes() {
-        assert_eq!(rss(1).mrqc(false) & 7, 2);
-        assert_eq!(rss(8).mrqc(false) & 7, 2);
-        assert_eq!(rss(1).mrqc(true) & 7, 3);
-        assert_eq!(rss(2).mrqc(true) & 7, 5);
+        assert_eq!(rss(1).mrqc(false).bits() & 7, 2);
+        assert_eq!(rss(8).mrqc(false).bits() & 7, 2);
+        assert_eq!(rss(1).mrqc(true).bits() & 7, 3);
+        assert_eq!(rss(2).mrqc(true).bits() & 7, 5);
         let mut r = rss(1);
         r.udp_v4 = true;
         r.udp_v6 = true;

@@ -14,6 +14,8 @@ use crate::{
         pvfgptc,
         pvfgptlbc,
         pvfmprc,
+        Reg,
+        Ro,
         GONE, //
     }, //
 };
@@ -77,8 +79,8 @@ impl ReadClear {
     }
 }
 
-/// Offset of a counter of a pool.
-type OffsetOf = fn(usize) -> u32;
+/// A counter of a pool: reading does not clear it.
+type PoolCounter = fn(usize) -> Reg<u32, Ro>;
 
 /// Traffic of one VF. Survives resets; starts anew when VFs are enabled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,10 +106,10 @@ pub struct VfTraffic {
 }
 
 impl VfTraffic {
-    /// Takes a reading of all counters of `vf`; `read` reads the register at an offset.
-    pub fn update(&mut self, vf: VfIndex, mut read: impl FnMut(u32) -> u32) {
-        for (counter, offset) in self.counters() {
-            counter.update(read(offset(vf.index())));
+    /// Takes a reading of all counters of `vf`, by `read`.
+    pub fn update(&mut self, vf: VfIndex, mut read: impl FnMut(Reg<u32, Ro>) -> u32) {
+        for (counter, register) in self.counters() {
+            counter.update(read(register(vf.index())));
         }
     }
 
@@ -118,7 +120,7 @@ impl VfTraffic {
         }
     }
 
-    fn counters(&mut self) -> [(&mut Wrapping, OffsetOf); 9] {
+    fn counters(&mut self) -> [(&mut Wrapping, PoolCounter); 9] {
         [
             (&mut self.rx_packets, pvfgprc),
             (&mut self.rx_bytes, pvfgorc),
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn each_counter_reads_its_own_register() {
         let mut s = VfTraffic::default();
-        s.update(VfIndex::new(6).unwrap(), |offset| offset);
+        s.update(VfIndex::new(6).unwrap(), |register| register.offset());
         assert_eq!(s.rx_packets.total(), 0x10610);
         assert_eq!(s.tx_bytes.total(), 0x10634);
         assert_eq!(s.tx_loopback_bytes.total(), 0x10650);

@@ -16,10 +16,18 @@ use crate::{
     layout::vf_queues,
     regs::{
         self,
+        eitr::Eitr,
+        ivar::Ivar,
         rxctl,
+        srrctl::Srrctl,
         txctl,
-        vteicr,
-        xdctl, //
+        vteicr::{
+            self,
+            Vteicr, //
+        },
+        xdctl,
+        Access,
+        Registers, //
     }, //
 };
 
@@ -30,75 +38,72 @@ pub const ACCESSES: usize = 50;
 /// at again soon, and nothing may be changed before. `read` and `write` access the register at an
 /// offset.
 pub fn stop(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) -> bool {
+    let device = Access(read, write);
     for queue in vf_queues(vf) {
-        write(regs::rxdctl(queue), xdctl::RX_DEFAULT);
-        write(regs::txdctl(queue), xdctl::TX_DEFAULT);
+        device.write(regs::rxdctl(queue), xdctl::RX_DEFAULT);
+        device.write(regs::txdctl(queue), xdctl::TX_DEFAULT);
     }
     // Each is read, also after one that still runs: reading makes sure that the write has arrived.
     vf_queues(vf)
         .into_iter()
         .flat_map(|queue| [regs::rxdctl(queue), regs::txdctl(queue)])
-        .fold(true, |stopped, offset| {
-            read(offset) & xdctl::ENABLE == 0 && stopped
+        .fold(true, |stopped, register| {
+            device.read(register) & xdctl::ENABLE == 0 && stopped
         })
 }
 
 /// Has all registers of `vf` whose queues have come to rest hold what they do after power-on, but for
 /// counters of its traffic and its mailbox.
 pub fn clear(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) {
+    let device = Access(read, write);
     for queue in vf_queues(vf) {
-        for register in ZERO_OF_QUEUE {
-            write(register(queue), 0);
-        }
-        write(regs::rxctl(queue), rxctl::DEFAULT);
-        write(regs::txctl(queue), txctl::DEFAULT);
+        clear_queue(&device, queue);
     }
     let n = vf.index();
     // Masked before it is forgotten what is pending.
-    write(regs::pvteimc(n), vteicr::ALL);
-    for register in ZERO_OF_VF {
-        write(register(n), 0);
-    }
-    let _ = read(regs::pvteicr(n));
+    device.write(regs::pvteimc(n), vteicr::ALL);
+    // Emulations have the masks read as they were written, and keep what the vector allocation was in
+    // `IVAR0`.
+    device.write(regs::pvteims(n), Vteicr::ZERO);
+    device.write(regs::pvteiac(n), Vteicr::ZERO);
+    device.write(regs::pvteiam(n), Vteicr::ZERO);
+    device.write(regs::vtivar(n), 0);
+    device.write(regs::vtivar_misc(n), 0);
+    device.write(regs::ivar0(n), Ivar::ZERO);
+    device.write(regs::psrtype(n), 0);
+    let _ = device.read(regs::pvteicr(n));
     for vector in 0..regs::VF_VECTORS {
-        write(regs::vf_eitr(n, vector), 0);
+        device.write(regs::vf_eitr(n, vector), Eitr::ZERO);
     }
 }
 
-/// Registers of a queue that are 0 after power-on. The head write-back goes first: it is what would
-/// have the controller write to memory.
-const ZERO_OF_QUEUE: [fn(usize) -> u32; 13] = [
-    regs::tdwbal,
-    regs::tdwbah,
-    regs::rdbal,
-    regs::rdbah,
-    regs::rdlen,
-    regs::srrctl,
-    regs::rdh,
-    regs::rdt,
-    regs::tdbal,
-    regs::tdbah,
-    regs::tdlen,
-    regs::tdh,
-    regs::tdt,
-];
-
-/// Registers of a VF that are 0 after power-on. Emulations have the masks read as they were written,
-/// and keep what the vector allocation was in `IVAR0`.
-const ZERO_OF_VF: [fn(usize) -> u32; 7] = [
-    regs::pvteims,
-    regs::pvteiac,
-    regs::pvteiam,
-    regs::vtivar,
-    regs::vtivar_misc,
-    regs::ivar0,
-    regs::psrtype,
-];
+/// The head write-back goes first: it is what would have the controller write to memory.
+fn clear_queue(device: &impl Registers, queue: usize) {
+    device.write(regs::tdwbal(queue), 0);
+    device.write(regs::tdwbah(queue), 0);
+    device.write(regs::rdbal(queue), 0);
+    device.write(regs::rdbah(queue), 0);
+    device.write(regs::rdlen(queue), 0);
+    device.write(regs::srrctl(queue), Srrctl::ZERO);
+    device.write(regs::rdh(queue), 0);
+    device.write(regs::rdt(queue), 0);
+    device.write(regs::tdbal(queue), 0);
+    device.write(regs::tdbah(queue), 0);
+    device.write(regs::tdlen(queue), 0);
+    device.write(regs::tdh(queue), 0);
+    device.write(regs::tdt(queue), 0);
+    device.write(regs::rxctl(queue), rxctl::DEFAULT);
+    device.write(regs::txctl(queue), txctl::DEFAULT);
+}
 
 #[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_tenant))]
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
     use super::*;
+    use crate::regs::{
+        Kind,
+        Reset, //
+    };
     use core::cell::Cell;
 
     fn vf(n: u8) -> VfIndex {
@@ -108,10 +113,16 @@ mod tests {
     #[test]
     fn a_queue_that_runs_on_is_noticed() {
         for stuck in [0xc0a8, 0xe0a8, 0xc2a8, 0xe2a8] {
-            let read = |offset| if offset == stuck { xdctl::ENABLE } else { 0 };
+            let read = |offset| {
+                if offset == stuck {
+                    xdctl::ENABLE.bits()
+                } else {
+                    0
+                }
+            };
             assert!(!stop(vf(2), read, |_, _| {}));
         }
-        assert!(stop(vf(2), |_| !xdctl::ENABLE, |_, _| {}));
+        assert!(stop(vf(2), |_| (!xdctl::ENABLE).bits(), |_, _| {}));
     }
 
     #[test]
@@ -126,6 +137,19 @@ mod tests {
             stop(n, read, write);
             clear(n, read, write);
             assert_eq!(count.get(), ACCESSES);
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_what_a_reset_leaves() {
+        for n in VfIndex::all() {
+            let write = |offset, value| {
+                let at = |info: &&regs::Info| info.registers().any(|(_, o)| o == offset);
+                let info = regs::all().find(at).unwrap();
+                assert!(info.kind == Kind::Wo || info.reset == Reset::Word(value));
+            };
+            stop(n, |_| 0, write);
+            clear(n, |_| 0, write);
         }
     }
 

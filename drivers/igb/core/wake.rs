@@ -2,7 +2,18 @@
 
 //! What wakes a sleeping system.
 
-use crate::regs::{bit, wuc, wufc};
+use crate::regs::{
+    bit,
+    wuc::{
+        self,
+        Wuc, //
+    },
+    wufc::{
+        self,
+        Wufc, //
+    },
+    Word, //
+};
 
 /// NVM word 0x14: initialization control 3 of port 1.
 pub const PORT1_CONTROL_WORD: u16 = 0x14;
@@ -15,12 +26,12 @@ pub const fn port1_may_wake(word: u16) -> bool {
 }
 
 /// A set of wake-up events, as in the register `WUFC`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct WakeEvents(u32);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WakeEvents(Wufc);
 
 impl WakeEvents {
     /// Nothing.
-    pub const NONE: Self = Self(0);
+    pub const NONE: Self = Self(Wufc::ZERO);
     /// A change of the link.
     pub const LINK: Self = Self(wufc::LNKC);
     /// A magic packet.
@@ -32,52 +43,48 @@ impl WakeEvents {
     /// A broadcast packet.
     pub const BROADCAST: Self = Self(wufc::BC);
     /// All the device knows.
-    pub const ALL: Self = Self(wufc::LNKC | wufc::MAG | wufc::EX | wufc::MC | wufc::BC);
+    pub const ALL: Self = Self(wufc::ALL);
 
     /// The events a value of `WUFC` names.
     #[must_use]
-    pub const fn from_wufc(value: u32) -> Self {
-        Self(value & Self::ALL.0)
+    pub fn from_wufc(value: u32) -> Self {
+        Self(Wufc::from_bits(value) & wufc::ALL)
     }
 
     /// Value of `WUFC`.
     #[must_use]
-    pub const fn wufc(self) -> u32 {
+    pub const fn wufc(self) -> Wufc {
         self.0
     }
 
     /// Value of `WUC`.
     #[must_use]
-    pub const fn wuc(self) -> u32 {
-        if self.0 == 0 {
-            0
-        } else {
-            wuc::PME_EN
-        }
+    pub const fn wuc(self) -> Wuc {
+        wuc::PME_EN.when(!self.is_empty())
     }
 
     /// The events of either set.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self(self.0.or(other.0))
     }
 
     /// The events of this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+        Self(self.0.without(other.0))
     }
 
     /// Whether all events of `other` are in the set.
     #[must_use]
     pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
+        self.0.contains(other.0)
     }
 
     /// Whether there are none.
     #[must_use]
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0.bits() == 0
     }
 }
 
@@ -90,7 +97,8 @@ mod tests {
     fn register_values() {
         assert_eq!(WakeEvents::ALL.wufc(), 0x1f);
         assert_eq!(WakeEvents::from_wufc(u32::MAX), WakeEvents::ALL);
-        assert_eq!((WakeEvents::NONE.wuc(), WakeEvents::MAGIC.wuc()), (0, 2));
+        assert_eq!(WakeEvents::NONE.wuc(), 0);
+        assert_eq!(WakeEvents::MAGIC.wuc(), 2);
         let events = WakeEvents::MAGIC.or(WakeEvents::LINK);
         assert!(events.contains(WakeEvents::LINK));
         assert_eq!(events.without(WakeEvents::LINK), WakeEvents::MAGIC);

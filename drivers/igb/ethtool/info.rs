@@ -39,7 +39,7 @@ impl Info<Port> for Ops {
         out.version = u32::from_le_bytes([low, high, port.pdev.revision_id(), dump::VERSION]);
         let _mac = port.mac.lock();
         for (pair, offset) in out.values.chunks_exact_mut(2).zip(dump::offsets()) {
-            pair.copy_from_slice(&[offset, port.io.read(offset)]);
+            pair.copy_from_slice(&[offset, port.io.read_at(offset)]);
         }
     }
 

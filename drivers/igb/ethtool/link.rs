@@ -20,7 +20,10 @@ use igb_core::{
     },
     regs::{
         self,
-        anar,
+        anar::{
+            self,
+            Anar, //
+        },
         gbsr,
         mdic,
         port_status, //
@@ -186,7 +189,7 @@ fn advertised(config: &LinkConfig) -> LinkModes {
 }
 
 /// The modes that an advertisement register of either end names.
-fn modes_of(advertisement: u16) -> LinkModes {
+fn modes_of(advertisement: Anar) -> LinkModes {
     [
         (anar::T10_HALF, LinkMode::BASE_10_T_HALF),
         (anar::T10_FULL, LinkMode::BASE_10_T_FULL),
@@ -196,7 +199,7 @@ fn modes_of(advertisement: u16) -> LinkModes {
         (anar::ASYM_PAUSE, LinkMode::ASYM_PAUSE),
     ]
     .into_iter()
-    .filter(|(bit, _)| advertisement & bit != 0)
+    .filter(|(bit, _)| advertisement & *bit != 0)
     .fold(LinkModes::NONE, |modes, (_, mode)| modes.with(mode))
 }
 

@@ -147,8 +147,8 @@ fn test_link(io: &Io, link: &PortLink) -> Result {
 
 fn test_registers(port: &Port, io: &Io) -> Result {
     register_test::run(
-        |offset| io.read(offset),
-        |offset, value| io.write(offset, value),
+        |offset| io.read_at(offset),
+        |offset, value| io.write_at(offset, value),
     )
     .map_err(|stuck| {
         dev_err!(

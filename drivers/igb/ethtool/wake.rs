@@ -53,7 +53,7 @@ impl Wake<Port> for Ops {
         if shown(events) != enabled || !hw::wake::supported(&port.io, &port.nvm).contains(events) {
             return Err(EOPNOTSUPP);
         }
-        port.ethtool.wake.store(events.wufc(), Relaxed);
+        port.ethtool.wake.store(events.wufc().bits(), Relaxed);
         Ok(())
     }
 }

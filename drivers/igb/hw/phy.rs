@@ -17,8 +17,16 @@ use igb_core::{
     },
     regs::{
         self,
+        anar::Anar,
         bmcr,
-        mdic, //
+        mdic::{
+            self,
+            Mdic, //
+        },
+        PhyReg,
+        Readable,
+        Word,
+        Writable, //
     }, //
 };
 use kernel::{
@@ -57,17 +65,23 @@ impl<'a> Phy<'a> {
     }
 
     /// Reads a PHY register.
-    pub(crate) fn read(&self, reg: u8) -> Result<u16> {
-        self.access(mdic::read(mdic::PHY_ADDR, reg))
+    pub(crate) fn read<V: Word<u16>>(&self, register: PhyReg<V, impl Readable>) -> Result<V> {
+        let word = self.access(mdic::read(mdic::PHY_ADDR, register.number()))?;
+        Ok(V::from_bits(word))
     }
 
     /// Writes a PHY register.
-    pub(crate) fn write(&self, reg: u8, value: u16) -> Result {
-        self.access(mdic::write(mdic::PHY_ADDR, reg, value))?;
+    pub(crate) fn write<V: Word<u16>>(
+        &self,
+        register: PhyReg<V, impl Writable>,
+        value: V,
+    ) -> Result {
+        let command = mdic::write(mdic::PHY_ADDR, register.number(), value.bits());
+        self.access(command)?;
         Ok(())
     }
 
-    fn access(&self, command: u32) -> Result<u16> {
+    fn access(&self, command: Mdic) -> Result<u16> {
         self.io.write(regs::MDIC, command);
         let answer = self
             .io
@@ -111,7 +125,7 @@ impl<'a> Phy<'a> {
     }
 
     /// What we and the link partner have offered each other (ANAR, ANLPAR).
-    pub(crate) fn advertisements(&self) -> Result<(u16, u16)> {
+    pub(crate) fn advertisements(&self) -> Result<(Anar, Anar)> {
         Ok((self.read(regs::ANAR)?, self.read(regs::ANLPAR)?))
     }
 

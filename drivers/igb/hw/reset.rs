@@ -7,6 +7,8 @@ use igb_core::regs::{
     self,
     ctrl,
     eecd,
+    eicr,
+    icr,
     status,
     tctl, //
 };
@@ -20,14 +22,14 @@ use kernel::{
 
 /// Masks every interrupt cause and forgets the pending ones.
 pub(crate) fn mask_interrupts(io: &Io) {
-    io.write(regs::IMC, !0);
-    io.write(regs::EIMC, !0);
+    io.write(regs::IMC, icr::ALL);
+    io.write(regs::EIMC, eicr::ALL);
     io.flush();
 }
 
 /// Stops both units: no frame is received, transmitted or switched from here on.
 pub(crate) fn stop_units(io: &Io) {
-    io.write(regs::RCTL, 0);
+    io.clear(regs::RCTL);
     io.write(regs::TCTL, tctl::PSP);
     io.flush();
 }

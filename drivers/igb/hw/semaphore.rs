@@ -9,7 +9,10 @@
 use crate::io::Io;
 use igb_core::regs::{
     self,
-    sw_fw_sync,
+    sw_fw_sync::{
+        self,
+        SwFwSync, //
+    },
     swsm, //
 };
 use kernel::{
@@ -35,7 +38,7 @@ pub(crate) enum Resource {
 }
 
 impl Resource {
-    const fn bit(self) -> u32 {
+    const fn bit(self) -> SwFwSync {
         match self {
             Self::Nvm => sw_fw_sync::EEP,
             Self::Phy(0) => sw_fw_sync::PHY0,
@@ -47,7 +50,7 @@ impl Resource {
 /// A resource that is ours until this is dropped.
 pub(crate) struct Held<'a> {
     io: &'a Io,
-    bit: u32,
+    bit: SwFwSync,
 }
 
 /// Takes a resource. Sleeps, for up to a second.

@@ -50,11 +50,7 @@ pub(crate) fn arm(io: &Io, events: WakeEvents) -> WakeEvents {
         events
     };
     if !events.is_empty() {
-        let all_multicast = if events.contains(WakeEvents::MULTICAST) {
-            rctl::MPE
-        } else {
-            0
-        };
+        let all_multicast = rctl::MPE.when(events.contains(WakeEvents::MULTICAST));
         io.write(regs::RCTL, rctl::EN | rctl::BAM | all_multicast);
         io.update(regs::CTRL, |value| value | ctrl::ADVD3WUC);
     }

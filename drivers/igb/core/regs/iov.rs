@@ -2,20 +2,33 @@
 
 //! Pools and virtual functions.
 
-use super::array;
+registers! {
+    /// VF level reset events, one bit per VF.
+    VFLRE @ 0x0c88: W1c<u32> = 0, dumped;
+    /// VF receive enable, one bit per pool.
+    VFRE @ 0x0c8c: Rw<u32> = 0xff, dumped;
+    /// VF transmit enable, one bit per pool.
+    VFTE @ 0x0c90: Rw<u32> = 0xff, dumped;
+    /// DMA Tx switch control.
+    DTXSWC @ 0x3500: Rw<dtxswc::Dtxswc> = 0, dumped;
+    /// Wrong VM behavior: one bit per queue that sent a spoofed frame; cleared by reading.
+    WVBR @ 0x3554: Rc<u32> = 0;
+    /// Virtualization control.
+    VT_CTL @ 0x581c: Rw<vt_ctl::VtCtl> = 0, dumped;
+    /// Offloads of replicated packets.
+    RPLOLR @ 0x5af0: Rw<rplolr::Rplolr> = 0x8000_0000, dumped;
+    /// IOV control.
+    IOVCTL @ 0x5bbc: Rw<iovctl::Iovctl> = 0;
+    /// VLAN insertion of pool 0..=7.
+    vmvir[0..8 @ 0x3700, 4]: Rw<vmvir::Vmvir> = 0, dumped;
+    /// Offloads and filter modes of pool 0..=7.
+    vmolr[0..8 @ 0x5ad0, 4]: Rw<vmolr::Vmolr> = 0x8000_2600, dumped;
+    /// VLAN pool filter, entry 0..=31.
+    vlvf[0..32 @ 0x5d00, 4]: Rw<vlvf::Vlvf> = kept (qemu 0), dumped;
+}
 
-/// VF level reset events, one bit per VF, W1C.
-pub const VFLRE: u32 = 0x0c88;
-/// VF receive enable, one bit per pool.
-pub const VFRE: u32 = 0x0c8c;
-/// VF transmit enable, one bit per pool.
-pub const VFTE: u32 = 0x0c90;
-/// DMA Tx switch control.
-pub const DTXSWC: u32 = 0x3500;
-/// Last VM misbehavior cause.
-pub const LVMMC: u32 = 0x3548;
-/// Wrong VM behavior: one bit per queue that sent a spoofed frame; cleared by reading.
-pub const WVBR: u32 = 0x3554;
+/// Number of pools.
+pub const POOL_COUNT: usize = 8;
 
 /// Pools that sent a spoofed frame: pool `n` has queues `n` and `n + 8`.
 #[must_use]
@@ -23,64 +36,40 @@ pub const fn wvbr_pools(value: u32) -> u8 {
     let [low, high, ..] = value.to_le_bytes();
     low | high
 }
-/// Virtualization control.
-pub const VT_CTL: u32 = 0x581c;
-/// Offloads of replicated packets.
-pub const RPLOLR: u32 = 0x5af0;
-/// IOV control.
-pub const IOVCTL: u32 = 0x5bbc;
-/// Number of pools.
-pub const POOL_COUNT: usize = 8;
-
-/// VLAN insertion of pool 0..=7.
-#[must_use]
-pub const fn vmvir(pool: usize) -> u32 {
-    array(0x3700, 4, pool)
-}
-
-/// Offloads and filter modes of pool 0..=7.
-#[must_use]
-pub const fn vmolr(pool: usize) -> u32 {
-    array(0x5ad0, 4, pool)
-}
-
-/// VLAN pool filter, entry 0..=31.
-#[must_use]
-pub const fn vlvf(n: usize) -> u32 {
-    array(0x5d00, 4, n)
-}
 
 /// Fields of [`vmolr()`].
 pub mod vmolr {
     use super::super::bit;
 
+    word!(Vmolr);
+
     /// Longest frame field: bytes including tag and FCS.
-    pub const RLPML_MASK: u32 = 0x3fff;
+    const RLPML_MASK: u32 = 0x3fff;
     /// Apply the longest frame field instead of the standard limit.
-    pub const LPE: u32 = bit(16);
+    pub const LPE: Vmolr = Vmolr(bit(16));
     /// Spread over the pool's two queues by RSS.
-    pub const RSSE: u32 = bit(17);
+    pub const RSSE: Vmolr = Vmolr(bit(17));
     /// Accept untagged packets.
-    pub const AUPE: u32 = bit(24);
+    pub const AUPE: Vmolr = Vmolr(bit(24));
     /// Accept multicast that hits the `MTA`.
-    pub const ROMPE: u32 = bit(25);
+    pub const ROMPE: Vmolr = Vmolr(bit(25));
     /// Accept unicast that hits the `UTA`.
-    pub const ROPE: u32 = bit(26);
+    pub const ROPE: Vmolr = Vmolr(bit(26));
     /// Accept broadcast.
-    pub const BAM: u32 = bit(27);
+    pub const BAM: Vmolr = Vmolr(bit(27));
     /// Accept all multicast.
-    pub const MPME: u32 = bit(28);
+    pub const MPME: Vmolr = Vmolr(bit(28));
     /// Strip the VLAN tag.
-    pub const STRVLAN: u32 = bit(30);
+    pub const STRVLAN: Vmolr = Vmolr(bit(30));
     /// Strip the FCS.
-    pub const STRCRC: u32 = bit(31);
+    pub const STRCRC: Vmolr = Vmolr(bit(31));
 
     /// The longest frame the pool accepts, in bytes including tag and FCS.
     ///
     /// Masked to the field: no value can reach another bit of the register.
     #[must_use]
-    pub const fn rlpml(bytes: u16) -> u32 {
-        bytes as u32 & RLPML_MASK
+    pub const fn rlpml(bytes: u16) -> Vmolr {
+        Vmolr(bytes as u32 & RLPML_MASK)
     }
 }
 
@@ -88,17 +77,17 @@ pub mod vmolr {
 pub mod vmvir {
     use super::super::bit;
 
+    word!(Vmvir);
+
     /// Take the tag from the transmit descriptor.
-    pub const FROM_DESCRIPTOR: u32 = 0;
+    pub const FROM_DESCRIPTOR: Vmvir = Vmvir(0);
     /// Always insert the tag in this register.
-    pub const VLANA_DEFAULT: u32 = bit(30);
-    /// Never insert a tag.
-    pub const VLANA_NEVER: u32 = bit(31);
+    pub const VLANA_DEFAULT: Vmvir = Vmvir(bit(30));
 
     /// Inserts the tag made of `vid` (0..=4095) and priority `pcp` (0..=7) into every frame sent.
     #[must_use]
-    pub const fn insert(vid: u16, pcp: u8) -> u32 {
-        VLANA_DEFAULT | (((pcp & 7) as u32) << 13) | (vid & 0xfff) as u32
+    pub const fn insert(vid: u16, pcp: u8) -> Vmvir {
+        VLANA_DEFAULT.or(Vmvir((((pcp & 7) as u32) << 13) | (vid & 0xfff) as u32))
     }
 }
 
@@ -106,13 +95,15 @@ pub mod vmvir {
 pub mod vlvf {
     use super::super::bit;
 
+    word!(Vlvf);
+
     /// The entry is valid.
-    pub const VLANID_ENABLE: u32 = bit(31);
+    pub const VLANID_ENABLE: Vlvf = Vlvf(bit(31));
 
     /// An entry that delivers VLAN `vid` (0..=4095) to the pools in the bitmap `pools`.
     #[must_use]
-    pub const fn entry(vid: u16, pools: u8) -> u32 {
-        VLANID_ENABLE | ((pools as u32) << 12) | (vid & 0xfff) as u32
+    pub const fn entry(vid: u16, pools: u8) -> Vlvf {
+        VLANID_ENABLE.or(Vlvf(((pools as u32) << 12) | (vid & 0xfff) as u32))
     }
 }
 
@@ -120,19 +111,21 @@ pub mod vlvf {
 pub mod dtxswc {
     use super::super::bit;
 
+    word!(Dtxswc);
+
     /// Switch frames between pools (VEB); without it they all go to the wire (VEPA).
-    pub const VMDQ_LOOPBACK_EN: u32 = bit(31);
+    pub const VMDQ_LOOPBACK_EN: Dtxswc = Dtxswc(bit(31));
 
     /// Drop frames of the pools in `pools` whose source address is not the pool's.
     #[must_use]
-    pub const fn mac_spoof(pools: u8) -> u32 {
-        pools as u32
+    pub const fn mac_spoof(pools: u8) -> Dtxswc {
+        Dtxswc(pools as u32)
     }
 
     /// Drop frames of the pools in `pools` with a VLAN the pool is not a member of.
     #[must_use]
-    pub const fn vlan_spoof(pools: u8) -> u32 {
-        (pools as u32) << 8
+    pub const fn vlan_spoof(pools: u8) -> Dtxswc {
+        Dtxswc((pools as u32) << 8)
     }
 }
 
@@ -140,15 +133,17 @@ pub mod dtxswc {
 pub mod vt_ctl {
     use super::super::bit;
 
+    word!(VtCtl);
+
     /// Drop frames no pool matches instead of giving them to the default pool.
-    pub const DISABLE_DEF_POOL: u32 = bit(29);
+    pub const DISABLE_DEF_POOL: VtCtl = VtCtl(bit(29));
     /// Replicate multicast and broadcast to all matching pools.
-    pub const VM_REPL_EN: u32 = bit(30);
+    pub const VM_REPL_EN: VtCtl = VtCtl(bit(30));
 
     /// The pool that gets unicast no filter matches, 0..=7.
     #[must_use]
-    pub const fn default_pool(pool: u32) -> u32 {
-        (pool & 7) << 7
+    pub const fn default_pool(pool: u32) -> VtCtl {
+        VtCtl((pool & 7) << 7)
     }
 }
 
@@ -156,16 +151,20 @@ pub mod vt_ctl {
 pub mod rplolr {
     use super::super::bit;
 
+    word!(Rplolr);
+
     /// Strip the VLAN tag of replicated packets.
-    pub const STRVLAN: u32 = bit(30);
+    pub const STRVLAN: Rplolr = Rplolr(bit(30));
     /// Strip the FCS of replicated packets.
-    pub const STRCRC: u32 = bit(31);
+    pub const STRCRC: Rplolr = Rplolr(bit(31));
 }
 
 /// Bits of [`IOVCTL`].
 pub mod iovctl {
     use super::super::bit;
 
+    word!(Iovctl);
+
     /// Give the VFs' queues back to the PF after VFs were disabled.
-    pub const REUSE_VFQ: u32 = bit(0);
+    pub const REUSE_VFQ: Iovctl = Iovctl(bit(0));
 }

@@ -2,120 +2,110 @@
 
 //! Device control, status, NVM, flow control, LED, wake-up and semaphores.
 
-/// Device Control.
-pub const CTRL: u32 = 0x0000;
-/// Device Status (read-only).
-pub const STATUS: u32 = 0x0008;
-/// EEPROM/flash control.
-pub const EECD: u32 = 0x0010;
-/// EEPROM read.
-pub const EERD: u32 = 0x0014;
-/// Extended Device Control.
-pub const CTRL_EXT: u32 = 0x0018;
-/// MDI control: access to PHY registers.
-pub const MDIC: u32 = 0x0020;
-/// Flow control address, low.
-pub const FCAL: u32 = 0x0028;
-/// Flow control address, high.
-pub const FCAH: u32 = 0x002c;
-/// Flow control EtherType.
-pub const FCT: u32 = 0x0030;
-/// VLAN EtherType.
-pub const VET: u32 = 0x0038;
-/// Flow control transmit timer value.
-pub const FCTTV: u32 = 0x0170;
-/// LED control.
-pub const LEDCTL: u32 = 0x0e00;
-/// EEPROM management control.
-pub const EEMNGCTL: u32 = 0x1010;
-/// Flow control receive threshold, low.
-pub const FCRTL: u32 = 0x2160;
-/// Flow control receive threshold, high.
-pub const FCRTH: u32 = 0x2168;
-/// Flow control refresh timer value.
-pub const FCRTV: u32 = 0x2460;
-/// Wake-up control.
-pub const WUC: u32 = 0x5800;
-/// Wake-up filter control.
-pub const WUFC: u32 = 0x5808;
-/// Wake-up status, W1C.
-pub const WUS: u32 = 0x5810;
-/// Management control.
-pub const MANC: u32 = 0x5820;
-/// PCIe control.
-pub const GCR: u32 = 0x5b00;
-/// Function active and power state.
-pub const FACTPS: u32 = 0x5b30;
-/// Software semaphore.
-pub const SWSM: u32 = 0x5b50;
-/// Firmware semaphore.
-pub const FWSM: u32 = 0x5b54;
-/// Software-firmware synchronization.
-pub const SW_FW_SYNC: u32 = 0x5b5c;
+registers! {
+    /// Device Control.
+    CTRL @ 0x0000: Rw<ctrl::Ctrl> = nvm (qemu 0x0010_0209), dumped;
+    /// Device Status.
+    STATUS @ 0x0008: Ro<status::Status> = nvm (qemu 0x8008_0481), dumped;
+    /// EEPROM/flash control.
+    EECD @ 0x0010: Rw<eecd::Eecd> = nvm (qemu 0x1110), dumped;
+    /// EEPROM read.
+    EERD @ 0x0014: Rw<eerd::Eerd> = 0;
+    /// Extended Device Control.
+    CTRL_EXT @ 0x0018: Rw<ctrl_ext::CtrlExt> = nvm (qemu 0), dumped;
+    /// MDI control: access to PHY registers.
+    MDIC @ 0x0020: Rw<mdic::Mdic> = 0, dumped;
+    /// Flow control address, low.
+    FCAL @ 0x0028: Rw<flow_control::Fcal> = 0, dumped;
+    /// Flow control address, high.
+    FCAH @ 0x002c: Rw<flow_control::Fcah> = 0, dumped;
+    /// Flow control EtherType.
+    FCT @ 0x0030: Rw<flow_control::Fct> = 0, dumped;
+    /// VLAN EtherType.
+    VET @ 0x0038: Rw<vet::Vet> = 0x8100_8100, dumped;
+    /// Flow control transmit timer value.
+    FCTTV @ 0x0170: Rw<flow_control::Fcttv> = 0, dumped;
+    /// LED control.
+    LEDCTL @ 0x0e00: Rw<ledctl::Ledctl> = nvm (qemu 0x0706_8302), dumped;
+    /// Flow control receive threshold, low.
+    FCRTL @ 0x2160: Rw<fcrtl::Fcrtl> = 0, dumped;
+    /// Flow control receive threshold, high.
+    FCRTH @ 0x2168: Rw<u32> = 0, dumped;
+    /// Flow control refresh timer value.
+    FCRTV @ 0x2460: Rw<u32> = 0, dumped;
+    /// Wake-up control.
+    WUC @ 0x5800: Rw<wuc::Wuc> = nvm (qemu 0), dumped;
+    /// Wake-up filter control.
+    WUFC @ 0x5808: Rw<wufc::Wufc> = 0, dumped;
+    /// Wake-up status.
+    WUS @ 0x5810: W1c<u32> = 0, dumped;
+    /// Management control.
+    MANC @ 0x5820: Rw<u32> = nvm (qemu 0), dumped;
+    /// PCIe control.
+    GCR @ 0x5b00: Rw<u32> = nvm (qemu 0x0685_0200), dumped;
+    /// Function active and power state.
+    FACTPS @ 0x5b30: Ro<u32> = nvm (qemu 0), dumped;
+    /// Software semaphore.
+    SWSM @ 0x5b50: Rs<swsm::Swsm> = 0;
+    /// Firmware semaphore.
+    FWSM @ 0x5b54: Rw<u32> = nvm (qemu 0), dumped;
+    /// Software-firmware synchronization.
+    SW_FW_SYNC @ 0x5b5c: Rw<sw_fw_sync::SwFwSync> = 0;
+}
 
 /// Bits of [`CTRL`].
 pub mod ctrl {
     use super::super::bit;
 
+    word!(Ctrl);
+
     /// Full duplex (forced mode).
-    pub const FD: u32 = bit(0);
+    pub const FD: Ctrl = Ctrl(bit(0));
     /// Block new PCIe master requests; wait for `STATUS.GIO_MASTER_ENABLE` to drop.
-    pub const GIO_MASTER_DISABLE: u32 = bit(2);
+    pub const GIO_MASTER_DISABLE: Ctrl = Ctrl(bit(2));
     /// Set link up.
-    pub const SLU: u32 = bit(6);
+    pub const SLU: Ctrl = Ctrl(bit(6));
     /// Forced speed: 100 Mb/s.
-    pub const SPD_100: u32 = bit(8);
+    pub const SPD_100: Ctrl = Ctrl(bit(8));
     /// Forced speed: 1000 Mb/s.
-    pub const SPD_1000: u32 = bit(9);
+    pub const SPD_1000: Ctrl = Ctrl(bit(9));
     /// Force speed.
-    pub const FRCSPD: u32 = bit(11);
+    pub const FRCSPD: Ctrl = Ctrl(bit(11));
     /// Force duplex.
-    pub const FRCDPX: u32 = bit(12);
+    pub const FRCDPX: Ctrl = Ctrl(bit(12));
     /// Advertise wake-up from D3cold.
-    pub const ADVD3WUC: u32 = bit(20);
+    pub const ADVD3WUC: Ctrl = Ctrl(bit(20));
     /// Port reset; self-clearing. Wait at least 1 ms before the next access.
-    pub const RST: u32 = bit(26);
+    pub const RST: Ctrl = Ctrl(bit(26));
     /// Obey received PAUSE frames.
-    pub const RFCE: u32 = bit(27);
+    pub const RFCE: Ctrl = Ctrl(bit(27));
     /// Send PAUSE frames.
-    pub const TFCE: u32 = bit(28);
+    pub const TFCE: Ctrl = Ctrl(bit(28));
     /// VLAN mode: strip tags when pools are not in use.
-    pub const VME: u32 = bit(30);
-    /// PHY reset.
-    pub const PHY_RST: u32 = bit(31);
+    pub const VME: Ctrl = Ctrl(bit(30));
 }
 
 /// Bits of [`STATUS`].
 pub mod status {
     use super::super::bit;
 
+    word!(Status);
+
     /// Full duplex.
-    pub const FD: u32 = bit(0);
+    pub const FD: Status = Status(bit(0));
     /// Link up.
-    pub const LU: u32 = bit(1);
-    /// Transmission paused.
-    pub const TXOFF: u32 = bit(4);
+    pub const LU: Status = Status(bit(1));
     /// Speed is 100 Mb/s.
-    pub const SPEED_100: u32 = bit(6);
+    pub const SPEED_100: Status = Status(bit(6));
     /// Speed is 1000 Mb/s.
-    pub const SPEED_1000: u32 = bit(7);
-    /// PHY reset asserted.
-    pub const PHYRA: u32 = bit(10);
-    /// PCI virtual functions are enabled.
-    pub const IOV_MODE: u32 = bit(18);
+    pub const SPEED_1000: Status = Status(bit(7));
     /// Master requests are enabled.
-    pub const GIO_MASTER_ENABLE: u32 = bit(19);
+    pub const GIO_MASTER_ENABLE: Status = Status(bit(19));
 
     /// PCI function number of this port, 0..=3.
     #[must_use]
-    pub const fn lan_id(status: u32) -> u32 {
-        (status >> 2) & 0x3
-    }
-
-    /// Number of VFs the PCI capability has enabled, 0..=8.
-    #[must_use]
-    pub const fn num_vfs(status: u32) -> u32 {
-        (status >> 14) & 0xf
+    pub const fn lan_id(status: Status) -> u32 {
+        (status.0 >> 2) & 0x3
     }
 }
 
@@ -123,42 +113,28 @@ pub mod status {
 pub mod ctrl_ext {
     use super::super::bit;
 
+    word!(CtrlExt);
+
     /// PF reset done: tells the VFs that the PF serves their mailbox again. Write-only pulse.
-    pub const PFRSTD: u32 = bit(14);
-    /// PHY power-down enable.
-    pub const PHYPDEN: u32 = bit(20);
-    /// Link mode field; zero selects the internal copper PHY.
-    pub const LINK_MODE_MASK: u32 = bit(22) | bit(23);
-    /// Extended interrupt auto mask enable (MSI and INTx).
-    pub const EIAME: u32 = bit(24);
-    /// Interrupt timers clear on an ICR read.
-    pub const IRCA: u32 = bit(0);
-    /// Two VLAN tags per frame.
-    pub const EXTENDED_VLAN: u32 = bit(26);
+    pub const PFRSTD: CtrlExt = CtrlExt(bit(14));
     /// A driver is loaded: firmware keeps off.
-    pub const DRV_LOAD: u32 = bit(28);
-    /// PBA clear.
-    pub const PBA_CLR: u32 = bit(31);
+    pub const DRV_LOAD: CtrlExt = CtrlExt(bit(28));
 }
 
 /// Bits of [`EECD`].
 pub mod eecd {
     use super::super::bit;
 
-    /// Software requests SPI access.
-    pub const REQ: u32 = bit(6);
-    /// SPI access granted.
-    pub const GNT: u32 = bit(7);
-    /// An EEPROM is present.
-    pub const PRES: u32 = bit(8);
+    word!(Eecd);
+
     /// The device has loaded its defaults from the EEPROM.
-    pub const AUTO_RD: u32 = bit(9);
+    pub const AUTO_RD: Eecd = Eecd(bit(9));
 
     /// EEPROM words that can be read (by [`EERD`](super::EERD)): 16 bits each, at most 16384. `None`
     /// for a size code the device does not have.
     #[must_use]
-    pub const fn words(eecd: u32) -> Option<u32> {
-        let code = (eecd >> 11) & 0xf;
+    pub const fn words(eecd: Eecd) -> Option<u32> {
+        let code = (eecd.0 >> 11) & 0xf;
         // 64 words times two to the code.
         match code {
             0..=8 => Some(64 << code),
@@ -173,22 +149,24 @@ pub mod eecd {
 pub mod eerd {
     use super::super::bit;
 
+    word!(Eerd);
+
     /// Start a read.
-    pub const START: u32 = bit(0);
+    pub const START: Eerd = Eerd(bit(0));
     /// Read done.
-    pub const DONE: u32 = bit(1);
+    pub const DONE: Eerd = Eerd(bit(1));
 
     /// Command that reads word `word` (0..=0x3fff).
     #[must_use]
-    pub const fn read(word: u16) -> u32 {
-        (((word & 0x3fff) as u32) << 2) | START
+    pub const fn read(word: u16) -> Eerd {
+        Eerd(((word & 0x3fff) as u32) << 2).or(START)
     }
 
     /// The word that was read, once [`DONE`] is set.
     #[must_use]
-    pub const fn data(eerd: u32) -> u16 {
+    pub const fn data(eerd: Eerd) -> u16 {
         // The shift leaves 16 bits.
-        (eerd >> 16) as u16
+        (eerd.0 >> 16) as u16
     }
 }
 
@@ -196,131 +174,148 @@ pub mod eerd {
 pub mod mdic {
     use super::super::bit;
 
+    word!(Mdic);
+
     /// The operation is complete.
-    pub const READY: u32 = bit(28);
-    /// Raise `ICR.MDAC` on completion.
-    pub const INT_EN: u32 = bit(29);
+    pub const READY: Mdic = Mdic(bit(28));
     /// No such PHY or register.
-    pub const ERROR: u32 = bit(30);
+    pub const ERROR: Mdic = Mdic(bit(30));
     /// MDI address of the internal PHY.
     pub const PHY_ADDR: u8 = 1;
 
-    const OP_WRITE: u32 = bit(26);
-    const OP_READ: u32 = bit(27);
+    const OP_WRITE: Mdic = Mdic(bit(26));
+    const OP_READ: Mdic = Mdic(bit(27));
 
-    const fn address(phy: u8, reg: u8) -> u32 {
-        (((phy & 0x1f) as u32) << 21) | (((reg & 0x1f) as u32) << 16)
+    const fn address(phy: u8, reg: u8) -> Mdic {
+        Mdic((((phy & 0x1f) as u32) << 21) | (((reg & 0x1f) as u32) << 16))
     }
 
     /// Command that reads PHY register `reg` (0..=31).
     #[must_use]
-    pub const fn read(phy: u8, reg: u8) -> u32 {
-        OP_READ | address(phy, reg)
+    pub const fn read(phy: u8, reg: u8) -> Mdic {
+        OP_READ.or(address(phy, reg))
     }
 
     /// Command that writes `value` to PHY register `reg` (0..=31).
     #[must_use]
-    pub const fn write(phy: u8, reg: u8, value: u16) -> u32 {
-        OP_WRITE | address(phy, reg) | value as u32
+    pub const fn write(phy: u8, reg: u8, value: u16) -> Mdic {
+        OP_WRITE.or(address(phy, reg)).or(Mdic(value as u32))
     }
 
     /// The value that was read, once [`READY`] is set and [`ERROR`] is not.
     #[must_use]
-    pub const fn data(mdic: u32) -> u16 {
-        (mdic & 0xffff) as u16
+    pub const fn data(mdic: Mdic) -> u16 {
+        (mdic.0 & 0xffff) as u16
     }
 }
 
 /// The flow control frame the device recognizes: 01:80:c2:00:00:01, EtherType 0x8808.
 pub mod flow_control {
+    word!(Fcal);
+    word!(Fcah);
+    word!(Fct);
+    word!(Fcttv);
+
     /// Value of `FCAL`.
-    pub const ADDRESS_LOW: u32 = 0x00c2_8001;
+    pub const ADDRESS_LOW: Fcal = Fcal(0x00c2_8001);
     /// Value of `FCAH`.
-    pub const ADDRESS_HIGH: u32 = 0x0000_0100;
+    pub const ADDRESS_HIGH: Fcah = Fcah(0x0000_0100);
     /// Value of `FCT`.
-    pub const TYPE: u32 = 0x8808;
+    pub const TYPE: Fct = Fct(0x8808);
     /// Pause time in `FCTTV`, in units of 512 bit times: the maximum.
-    pub const PAUSE_TIME: u32 = 0xffff;
+    pub const PAUSE_TIME: Fcttv = Fcttv(0xffff);
 }
 
 /// Bits of [`FCRTL`].
 pub mod fcrtl {
     use super::super::bit;
 
+    word!(Fcrtl);
+
     /// Send XON when the packet buffer drains.
-    pub const XONE: u32 = bit(31);
+    pub const XONE: Fcrtl = Fcrtl(bit(31));
+
+    /// Send XON below this level of the packet buffer, in bytes: a multiple of 16 below 64 KiB.
+    #[must_use]
+    pub const fn threshold(bytes: u32) -> Fcrtl {
+        Fcrtl(bytes & 0xfff0)
+    }
 }
 
 /// Value of [`VET`]: both tags are 802.1Q.
 pub mod vet {
+    word!(Vet);
+
     /// 802.1Q as outer and inner EtherType.
-    pub const DOT1Q: u32 = 0x8100_8100;
+    pub const DOT1Q: Vet = Vet(0x8100_8100);
 }
 
 /// Bits of [`SWSM`].
 pub mod swsm {
     use super::super::bit;
 
+    word!(Swsm);
+
     /// Taken by the driver that reads it as zero.
-    pub const SMBI: u32 = bit(0);
+    pub const SMBI: Swsm = Swsm(bit(0));
     /// Software holds the semaphore it shares with firmware.
-    pub const SWESMBI: u32 = bit(1);
+    pub const SWESMBI: Swsm = Swsm(bit(1));
 }
 
 /// Bits of [`SW_FW_SYNC`]: resources software holds in bits 15:0, firmware in bits 31:16.
 pub mod sw_fw_sync {
     use super::super::bit;
 
+    word!(SwFwSync);
+
     /// EEPROM.
-    pub const EEP: u32 = bit(0);
+    pub const EEP: SwFwSync = SwFwSync(bit(0));
     /// PHY of port 0.
-    pub const PHY0: u32 = bit(1);
+    pub const PHY0: SwFwSync = SwFwSync(bit(1));
     /// PHY of port 1.
-    pub const PHY1: u32 = bit(2);
+    pub const PHY1: SwFwSync = SwFwSync(bit(2));
 
     /// The bit firmware sets for the same resource.
     #[must_use]
-    pub const fn firmware(resource: u32) -> u32 {
-        resource.wrapping_shl(16)
+    pub const fn firmware(resource: SwFwSync) -> SwFwSync {
+        SwFwSync(resource.0.wrapping_shl(16))
     }
-}
-
-/// Bits of [`MANC`].
-pub mod manc {
-    use super::super::bit;
-
-    /// Management receives packets.
-    pub const RCV_TCO_EN: u32 = bit(17);
-    /// Firmware forbids a PHY reset.
-    pub const BLK_PHY_RST_ON_IDE: u32 = bit(18);
 }
 
 /// Bits of [`WUC`].
 pub mod wuc {
     use super::super::bit;
 
+    word!(Wuc);
+
     /// Assert PME on wake-up.
-    pub const PME_EN: u32 = bit(1);
+    pub const PME_EN: Wuc = Wuc(bit(1));
 }
 
 /// Bits of [`WUFC`].
 pub mod wufc {
     use super::super::bit;
 
+    word!(Wufc);
+
     /// Wake on link change.
-    pub const LNKC: u32 = bit(0);
+    pub const LNKC: Wufc = Wufc(bit(0));
     /// Wake on magic packet.
-    pub const MAG: u32 = bit(1);
+    pub const MAG: Wufc = Wufc(bit(1));
     /// Wake on directed unicast.
-    pub const EX: u32 = bit(2);
+    pub const EX: Wufc = Wufc(bit(2));
     /// Wake on multicast.
-    pub const MC: u32 = bit(3);
+    pub const MC: Wufc = Wufc(bit(3));
     /// Wake on broadcast.
-    pub const BC: u32 = bit(4);
+    pub const BC: Wufc = Wufc(bit(4));
+    /// All of them.
+    pub const ALL: Wufc = LNKC.or(MAG).or(EX).or(MC).or(BC);
 }
 
 /// Fields of [`LEDCTL`]: four LEDs, eight bits each.
 pub mod ledctl {
+    word!(Ledctl);
+
     /// LED mode field value: on.
     pub const MODE_LED_ON: u32 = 0xe;
     /// LED mode field value: off.
@@ -330,8 +325,8 @@ pub mod ledctl {
 
     /// Returns `ledctl` with the eight bits of LED `led` (0..=3) replaced by `value`.
     #[must_use]
-    pub const fn with_led(ledctl: u32, led: u32, value: u32) -> u32 {
+    pub const fn with_led(ledctl: Ledctl, led: u32, value: u32) -> Ledctl {
         let shift = (led & 3) * 8;
-        (ledctl & !(0xff << shift)) | ((value & 0xff) << shift)
+        Ledctl((ledctl.0 & !(0xff << shift)) | ((value & 0xff) << shift))
     }
 }

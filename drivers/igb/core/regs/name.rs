@@ -1,53 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of the registers that decide which frame reaches which function.
+//! Names of registers.
 
-use super::*;
-use core::fmt;
+use super::{
+    all,
+    Info, //
+};
+use core::fmt::{
+    self,
+    Write, //
+};
 
-/// Registers of which there are several: name, offset of each, how many.
-type Array = (&'static str, fn(usize) -> u32, usize);
-
-const ARRAYS: [Array; 8] = [
-    ("RAL", ral, RAR_COUNT),
-    ("RAH", rah, RAR_COUNT),
-    ("MTA", mta, TABLE_WORDS),
-    ("UTA", uta, TABLE_WORDS),
-    ("VFTA", vfta, TABLE_WORDS),
-    ("VLVF", vlvf, VLVF_COUNT),
-    ("VMOLR", vmolr, POOL_COUNT),
-    ("VMVIR", vmvir, POOL_COUNT),
-];
-
-/// The others.
-const SINGLE: [(&str, u32); 11] = [
-    ("RCTL", RCTL),
-    ("RLPML", RLPML),
-    ("QDE", QDE),
-    ("VT_CTL", VT_CTL),
-    ("DTXCTL", DTXCTL),
-    ("DTXSWC", DTXSWC),
-    ("RPLOLR", RPLOLR),
-    ("VFRE", VFRE),
-    ("VFTE", VFTE),
-    ("RTTDQSEL", RTTDQSEL),
-    ("RTTBCNRC", RTTBCNRC),
-];
-
-/// The filter register at an offset in bytes: its datasheet name, or the offset if it is none.
+/// The register at an offset in bytes: its datasheet name, or the offset if the tables have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FilterName(pub u32);
+pub struct RegisterName(pub u32);
 
-impl fmt::Display for FilterName {
+impl fmt::Display for RegisterName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, offset, count) in ARRAYS {
-            if let Some(n) = (0..count).find(|&n| offset(n) == self.0) {
-                return write!(f, "{name}[{n}]");
+        for info in all() {
+            if let Some((n, _)) = info.registers().find(|(_, offset)| *offset == self.0) {
+                write_name(info, f)?;
+                return if info.is_array() {
+                    write!(f, "[{n}]")
+                } else {
+                    Ok(())
+                };
             }
         }
-        match SINGLE.iter().find(|(_, offset)| *offset == self.0) {
-            Some((name, _)) => f.write_str(name),
-            None => write!(f, "{:#07x}", self.0),
-        }
+        write!(f, "{:#07x}", self.0)
     }
+}
+
+fn write_name(info: &Info, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    info.name
+        .chars()
+        .try_for_each(|c| f.write_char(c.to_ascii_uppercase()))
 }

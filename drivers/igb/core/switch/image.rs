@@ -24,16 +24,29 @@ use crate::{
     rate,
     regs::{
         dtxctl,
+        dtxctl::Dtxctl,
         dtxswc,
+        dtxswc::Dtxswc,
         qde,
+        qde::Qde,
         rah,
+        rah::Rah,
         rctl,
+        rctl::Rctl,
         rplolr,
+        rplolr::Rplolr,
+        rttbcnrc::Rttbcnrc,
         vlvf,
+        vlvf::Vlvf,
         vmolr,
+        vmolr::Vmolr,
         vmvir,
+        vmvir::Vmvir,
         vt_ctl,
+        vt_ctl::VtCtl,
+        Word,
         POOL_COUNT,
+        QUEUE_COUNT,
         RAR_COUNT,
         TABLE_WORDS,
         VLVF_COUNT, //
@@ -41,30 +54,27 @@ use crate::{
     vlan::PortVlan, //
 };
 
-/// Number of queues.
-const QUEUES: usize = 16;
-
 /// Complete contents of the registers that decide which frame reaches which function.
 ///
 /// About 2 KiB: keep one next to the [`Switch`] and render into it rather than passing it by value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
     pub(super) ral: [u32; RAR_COUNT],
-    pub(super) rah: [u32; RAR_COUNT],
+    pub(super) rah: [Rah; RAR_COUNT],
     pub(super) mta: [u32; TABLE_WORDS],
     pub(super) uta: [u32; TABLE_WORDS],
     pub(super) vfta: [u32; TABLE_WORDS],
-    pub(super) vlvf: [u32; VLVF_COUNT],
-    pub(super) vmolr: [u32; POOL_COUNT],
-    pub(super) vmvir: [u32; POOL_COUNT],
-    pub(super) rttbcnrc: [u32; QUEUES],
-    pub(super) rctl: u32,
+    pub(super) vlvf: [Vlvf; VLVF_COUNT],
+    pub(super) vmolr: [Vmolr; POOL_COUNT],
+    pub(super) vmvir: [Vmvir; POOL_COUNT],
+    pub(super) rttbcnrc: [Rttbcnrc; QUEUE_COUNT],
+    pub(super) rctl: Rctl,
     pub(super) rlpml: u32,
-    pub(super) qde: u32,
-    pub(super) vt_ctl: u32,
-    pub(super) dtxctl: u32,
-    pub(super) dtxswc: u32,
-    pub(super) rplolr: u32,
+    pub(super) qde: Qde,
+    pub(super) vt_ctl: VtCtl,
+    pub(super) dtxctl: Dtxctl,
+    pub(super) dtxswc: Dtxswc,
+    pub(super) rplolr: Rplolr,
     pub(super) vfre: u32,
     pub(super) vfte: u32,
 }
@@ -73,28 +83,28 @@ impl Image {
     /// All registers zero.
     pub const ZERO: Self = Self {
         ral: [0; RAR_COUNT],
-        rah: [0; RAR_COUNT],
+        rah: [Rah::ZERO; RAR_COUNT],
         mta: [0; TABLE_WORDS],
         uta: [0; TABLE_WORDS],
         vfta: [0; TABLE_WORDS],
-        vlvf: [0; VLVF_COUNT],
-        vmolr: [0; POOL_COUNT],
-        vmvir: [0; POOL_COUNT],
-        rttbcnrc: [0; QUEUES],
-        rctl: 0,
+        vlvf: [Vlvf::ZERO; VLVF_COUNT],
+        vmolr: [Vmolr::ZERO; POOL_COUNT],
+        vmvir: [Vmvir::ZERO; POOL_COUNT],
+        rttbcnrc: [Rttbcnrc::ZERO; QUEUE_COUNT],
+        rctl: Rctl::ZERO,
         rlpml: 0,
-        qde: 0,
-        vt_ctl: 0,
-        dtxctl: 0,
-        dtxswc: 0,
-        rplolr: 0,
+        qde: Qde::ZERO,
+        vt_ctl: VtCtl::ZERO,
+        dtxctl: Dtxctl::ZERO,
+        dtxswc: Dtxswc::ZERO,
+        rplolr: Rplolr::ZERO,
         vfre: 0,
         vfte: 0,
     };
 
     fn clear_rar(&mut self, entry: usize) {
         if let (Some(ral), Some(rah)) = (self.ral.get_mut(entry), self.rah.get_mut(entry)) {
-            (*ral, *rah) = (0, 0);
+            (*ral, *rah) = (0, Rah::ZERO);
         }
     }
 
@@ -102,7 +112,7 @@ impl Image {
         let [low, high] = addr.get().to_words();
         if let (Some(ral), Some(rah)) = (self.ral.get_mut(entry), self.rah.get_mut(entry)) {
             *ral = low;
-            *rah = high | rah::AV | rah::pools(pools);
+            *rah = rah::address(high) | rah::AV | rah::pools(pools);
         }
     }
 }
@@ -210,7 +220,7 @@ impl Switch {
         }
         if changes.addresses {
             image.ral = [0; RAR_COUNT];
-            image.rah = [0; RAR_COUNT];
+            image.rah = [Rah::ZERO; RAR_COUNT];
             self.render_addresses(image);
         } else {
             for vf in changes.primary.iter() {
@@ -221,7 +231,7 @@ impl Switch {
             self.render_multicast(image);
         }
         if changes.vlans {
-            image.vlvf = [0; VLVF_COUNT];
+            image.vlvf = [Vlvf::ZERO; VLVF_COUNT];
             self.render_vlans(image);
         }
         for vf in changes.pools.intersection(self.vfs()).iter() {
@@ -340,7 +350,7 @@ impl Switch {
 
     fn render_pools(&self, image: &mut Image) {
         // Without pools the offload register of every queue's would-be pool must let frames through.
-        let idle = if self.uses_pools() { 0 } else { vmolr::AUPE };
+        let idle = when(!self.uses_pools(), vmolr::AUPE);
         image.vmolr = [vmolr::STRCRC | idle; POOL_COUNT];
         for vf in self.vfs().iter() {
             self.render_pool(image, vf);
@@ -362,7 +372,7 @@ impl Switch {
         }
     }
 
-    fn pf_vmolr(&self) -> u32 {
+    fn pf_vmolr(&self) -> Vmolr {
         let pf = &self.pf;
         let per_pool = *self.promiscuity == Promiscuity::PerPool;
         let multicast = pf.all_multicast() || !pf.multicast.is_empty();
@@ -442,7 +452,7 @@ impl Switch {
     }
 }
 
-fn vf_vmolr(vf: &Vf, own_vlans: bool) -> u32 {
+fn vf_vmolr(vf: &Vf, own_vlans: bool) -> Vmolr {
     let port_vlan = vf.admin.vlan.is_some();
     vmolr::STRCRC
         | vmolr::BAM
@@ -454,14 +464,14 @@ fn vf_vmolr(vf: &Vf, own_vlans: bool) -> u32 {
         | when(vf.all_multicast(), vmolr::MPME)
 }
 
-fn port_vlan_tag(vlan: PortVlan) -> u32 {
+fn port_vlan_tag(vlan: PortVlan) -> Vmvir {
     vmvir::insert(vlan.vid().get(), vlan.pcp())
 }
 
-const fn when(condition: bool, bits: u32) -> u32 {
+fn when<V: Word>(condition: bool, bits: V) -> V {
     if condition {
         bits
     } else {
-        0
+        V::from_bits(0)
     }
 }

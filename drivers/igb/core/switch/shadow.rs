@@ -13,8 +13,12 @@ use crate::{
     function::VfIndex,
     regs::{
         self,
+        rah::Rah,
         rctl,
-        rttbcnrc,
+        rttbcnrm,
+        Reg,
+        Word,
+        Writable,
         DTXCTL,
         DTXSWC,
         QDE,
@@ -203,7 +207,7 @@ impl Hardware {
             if let Some((ral, rah, new_ral, new_rah)) = known.address(n, image) {
                 let valid = *rah & regs::rah::AV != 0;
                 if out.unknown || (valid && (*ral, *rah) != (new_ral, new_rah)) {
-                    out.force(rah, 0, regs::rah(n));
+                    out.force(rah, Rah::ZERO, regs::rah(n));
                 }
             }
         }
@@ -235,10 +239,9 @@ impl Hardware {
         let queues = (0..).zip(self.known.rttbcnrc.iter_mut().zip(&image.rttbcnrc));
         for (queue, (old, new)) in queues {
             if old != new {
-                (out.write)(RTTDQSEL, queue);
-                (out.write)(RTTBCNRM, rttbcnrc::MMW_SIZE_JUMBO);
-                (out.write)(RTTBCNRC, *new);
-                *old = *new;
+                out.write(RTTDQSEL, queue);
+                out.write(RTTBCNRM, rttbcnrm::MMW_SIZE_JUMBO);
+                out.force(old, *new, RTTBCNRC);
             }
         }
     }
@@ -258,7 +261,7 @@ impl Image {
         &'a mut self,
         n: usize,
         wanted: &Image,
-    ) -> Option<(&'a mut u32, &'a mut u32, u32, u32)> {
+    ) -> Option<(&'a mut u32, &'a mut Rah, u32, Rah)> {
         Some((
             self.ral.get_mut(n)?,
             self.rah.get_mut(n)?,
@@ -281,30 +284,44 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
-    fn force(&mut self, old: &mut u32, new: u32, offset: u32) {
-        (self.write)(offset, new);
+    fn write<V: Word>(&mut self, register: Reg<V, impl Writable>, value: V) {
+        (self.write)(register.offset(), value.bits());
+    }
+
+    fn force<V: Word>(&mut self, old: &mut V, new: V, register: Reg<V, impl Writable>) {
+        self.write(register, new);
         *old = new;
     }
 
-    fn known_word(&mut self, old: &mut u32, new: u32, offset: u32) {
+    fn known_word(&mut self, old: &mut u32, new: u32, register: Reg<u32>) {
         if *old != new {
-            self.force(old, new, offset);
+            self.force(old, new, register);
         }
     }
 
-    fn word(&mut self, old: &mut u32, new: u32, offset: u32) {
+    fn word<V: Word + PartialEq>(
+        &mut self,
+        old: &mut V,
+        new: V,
+        register: Reg<V, impl Writable>, //
+    ) {
         if self.unknown || *old != new {
-            self.force(old, new, offset);
+            self.force(old, new, register);
         }
     }
 
-    fn words(&mut self, old: &mut [u32], new: &[u32], offset: fn(usize) -> u32) {
+    fn words<V: Word + PartialEq, A: Writable>(
+        &mut self,
+        old: &mut [V],
+        new: &[V],
+        register: fn(usize) -> Reg<V, A>,
+    ) {
         // Nearly always the case, and compared as one: a VF waits for this.
         if !self.unknown && old == new {
             return;
         }
         for (n, (old, new)) in old.iter_mut().zip(new).enumerate() {
-            self.word(old, *new, offset(n));
+            self.word(old, *new, register(n));
         }
     }
 }
@@ -316,11 +333,20 @@ impl Out<'_> {
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
     use super::*;
+    use crate::regs::{
+        rttbcnrc::Rttbcnrc,
+        vlvf::Vlvf, //
+    };
 
     /// The writes an update makes, as far as they fit.
     struct Log {
         writes: [(u32, u32); 16],
         len: usize,
+    }
+
+    /// A write of `bits`.
+    fn at<V, A>(register: Reg<V, A>, bits: u32) -> (u32, u32) {
+        (register.offset(), bits)
     }
 
     fn update(shadow: &mut Shadow, image: &Image) -> Log {
@@ -349,7 +375,8 @@ mod tests {
         let mut rates = 0;
         Shadow::new().update(&Image::ZERO, |offset, _| {
             n += 1;
-            rates += u32::from(matches!(offset, RTTDQSEL | RTTBCNRC | RTTBCNRM));
+            let rate = [RTTDQSEL.offset(), RTTBCNRC.offset(), RTTBCNRM.offset()];
+            rates += u32::from(rate.contains(&offset));
         });
         // Tables, address pairs with the extra invalidation, pools, VLVF, and nine single words.
         assert_eq!(n, 3 * 128 + 3 * 24 + 2 * 8 + 32 + 9);
@@ -372,9 +399,9 @@ mod tests {
         assert_eq!(
             log.writes[..log.len],
             [
-                (regs::rah(3), 0),
-                (regs::ral(3), 2),
-                (regs::rah(3), regs::rah::AV)
+                at(regs::rah(3), 0),
+                at(regs::ral(3), 2),
+                at(regs::rah(3), regs::rah::AV.bits())
             ]
         );
     }
@@ -388,25 +415,29 @@ mod tests {
         image.ral.swap(2, 5);
         image.rah.swap(2, 5);
         let log = update(&mut shadow, &image);
-        assert_eq!(log.writes[0], (regs::rah(5), 0));
-        assert_eq!(log.writes[log.len - 1], (regs::rah(2), regs::rah::AV));
+        assert_eq!(log.writes[0], at(regs::rah(5), 0));
+        assert_eq!(
+            log.writes[log.len - 1],
+            at(regs::rah(2), regs::rah::AV.bits())
+        );
     }
 
     #[test]
     fn addresses_of_one_beginning_are_not_in_two_places() {
         let mut image = Image::ZERO;
+        let (first, second) = (regs::rah::AV.bits() | 1, regs::rah::AV.bits() | 2);
         (image.ral[2], image.ral[5]) = (7, 7);
-        (image.rah[2], image.rah[5]) = (regs::rah::AV | 1, regs::rah::AV | 2);
+        (image.rah[2], image.rah[5]) = (Rah::from_bits(first), Rah::from_bits(second));
         let mut shadow = settled(&image);
         image.rah.swap(2, 5);
         let log = update(&mut shadow, &image);
         assert_eq!(
             log.writes[..log.len],
             [
-                (regs::rah(2), 0),
-                (regs::rah(5), 0),
-                (regs::rah(2), regs::rah::AV | 2),
-                (regs::rah(5), regs::rah::AV | 1)
+                at(regs::rah(2), 0),
+                at(regs::rah(5), 0),
+                at(regs::rah(2), second),
+                at(regs::rah(5), first)
             ]
         );
     }
@@ -417,16 +448,16 @@ mod tests {
         (image.vfre, image.vfte) = (0x81, 0x81);
         let mut shadow = settled(&image);
         (image.vfre, image.vfte) = (0x82, 0x82);
-        image.vlvf[1] = 1;
+        image.vlvf[1] = Vlvf::from_bits(1);
         let log = update(&mut shadow, &image);
         assert_eq!(
             log.writes[..log.len],
             [
-                (VFTE, 0x80),
-                (VFRE, 0x80),
-                (regs::vlvf(1), 1),
-                (VFRE, 0x82),
-                (VFTE, 0x82)
+                at(VFTE, 0x80),
+                at(VFRE, 0x80),
+                at(regs::vlvf(1), 1),
+                at(VFRE, 0x82),
+                at(VFTE, 0x82)
             ]
         );
     }
@@ -438,8 +469,8 @@ mod tests {
         let mut shadow = settled(&image);
         image.vmvir[1] = regs::vmvir::insert(100, 0);
         let log = update(&mut shadow, &image);
-        assert_eq!(log.writes[0], (VFTE, 0x81));
-        assert_eq!(log.writes[log.len - 1], (VFTE, 0x83));
+        assert_eq!(log.writes[0], at(VFTE, 0x81));
+        assert_eq!(log.writes[log.len - 1], at(VFTE, 0x83));
     }
 
     #[test]
@@ -451,7 +482,12 @@ mod tests {
         let log = update(&mut shadow, &image);
         assert_eq!(
             log.writes[..log.len],
-            [(VFTE, 0x80), (VFRE, 0x80), (VFRE, 0x81), (VFTE, 0x81)]
+            [
+                at(VFTE, 0x80),
+                at(VFRE, 0x80),
+                at(VFRE, 0x81),
+                at(VFTE, 0x81)
+            ]
         );
         assert_eq!(update(&mut shadow, &image).len, 0);
     }
@@ -463,18 +499,18 @@ mod tests {
         let mut shadow = settled(&image);
         shadow.vf_was_reset(VfIndex::new(0).unwrap());
         let log = update(&mut shadow, &image);
-        assert_eq!(log.writes[..log.len], [(VFTE, 0x80), (VFRE, 0x80)]);
+        assert_eq!(log.writes[..log.len], [at(VFTE, 0x80), at(VFRE, 0x80)]);
     }
 
     #[test]
     fn rates_go_through_the_selector() {
         let mut image = Image::ZERO;
         let mut shadow = settled(&image);
-        image.rttbcnrc[9] = 5;
+        image.rttbcnrc[9] = Rttbcnrc::from_bits(5);
         let log = update(&mut shadow, &image);
         assert_eq!(
             log.writes[..log.len],
-            [(RTTDQSEL, 9), (RTTBCNRM, 0x14), (RTTBCNRC, 5)]
+            [at(RTTDQSEL, 9), at(RTTBCNRM, 0x14), at(RTTBCNRC, 5)]
         );
     }
 
@@ -483,9 +519,9 @@ mod tests {
         let mut image = Image::ZERO;
         image.rctl = rctl::EN;
         let mut shadow = settled(&image);
-        image.rctl = 0;
+        image.rctl = rctl::Rctl::ZERO;
         image.mta[0] = 1;
         let log = update(&mut shadow, &image);
-        assert_eq!(log.writes[..log.len], [(RCTL, 0), (regs::mta(0), 1)]);
+        assert_eq!(log.writes[..log.len], [at(RCTL, 0), at(regs::mta(0), 1)]);
     }
 }

@@ -12,7 +12,10 @@ use igb_core::regs::{
     self,
     eicr,
     eitr,
-    icr, //
+    icr::{
+        self,
+        Icr, //
+    }, //
 };
 use kernel::{
     irq::IrqReturn,
@@ -43,7 +46,7 @@ const PATIENCE: Delta = Delta::from_millis(5);
 const ATTEMPTS: u32 = 20;
 
 /// The causes tested.
-const CAUSES: [u32; 5] = [icr::TXDW, icr::LSC, icr::RXDMT0, icr::RXDW, icr::VMMB];
+const CAUSES: [Icr; 5] = [icr::TXDW, icr::LSC, icr::RXDMT0, icr::RXDW, icr::VMMB];
 
 /// Takes note of interrupts.
 struct Probe {
@@ -51,6 +54,12 @@ struct Probe {
     /// A cause has to be asserted for the interrupt to be ours. Not with MSI-X.
     shared: bool,
     causes: Atomic<u32>,
+}
+
+impl Probe {
+    fn has_seen(&self, cause: Icr) -> bool {
+        self.causes.load(Relaxed) & cause.bits() != 0
+    }
 }
 
 impl Handler for Probe {
@@ -61,7 +70,7 @@ impl Handler for Probe {
         }
         // Interrupts of one vector do not overlap.
         self.causes
-            .store(self.causes.load(Relaxed) | causes, Relaxed);
+            .store(self.causes.load(Relaxed) | causes.bits(), Relaxed);
         IrqReturn::Handled
     }
 }
@@ -113,20 +122,20 @@ fn test_causes(port: &Port, io: &Io) -> Result {
     for cause in CAUSES {
         raise(port, io, &probe, cause);
         fsleep(PATIENCE);
-        if probe.causes.load(Relaxed) & cause != 0 {
+        if probe.has_seen(cause) {
             return Err(EIO);
         }
         let _ = io.read(regs::ICR);
         io.write(regs::IMS, cause);
         raise(port, io, &probe, cause);
-        await_that(|| probe.causes.load(Relaxed) & cause != 0)?;
+        await_that(|| probe.has_seen(cause))?;
         io.write(regs::IMC, cause);
     }
     Ok(())
 }
 
 /// Raises one cause of those that are not masked, and lets the vector through.
-fn raise(port: &Port, io: &Io, probe: &Probe, cause: u32) {
+fn raise(port: &Port, io: &Io, probe: &Probe, cause: Icr) {
     probe.causes.store(0, Relaxed);
     if port.plan.is_msix() {
         let vector = port.plan.misc_vector();

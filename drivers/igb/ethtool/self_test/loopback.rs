@@ -34,7 +34,11 @@ use igb_core::{
         srrctl,
         status,
         tctl,
-        xdctl, //
+        xdctl::{
+            self,
+            Xdctl, //
+        },
+        Reg, //
     },
 };
 use kernel::{
@@ -166,7 +170,7 @@ impl Rings {
         enable(io, regs::rxdctl(QUEUE))?;
         enable(io, regs::txdctl(QUEUE))?;
         // Everything to the first queue; of what comes in, only unicast to the port.
-        io.write(regs::MRQC, 0);
+        io.clear(regs::MRQC);
         io.write(regs::RCTL, rctl::EN | rctl::SECRC);
         // CAST: small constants, here and below.
         io.write(regs::rdt(QUEUE), DESCS as u32 - 1);
@@ -228,13 +232,13 @@ fn buffer_address(buffers: &Coherent<Buffer>, n: usize) -> u64 {
     buffers.dma_handle().wrapping_add((n * BUFFER) as u64)
 }
 
-fn write_base(io: &Io, low: u32, high: u32, address: u64) {
+fn write_base(io: &Io, low: Reg<u32>, high: Reg<u32>, address: u64) {
     // CAST: the two halves of the address.
     io.write(low, address as u32);
     io.write(high, (address >> 32) as u32);
 }
 
-fn enable(io: &Io, control: u32) -> Result {
+fn enable(io: &Io, control: Reg<Xdctl>) -> Result {
     io.write(control, xdctl::ENABLE);
     io.wait(
         control,
