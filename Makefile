@@ -47,6 +47,7 @@ help:
 	@echo 'make test-record         records what they ask of their guests, which make test checks'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
 	@echo 'make modules KDIR=DIR    the same for a kernel tree of your own, with your toolchain'
+	@echo 'make registers           write the tables of Documentation/registers.rst from the source'
 	@echo 'make prepare             only fill the cache (toolchain root, kernel, guest), or mend it'
 	@echo 'make prepare-vm          and the image of a guest that has virtual machines'
 	@echo 'make enter               a shell in the toolchain root'
@@ -105,6 +106,12 @@ demo-vm:
 
 compare:
 	$(ENTER) --with vm tests/programs/$@ --driver $(DRIVER) --rounds $(ROUNDS)
+
+# The tables of registers in the documentation, from the source.
+.PHONY: registers
+registers:
+	$(ENTER) env IGB_RS_WRITE=1 cargo test --quiet --locked --manifest-path tests/host/Cargo.toml \
+		--test registers the_page
 
 .PHONY: fuzz
 fuzz:

@@ -5,6 +5,8 @@
 //! Written from the description of the hardware, in numbers, on purpose: it shares no definition with
 //! the crate it checks.
 
+use super::map;
+
 /// A station or group address.
 pub type Mac = [u8; 6];
 
@@ -60,6 +62,7 @@ impl Registers {
     }
 
     pub fn write(&mut self, offset: u32, value: u32) {
+        assert!(map::can_be_written(offset), "{offset:#x} is no register");
         match offset {
             0x3604 => self.selected_queue = value as usize,
             0x3690 => assert_eq!(value, 0x14),

@@ -6,5 +6,6 @@ pub mod client;
 pub mod config;
 pub mod device;
 pub mod intent;
+pub mod map;
 pub mod ops;
 pub mod world;
