@@ -12,12 +12,13 @@ from .kernels import Kernel
 
 
 def build(source: Path, kernel: Kernel) -> bytes:
-    """The module of the directory `source`, which has the module's name, for a kernel."""
-    output = Path("build") / source.name / kernel.name
+    """The only module of the directory `source` for a kernel. What has been built is kept."""
+    output = images.CLONE / "build" / source.name / kernel.name
     subprocess.run(
-        ["tests/build-module", output, "-s", f"M={source}"],
+        ["tests/build-module", output.relative_to(images.CLONE), "-s", f"M={source}"],
         check=True,
         cwd=images.CLONE,
         env={**os.environ, "IGB_RS_FLAVOUR": kernel.name},
     )
-    return images.stripped(images.CLONE / output / f"{source.name}.ko")
+    (module,) = output.glob("*.ko")
+    return images.stripped(module)
