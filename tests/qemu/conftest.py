@@ -231,6 +231,12 @@ def config(request):
 
 
 @pytest.fixture
+def is_last(request):
+    """Whether no other test of its file has the same guest afterwards."""
+    return request.node.stash[LAST]
+
+
+@pytest.fixture
 def guest(request, guests, config):
     """A healthy guest of the configuration the test asks for, judged when the test is over."""
     missing = images.missing(config.image)

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The controller: resets, which frames it receives, the link, counters.
+
+use crate::regs::{
+    self,
+    cause,
+    ctrl,
+    ctrl_ext,
+    eecd,
+    ivar,
+    rah_bits,
+    rctl,
+    rfctl,
+    rxcsum,
+    stats,
+    status,
+    tctl,
+    txdctl, //
+};
+use kernel::{
+    io::poll::read_poll_timeout,
+    prelude::*,
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
+};
+use net::{
+    device::{
+        AddrList,
+        Device,
+        Driver, //
+    },
+    mmio::{
+        Mmio,
+        ALL_ONES, //
+    },
+    queue::Counter, //
+};
+
+/// The registers.
+pub(crate) type Io = Mmio<{ regs::BAR_SIZE }>;
+
+/// Vector of the pair of queues.
+pub(crate) const PAIR_VECTOR: u32 = 0;
+/// Vector of everything else.
+pub(crate) const OTHER_VECTOR: u32 = 1;
+/// Vectors there have to be.
+pub(crate) const VECTORS: u32 = 2;
+
+/// The causes of the pair.
+pub(crate) const PAIR: u32 = cause::RXQ0 | cause::TXQ0;
+/// The causes of the other vector.
+pub(crate) const OTHER: u32 = cause::OTHER | cause::LSC;
+
+/// Changes a register nobody else changes meanwhile.
+fn update(io: &Io, offset: u32, change: impl FnOnce(u32) -> u32) {
+    io.write32(offset, change(io.read32(offset)));
+}
+
+/// Waits for `done` to hold for a register, a limited time. Process context, sleeps.
+fn wait(io: &Io, offset: u32, done: impl Fn(u32) -> bool) -> Result {
+    read_poll_timeout(
+        || Ok(io.read32(offset)),
+        |value| done(*value),
+        Delta::from_millis(1),
+        Delta::from_millis(100),
+    )
+    .map(|_| ())
+}
+
+/// Resets the controller (datasheet 4.6.3.1): interrupts are masked, nothing is received or sent, and
+/// memory is left alone. Sleeps for some 40 ms.
+///
+/// # Errors
+///
+/// `ENODEV` if it does not answer.
+pub(crate) fn reset(io: &Io) -> Result {
+    io.write32(regs::IMC, !0);
+    io.write32(regs::RCTL, 0);
+    io.write32(regs::TCTL, tctl::PSP);
+    // Frames under way come to their end.
+    fsleep(Delta::from_millis(10));
+    update(io, regs::CTRL, |value| value | ctrl::GIO_MASTER_DISABLE);
+    // One that has not got there by then is reset all the same.
+    let _ = wait(io, regs::STATUS, |value| {
+        value & status::GIO_MASTER_ENABLE == 0
+    });
+    update(io, regs::CTRL, |value| value | ctrl::RST);
+    fsleep(Delta::from_millis(1));
+    wait(io, regs::EECD, |value| value & eecd::AUTO_RD != 0).map_err(|_| ENODEV)?;
+    // The PHY is set up from the NVM after that.
+    fsleep(Delta::from_millis(25));
+    io.write32(regs::IMC, !0);
+    let _ = io.read32(regs::ICR);
+    if io.read32(regs::STATUS) == ALL_ONES {
+        return Err(ENODEV);
+    }
+    Ok(())
+}
+
+/// Sets up what does not depend on the queues, after a reset. Both units are still off.
+pub(crate) fn set_up(io: &Io) {
+    update(io, regs::CTRL, |value| {
+        (value | ctrl::SLU) & !(ctrl::FRCSPD | ctrl::FRCDPX | ctrl::GIO_MASTER_DISABLE)
+    });
+    io.write32(
+        regs::IVAR,
+        ivar::rxq0(PAIR_VECTOR) | ivar::txq0(PAIR_VECTOR) | ivar::other(OTHER_VECTOR),
+    );
+    // A message of the pair clears and masks its cause.
+    io.write32(regs::EIAC, PAIR);
+    update(io, regs::CTRL_EXT, |value| {
+        value | ctrl_ext::PBA_CLR | ctrl_ext::EIAME | ctrl_ext::DRV_LOAD
+    });
+    io.write32(regs::RFCTL, rfctl::EXTEN | rfctl::ACK_DIS);
+    update(io, regs::RXCSUM, |value| value | rxcsum::TUOFL);
+    // The gaps between frames that IEEE 802.3 asks for (datasheet 10.2.6.2).
+    io.write32(regs::TIPG, 8 | 8 << 10 | 6 << 20);
+    io.write32(regs::TXDCTL, txdctl::EACH | txdctl::RESERVED);
+}
+
+/// Lets the controller send. (It receives with [`Filter::apply`].)
+pub(crate) fn start_sending(io: &Io) {
+    io.write32(
+        regs::TCTL,
+        tctl::EN | tctl::PSP | tctl::RTLC | tctl::collisions(15, 63),
+    );
+}
+
+/// Tells the controller where a ring of `descs` descriptors is.
+pub(crate) fn write_ring(io: &Io, ring: &regs::Ring, address: u64, descs: u32) {
+    // CAST: the two halves of the address.
+    io.write32(ring.bal, address as u32);
+    io.write32(ring.bah, (address >> 32) as u32);
+    // CAST: 16.
+    io.write32(
+        ring.len,
+        descs.wrapping_mul(size_of::<regs::Words>() as u32),
+    );
+    io.write32(ring.head, 0);
+    io.write32(ring.tail, 0);
+}
+
+/// The address the NVM has, which a reset loads into the first receive address.
+pub(crate) fn read_mac(io: &Io) -> [u8; 6] {
+    let [a, b, c, d] = io.read32(regs::ral(0)).to_le_bytes();
+    let [e, f, ..] = io.read32(regs::rah(0)).to_le_bytes();
+    [a, b, c, d, e, f]
+}
+
+/// Addresses the controller compares with; the first is the device's own.
+const ADDRESSES: usize = 16;
+/// Registers of the hash table of multicast addresses.
+const HASHES: usize = 128;
+
+/// Which frames are wanted. Registers follow it, also after a reset.
+pub(crate) struct Filter {
+    addresses: [[u8; 6]; ADDRESSES],
+    count: usize,
+    hashes: [u32; HASHES],
+    all_unicast: bool,
+    all_multicast: bool,
+}
+
+impl Filter {
+    /// Frames to `mac`, and broadcasts.
+    pub(crate) fn new(mac: [u8; 6]) -> Self {
+        let mut addresses = [[0; 6]; ADDRESSES];
+        addresses[0] = mac;
+        Self {
+            addresses,
+            count: 1,
+            hashes: [0; HASHES],
+            all_unicast: false,
+            all_multicast: false,
+        }
+    }
+
+    /// Another address of the device's own.
+    pub(crate) fn set_mac(&mut self, mac: [u8; 6]) {
+        self.addresses[0] = mac;
+    }
+
+    /// What the stack wants besides.
+    pub(crate) fn set_lists<D: Driver>(
+        &mut self,
+        dev: &Device<D>,
+        unicast: AddrList<'_>,
+        multicast: AddrList<'_>,
+    ) {
+        self.count = 1;
+        for address in unicast.iter().take(ADDRESSES - 1) {
+            if let Some(place) = self.addresses.get_mut(self.count) {
+                *place = address;
+                self.count = self.count.wrapping_add(1);
+            }
+        }
+        self.hashes = [0; HASHES];
+        for [.., e, f] in multicast.iter() {
+            // Bits 47:36 of the address (datasheet 10.2.5.9, RCTL.MO 0).
+            let hash = usize::from(e >> 4) | usize::from(f) << 4;
+            if let Some(word) = self.hashes.get_mut(hash >> 5) {
+                *word |= 1 << (hash & 31);
+            }
+        }
+        self.all_unicast = dev.is_promiscuous() || unicast.len() >= ADDRESSES;
+        self.all_multicast = dev.is_promiscuous() || dev.is_allmulti();
+    }
+
+    /// Has the controller receive these frames, from now on.
+    pub(crate) fn apply(&self, io: &Io) {
+        for (n, address) in (0..).zip(&self.addresses) {
+            // CAST: at most ADDRESSES.
+            let is_used = n < self.count as u32;
+            let [a, b, c, d, e, f] = *address;
+            let valid = if is_used { rah_bits::AV } else { 0 };
+            io.write32(regs::ral(n), u32::from_le_bytes([a, b, c, d]));
+            io.write32(regs::rah(n), u32::from_le_bytes([e, f, 0, 0]) | valid);
+        }
+        for (n, word) in (0..).zip(self.hashes) {
+            io.write32(regs::mta(n), word);
+        }
+        let mut value = rctl::EN | rctl::BAM | rctl::SECRC;
+        for (bit, set) in [
+            (rctl::UPE, self.all_unicast),
+            (rctl::MPE, self.all_multicast),
+        ] {
+            if set {
+                value |= bit;
+            }
+        }
+        io.write32(regs::RCTL, value);
+    }
+}
+
+/// A link that is up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// In Mb/s.
+    pub(crate) speed: u32,
+    pub(crate) full_duplex: bool,
+}
+
+impl Link {
+    /// The link as it is; `None` while it is down, or the controller is gone.
+    pub(crate) fn read(io: &Io) -> Option<Self> {
+        let value = io.read32(regs::STATUS);
+        (value != ALL_ONES && value & status::LU != 0).then_some(Self {
+            speed: status::speed(value),
+            full_duplex: value & status::FD != 0,
+        })
+    }
+}
+
+/// What the controller has counted since it was probed. Octets are those of whole frames, with FCS.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) rx_frames: Counter,
+    pub(crate) rx_octets: Counter,
+    pub(crate) rx_broadcast: Counter,
+    pub(crate) rx_multicast: Counter,
+    pub(crate) rx_missed: Counter,
+    pub(crate) rx_crc_errors: Counter,
+    pub(crate) tx_frames: Counter,
+    pub(crate) tx_octets: Counter,
+}
+
+impl Counters {
+    /// Adds what was counted since the last time, which reading clears. By one at a time.
+    pub(crate) fn fold(&self, io: &Io) {
+        for (counter, offset) in [
+            (&self.rx_frames, stats::GPRC),
+            (&self.rx_broadcast, stats::BPRC),
+            (&self.rx_multicast, stats::MPRC),
+            (&self.rx_missed, stats::MPC),
+            (&self.rx_crc_errors, stats::CRCERRS),
+            (&self.tx_frames, stats::GPTC),
+        ] {
+            let value = io.read32(offset);
+            if value == ALL_ONES {
+                // Gone.
+                return;
+            }
+            counter.add(value.into());
+        }
+        for (counter, low, high) in [
+            (&self.rx_octets, stats::GORCL, stats::GORCH),
+            (&self.tx_octets, stats::GOTCL, stats::GOTCH),
+        ] {
+            let low = io.read32(low);
+            let high = io.read32(high);
+            if high != ALL_ONES {
+                counter.add(u64::from(high) << 32 | u64::from(low));
+            }
+        }
+    }
+}
