@@ -24,36 +24,24 @@ use igb_core::regs::{
 };
 use kernel::{
     device::Bound,
-    io::poll::read_poll_timeout,
     pci,
     prelude::*,
-    sync::{
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
-        Arc, //
-    },
     time::Delta, //
 };
-use net::mmio::{
-    self,
-    Mmio, //
-};
+use net::mmio;
 
 /// Bytes of BAR 0.
 const BAR_SIZE: usize = 0x2_0000;
 
+/// STATUS tells whether the controller is there: PF_RST_DONE is set whenever it is.
+type Bar = mmio::Registers<BAR_SIZE, { regs::STATUS.offset() }>;
+
+// What registers and counters read as when the controller is gone is known under two names.
+const _: () = assert!(regs::GONE == mmio::ALL_ONES);
+
 /// The registers of one controller, to be read. Cheap to clone.
-///
-/// A controller that has left the bus answers every read with ones. The first time that happens
-/// is remembered: from then on registers read as 0 and writes are dropped, so that waits end and
-/// no decision is taken from garbage.
 #[derive(Clone)]
-pub(crate) struct Registers {
-    bar: Mmio<BAR_SIZE>,
-    gone: Arc<Atomic<bool>>,
-}
+pub(crate) struct Registers(Bar);
 
 /// The registers of one controller, to be read and written.
 #[derive(Clone)]
@@ -75,41 +63,60 @@ impl Registers {
     }
 
     /// Reads the register at an offset: for what [`igb_core`] does by a function. Any context.
+    #[inline(always)]
     pub(crate) fn read_at(&self, offset: u32) -> u32 {
-        let value = self.bar.read32(offset);
-        if value == regs::GONE && self.has_left() {
-            return 0;
-        }
-        value
+        self.0.read(offset)
     }
 
     /// Reads a counter that reading does not clear: [`regs::GONE`], which counters skip, if the
     /// controller has left. Any context.
     pub(crate) fn read_counter(&self, register: Reg<u32, impl Readable>) -> u32 {
-        let value = self.read(register);
-        if self.is_gone() {
-            return regs::GONE;
-        }
-        value
+        self.0.read_counter(register.offset())
     }
 
-    /// Some registers may hold all ones; STATUS never does.
-    #[cold]
-    fn has_left(&self) -> bool {
-        if self.bar.read32(regs::STATUS.offset()) == regs::GONE {
-            self.gone.store(true, Relaxed);
-        }
-        self.is_gone()
+    /// Waits until posted writes have reached the controller.
+    pub(crate) fn flush(&self) {
+        self.0.flush();
+    }
+
+    /// The controller has left the bus.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.0.is_gone()
+    }
+
+    /// The controller is (back) on the bus: checked at first, and after a reset of the slot.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if it does not answer.
+    pub(crate) fn probe_presence(&self) -> Result {
+        self.0.probe_presence()
+    }
+
+    /// Waits until `done` holds for a register, looking every `step`. Process context, sleeps.
+    ///
+    /// # Errors
+    ///
+    /// `ETIMEDOUT` after `timeout`, `ENODEV` if the controller left the bus.
+    pub(crate) fn wait<V: Word>(
+        &self,
+        register: Reg<V, impl Readable>,
+        step: Delta,
+        timeout: Delta,
+        done: impl Fn(V) -> bool,
+    ) -> Result<V> {
+        self.0
+            .wait(register.offset(), step, timeout, |value| {
+                done(V::from_bits(value))
+            })
+            .map(V::from_bits)
     }
 }
 
 impl Io {
     /// Maps the registers. Process context.
     pub(crate) fn map(dev: &pci::Device<Bound>) -> Result<Self> {
-        Ok(Self(Registers {
-            bar: Mmio::map(dev, 0, c"igb_rs")?,
-            gone: Arc::new(Atomic::new(false), GFP_KERNEL)?,
-        }))
+        Ok(Self(Registers(Bar::map(dev, 0, c"igb_rs")?)))
     }
 
     /// Those registers, to be read.
@@ -130,8 +137,9 @@ impl Io {
     }
 
     /// Writes the register at an offset: for what [`igb_core`] does by a function. Any context.
+    #[inline(always)]
     pub(crate) fn write_at(&self, offset: u32, value: u32) {
-        self.bar.write32(offset, value);
+        self.0 .0.write(offset, value);
     }
 
     /// Replaces a register's value. The caller serialises users of the same register.
@@ -147,61 +155,9 @@ impl Io {
     /// A handle for one register that is written often.
     pub(crate) fn doorbell<V: Word>(&self, register: Reg<V, impl Writable>) -> Result<Doorbell<V>> {
         Ok(Doorbell {
-            doorbell: self.bar.doorbell(register.offset())?,
+            doorbell: self.0 .0.doorbell(register.offset())?,
             _value: PhantomData,
         })
-    }
-}
-
-impl Registers {
-    /// Waits until posted writes have reached the controller.
-    pub(crate) fn flush(&self) {
-        let _ = self.read(regs::STATUS);
-    }
-
-    /// The controller has left the bus.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Relaxed)
-    }
-
-    /// The controller is (back) on the bus: checked at first, and after a reset of the slot.
-    ///
-    /// One that lost its base addresses in such a reset reads as ones, and as 0 on QEMU's bus. It
-    /// never does otherwise: `STATUS.PF_RST_DONE` is set.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if it does not answer.
-    pub(crate) fn probe_presence(&self) -> Result {
-        if matches!(self.bar.read32(regs::STATUS.offset()), 0 | regs::GONE) {
-            return Err(ENODEV);
-        }
-        self.gone.store(false, Relaxed);
-        Ok(())
-    }
-
-    /// Waits until `done` holds for a register, looking every `step`. Process context, sleeps.
-    ///
-    /// # Errors
-    ///
-    /// `ETIMEDOUT` after `timeout`, `ENODEV` if the controller left the bus.
-    pub(crate) fn wait<V: Word>(
-        &self,
-        register: Reg<V, impl Readable>,
-        step: Delta,
-        timeout: Delta,
-        done: impl Fn(V) -> bool,
-    ) -> Result<V> {
-        let value = read_poll_timeout(
-            || Ok(self.read(register)),
-            |value: &V| done(*value) || self.is_gone(),
-            step,
-            timeout,
-        )?;
-        if self.is_gone() {
-            return Err(ENODEV);
-        }
-        Ok(value)
     }
 }
 

@@ -25,6 +25,10 @@ use kernel::{
 
 use crate::pci::as_raw;
 
+mod registers;
+
+pub use self::registers::Registers;
+
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/mmio.rs"]
 mod test;

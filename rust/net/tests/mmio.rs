@@ -2,7 +2,10 @@
 
 //! Unit tests of mapped registers.
 
-use super::*;
+use super::{
+    registers::Presence,
+    *, //
+};
 
 #[kunit_tests(net_mmio)]
 mod tests {
@@ -22,5 +25,27 @@ mod tests {
         let dev = unsafe { &*core::ptr::from_ref(&*raw).cast::<Device<Bound>>() };
         assert_eq!(Mmio::<16>::map(dev, 0, c"test").err(), Some(ENODEV));
         Ok(())
+    }
+
+    #[test]
+    fn ones_are_a_value_while_the_witness_says_so() {
+        let presence = Presence::new();
+        assert_eq!(presence.judge(7, || ALL_ONES), 7);
+        assert_eq!(presence.judge(ALL_ONES, || 1), ALL_ONES);
+        assert!(!presence.is_gone());
+    }
+
+    #[test]
+    fn a_device_that_left_reads_as_zero_until_it_is_found_again() {
+        let presence = Presence::new();
+        assert_eq!(presence.judge(ALL_ONES, || ALL_ONES), 0);
+        assert!(presence.is_gone());
+        // Not by a witness that answers again: what it was told in between is lost.
+        assert_eq!(presence.judge(ALL_ONES, || 1), 0);
+        assert!(presence.probe(ALL_ONES).is_err() && presence.probe(0).is_err());
+        assert!(presence.is_gone());
+        assert!(presence.probe(1).is_ok());
+        assert!(!presence.is_gone());
+        assert_eq!(presence.judge(ALL_ONES, || 1), ALL_ONES);
     }
 }
