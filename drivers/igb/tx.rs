@@ -50,7 +50,8 @@ use net::{
     tx::{
         Consumer,
         Layout,
-        Producer, //
+        Producer,
+        Room, //
     },
 };
 
@@ -60,8 +61,11 @@ mod xdp;
 /// with is not specified.
 const MIN_FRAME: u32 = 60;
 
-// Or a frame might not fit into a ring that is not stopped.
-const _: () = assert!(net::skb::MAX_BUFFERS <= ring::MAX_BUFFERS);
+/// A frame has a context in front, and 64 KiB at most: that is what is to be segmented.
+const ROOM: Room = Room::new(1, tx::MAX_DATA_PER_DESC, 1 << 16);
+
+// Or the smallest ring would never be woken.
+const _: () = assert!(ring::MIN_DESCS > ROOM.wake());
 
 /// What a transmit ring is made of.
 #[derive(Clone, Copy, Debug)]
@@ -131,10 +135,8 @@ impl net::device::Transmit for TxRing {
     #[inline]
     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
         // One descriptor stays unused, and the queue is stopped before it gets this far.
-        if self.frames.free() <= ring::descs_needed(skb.len(), skb.buffers()) {
-            queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
-                self.frames.free()
-            });
+        if self.frames.free() <= ROOM.needed(skb.len(), skb.buffers()) {
+            queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.frames.free());
             self.ring_if_due();
             return Err(skb);
         }
@@ -248,9 +250,7 @@ impl TxRing {
 
     #[inline]
     fn finish(&mut self, tail: u32, wire: Wire, queue: TxQueue<'_>) {
-        if queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
-            self.frames.free()
-        }) {
+        if queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.frames.free()) {
             self.stats.tx_stop.add(1);
         }
         self.stats.tx_packets.add(wire.packets.into());
@@ -336,13 +336,11 @@ impl TxDone {
         load.tx_packets = reaped.skbs;
         load.tx_bytes = reaped.bytes;
         load.bytes = load.bytes.wrapping_add(reaped.bytes);
-        let woken = cx.queue().completed(
-            reaped.skbs,
-            reaped.bytes,
-            ring::WAKE_THRESHOLD,
-            true,
-            || self.frames.free(),
-        );
+        let woken = cx
+            .queue()
+            .completed(reaped.skbs, reaped.bytes, ROOM.wake(), true, || {
+                self.frames.free()
+            });
         if woken {
             self.stats.tx_wake.add(1);
         }

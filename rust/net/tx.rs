@@ -39,13 +39,15 @@ use kernel::{
 mod consumer;
 mod place;
 mod producer;
+mod room;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/tx.rs"]
 mod test;
 
 pub use self::{
     consumer::Consumer,
-    producer::Producer, //
+    producer::Producer,
+    room::Room, //
 };
 pub use crate::ring::Reaped;
 

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sizes and thresholds of descriptor rings.
+//! Sizes of descriptor rings.
 //!
 //! Rings hold a power of two of descriptors, so that an index is wrapped by a
 //! mask. One descriptor always stays unused: head == tail means *empty*.
-
-use super::desc::tx;
 
 /// Fewest descriptors of a ring.
 pub const MIN_DESCS: u32 = 64;
@@ -16,23 +14,6 @@ pub const DEFAULT_TX_DESCS: u32 = 256;
 /// Descriptors of a receive ring unless the user asks for another size: what arrives in a third of a
 /// millisecond of the shortest frames at 1 Gb/s. A host that is busy for longer loses frames.
 pub const DEFAULT_RX_DESCS: u32 = 512;
-
-/// Most buffers the stack hands over in one frame: the linear part and
-/// `MAX_SKB_FRAGS` (17) fragments.
-pub const MAX_BUFFERS: u32 = 18;
-
-/// Most descriptors one frame may take: a context, and for each buffer its data.
-///
-/// A GSO frame is at most 64 KiB, so at most two buffers in it can be long enough
-/// to be split over two descriptors.
-pub const MAX_DESCS_PER_FRAME: u32 = 1 + MAX_BUFFERS + 2;
-
-/// A queue is stopped when fewer descriptors than this are free.
-pub const STOP_THRESHOLD: u32 = MAX_DESCS_PER_FRAME + 1;
-
-/// A stopped queue is woken when at least this many descriptors are free. The
-/// gap to [`STOP_THRESHOLD`] keeps a full ring from flapping.
-pub const WAKE_THRESHOLD: u32 = STOP_THRESHOLD * 3 / 2;
 
 /// The ring size was outside [`MIN_DESCS`]..=[`MAX_DESCS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +29,6 @@ pub const fn size(wanted: u32) -> Result<u32, BadSize> {
         return Err(BadSize);
     }
     Ok(wanted.next_power_of_two())
-}
-
-/// Upper bound on the data descriptors of a frame of `len` bytes in `buffers`
-/// buffers, plus its context.
-#[inline]
-pub const fn descs_needed(len: u32, buffers: u32) -> u32 {
-    // Each buffer boundary and each 32 KiB boundary starts a new descriptor.
-    1 + buffers + len / tx::MAX_DATA_PER_DESC
 }
 
 /// Receive buffers given back to the controller with one tail write.
@@ -88,17 +61,6 @@ mod tests {
         assert_eq!(size(MAX_DESCS + 1), Err(BadSize));
         assert_eq!(size(0), Err(BadSize));
         assert_eq!(size(u32::MAX), Err(BadSize));
-    }
-
-    #[test]
-    fn smallest_ring_holds_the_largest_frame() {
-        assert!(MIN_DESCS > WAKE_THRESHOLD);
-        assert!(WAKE_THRESHOLD > STOP_THRESHOLD);
-    }
-
-    #[test]
-    fn largest_gso_frame_fits_the_estimate() {
-        assert!(descs_needed(65535, MAX_BUFFERS) <= MAX_DESCS_PER_FRAME);
     }
 
     #[test]

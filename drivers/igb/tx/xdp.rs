@@ -7,15 +7,13 @@
 
 use super::{
     TxRing,
-    MIN_FRAME, //
+    MIN_FRAME,
+    ROOM, //
 };
-use igb_core::{
-    desc::tx::{
-        self,
-        DataDesc, //
-        End,
-    },
-    ring,
+use igb_core::desc::tx::{
+    self,
+    DataDesc,
+    End, //
 };
 use net::{
     queue::TxQueue,
@@ -54,9 +52,7 @@ impl TxRing {
         self.stats.tx_xdp.add(1);
         self.stats.tx_packets.add(1);
         self.stats.tx_bytes.add(bytes.into());
-        if queue.stop_if_below(ring::STOP_THRESHOLD, ring::WAKE_THRESHOLD, || {
-            self.frames.free()
-        }) {
+        if queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.frames.free()) {
             self.stats.tx_stop.add(1);
         }
         queue.sent_frame(bytes);

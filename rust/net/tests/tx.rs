@@ -5,7 +5,8 @@
 use super::*;
 use crate::{
     napi,
-    queue::TxQueue, //
+    queue::TxQueue,
+    skb::MAX_BUFFERS, //
 };
 
 #[kunit_tests(net_tx)]
@@ -140,6 +141,31 @@ mod tests {
         // The slots are as good as before.
         assert!(push(&mut producer, COPY_LIMIT + 1, 1)?);
         assert_eq!(consumer.reap(&netpoll(), 1, |_| true).skbs, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn room_is_left_for_the_packet_that_takes_most() -> Result {
+        const MAX_LEN: u32 = 400;
+        const LEN: u32 = 2000;
+        let room = Room::new(1, MAX_LEN, LEN);
+        assert_eq!(room.needed(LEN, 1), 1 + 1 + LEN / MAX_LEN);
+        assert_eq!(room.stop(), 1 + MAX_BUFFERS + LEN / MAX_LEN + 1);
+        assert!(room.wake() > room.stop());
+        let parent = Parent::new()?;
+        let (mut producer, _consumer) = table(parent.device(), 64)?;
+        for len in [LEN, LEN - 1, MAX_LEN + 1, MAX_LEN] {
+            let before = producer.free();
+            let layout = Layout {
+                lead: 1,
+                max_len: MAX_LEN,
+                bytes: len,
+            };
+            assert!(producer
+                .push(TxQueue::for_test(), packet(len)?, layout, |_| ())
+                .is_ok());
+            assert!(before - producer.free() <= room.needed(len, 1));
+        }
         Ok(())
     }
 }
