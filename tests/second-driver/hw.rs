@@ -19,7 +19,6 @@ use crate::regs::{
     txdctl, //
 };
 use kernel::{
-    io::poll::read_poll_timeout,
     prelude::*,
     time::{
         delay::fsleep,
@@ -32,15 +31,12 @@ use net::{
         Device,
         Driver, //
     },
-    mmio::{
-        Mmio,
-        ALL_ONES, //
-    },
+    mmio::Registers,
     queue::Counter, //
 };
 
-/// The registers.
-pub(crate) type Io = Mmio<{ regs::BAR_SIZE }>;
+/// The registers. STATUS has bits that are always set, and is never all ones.
+pub(crate) type Io = Registers<{ regs::BAR_SIZE }, { regs::STATUS }>;
 
 /// Vector of the pair of queues.
 pub(crate) const PAIR_VECTOR: u32 = 0;
@@ -54,20 +50,12 @@ pub(crate) const PAIR: u32 = cause::RXQ0 | cause::TXQ0;
 /// The causes of the other vector.
 pub(crate) const OTHER: u32 = cause::OTHER | cause::LSC;
 
-/// Changes a register nobody else changes meanwhile.
-fn update(io: &Io, offset: u32, change: impl FnOnce(u32) -> u32) {
-    io.write32(offset, change(io.read32(offset)));
-}
+/// How long a reset, or what is to be over before one, may take.
+const PATIENCE: Delta = Delta::from_millis(100);
 
-/// Waits for `done` to hold for a register, a limited time. Process context, sleeps.
 fn wait(io: &Io, offset: u32, done: impl Fn(u32) -> bool) -> Result {
-    read_poll_timeout(
-        || Ok(io.read32(offset)),
-        |value| done(*value),
-        Delta::from_millis(1),
-        Delta::from_millis(100),
-    )
-    .map(|_| ())
+    io.wait(offset, Delta::from_millis(1), PATIENCE, done)
+        .map(|_| ())
 }
 
 /// Resets the controller (datasheet 4.6.3.1): interrupts are masked, nothing is received or sent, and
@@ -75,55 +63,52 @@ fn wait(io: &Io, offset: u32, done: impl Fn(u32) -> bool) -> Result {
 ///
 /// # Errors
 ///
-/// `ENODEV` if it does not answer.
+/// `ENODEV` if it does not answer, `ETIMEDOUT` if it does not get over it.
 pub(crate) fn reset(io: &Io) -> Result {
-    io.write32(regs::IMC, !0);
-    io.write32(regs::RCTL, 0);
-    io.write32(regs::TCTL, tctl::PSP);
+    io.write(regs::IMC, !0);
+    io.write(regs::RCTL, 0);
+    io.write(regs::TCTL, tctl::PSP);
     // Frames under way come to their end.
     fsleep(Delta::from_millis(10));
-    update(io, regs::CTRL, |value| value | ctrl::GIO_MASTER_DISABLE);
+    io.update(regs::CTRL, |value| value | ctrl::GIO_MASTER_DISABLE);
     // One that has not got there by then is reset all the same.
     let _ = wait(io, regs::STATUS, |value| {
         value & status::GIO_MASTER_ENABLE == 0
     });
-    update(io, regs::CTRL, |value| value | ctrl::RST);
+    io.update(regs::CTRL, |value| value | ctrl::RST);
     fsleep(Delta::from_millis(1));
-    wait(io, regs::EECD, |value| value & eecd::AUTO_RD != 0).map_err(|_| ENODEV)?;
+    wait(io, regs::EECD, |value| value & eecd::AUTO_RD != 0)?;
     // The PHY is set up from the NVM after that.
     fsleep(Delta::from_millis(25));
-    io.write32(regs::IMC, !0);
-    let _ = io.read32(regs::ICR);
-    if io.read32(regs::STATUS) == ALL_ONES {
-        return Err(ENODEV);
-    }
-    Ok(())
+    io.write(regs::IMC, !0);
+    let _ = io.read(regs::ICR);
+    io.probe_presence()
 }
 
 /// Sets up what does not depend on the queues, after a reset. Both units are still off.
 pub(crate) fn set_up(io: &Io) {
-    update(io, regs::CTRL, |value| {
+    io.update(regs::CTRL, |value| {
         (value | ctrl::SLU) & !(ctrl::FRCSPD | ctrl::FRCDPX | ctrl::GIO_MASTER_DISABLE)
     });
-    io.write32(
+    io.write(
         regs::IVAR,
         ivar::rxq0(PAIR_VECTOR) | ivar::txq0(PAIR_VECTOR) | ivar::other(OTHER_VECTOR),
     );
     // A message of the pair clears and masks its cause.
-    io.write32(regs::EIAC, PAIR);
-    update(io, regs::CTRL_EXT, |value| {
+    io.write(regs::EIAC, PAIR);
+    io.update(regs::CTRL_EXT, |value| {
         value | ctrl_ext::PBA_CLR | ctrl_ext::EIAME | ctrl_ext::DRV_LOAD
     });
-    io.write32(regs::RFCTL, rfctl::EXTEN | rfctl::ACK_DIS);
-    update(io, regs::RXCSUM, |value| value | rxcsum::TUOFL);
+    io.write(regs::RFCTL, rfctl::EXTEN | rfctl::ACK_DIS);
+    io.update(regs::RXCSUM, |value| value | rxcsum::TUOFL);
     // The gaps between frames that IEEE 802.3 asks for (datasheet 10.2.6.2).
-    io.write32(regs::TIPG, 8 | 8 << 10 | 6 << 20);
-    io.write32(regs::TXDCTL, txdctl::EACH | txdctl::RESERVED);
+    io.write(regs::TIPG, 8 | 8 << 10 | 6 << 20);
+    io.write(regs::TXDCTL, txdctl::EACH | txdctl::RESERVED);
 }
 
 /// Lets the controller send. (It receives with [`Filter::apply`].)
 pub(crate) fn start_sending(io: &Io) {
-    io.write32(
+    io.write(
         regs::TCTL,
         tctl::EN | tctl::PSP | tctl::RTLC | tctl::collisions(15, 63),
     );
@@ -132,21 +117,21 @@ pub(crate) fn start_sending(io: &Io) {
 /// Tells the controller where a ring of `descs` descriptors is.
 pub(crate) fn write_ring(io: &Io, ring: &regs::Ring, address: u64, descs: u32) {
     // CAST: the two halves of the address.
-    io.write32(ring.bal, address as u32);
-    io.write32(ring.bah, (address >> 32) as u32);
+    io.write(ring.bal, address as u32);
+    io.write(ring.bah, (address >> 32) as u32);
     // CAST: 16.
-    io.write32(
+    io.write(
         ring.len,
         descs.wrapping_mul(size_of::<regs::Words>() as u32),
     );
-    io.write32(ring.head, 0);
-    io.write32(ring.tail, 0);
+    io.write(ring.head, 0);
+    io.write(ring.tail, 0);
 }
 
 /// The address the NVM has, which a reset loads into the first receive address.
 pub(crate) fn read_mac(io: &Io) -> [u8; 6] {
-    let [a, b, c, d] = io.read32(regs::ral(0)).to_le_bytes();
-    let [e, f, ..] = io.read32(regs::rah(0)).to_le_bytes();
+    let [a, b, c, d] = io.read(regs::ral(0)).to_le_bytes();
+    let [e, f, ..] = io.read(regs::rah(0)).to_le_bytes();
     [a, b, c, d, e, f]
 }
 
@@ -216,11 +201,11 @@ impl Filter {
             let is_used = n < self.count as u32;
             let [a, b, c, d, e, f] = *address;
             let valid = if is_used { rah_bits::AV } else { 0 };
-            io.write32(regs::ral(n), u32::from_le_bytes([a, b, c, d]));
-            io.write32(regs::rah(n), u32::from_le_bytes([e, f, 0, 0]) | valid);
+            io.write(regs::ral(n), u32::from_le_bytes([a, b, c, d]));
+            io.write(regs::rah(n), u32::from_le_bytes([e, f, 0, 0]) | valid);
         }
         for (n, word) in (0..).zip(self.hashes) {
-            io.write32(regs::mta(n), word);
+            io.write(regs::mta(n), word);
         }
         let mut value = rctl::EN | rctl::BAM | rctl::SECRC;
         for (bit, set) in [
@@ -231,7 +216,7 @@ impl Filter {
                 value |= bit;
             }
         }
-        io.write32(regs::RCTL, value);
+        io.write(regs::RCTL, value);
     }
 }
 
@@ -246,8 +231,8 @@ pub(crate) struct Link {
 impl Link {
     /// The link as it is; `None` while it is down, or the controller is gone.
     pub(crate) fn read(io: &Io) -> Option<Self> {
-        let value = io.read32(regs::STATUS);
-        (value != ALL_ONES && value & status::LU != 0).then_some(Self {
+        let value = io.read(regs::STATUS);
+        (value & status::LU != 0).then_some(Self {
             speed: status::speed(value),
             full_duplex: value & status::FD != 0,
         })
@@ -269,6 +254,8 @@ pub(crate) struct Counters {
 
 impl Counters {
     /// Adds what was counted since the last time, which reading clears. By one at a time.
+    ///
+    /// A controller that is gone has counted nothing.
     pub(crate) fn fold(&self, io: &Io) {
         for (counter, offset) in [
             (&self.rx_frames, stats::GPRC),
@@ -278,22 +265,14 @@ impl Counters {
             (&self.rx_crc_errors, stats::CRCERRS),
             (&self.tx_frames, stats::GPTC),
         ] {
-            let value = io.read32(offset);
-            if value == ALL_ONES {
-                // Gone.
-                return;
-            }
-            counter.add(value.into());
+            counter.add(io.read(offset).into());
         }
         for (counter, low, high) in [
             (&self.rx_octets, stats::GORCL, stats::GORCH),
             (&self.tx_octets, stats::GOTCL, stats::GOTCH),
         ] {
-            let low = io.read32(low);
-            let high = io.read32(high);
-            if high != ALL_ONES {
-                counter.add(u64::from(high) << 32 | u64::from(low));
-            }
+            let low = io.read(low);
+            counter.add(u64::from(io.read(high)) << 32 | u64::from(low));
         }
     }
 }

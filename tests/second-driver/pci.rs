@@ -14,8 +14,7 @@ use crate::{
         Port,
         State,
         Stats, //
-    },
-    regs, //
+    }, //
 };
 use kernel::{
     device::Core,
@@ -34,7 +33,6 @@ use net::{
         Kinds,
         Vectors, //
     },
-    mmio::ALL_ONES,
     pci::{
         self,
         CoreExt, //
@@ -111,10 +109,8 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     pdev.set_master();
     dma::set_mask_and_coherent(pdev, 64)?;
     let io = Io::map(pdev, 0, c"e1000e_rs")?;
-    if io.read32(regs::STATUS) == ALL_ONES {
-        dev_err!(pdev, "the controller does not answer\n");
-        return Err(ENODEV);
-    }
+    io.probe_presence()
+        .inspect_err(|_| dev_err!(pdev, "the controller does not answer\n"))?;
     let vectors = Vectors::alloc(pdev, VECTORS, VECTORS, Kinds::MSIX)?;
     hw::reset(&io)?;
     let mac = hw::read_mac(&io);

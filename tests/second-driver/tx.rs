@@ -32,7 +32,8 @@ use net::{
     tx::{
         Consumer,
         Layout,
-        Producer, //
+        Producer,
+        Room, //
     },
 };
 
@@ -41,13 +42,10 @@ pub(crate) const DESCS: u32 = 256;
 /// Shortest frame without FCS.
 const MIN_FRAME: u32 = 60;
 
-/// Most descriptors of a packet: a context and its buffers, none of which is longer than a descriptor
-/// takes, as the packet is no longer than a frame.
-const MAX_PER_PACKET: u32 = 1 + net::skb::MAX_BUFFERS;
-/// The queue is stopped when another packet might not fit. One descriptor stays unused: a ring whose
-/// head is its tail is empty.
-const STOP: u32 = MAX_PER_PACKET + 1;
-const WAKE: u32 = 2 * STOP;
+/// A packet has a context in front, and is no longer than a frame with a VLAN tag.
+const ROOM: Room = Room::new(1, tx_desc::MAX_DATA, 1518);
+
+const _: () = assert!(DESCS > ROOM.wake());
 
 /// The end that takes packets from the stack. Used under the queue's lock.
 pub(crate) struct TxRing {
@@ -92,9 +90,9 @@ pub(crate) fn new(
 
 impl Transmit for TxRing {
     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
-        if self.packets.free() < STOP {
-            // It should have been stopped.
-            let _ = queue.stop_if_below(STOP, WAKE, || self.packets.free());
+        if self.packets.free() <= ROOM.needed(skb.len(), skb.buffers()) {
+            // It should have been stopped. One descriptor stays unused.
+            let _ = queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.packets.free());
             self.ring_if_due();
             return Err(skb);
         }
@@ -157,7 +155,7 @@ impl TxRing {
         self.unrung = true;
         self.stats.tx_packets.add(1);
         self.stats.tx_bytes.add(len.into());
-        let _ = queue.stop_if_below(STOP, WAKE, || self.packets.free());
+        let _ = queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.packets.free());
         let sent = queue.sent(len);
         if sent.stopped() {
             // Nobody but the report of this packet wakes the queue.
@@ -195,7 +193,7 @@ impl TxDone {
         });
         let _ = cx
             .queue()
-            .completed(reaped.skbs, reaped.bytes, WAKE, true, || {
+            .completed(reaped.skbs, reaped.bytes, ROOM.wake(), true, || {
                 self.packets.free()
             });
     }
