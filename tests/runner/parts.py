@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from harness.health import reports
 
-from . import BUILD
+from . import BUILD, CLONE
 from .counts import Counts
 from .pool import Task
 from .processes import output_of, shown
@@ -164,6 +164,17 @@ class Module(Command):
             after,
             {"IGB_RS_FLAVOUR": kernel},
         )
+
+
+class SecondDriver(Module):
+    """The module of tests/second-driver, where its tests look for it (harness/kmod.py). They would
+    build it; here that is done beside other tests."""
+
+    def __init__(self, console, kernel: str, after: tuple[Task, ...] = ()):
+        super().__init__(console, kernel, after)
+        self.name = f"second driver for the kernel {kernel}"
+        source = CLONE / "tests/second-driver"
+        self.command += [f"build/{source.name}/{kernel}", f"M={source}"]
 
 
 class Product(Command):
