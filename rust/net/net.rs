@@ -7,7 +7,7 @@
 //!
 //! | module        | concept |
 //! |---------------|---------|
-//! | [`pci`]       | the driver of a physical function: probe to unbind, SR-IOV, errors, sleep |
+//! | [`pci`]       | the driver of a device: probe to unbind, errors, sleep, SR-IOV |
 //! | [`mmio`]      | registers |
 //! | [`irq`]       | interrupt vectors |
 //! | [`lock`]      | a lock for what a hard interrupt shares with others |

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! PCI drivers of SR-IOV physical functions.
+//! PCI drivers.
 //!
-//! [`kernel::pci::Driver`] knows probe and unbind. [`Driver`] adds what a physical function
-//! needs: `sriov_configure`, shutdown, error recovery, function level reset and system sleep.
+//! [`kernel::pci::Driver`] knows probe and unbind. [`Driver`] adds what a network device may need:
+//! shutdown, error recovery, function level reset, system sleep, and `sriov_configure` for one that
+//! is a physical function.
 //! Devices, id tables and BARs stay those of [`kernel::pci`].
 //!
 //! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
@@ -103,12 +104,12 @@ pub enum Sleep {
     PowerOff,
 }
 
-/// The driver of a PCI physical function.
+/// The driver of a PCI device. But for `probe`, a driver has those methods it has a use for.
 ///
 /// All methods are called in process context and may sleep. All but the drop of [`Data`] hold
 /// the device lock, so that no two of them ever run at the same time for one device.
 ///
-/// None but `probe` is called before `probe` has succeeded; none is called after `unbind`.
+/// No other is called before `probe` has succeeded; none is called after `unbind`.
 /// `Data` is dropped after `unbind`, and device-managed resources are released after that.
 ///
 /// [`Data`]: Driver::Data
