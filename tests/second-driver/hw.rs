@@ -58,7 +58,7 @@ fn wait(io: &Io, offset: u32, done: impl Fn(u32) -> bool) -> Result {
         .map(|_| ())
 }
 
-/// Resets the controller (datasheet 4.6.3.1): interrupts are masked, nothing is received or sent, and
+/// Resets the controller: interrupts are masked, nothing is received or sent, and
 /// memory is left alone. Sleeps for some 40 ms.
 ///
 /// # Errors
@@ -94,14 +94,15 @@ pub(crate) fn set_up(io: &Io) {
         regs::IVAR,
         ivar::rxq0(PAIR_VECTOR) | ivar::txq0(PAIR_VECTOR) | ivar::other(OTHER_VECTOR),
     );
-    // A message of the pair clears and masks its cause.
+    // A message of the pair clears its cause and masks it.
     io.write(regs::EIAC, PAIR);
+    io.write(regs::IAM, PAIR);
     io.update(regs::CTRL_EXT, |value| {
         value | ctrl_ext::PBA_CLR | ctrl_ext::EIAME | ctrl_ext::DRV_LOAD
     });
     io.write(regs::RFCTL, rfctl::EXTEN | rfctl::ACK_DIS);
     io.update(regs::RXCSUM, |value| value | rxcsum::TUOFL);
-    // The gaps between frames that IEEE 802.3 asks for (datasheet 10.2.6.2).
+    // The gaps between frames that IEEE 802.3 asks for.
     io.write(regs::TIPG, 8 | 8 << 10 | 6 << 20);
     io.write(regs::TXDCTL, txdctl::EACH | txdctl::RESERVED);
 }
@@ -184,7 +185,7 @@ impl Filter {
         }
         self.hashes = [0; HASHES];
         for [.., e, f] in multicast.iter() {
-            // Bits 47:36 of the address (datasheet 10.2.5.9, RCTL.MO 0).
+            // Bits 47:36 of the address (RCTL.MO is 0).
             let hash = usize::from(e >> 4) | usize::from(f) << 4;
             if let Some(word) = self.hashes.get_mut(hash >> 5) {
                 *word |= 1 << (hash & 31);

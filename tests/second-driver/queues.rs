@@ -60,7 +60,7 @@ impl Poll for Pair {
     }
 }
 
-/// Serves the pair's vector, which masks itself (EIAC).
+/// Serves the pair's vector, which masks itself (EIAC, IAM).
 struct PairHandler(Scheduler<Pair>);
 
 impl irq::Handler for PairHandler {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Registers (datasheet 10) and descriptors (7.1 and 7.2) as far as the driver uses them.
+//! Registers and descriptors (datasheet 10, 7.1 and 7.2) as far as the driver uses them.
 
 #![allow(missing_docs)] // Names are those of the datasheet.
 
@@ -16,6 +16,7 @@ pub(crate) const ICS: u32 = 0x00c8;
 pub(crate) const IMS: u32 = 0x00d0;
 pub(crate) const IMC: u32 = 0x00d8;
 pub(crate) const EIAC: u32 = 0x00dc;
+pub(crate) const IAM: u32 = 0x00e0;
 pub(crate) const IVAR: u32 = 0x00e4;
 pub(crate) const RCTL: u32 = 0x0100;
 pub(crate) const TCTL: u32 = 0x0400;
@@ -166,12 +167,12 @@ pub(crate) mod tctl {
 pub(crate) mod txdctl {
     /// Thresholds count descriptors, and each descriptor is written back at once.
     pub(crate) const EACH: u32 = 1 << 24 | 1 << 16;
-    /// Has to be set (datasheet 10.2.6.10).
+    /// Has to be set, as Linux's e1000e says (E1000_TXDCTL_COUNT_DESC).
     pub(crate) const RESERVED: u32 = 1 << 22;
 }
 
 pub(crate) mod rfctl {
-    /// No interrupts for TCP acknowledgements, which come without a cause with MSI-X.
+    /// No interrupts for TCP acknowledgements: with MSI-X, Linux's e1000e says, they are spurious.
     pub(crate) const ACK_DIS: u32 = 1 << 12;
     /// Extended receive descriptors.
     pub(crate) const EXTEN: u32 = 1 << 15;
@@ -189,7 +190,7 @@ pub(crate) mod rah_bits {
 /// A descriptor as it stands in memory: two little-endian words.
 pub(crate) type Words = [u64; 2];
 
-/// Transmit descriptors (datasheet 7.2.10).
+/// Transmit descriptors (datasheet 7.2).
 pub(crate) mod tx_desc {
     use super::Words;
     use net::skb::{
@@ -249,7 +250,7 @@ pub(crate) mod tx_desc {
     }
 }
 
-/// Extended receive descriptors (datasheet 7.1.5).
+/// Extended receive descriptors (datasheet 7.1).
 pub(crate) mod rx_desc {
     use super::Words;
 
