@@ -10,7 +10,6 @@ from support.registers import TCTL, Registers
 from support.wire import tcp_contents
 
 from harness import kmod
-from harness.images import CLONE
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import is_silent, ping
 
@@ -32,7 +31,7 @@ def pair(guest, is_last):
     that of the second driver. They stay for the other tests."""
     network = Lan(guest)
     if not guest.succeeds("test -d /sys/module/e1000e_rs"):
-        guest.put(MODULE, kmod.build(CLONE / "tests/second-driver", guest.config.boots))
+        guest.put(MODULE, kmod.second_driver(guest.config.boots))
         guest.load()
         load_second(guest)
         connect(network)
@@ -94,7 +93,6 @@ def test_tcp_both_ways(pair):
     tcp_contents(guest, *BOTH_WAYS, megabytes=2 if guest.slowness == 1 else 1)
 
 
-@pytest.mark.watched
 def test_counters_agree(pair):
     """Of what one end sends the other receives as much, and the controller has counted as much as the
     driver."""

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from harness.health import reports
 
-from . import BUILD, CLONE
+from . import BUILD
 from .counts import Counts
 from .pool import Task
 from .processes import output_of, shown
@@ -167,14 +167,13 @@ class Module(Command):
 
 
 class SecondDriver(Module):
-    """The module of tests/second-driver, where its tests look for it (harness/kmod.py). They would
-    build it; here that is done beside other tests."""
+    """The module of tests/second-driver for another kernel than the stock one, for which tests/check
+    builds it. Its tests would; here that is done beside others."""
 
     def __init__(self, console, kernel: str, after: tuple[Task, ...] = ()):
         super().__init__(console, kernel, after)
         self.name = f"second driver for the kernel {kernel}"
-        source = CLONE / "tests/second-driver"
-        self.command += [f"build/{source.name}/{kernel}", f"M={source}"]
+        self.command = ["tests/build-second-driver"]
 
 
 class Product(Command):

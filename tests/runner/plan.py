@@ -8,8 +8,6 @@ from .counts import Counts
 from .guests import GuestTests, Run
 
 TEST_PATHS = ("tests/qemu", "tests/unit")
-# Under these kernels a run of all tests includes those of the second driver.
-SECOND_DRIVER_KERNELS = ("stock", "debug")
 
 
 def selections(options, rest):
@@ -97,7 +95,7 @@ class Plan:
     def _add_run(self, kernel, arguments):
         options = self.options
         module = self._module(kernel) if options.driver == "igb_rs" else None
-        if module and kernel in SECOND_DRIVER_KERNELS and not options.selected:
+        if module and kernel == "debug" and not options.selected:
             self.commands.append(parts.SecondDriver(self.console, kernel, module.after))
         run = Run(options.driver, kernel, arguments, record.seconds(kernel), module, self.vm)
         self.runs.append(run)

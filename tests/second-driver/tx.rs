@@ -121,12 +121,11 @@ impl TxRing {
         let mut checksum = false;
         if skb.begin_tx().wants_offload() {
             if let Some(offload) = skb.prepare_offload().ok()? {
-                let context = Some(tx_desc::context(&offload)?);
+                let context = tx_desc::context(&offload)?;
                 checksum = true;
-                if context != self.context {
-                    self.context = context;
-                    self.desc
-                        .write(self.packets.index() as usize, context.unwrap_or_default());
+                if self.context != Some(context) {
+                    self.context = Some(context);
+                    self.desc.write(self.packets.index() as usize, context);
                     layout.lead = 1;
                 }
             }
