@@ -22,6 +22,7 @@ BOTH_WAYS = [
     for source, target in ((PF_HOST, PEER), (PEER, PF_HOST))
     for version in ("ipv4", "ipv6")
 ]
+ENDS = (PF_HOST, PEER)
 STREAMS = "while :; do iperf3 -c 192.0.2.2 -t 100 --bidir; sleep 0.2; done"
 
 
@@ -53,7 +54,7 @@ def connect(network):
 
 
 def wait_carriers(network):
-    network.guest.wait_carriers([(host.name, host.netns) for host in (PF_HOST, PEER)])
+    network.guest.wait_carriers([(host.name, host.netns) for host in ENDS])
 
 
 def sent_and_received(guest, host):
@@ -75,9 +76,19 @@ def counted_by_controller(guest, host):
     }
 
 
+def both(guest):
+    """Readings of both ends between which nothing was sent: of something that is on its way one end
+    would know, and the other not."""
+    for _ in range(50):
+        before, after = ([sent_and_received(guest, host) for host in ENDS] for _ in range(2))
+        if before == after:
+            return before
+    raise AssertionError("the wire is never silent")
+
+
 def agree(*readings):
     """Whether they are the same, each of which may be a packet ahead of the others for a moment."""
-    for _ in range(10):
+    for _ in range(50):
         first, *others = (reading() for reading in readings)
         if all(other == first for other in others):
             return True
@@ -98,9 +109,9 @@ def test_counters_agree(pair):
     driver."""
     guest = pair.guest
     # Or the two tell each other of groups the other does not listen to.
-    for host in (PF_HOST, PEER):
+    for host in ENDS:
         guest.run(f"ip link set {host.name} allmulticast on", netns=host.netns)
-    here, there = (sent_and_received(guest, host) for host in (PF_HOST, PEER))
+    here, there = both(guest)
     assert ping(guest, PF_HOST, PEER.ipv4, count=20, size=1400).complete
 
     def since(host, way, before):
