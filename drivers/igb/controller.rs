@@ -7,8 +7,7 @@ use crate::{
         Io,
         Registers, //
     },
-    log,
-    mailbox, //
+    log, //
 };
 use core::ops::{
     Deref,
@@ -22,7 +21,7 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
-    mailbox::Direct,
+    mailbox::Server,
     recent::Recent,
     regs::{
         self,
@@ -52,16 +51,7 @@ pub(crate) struct Hw {
     /// Traffic of each VF.
     pub(crate) vf_stats: [VfTraffic; MAX_VFS],
     /// Messages under way between PF and VFs.
-    pub(crate) pending: mailbox::Pending,
-    /// VFs whose registers hold what a tenant has written who is gone.
-    pub(crate) unclean: VfSet,
-    /// VFs that were reset while their mailbox was held, and when to clear it all the same.
-    pub(crate) unscrubbed: VfSet,
-    pub(crate) scrub_at: u64,
-    /// VFs whose handshake was read and is not answered yet.
-    pub(crate) held: VfSet,
-    /// What may be served in the interrupt.
-    pub(crate) direct: Direct,
+    pub(crate) server: Server,
     /// VFs the administrator knows to be cut off.
     pub(crate) told: VfSet,
     /// Log lines that VFs cause.
@@ -163,12 +153,7 @@ impl Hw {
             switch: const { Switch::BLANK },
             shadow: const { Shadow::new() },
             vf_stats: Default::default(),
-            pending: mailbox::Pending::default(),
-            unclean: VfSet::EMPTY,
-            unscrubbed: VfSet::EMPTY,
-            scrub_at: 0,
-            held: VfSet::EMPTY,
-            direct: Direct::new(),
+            server: Server::NEW,
             told: VfSet::EMPTY,
             lines: const { log::Lines::NEW },
             recent: const { Recent::NEW },
@@ -222,11 +207,7 @@ impl Hw {
     fn forget(&mut self) {
         self.shadow.forget();
         self.switch.on_pf_reset();
-        self.pending = mailbox::Pending::default();
-        self.held = VfSet::EMPTY;
-        self.unclean = VfSet::EMPTY;
-        self.unscrubbed = VfSet::EMPTY;
-        self.direct.on_reset();
+        self.server.on_controller_reset();
     }
 }
 

@@ -30,6 +30,7 @@ use igb_core::{
         self,
         ctrl,
         ctrl_ext,
+        eitr,
         gpie,
         icr::{
             self,
@@ -327,7 +328,7 @@ pub(crate) fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
 pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     let io = mac.out_of_service();
     reset_hw::reset(io)?;
-    mailbox::space_interrupts(io, 0);
+    io.write(regs::eitr(0), eitr::interval(0));
     // Not every emulation resets the VFs' interrupt moderation.
     let vfs = port.hw.lock().switch.vfs();
     for vf in vfs.iter() {

@@ -18,7 +18,6 @@ use crate::{
 };
 use igb_core::{
     function::MAX_VFS,
-    mailbox::Direct,
     regs::{
         self,
         iovctl, //
@@ -178,7 +177,7 @@ fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
         dev.data().note_switch(&hw);
         hw.vf_stats = Default::default();
         hw.lines = log::Lines::NEW;
-        hw.direct = Direct::new();
+        hw.server.renew_rations();
         Ok(())
     });
     drop(rtnl);

@@ -184,7 +184,7 @@ impl Admin<Port> for Ops {
             hw.switch.set_vf_link_state(vf, state)?;
             // The way back for a VF that was cut off. It may have changed hands meanwhile.
             if hw.switch.release(vf) {
-                hw.unclean.insert(vf);
+                hw.server.on_new_tenant(vf);
                 port.works.mailbox.schedule();
             }
             Ok(())

@@ -5,7 +5,7 @@
 use core::fmt;
 
 /// Any six bytes that stand where an Ethernet address is expected, in wire order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {
@@ -65,7 +65,7 @@ impl fmt::Display for MacAddr {
 /// # Invariants
 ///
 /// Neither zero nor multicast nor broadcast.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct UnicastAddr(MacAddr);
 
 impl UnicastAddr {
@@ -100,7 +100,7 @@ impl fmt::Display for UnicastAddr {
 /// # Invariants
 ///
 /// At most 4095.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TableHash(u16);
 
 impl TableHash {

@@ -23,7 +23,7 @@ impl Iterator for Bits {
 }
 
 /// A set of numbers 0..=4095; number n is bit n % 32 of word n / 32.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Bitmap4096([u32; TABLE_WORDS]);
 
 impl Bitmap4096 {

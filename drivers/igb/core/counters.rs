@@ -3,6 +3,10 @@
 //! What the PF has seen each VF do.
 
 use crate::mailbox::Request;
+use core::hash::{
+    Hash,
+    Hasher, //
+};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $field:ident,)*) => {
@@ -85,6 +89,11 @@ counters! {
     spoofed,
     /// Times the VF was put into quarantine.
     quarantined,
+}
+
+/// Counters decide nothing: states that differ in them alone are the same.
+impl Hash for VfCounters {
+    fn hash<H: Hasher>(&self, _state: &mut H) {}
 }
 
 impl VfCounters {

@@ -11,10 +11,10 @@ pub const MAX_VFS: usize = 7;
 ///
 /// The number is an enum so that the compiler knows its range: subscripts and shifts by it need no
 /// check and cannot panic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VfIndex(Index);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 enum Index {
     Vf0,
@@ -75,7 +75,7 @@ impl VfIndex {
 }
 
 /// Whoever owns a filter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Function {
     /// The physical function.
     Pf,
@@ -112,7 +112,7 @@ impl Function {
 }
 
 /// A set of VFs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct VfSet(u8);
 
 impl VfSet {

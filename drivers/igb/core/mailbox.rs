@@ -5,10 +5,12 @@
 //! [`msg`] turns the sixteen words of a mailbox into a [`Request`] or [`Malformed`] and a [`Reply`]
 //! into words; nothing else in the driver looks at raw words. [`session`] is the state machine per VF
 //! that decides whether a request is served at all, [`direct`] says what may be served in the
-//! interrupt. What a served request does is decided in [`crate::switch`].
+//! interrupt, [`server`] takes the words out of the mailboxes and puts the answers in. What a served
+//! request does is decided in [`crate::switch`].
 
 pub mod direct;
 pub mod msg;
+pub mod server;
 pub mod session;
 
 pub use self::{
@@ -19,6 +21,7 @@ pub use self::{
         Request,
         Words, //
     },
+    server::Server,
     session::{
         Admit,
         Policy,

@@ -51,6 +51,10 @@ use crate::{
     tracked::Tracked,
     vlan::VlanId, //
 };
+use core::hash::{
+    Hash,
+    Hasher, //
+};
 
 pub use self::{
     admin::{
@@ -82,7 +86,7 @@ use self::{
 };
 
 /// How a function can receive what no filter matches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Promiscuity {
     /// As the datasheet says: `MPME` and `ROPE` act on one pool. The hash tables need not be filled
     /// for multicast, and filling `UTA` reaches only pools with `ROPE`.
@@ -98,7 +102,7 @@ pub enum Promiscuity {
 }
 
 /// Where frames between functions are switched.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Loopback {
     /// In the device (virtual Ethernet bridge).
     #[default]
@@ -389,6 +393,27 @@ impl Switch {
         }
         crate::counters::bump(&mut vf.counters.address_taken);
         Some(index)
+    }
+}
+
+/// How often changes were taken decides nothing.
+impl Hash for Switch {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            nr_vfs,
+            promiscuity,
+            loopback,
+            link_mbps,
+            policy,
+            quotas,
+            pf,
+            vfs,
+            rar,
+            vlvf,
+            followed: _,
+        } = self;
+        (nr_vfs, promiscuity, loopback, link_mbps, policy, quotas).hash(state);
+        (pf, vfs, rar, vlvf).hash(state);
     }
 }
 

@@ -2,9 +2,15 @@
 
 //! Values of which it is known whether they may have changed.
 
-use core::ops::{
-    Deref,
-    DerefMut, //
+use core::{
+    hash::{
+        Hash,
+        Hasher, //
+    },
+    ops::{
+        Deref,
+        DerefMut, //
+    },
 };
 
 /// A value, and a mark: whether it may have changed since somebody last asked.
@@ -59,6 +65,13 @@ impl<T> DerefMut for Tracked<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.changed = true;
         &mut self.value
+    }
+}
+
+/// The mark says what somebody else has seen, and is no part of the value.
+impl<T: Hash> Hash for Tracked<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.value.hash(state);
     }
 }
 

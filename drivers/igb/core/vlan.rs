@@ -7,7 +7,7 @@
 /// # Invariants
 ///
 /// 1..=4094: VID 0 is "no VLAN" (a priority tag), 4095 is reserved by IEEE 802.1Q.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct VlanId(u16);
 
 impl VlanId {
@@ -32,7 +32,7 @@ impl VlanId {
 }
 
 /// The VLAN and priority the administrator put a VF into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PortVlan {
     vid: VlanId,
     pcp: u8,

@@ -55,7 +55,7 @@ const fn depth(per_sec: u32, burst: u32) -> u64 {
 }
 
 /// The rations. Time is in nanoseconds of any clock that does not go backwards.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Direct {
     rations: [Bucket; MAX_VFS],
     wake_ups: Bucket,

@@ -74,7 +74,7 @@ pub enum Malformed {
 /// # Invariants
 ///
 /// `len` is at most [`MAX_HASHES`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hashes {
     list: [TableHash; MAX_HASHES],
     len: usize,

@@ -25,7 +25,7 @@ pub(super) const NSEC_PER_SEC: u64 = 1_000_000_000;
 const NACK_INTERVAL: u64 = 2 * NSEC_PER_SEC;
 
 /// How much a VF may ask and how much it may offend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Policy {
     /// Requests served per second in the long run, at least 1.
     pub requests_per_sec: u32,
@@ -63,7 +63,7 @@ impl Default for Policy {
 }
 
 /// Tokens that come in at a steady rate and are saved up to a depth. Starts full.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Bucket {
     /// When it is full again if nothing is taken until then: a token moves it on by one interval.
     full_at: u64,
@@ -107,7 +107,7 @@ pub enum Admit {
 }
 
 /// Whether the VF has made its handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum State {
     Closed,
     Open,
@@ -115,7 +115,7 @@ enum State {
 }
 
 /// One VF's standing with the PF.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Session {
     state: Tracked<State>,
     bucket: Bucket,

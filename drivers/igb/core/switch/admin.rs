@@ -33,7 +33,7 @@ use crate::{
 const ETH_P_8021Q: u16 = 0x8100;
 
 /// Filters a VF may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quota {
     /// Extra unicast addresses.
     pub macs: u8,
@@ -49,7 +49,7 @@ impl Quota {
 }
 
 /// Filters VFs may have, by their trust.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Quotas {
     /// Each VF without trust.
     pub untrusted: Quota,

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Receive mode flags of the PF's network device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RxMode {
     /// Receive all frames (`IFF_PROMISC`).
     pub promisc: bool,
@@ -47,7 +47,7 @@ pub struct RxModeOutcome {
 }
 
 /// Desired state of the PF itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Pf {
     pub(super) mac: UnicastAddr,
     pub(super) mode: RxMode,

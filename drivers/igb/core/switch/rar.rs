@@ -31,7 +31,7 @@ pub const fn primary_entry(vf: VfIndex) -> usize {
     RAR_COUNT - 1 - vf.index()
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Owned {
     owner: Function,
     addr: UnicastAddr,
@@ -43,7 +43,7 @@ struct Owned {
 ///
 /// - Only entries 1..24 - `nr_vfs` are taken, and no address is in two of them.
 /// - The sum over all functions of max(entries held, share) is at most the number of entries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct RarTable {
     entries: Tracked<[Option<Owned>; RAR_COUNT]>,
     nr_vfs: u8,

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// Link as the VF sees it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VfLink {
     /// The link of the port.
     #[default]
@@ -39,7 +39,7 @@ pub enum VfLink {
 }
 
 /// What the administrator has set for a VF. Survives everything but disabling VFs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Admin {
     pub(super) mac: Option<UnicastAddr>,
     pub(super) vlan: Option<PortVlan>,
@@ -52,7 +52,7 @@ pub(super) struct Admin {
 
 /// What the VF has asked for and got, besides its entries in the address and VLAN tables. Gone with
 /// each reset of the VF.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Tenant {
     pub(super) mac: Tracked<Option<UnicastAddr>>,
     pub(super) multicast: Tracked<Multicast>,
@@ -60,7 +60,7 @@ pub(super) struct Tenant {
     pub(super) max_frame: Tracked<u16>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Multicast {
     pub(super) hashes: Hashes,
     /// Asked for all multicast.
@@ -94,7 +94,7 @@ impl Multicast {
     };
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Vf {
     pub(super) admin: Tracked<Admin>,
     pub(super) tenant: Tenant,

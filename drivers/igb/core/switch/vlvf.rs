@@ -31,7 +31,7 @@ const ENTRIES: usize = VLVF_COUNT - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Entry {
     vid: VlanId,
     /// [`Function::bit`]s of the members by right.
@@ -53,7 +53,7 @@ impl Entry {
 /// - Every entry has a member, no VLAN has two entries, no function is in both sets of one entry.
 /// - A function has at most its share of reserved memberships.
 /// - The pot, that is the entries with a shared member, holds at most [`VlvfTable::pot`] entries.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct VlvfTable {
     entries: Tracked<[Option<Entry>; ENTRIES]>,
     nr_vfs: u8,

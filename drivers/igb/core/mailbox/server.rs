@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Serving the mailboxes of all VFs.
+//!
+//! VFs are served in *rounds* of at most one reset and one message of each, so no VF waits for another's
+//! queue of messages. [`Server::interrupt`] serves what may be served in the interrupt; what is beyond a
+//! VF's ration ([`Direct`]), or has to wait, is left pending for the work item, which asks
+//! [`Server::work`] for one round after the other as a [`Turn`] says.
+//!
+//! Path of a message: `MBVFICR` → `VMBMEM` is copied once → [`Switch::on_message`] → registers
+//! ([`Driver::apply`], once for the round) → reply into `VMBMEM` → `P2VMAILBOX.STS`. What a message
+//! means, and whether its sender may ask for service now, is decided by the [`Switch`].
+//!
+//! A mailbox holds one message, in one direction. The PF takes it (`PFU`) before it writes to it or
+//! reads a message from it, and does not write a message of its own while a request is in it or an
+//! answer that was not read ([`Server::ping`]).
+
+mod mailbox;
+mod round;
+mod turn;
+
+pub use self::turn::{
+    Next,
+    Rest,
+    Step,
+    Turn, //
+};
+
+use self::round::Round;
+use super::{
+    direct::{
+        Direct,
+        SPACING_USECS, //
+    },
+    msg::{
+        self,
+        Words, //
+    },
+};
+use crate::{
+    function::{
+        VfIndex,
+        VfSet, //
+    },
+    regs::{
+        self,
+        eitr,
+        Registers, //
+    },
+    switch::{
+        Event,
+        Outcome,
+        Shadow,
+        Switch, //
+    },
+};
+
+/// How long an answer is kept for a VF that does not read it, in nanoseconds; up to twice as long.
+/// igbvf waits for an answer for one second.
+pub const UNREAD_NS: u64 = 2_000_000_000;
+
+/// How long a VF that was reset may hold its mailbox, in nanoseconds: if its driver has begun a message
+/// it takes microseconds, and if it was left like that by the tenant before it takes for ever.
+pub const WRITING_NS: u64 = 10_000_000;
+
+/// The driver of the PF, as the server needs it: registers, the state the server shares with others,
+/// and somebody to tell.
+///
+/// A value stands for one turn at serving, with whatever lock guards that state held. None of the
+/// methods waits for anything.
+pub trait Driver: Registers {
+    /// The time, in nanoseconds of a clock that does not go backwards; the same for the whole turn.
+    fn now(&self) -> u64;
+
+    /// The server's own state.
+    fn server(&mut self) -> &mut Server;
+
+    /// The desired state.
+    fn switch(&mut self) -> &mut Switch;
+
+    /// What the filter registers are known to hold.
+    fn shadow(&mut self) -> &mut Shadow;
+
+    /// Has the filter registers follow the desired state. They have when this returns.
+    fn apply(&mut self);
+
+    /// Takes a last reading of the traffic counters of `vf`: its tenant is gone.
+    fn read_counters(&mut self, vf: VfIndex);
+
+    /// Takes note that `vf` was reset.
+    fn on_reset(&mut self, vf: VfIndex);
+
+    /// Takes note of a message of `vf`, and what became of it.
+    fn on_message(&mut self, vf: VfIndex, words: &Words, outcome: &Outcome);
+
+    /// Takes note of an event that may be worth a line in the log.
+    fn on_event(&mut self, vf: VfIndex, event: Event);
+}
+
+/// What PF and VFs owe each other, and what of it is put off.
+#[derive(Clone, Debug, Hash)]
+pub struct Server {
+    /// VFs that have not read the answer to their last request. It must not be overwritten.
+    unread: VfSet,
+    /// Those of `unread` that had not read that answer at `looked_at` either.
+    late: VfSet,
+    /// When answers were given up last.
+    looked_at: u64,
+    /// VFs that are to be pinged as soon as their mailbox is free.
+    pings: VfSet,
+    /// VFs whose handshake was read and is not answered yet.
+    held: VfSet,
+    /// VFs whose registers hold what a tenant has written who is gone.
+    unclean: VfSet,
+    /// VFs that were reset while their mailbox was held, and when to clear it all the same.
+    unscrubbed: VfSet,
+    scrub_at: u64,
+    /// What may be served in the interrupt.
+    direct: Direct,
+}
+
+/// What became of an interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// No VF had a request.
+    Nothing,
+    /// All that was to be done is done.
+    All,
+    /// The work item has to do the rest.
+    Part,
+}
+
+impl Server {
+    /// Nothing is under way, and no ration is used up.
+    pub const NEW: Self = Self {
+        unread: VfSet::EMPTY,
+        late: VfSet::EMPTY,
+        looked_at: 0,
+        pings: VfSet::EMPTY,
+        held: VfSet::EMPTY,
+        unclean: VfSet::EMPTY,
+        unscrubbed: VfSet::EMPTY,
+        scrub_at: 0,
+        direct: Direct::new(),
+    };
+
+    /// The controller was reset: mailboxes are empty, queues at rest, interrupts not spaced.
+    pub fn on_controller_reset(&mut self) {
+        self.direct.on_reset();
+        *self = Self {
+            direct: self.direct,
+            ..Self::NEW
+        };
+    }
+
+    /// VFs were enabled or disabled: none has used up anything.
+    pub fn renew_rations(&mut self) {
+        self.direct = Direct::new();
+    }
+
+    /// The VF may have changed hands without a reset that was served: it is cleared in the next round
+    /// of the work item, which the caller schedules.
+    pub fn on_new_tenant(&mut self, vf: VfIndex) {
+        self.unclean.insert(vf);
+    }
+
+    /// Counts an interrupt. Has the controller leave time between interrupts if there are too many;
+    /// returns whether that begins with this one. The work item is to be scheduled then, as it finds
+    /// out when the storm is over.
+    pub fn woken(d: &mut impl Driver) -> bool {
+        let now = d.now();
+        let storm = d.server().direct.woken(now);
+        if storm {
+            space_interrupts(d, SPACING_USECS);
+        }
+        storm
+    }
+
+    /// The interrupt: serves one round of those VFs that may be served in it.
+    pub fn interrupt(d: &mut impl Driver) -> Served {
+        let round = Round::take(d);
+        // A VF has read its answer: every second interrupt.
+        if round.is_idle(d) {
+            Self::ping_owed(d);
+            return Served::Nothing;
+        }
+        let rest = round.serve(d, true);
+        if rest.is_left() || !d.server().unscrubbed.is_empty() {
+            Served::Part
+        } else {
+            Served::All
+        }
+    }
+
+    /// The work item: serves one round. Returns what is left of it, `None` if there was nothing to do
+    /// and there is nothing to come back for.
+    pub fn work(d: &mut impl Driver) -> Option<Rest> {
+        let round = Round::take(d);
+        Self::scrub_left(d, round.requests());
+        if round.is_idle(d) {
+            // What was waiting for the acknowledgement of an answer.
+            Self::ping_owed(d);
+            return Self::rest_for_later(d);
+        }
+        Some(round.serve(d, false))
+    }
+
+    /// Clears mailboxes that a tenant who is gone has left held. `requests` are those of new ones.
+    fn scrub_left(d: &mut impl Driver, requests: VfSet) {
+        let now = d.now();
+        let server = d.server();
+        if now < server.scrub_at {
+            return;
+        }
+        let left = core::mem::take(&mut server.unscrubbed);
+        for vf in left.without(requests).iter() {
+            let _ = mailbox::lock(d, vf);
+            mailbox::scrub(d, vf, 0);
+            mailbox::release(d, vf);
+        }
+    }
+
+    /// Ends the spacing of interrupts if it is quiet again, and says when to look again if there is
+    /// nothing to do now.
+    fn rest_for_later(d: &mut impl Driver) -> Option<Rest> {
+        let now = d.now();
+        if d.server().direct.calmed(now) {
+            space_interrupts(d, 0);
+        }
+        let server = d.server();
+        let mut rest = Rest::default();
+        if server.direct.is_spaced() {
+            rest.until_calm();
+        }
+        if !server.unscrubbed.is_empty() {
+            rest.until_scrubbed(now, server.scrub_at);
+        }
+        rest.is_left().then_some(rest)
+    }
+
+    /// Queues of these VFs have had all the time they should need, and are not at rest.
+    pub fn note_stuck(d: &mut impl Driver, vfs: VfSet) {
+        for vf in vfs.iter() {
+            let event = d.switch().on_stuck(vf);
+            d.on_event(vf, event);
+        }
+    }
+
+    /// Has VFs look at their links: at once, or as soon as their mailbox is free. Whatever frees it (a
+    /// request, the acknowledgement of an answer) leads to a round, which tries again.
+    pub fn ping(d: &mut impl Driver, vfs: VfSet) {
+        for vf in vfs.intersection(d.switch().vfs()).iter() {
+            let done = match d.switch().ping(vf) {
+                Some(_) if d.server().unread.contains(vf) => false,
+                Some(word) => mailbox::try_ping(d, vf, word),
+                None => true,
+            };
+            let pings = &mut d.server().pings;
+            if done {
+                pings.remove(vf);
+            } else {
+                pings.insert(vf);
+            }
+        }
+    }
+
+    fn ping_owed(d: &mut impl Driver) {
+        let owed = d.server().pings;
+        Self::ping(d, owed);
+    }
+
+    /// Gives up answers that have not been read for [`UNREAD_NS`], and tells these VFs what they were
+    /// to be told as soon as they had read them: older clients never read some. To be called now and
+    /// then, not more often than every two seconds.
+    pub fn tell_silent(d: &mut impl Driver) {
+        let now = d.now();
+        d.server().expire(now);
+        Self::ping_owed(d);
+    }
+
+    /// Has VFs come back that worked before the PF was reset. In-tree clients start over when they are
+    /// refused; the DPDK client when it is told of the reset: `refuse` says which word to use.
+    pub fn recall(d: &mut impl Driver, refuse: bool) {
+        let word = if refuse {
+            msg::recall()
+        } else {
+            msg::control(false)
+        };
+        for vf in d.switch().missing().iter() {
+            // One that cannot be reached now is tried again later.
+            let _ = mailbox::try_ping(d, vf, word);
+        }
+    }
+
+    /// There is an answer for a VF.
+    fn answered(&mut self, vf: VfIndex) {
+        self.unread.insert(vf);
+        self.late.remove(vf);
+    }
+
+    /// VFs have read their answers, or there are none any more.
+    fn answers_read(&mut self, vfs: VfSet) {
+        self.unread = self.unread.without(vfs);
+        self.late = self.late.without(vfs);
+    }
+
+    fn answer_read(&mut self, vf: VfIndex) {
+        self.unread.remove(vf);
+        self.late.remove(vf);
+    }
+
+    /// Gives up answers that were unread at this look and at the one before.
+    fn expire(&mut self, now: u64) {
+        if now.saturating_sub(self.looked_at) >= UNREAD_NS {
+            self.looked_at = now;
+            self.answers_read(self.late);
+            self.late = self.unread;
+        }
+    }
+}
+
+/// Leaves so much time, in microseconds, between interrupts of the vector the mailboxes have.
+fn space_interrupts(d: &impl Driver, usecs: u32) {
+    d.write(regs::eitr(0), eitr::interval(usecs));
+}
