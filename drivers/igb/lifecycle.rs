@@ -93,9 +93,8 @@ pub(crate) fn quiesce(dev: &Locked<Port>) {
     if port.is_live() {
         port.fold_counters(&mut mac);
         if let Some(Live { io, hw }) = port.hw.lock().live() {
-            // VFs are told while the mailboxes still work: without the right to send, they wait.
             hw.switch.on_pf_reset();
-            mailbox::recall(io, hw, false);
+            mailbox::announce_reset(io, hw);
         }
         mac.halt(&port.hw);
     }

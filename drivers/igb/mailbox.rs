@@ -193,6 +193,11 @@ pub(crate) fn recall(io: &Io, hw: &mut Hw, refuse: bool) {
     Server::recall(&mut Held::new(io, hw), refuse);
 }
 
+/// Tells VFs that the PF is about to be reset.
+pub(crate) fn announce_reset(io: &Io, hw: &mut Hw) {
+    Server::announce_reset(&mut Held::new(io, hw));
+}
+
 /// Tells VFs what they were to be told as soon as they had read an answer, if they never do.
 pub(crate) fn tell_silent(io: &Io, hw: &mut Hw) {
     Server::tell_silent(&mut Held::new(io, hw));

@@ -112,7 +112,8 @@ pub struct Server {
     held: VfSet,
     /// VFs whose registers hold what a tenant has written who is gone.
     unclean: VfSet,
-    /// VFs that were reset while their mailbox was held, and when to clear it all the same.
+    /// VFs that were reset while their mailbox was held or had a request, and when to clear it all the
+    /// same.
     unscrubbed: VfSet,
     scrub_at: u64,
     /// What may be served in the interrupt.
@@ -214,8 +215,12 @@ impl Server {
         }
         let left = core::mem::take(&mut server.unscrubbed);
         for vf in left.without(requests).iter() {
-            let _ = mailbox::lock(d, vf);
-            mailbox::scrub(d, vf, 0);
+            // Should it be held still, its words are cleared all the same. But it is not taken away: that
+            // would also clear the cause of a request which comes just now.
+            let _ = mailbox::try_lock(d, vf);
+            if !mailbox::has_request(d, vf) {
+                mailbox::scrub(d, vf, 0);
+            }
             mailbox::release(d, vf);
         }
     }
@@ -251,7 +256,7 @@ impl Server {
     pub fn ping(d: &mut impl Driver, vfs: VfSet) {
         for vf in vfs.intersection(d.switch().vfs()).iter() {
             let done = match d.switch().ping(vf) {
-                Some(_) if d.server().unread.contains(vf) => false,
+                Some(_) if d.server().is_busy(vf) => false,
                 Some(word) => mailbox::try_ping(d, vf, word),
                 None => true,
             };
@@ -279,7 +284,8 @@ impl Server {
     }
 
     /// Has VFs come back that worked before the PF was reset. In-tree clients start over when they are
-    /// refused; the DPDK client when it is told of the reset: `refuse` says which word to use.
+    /// refused; the DPDK client when it is told of the reset: `refuse` says which word to use. To be
+    /// called again and again: one that cannot be reached now is left alone.
     pub fn recall(d: &mut impl Driver, refuse: bool) {
         let word = if refuse {
             msg::recall()
@@ -287,9 +293,23 @@ impl Server {
             msg::control(false)
         };
         for vf in d.switch().missing().iter() {
-            // One that cannot be reached now is tried again later.
-            let _ = mailbox::try_ping(d, vf, word);
+            if !d.server().is_busy(vf) {
+                let _ = mailbox::try_ping(d, vf, word);
+            }
         }
+    }
+
+    /// Tells VFs that the PF is reset: without the right to send, they wait. To be called right before,
+    /// while the mailboxes still work. Answers they have not read would be lost in any case.
+    pub fn announce_reset(d: &mut impl Driver) {
+        for vf in d.switch().missing().iter() {
+            let _ = mailbox::try_ping(d, vf, msg::control(false));
+        }
+    }
+
+    /// The mailbox of `vf` has an answer that was not read, or a request that cannot be answered yet.
+    fn is_busy(&self, vf: VfIndex) -> bool {
+        self.unread.contains(vf) || self.held.contains(vf)
     }
 
     /// There is an answer for a VF.

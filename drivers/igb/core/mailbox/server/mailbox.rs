@@ -20,24 +20,19 @@ use crate::{
     },
 };
 
-/// Takes the mailbox. A VF that does not let go of it is no reason to wait: its lock is taken
-/// away, and if it still holds it, its words are read all the same. The worst it gets is its own
-/// garbage.
-pub(super) fn lock(d: &impl Driver, vf: VfIndex) -> bool {
-    if try_lock(d, vf) {
-        return true;
-    }
-    let register = regs::p2vmailbox(vf.index());
-    d.write(register, p2vmailbox::RVFU);
-    d.write(register, p2vmailbox::PFU);
-    false
-}
-
 /// Takes the mailbox unless the VF holds it.
 pub(super) fn try_lock(d: &impl Driver, vf: VfIndex) -> bool {
     let register = regs::p2vmailbox(vf.index());
     d.write(register, p2vmailbox::PFU);
     d.read(register) & p2vmailbox::PFU != 0
+}
+
+/// Takes the mailbox away from a VF that does not let go of it, which is no reason to wait. If the VF
+/// still holds it, its words are read all the same. The worst it gets is its own garbage.
+pub(super) fn take_away(d: &impl Driver, vf: VfIndex) {
+    let register = regs::p2vmailbox(vf.index());
+    d.write(register, p2vmailbox::RVFU);
+    d.write(register, p2vmailbox::PFU);
 }
 
 /// Gives the mailbox back.

@@ -9,11 +9,11 @@ use super::{
         clear_request,
         forget,
         has_request,
-        lock,
         read_words,
         release,
         scrub,
         send,
+        take_away,
         try_lock, //
     },
     Driver,
@@ -45,6 +45,8 @@ use crate::{
 pub(super) struct Round {
     resets: VfSet,
     requests: VfSet,
+    /// Those of `requests` whose mailbox is the PF's.
+    taken: VfSet,
     /// VFs that were cut off by then.
     cut_off: VfSet,
     now: u64,
@@ -56,7 +58,15 @@ impl Round {
         let cut_off = d.switch().quarantined();
         let vfs = d.switch().vfs().without(cut_off);
         let causes = d.read(regs::MBVFICR);
-        // After the requests: a reset that a VF made before its request is not missed.
+        let requests = VfSet::from_bits(mbvficr::requests(causes)).union(d.server().held);
+        let mut taken = VfSet::EMPTY;
+        for vf in requests.intersection(vfs).iter() {
+            if try_lock(d, vf) {
+                taken.insert(vf);
+            }
+        }
+        // With the mailboxes ours: a reset that a VF made before the request that is read from its
+        // mailbox is not missed, even if the VF has asked anew since.
         let resets = d.read(regs::VFLRE);
         let acks = VfSet::from_bits(mbvficr::acks(causes));
         if !acks.is_empty() {
@@ -65,11 +75,11 @@ impl Round {
         }
         // CAST: one bit for each VF.
         let resets = VfSet::from_bits(resets as u8);
-        let requests = VfSet::from_bits(mbvficr::requests(causes)).union(d.server().held);
         forget(d, resets.union(requests).intersection(cut_off));
         Self {
             resets: resets.intersection(vfs),
             requests: requests.intersection(vfs),
+            taken,
             cut_off,
             now,
         }
@@ -112,7 +122,7 @@ impl Round {
                     rest.wait(self.now, at);
                 }
                 // Cut off in this very round: forgotten in the next.
-                Admit::Ignore => {}
+                Admit::Ignore => self.give_back(d, vf),
             }
         }
         // A VF that reads "granted" may rely on it.
@@ -138,11 +148,19 @@ impl Round {
     /// The VF is served later; one that was reset is closed at once. Returns whether that has to be
     /// applied.
     fn put_off(&self, d: &mut impl Driver, vf: VfIndex) -> bool {
+        self.give_back(d, vf);
         let close = self.resets.contains(vf) && d.switch().on_flr_pending(vf);
         if close {
             d.shadow().vf_was_reset(vf);
         }
         close
+    }
+
+    /// The request of the VF stays where it is.
+    fn give_back(&self, d: &mut impl Driver, vf: VfIndex) {
+        if self.taken.contains(vf) {
+            release(d, vf);
+        }
     }
 
     /// The VF was reset: by its driver, or because it changes hands.
@@ -167,37 +185,70 @@ impl Round {
         }
     }
 
-    /// Clears the mailbox of a VF. A request that is there already is the new driver's, and so may be
+    /// Clears the mailbox of a VF. A request that is there already may be the new driver's, and so may be
     /// one that is being written: then that is done with the answer, or a little later.
     fn clean_mailbox(&self, d: &mut impl Driver, vf: VfIndex) {
         if self.requests.contains(vf) {
             return;
         }
         if !try_lock(d, vf) {
-            let server = d.server();
-            server.unscrubbed.insert(vf);
-            server.scrub_at = self.now.saturating_add(WRITING_NS);
+            self.scrub_later(d, vf);
             return;
         }
         // With the mailbox ours no new request can come.
-        if !has_request(d, vf) {
+        if has_request(d, vf) {
+            self.scrub_later(d, vf);
+        } else {
             scrub(d, vf, 0);
         }
         release(d, vf);
     }
 
+    /// The VF was reset, and its mailbox is held or has a request.
+    fn scrub_later(&self, d: &mut impl Driver, vf: VfIndex) {
+        let server = d.server();
+        if !server.unscrubbed.contains(vf) {
+            server.unscrubbed.insert(vf);
+            server.scrub_at = self.now.saturating_add(WRITING_NS);
+        }
+    }
+
+    /// Takes the mailbox to read a request, if it is not taken. Returns whether there is one to be read.
+    ///
+    /// A VF gives its mailbox back when it rings. One that holds it all the same shortly after a reset
+    /// writes a new request: what it asked before is not answered any more, and its mailbox is not taken
+    /// away.
+    fn take_mailbox(&self, d: &mut impl Driver, vf: VfIndex) -> bool {
+        if self.taken.contains(vf) {
+            return true;
+        }
+        if self.resets.contains(vf) || d.server().unscrubbed.contains(vf) {
+            // Before the attempt: what comes from here on is the new request.
+            clear_request(d, vf);
+            let free = try_lock(d, vf);
+            if !free {
+                self.scrub_later(d, vf);
+            }
+            return free;
+        }
+        take_away(d, vf);
+        if let Some(event) = d.switch().on_mailbox_held(vf, self.now) {
+            d.on_event(vf, event);
+        }
+        true
+    }
+
     /// Reads and decides. The mailbox stays the PF's until the answer is sent.
     fn message(&self, d: &mut impl Driver, vf: VfIndex, answers: &mut Answers) {
-        // Acknowledged before the words are read: should the VF write another message now, it is
-        // seen in the next round.
+        if !self.take_mailbox(d, vf) {
+            return;
+        }
+        // With the mailbox ours, so that a request which comes until then is the one that is read; and
+        // before the words are read: should the VF write another message all the same, it is seen in
+        // the next round.
         clear_request(d, vf);
         d.server().held.remove(vf);
         d.server().unscrubbed.remove(vf);
-        if !lock(d, vf) {
-            if let Some(event) = d.switch().on_mailbox_held(vf, self.now) {
-                d.on_event(vf, event);
-            }
-        }
         let words = read_words(d, vf);
         acknowledge(d, vf);
         // Whoever makes the handshake may have got the VF without a reset. One that has just been made

@@ -53,7 +53,10 @@ impl Rest {
     }
 
     fn come_back(&mut self, after: u64) {
-        self.wake_after = Some(self.wake_after.map_or(after, |earliest| earliest.min(after)));
+        self.wake_after = Some(
+            self.wake_after
+                .map_or(after, |earliest| earliest.min(after)),
+        );
     }
 }
 
@@ -83,7 +86,7 @@ pub enum Step {
 }
 
 /// One run of the work item.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Turn {
     rounds: u32,
     looks: u32,
