@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The server of the mailboxes and the drivers of VFs, in every order of their register accesses.
+//!
+//! Each test explores all that can follow from one state, to the end: until there is no state that was
+//! not seen. What must never happen is in `model/explore.rs`. The last tests put errors into the server,
+//! and the explorer has to find each.
+
+#[path = "../model/model.rs"]
+#[allow(dead_code)]
+mod model;
+
+use std::time::Instant;
+
+use igb_core::mailbox::Policy;
+use model::{
+    explore::{
+        Explorer,
+        Found, //
+    },
+    fault::Fault,
+    mailbox::Kind,
+    setup::{
+        Role,
+        Setup,
+        ENDLESS,
+        GENEROUS, //
+    },
+};
+
+/// One VF that follows the protocol and has made its handshake.
+const ONE: Setup = Setup {
+    ready: true,
+    actions: [12, 0],
+    ..Setup::PLAIN
+};
+
+/// Two of them.
+const TWO: Setup = Setup {
+    roles: [Role::Client, Role::Client],
+    actions: [6, 6],
+    ..ONE
+};
+
+/// One that does anything, until it is cut off.
+const HOSTILE: Setup = Setup {
+    roles: [Role::Hostile, Role::Nobody],
+    actions: [ENDLESS, 0],
+    policy: STRICT,
+    ..ONE
+};
+
+const STRICT: Policy = Policy {
+    offence_limit: 2,
+    ..GENEROUS
+};
+
+fn explore(name: &str, setup: Setup) -> Found {
+    let start = Instant::now();
+    let found = Explorer::run(setup);
+    let mut most: Vec<_> = found.accesses.iter().collect();
+    most.sort_by_key(|(what, _)| format!("{what:?}"));
+    println!(
+        "{name}: {} states, {} of the PF at rest, {} runs of the server; accesses {most:?}; {:.1?}",
+        found.states,
+        found.rests,
+        found.runs,
+        start.elapsed()
+    );
+    found
+}
+
+/// Explores `setup`, in which nothing may be wrong.
+fn holds(name: &str, setup: Setup) -> Found {
+    let found = explore(name, setup);
+    if let Some((why, trace)) = &found.violation {
+        panic!("{why}:\n{trace}");
+    }
+    found
+}
+
+#[test]
+fn one_vf_without_end() {
+    // From its first reset on, whatever it asks, as often as it likes.
+    let start = Setup {
+        ready: false,
+        restarts: [1, 0],
+        tells: 1,
+        ..ONE
+    };
+    holds(
+        "one VF without end",
+        Setup {
+            actions: [ENDLESS, 0],
+            ..start
+        },
+    );
+    holds(
+        "one VF, QEMU",
+        Setup {
+            kind: Kind::Qemu,
+            ..start
+        },
+    );
+}
+
+#[test]
+fn one_vf_that_resets_itself() {
+    // Enough to ask, to be reset, and to ask anew, all within a round.
+    let resets = Setup {
+        actions: [14, 0],
+        restarts: [2, 0],
+        ..ONE
+    };
+    let found = holds("one VF, resets", resets);
+    // What it has given up may be answered, before it asks anew.
+    assert!(found.late);
+    let told = Setup {
+        restarts: [1, 0],
+        tells: 1,
+        ..ONE
+    };
+    holds("one VF, a reset, link", told);
+}
+
+#[test]
+fn one_vf_while_time_passes() {
+    let found = holds(
+        "one VF, time",
+        Setup {
+            looks: 6,
+            tells: 1,
+            ..ONE
+        },
+    );
+    // Not before two seconds, which is an error; but then it is.
+    assert!(found.expired);
+}
+
+#[test]
+fn one_vf_and_resets_of_the_pf() {
+    holds(
+        "one VF, PF resets",
+        Setup {
+            actions: [10, 0],
+            restarts: [1, 0],
+            looks: 1,
+            resets: 1,
+            ..ONE
+        },
+    );
+}
+
+#[test]
+fn one_vf_whose_queues_stop_late() {
+    // With fewer actions it does not get from its queues to a handshake that has to wait for them.
+    let setup = Setup {
+        actions: [8, 0],
+        restarts: [1, 0],
+        tells: 1,
+        slow_queues: true,
+        ..ONE
+    };
+    holds("one VF, slow queues", setup);
+}
+
+#[test]
+fn one_vf_that_is_slow() {
+    let setup = Setup {
+        actions: [8, 0],
+        restarts: [2, 0],
+        looks: 1,
+        tells: 1,
+        slow_clients: true,
+        ..ONE
+    };
+    holds("one slow VF", setup);
+}
+
+#[test]
+fn one_vf_that_asks_too_often() {
+    let policy = Policy {
+        requests_per_sec: 1000,
+        burst: 2,
+        ..Policy::DEFAULT
+    };
+    holds(
+        "one VF, throttled",
+        Setup {
+            actions: [24, 0],
+            policy,
+            ..ONE
+        },
+    );
+    holds(
+        "one VF, rationed",
+        Setup {
+            rationed: true,
+            used: 399,
+            actions: [24, 0],
+            ..ONE
+        },
+    );
+}
+
+#[test]
+fn two_vfs() {
+    holds(
+        "two VFs",
+        Setup {
+            restarts: [1, 0],
+            ..TWO
+        },
+    );
+    holds("two VFs, link", Setup { tells: 1, ..TWO });
+    holds(
+        "two VFs, handshake",
+        Setup {
+            ready: false,
+            restarts: [1, 1],
+            actions: [9, 9],
+            ..TWO
+        },
+    );
+}
+
+#[test]
+fn anything() {
+    holds(
+        "anything",
+        Setup {
+            restarts: [1, 0],
+            ..HOSTILE
+        },
+    );
+    let queues = Setup {
+        restarts: [1, 0],
+        actions: [2, 0],
+        rich: true,
+        kind: Kind::Qemu,
+        ..HOSTILE
+    };
+    holds("anything, with queues, QEMU", queues);
+}
+
+#[test]
+fn anything_beside_a_vf_that_follows_the_protocol() {
+    let beside = Setup {
+        roles: [Role::Hostile, Role::Client],
+        actions: [ENDLESS, 6],
+        ..HOSTILE
+    };
+    holds("anything beside one VF", beside);
+    let released = Setup {
+        actions: [3, 3],
+        restarts: [1, 0],
+        releases: 1,
+        kind: Kind::Qemu,
+        ..beside
+    };
+    holds("anything beside one VF, released", released);
+}
+
+#[test]
+fn what_is_saved_is_not_missed() {
+    for setup in [
+        Setup {
+            actions: [5, 0],
+            restarts: [1, 0],
+            tells: 1,
+            ..ONE
+        },
+        Setup {
+            actions: [4, 4],
+            restarts: [1, 1],
+            ready: false,
+            ..TWO
+        },
+        Setup {
+            actions: [3, 0],
+            ..HOSTILE
+        },
+        Setup {
+            actions: [3, 0],
+            restarts: [1, 0],
+            ..HOSTILE
+        },
+        Setup {
+            actions: [2, 0],
+            rich: true,
+            ..HOSTILE
+        },
+    ] {
+        let saving = holds("saving", setup);
+        let all = holds(
+            "all orders",
+            Setup {
+                all_orders: true,
+                ..setup
+            },
+        );
+        assert!(saving.at_rest.len() > 2 && saving.states <= all.states);
+        assert!(saving.at_rest == all.at_rest);
+    }
+}
+
+/// The explorer finds `fault` in a server that has it, and says what is wrong.
+fn finds(fault: Fault, setup: Setup, why: &str) {
+    let found = explore(&format!("{fault:?}"), Setup { fault, ..setup });
+    assert_eq!(found.violation.map(|(why, _)| why), Some(why), "{fault:?}");
+}
+
+#[test]
+fn errors_are_found() {
+    for (fault, setup, why) in [
+        (Fault::RequestNotCleared, ONE, "a request is overwritten"),
+        (
+            Fault::AllRequestsCleared,
+            Setup {
+                actions: [9, 9],
+                ..TWO
+            },
+            "a request is lost",
+        ),
+        (
+            Fault::RequestNotLookedFor,
+            Setup { tells: 1, ..ONE },
+            "a request is overwritten",
+        ),
+        (
+            Fault::AnswerBeforeRegisters,
+            ONE,
+            "a request is granted before it is in force",
+        ),
+        (
+            Fault::ServesTwice,
+            Setup {
+                actions: [ENDLESS, 0],
+                ..ONE
+            },
+            "a VF is served twice in a round",
+        ),
+        (Fault::WaitsForMailbox, HOSTILE, "a run takes too long"),
+        (
+            Fault::UnreadForgotten,
+            Setup {
+                tells: 1,
+                actions: [7, 7],
+                ..TWO
+            },
+            "an answer is overwritten that was not read",
+        ),
+        (
+            Fault::ExpiresEarly,
+            Setup {
+                tells: 1,
+                looks: 3,
+                ..ONE
+            },
+            "an answer is overwritten that was not read",
+        ),
+        (
+            Fault::ResetsReadFirst,
+            Setup {
+                restarts: [2, 0],
+                actions: [14, 0],
+                ..ONE
+            },
+            "a request is granted before it is in force",
+        ),
+        (
+            Fault::WrongPool,
+            Setup {
+                actions: [7, 1],
+                ..TWO
+            },
+            "what was granted is not in force any more",
+        ),
+        (
+            Fault::AllResetsCleared,
+            Setup {
+                restarts: [1, 1],
+                ..TWO
+            },
+            "a reset is lost",
+        ),
+        (
+            Fault::QueuesTakenForStopped,
+            Setup {
+                slow_queues: true,
+                restarts: [1, 0],
+                ..ONE
+            },
+            "something of the tenant before is left",
+        ),
+    ] {
+        finds(fault, setup, why);
+    }
+}
