@@ -29,6 +29,10 @@ use kernel::{
     time::Delta, //
 };
 use net::{
+    compat::{
+        EADDRNOTAVAIL,
+        ENETDOWN, //
+    },
     device::{
         AddrList,
         Config,

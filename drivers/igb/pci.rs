@@ -101,7 +101,7 @@ use net::{
 /// The driver.
 pub(crate) struct Igb;
 
-kernel::pci_device_table!(
+net::pci_device_table!(
     PCI_TABLE,
     (),
     [(
@@ -124,7 +124,7 @@ pub(crate) struct Adapter {
 impl pci::Driver for Igb {
     type IdInfo = ();
     type Data = Adapter;
-    const ID_TABLE: kernel::pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+    const ID_TABLE: pci::IdTable<Self::IdInfo> = PCI_TABLE.table();
 
     fn probe(
         pdev: &kernel::pci::Device<Core<'_>>,

@@ -45,6 +45,7 @@ use kernel::{
     time::Delta, //
 };
 use net::{
+    compat::ENETDOWN,
     device::{
         Device,
         Locked, //

@@ -32,6 +32,7 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 use net::{
+    compat::EOPNOTSUPP,
     device::Device,
     ethtool::ExtAck,
     vf::{

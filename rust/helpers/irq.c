@@ -3,6 +3,7 @@
 #include <linux/device.h>
 #include <linux/irq.h>
 #include <linux/irqdesc.h>
+#include <linux/pci.h>
 
 static void nbh_claim_release(struct device *dev, void *res)
 {
@@ -23,6 +24,14 @@ int nbh_irq_claim_vectors(struct device *dev)
 void nbh_irq_release_vectors(struct device *dev)
 {
 	devres_destroy(dev, nbh_claim_release, NULL, NULL);
+}
+
+/* As pci_irq_type(), which kernels before 7.3 lack. */
+unsigned int nbh_irq_type(struct pci_dev *pdev)
+{
+	if (pdev->msix_enabled)
+		return PCI_IRQ_MSIX;
+	return pdev->msi_enabled ? PCI_IRQ_MSI : PCI_IRQ_INTX;
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)

@@ -2,6 +2,8 @@
 
 #include <linux/spinlock.h>
 
+#include "compat.h"
+
 /* raw_spin_lock_init() makes one lock class per place in the source: the key comes from the caller. */
 void nbh_raw_spin_lock_init(raw_spinlock_t *lock, const char *name, struct lock_class_key *key)
 {

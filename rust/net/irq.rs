@@ -29,7 +29,10 @@ use kernel::{
     types::ScopeGuard, //
 };
 
-use crate::pci::as_raw;
+use crate::{
+    compat,
+    pci::as_raw, //
+};
 
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/irq.rs"]
@@ -153,7 +156,7 @@ impl VectorSet {
             slots.push(None, GFP_KERNEL)?;
         }
         // SAFETY: `dev` is a valid device.
-        let kind = match unsafe { netbind::pci_irq_type(as_raw(dev)) } {
+        let kind = match unsafe { netbind::irq_type(as_raw(dev)) } {
             netbind::PCI_IRQ_MSIX => Kind::Msix,
             netbind::PCI_IRQ_MSI => Kind::Msi,
             _ => Kind::Intx,
@@ -310,8 +313,8 @@ unsafe extern "C" fn serve_hard<H: HardHandler>(
 
 fn raw_return(value: IrqReturn) -> netbind::irqreturn_t {
     match value {
-        IrqReturn::None => netbind::irqreturn::IRQ_NONE,
-        IrqReturn::Handled => netbind::irqreturn::IRQ_HANDLED,
+        IrqReturn::None => compat::IRQ_NONE,
+        IrqReturn::Handled => compat::IRQ_HANDLED,
     }
 }
 

@@ -25,6 +25,7 @@
 //! | [`vf`]        | what an administrator does to virtual functions |
 //! | [`devlink`]   | settings and health of a device as a whole |
 //! | [`debugfs`]   | text files about a device |
+//! | [`compat`]    | what older kernels spell differently |
 //!
 //! Two rules keep this sound although a driver may leak any value:
 //!
@@ -37,6 +38,7 @@
 #[allow(dead_code)]
 const __LOG_PREFIX: &[u8] = b"net\0";
 
+pub mod compat;
 pub mod debugfs;
 pub mod devlink;
 pub mod dma;

@@ -3,6 +3,7 @@
 //! The C side of [`Driver`]: operation tables and the functions in them.
 
 use crate::{
+    compat::EADDRNOTAVAIL,
     driver::{
         AddrList,
         Config,

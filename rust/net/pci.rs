@@ -5,7 +5,7 @@
 //! [`kernel::pci::Driver`] knows probe and unbind. [`Driver`] adds what a network device may need:
 //! shutdown, error recovery, function level reset, system sleep, and `sriov_configure` for one that
 //! is a physical function.
-//! Devices, id tables and BARs stay those of [`kernel::pci`].
+//! Devices and BARs stay those of [`kernel::pci`].
 //!
 //! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
 //! [`include/linux/aer.h`](srctree/include/linux/aer.h).
@@ -25,19 +25,21 @@ use kernel::{
         to_result,
         VTABLE_DEFAULT_ERROR, //
     },
-    pci::{
-        Device,
-        IdTable, //
-    },
+    pci::Device,
     prelude::*,
     types::Opaque,
     ThisModule, //
 };
 
+mod ids;
 mod power;
 mod sriov;
 
 pub use self::{
+    ids::{
+        IdArray,
+        IdTable, //
+    },
     power::{
         CoreExt,
         DeviceExt, //
@@ -118,13 +120,13 @@ pub enum Sleep {
 ///
 /// ```
 /// use kernel::{device::Core, pci, prelude::*};
-/// use net::pci::{Driver, SriovCore};
+/// use net::pci::{Driver, IdTable, SriovCore};
 ///
 /// struct Pf;
 ///
 /// struct Adapter;
 ///
-/// kernel::pci_device_table!(
+/// net::pci_device_table!(
 ///     TABLE, <Pf as Driver>::IdInfo, [(pci::DeviceId::from_id(pci::Vendor::INTEL, 0x10c9), ())]
 /// );
 ///
@@ -132,7 +134,7 @@ pub enum Sleep {
 /// impl Driver for Pf {
 ///     type IdInfo = ();
 ///     type Data = Adapter;
-///     const ID_TABLE: pci::IdTable<()> = &TABLE;
+///     const ID_TABLE: IdTable<()> = TABLE.table();
 ///
 ///     fn probe(_dev: &pci::Device<Core<'_>>, _: Option<&()>) -> impl PinInit<Adapter, Error> {
 ///         Ok(Adapter)
@@ -332,10 +334,8 @@ impl<T: Driver> Adapter<T> {
     ) -> c_int {
         // SAFETY: The PCI core passes a valid device and holds its lock during the call.
         let pdev = unsafe { &*pdev.cast::<Device<device::CoreInternal<'_>>>() };
-        // SAFETY: `id` is an entry of `T::ID_TABLE`, whose `driver_data` points to the entry's
-        // `IdInfo`, or a dynamic or `override` id, whose `driver_data` is that of a table entry
-        // or 0.
-        let info = unsafe { ((*id).driver_data as *const T::IdInfo).as_ref() };
+        // SAFETY: The core calls with an `id` for this driver, whose table is `T::ID_TABLE`.
+        let info = unsafe { IdTable::<T::IdInfo>::info(id) };
 
         from_result(|| {
             pdev.as_ref().set_drvdata(T::probe(pdev, info))?;

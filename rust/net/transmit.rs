@@ -5,6 +5,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
+    compat::ENETDOWN,
     memory::{
         raw_tx_queue_of,
         Memory,

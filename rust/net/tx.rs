@@ -15,6 +15,7 @@
 //! report is a write of the device to memory, and mostly an interrupt.
 
 use crate::{
+    compat,
     dma::Coherent,
     ring::{
         self,
@@ -97,7 +98,7 @@ impl Held {
                     raw_device(dev),
                     self.addr,
                     self.len as usize,
-                    netbind::dma_data_direction::DMA_TO_DEVICE,
+                    compat::DMA_TO_DEVICE,
                     0,
                 )
             };

@@ -30,6 +30,8 @@ use kernel::{
     types::Opaque, //
 };
 
+use crate::compat;
+
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/work.rs"]
 mod test;
@@ -383,7 +385,7 @@ const CPU_UNBOUND: c_int = netbind::WORK_CPU_UNBOUND;
 
 /// Rounds a delay up to jiffies; a negative one is none.
 fn jiffies(delay: Delta) -> c_ulong {
-    let millis = u32::try_from(delay.as_millis_ceil().max(0)).unwrap_or(u32::MAX);
+    let millis = u32::try_from(compat::millis_ceil(delay).max(0)).unwrap_or(u32::MAX);
     // SAFETY: No preconditions.
     unsafe { netbind::__msecs_to_jiffies(millis) }
 }

@@ -48,7 +48,7 @@ use net::{
 /// The driver.
 pub(crate) struct E1000e;
 
-kernel::pci_device_table!(
+net::pci_device_table!(
     PCI_TABLE,
     (),
     [(
@@ -66,7 +66,7 @@ pub(crate) struct Adapter {
 impl pci::Driver for E1000e {
     type IdInfo = ();
     type Data = Adapter;
-    const ID_TABLE: kernel::pci::IdTable<Self::IdInfo> = &PCI_TABLE;
+    const ID_TABLE: pci::IdTable<Self::IdInfo> = PCI_TABLE.table();
 
     fn probe(
         pdev: &kernel::pci::Device<Core<'_>>,

@@ -30,7 +30,13 @@ use kernel::{
     prelude::*,
     time::Delta, //
 };
-use net::device::Locked;
+use net::{
+    compat::{
+        EBADMSG,
+        ENOLINK, //
+    },
+    device::Locked, //
+};
 
 /// Names of the tests, in the order of [`Report::results`].
 pub(super) const NAMES: [&str; 5] = [

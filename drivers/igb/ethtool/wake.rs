@@ -13,6 +13,7 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 use net::{
+    compat::EOPNOTSUPP,
     device::Device,
     ethtool::{
         Wake,

@@ -10,6 +10,8 @@ use kernel::{
     prelude::*, //
 };
 
+use crate::compat::EOPNOTSUPP;
+
 use super::{
     device,
     op,

@@ -13,7 +13,10 @@ use kernel::{
     sync::atomic::Relaxed, //
 };
 
-use crate::text::Text;
+use crate::{
+    compat::EOPNOTSUPP,
+    text::Text, //
+};
 
 use super::{
     device,

@@ -11,6 +11,7 @@ use super::{
     DMA_MAPPING_ERROR, //
 };
 use crate::{
+    compat,
     skb::SkBuff,
     xdp::Frame, //
 };
@@ -107,7 +108,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
                     raw_device(&self.table.dev),
                     addr,
                     len as usize,
-                    netbind::dma_data_direction::DMA_TO_DEVICE,
+                    compat::DMA_TO_DEVICE,
                     0,
                 )
             };

@@ -7,6 +7,11 @@ use kernel::{
     prelude::*, //
 };
 
+use crate::compat::{
+    EOPNOTSUPP,
+    EPROTONOSUPPORT, //
+};
+
 use super::{
     Admin,
     Device,

@@ -53,6 +53,7 @@ use kernel::{
     },
 };
 use net::{
+    compat::ENOLINK,
     device::Locked,
     dma::{
         self,
