@@ -5,6 +5,8 @@
 DRIVER ?= igb_rs
 KDIR ?=
 TESTS ?=
+# Another of Debian's kernels in the place of the stock one, as uname -r has it.
+KERNEL_RELEASE ?=
 # The kernel the module is for, and that is booted: stock, debug, kcsan or rt.
 KERNEL ?= stock
 FLAVOUR ?= debug
@@ -18,12 +20,13 @@ all_kernels := stock debug kcsan rt
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
 meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
 # What the tests need beyond `make run`: if it is missing, it is made while the others run.
-beside = $(call meanwhile,vm $(or $(tested),debug))
+beside = $(call meanwhile,vm $(if $(TESTS)$(tested),,debian) $(or $(tested),debug))
 
 # Runs a command in the toolchain root, which is made first if it is missing.
 ENTER := tests/env/env enter
 ENTER_KERNEL = $(ENTER) $(call with,$(KERNEL))
 export IGB_RS_FLAVOUR := $(KERNEL)
+export IGB_RS_RELEASE := $(KERNEL_RELEASE)
 
 kbuild = $(MAKE) -C $(1) M=$(2) MO=$(2)/build/module modules
 
@@ -37,6 +40,9 @@ help:
 	@echo 'make check, test-host, test-gate, test-guest, test-debug      the parts of it'
 	@echo 'make test-all            also the long ones, under every kernel; ends in a table'
 	@echo 'make test KERNEL=debug   under the kernel with detectors (kcsan: with race detection; rt: PREEMPT_RT)'
+	@echo 'make test KERNEL_RELEASE=X     under another of Debian'"'"'s kernels, such as 7.2.12+deb13-amd64'
+	@echo 'make matrix              make run under each kernel of tests/env/kernel.matrix; ends in a table'
+	@echo 'make deb                 the Debian package igb-rs-dkms, into build/deb'
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan, rt the others'
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
 	@echo 'make demo-vm             two virtual machines with a VF each, step by step'
@@ -74,11 +80,32 @@ run shell:
 run_all = $(ENTER) $(1) tests/run-all --driver $(DRIVER)
 
 .PHONY: test test-host test-gate test-guest test-debug test-record test-list check
+ifeq ($(KERNEL_RELEASE),)
 test:
 	$(call run_all,$(beside)) $(tested:%=--kernel %) $(TESTS)
+else
+# What does not depend on the kernel is left out, and so are the figures of the stock one.
+test:
+	$(call run_all) $(if $(TESTS),,--part run) --part guest --kernel $(KERNEL) $(TESTS)
+endif
+
+# The kernels of tests/env/kernel.matrix; RELEASES="..." only these.
+.PHONY: matrix
+matrix:
+	tests/matrix $(RELEASES)
+
+# The Debian package, into build/deb: by the tools of this machine, or else of a Debian in the cache.
+.PHONY: deb
+deb:
+ifneq ($(and $(shell command -v dpkg-buildpackage),$(shell command -v dh_dkms)),)
+	tests/package here
+else
+	@echo "building in a Debian of the cache; with 'apt install build-essential debhelper dh-dkms' it takes seconds"
+	$(ENTER) --with debian tests/package build
+endif
 
 check test-host test-gate:
-	$(call run_all) --part $(@:test-%=%)
+	$(call run_all,$(if $(filter check,$@),--with debian)) --part $(@:test-%=%)
 
 test-guest:
 	$(call run_all,$(beside)) --part guest $(tested:%=--kernel %) $(TESTS)
@@ -96,7 +123,7 @@ test-list:
 
 .PHONY: test-all
 test-all:
-	$(call run_all,$(call meanwhile,vm $(all_kernels))) --table \
+	$(call run_all,$(call meanwhile,vm debian $(all_kernels) older)) --table \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.

@@ -82,7 +82,11 @@ class Guest(Shell):
         """Loads the driver under test (and igbvf, so that VFs find their driver)."""
         spent["loads"] += 1
         if self.config.driver == "igb_rs":
-            self.run("modprobe -a igbvf $(modinfo -F depends /payload/igb_rs.ko | tr , ' ')")
+            igbvf = "igbvf" if self.config.boots.has_igbvf else ""
+            self.run(
+                f"set -- {igbvf} $(modinfo -F depends /payload/igb_rs.ko | tr , ' ');"
+                "[ $# = 0 ] || modprobe -a $@"
+            )
             self.run(f"insmod /payload/igb_rs.ko {parameters}")
         else:
             self.run(f"modprobe igbvf && modprobe igb {parameters}")

@@ -38,7 +38,10 @@ class Kernel:
     @cached_property
     def module(self) -> Path:
         """igb_rs.ko built for this kernel."""
-        default = "build/module" if self.name == "stock" else f"build/module-{self.name}"
+        # Another release may be in the place of the stock one (tests/env/other-kernel.sh).
+        release = os.environ.get("IGB_RS_RELEASE")
+        other = release if self.name == "stock" else self.name
+        default = f"build/module-{other}" if other else "build/module"
         return Path(os.environ.get(self._variable("MODULE"), CLONE / default / "igb_rs.ko"))
 
     def _variable(self, what: str) -> str:
@@ -62,6 +65,16 @@ class Kernel:
         """Directory with modules the guest's root does not have: those of the stock kernel are
         part of it."""
         return None if self.name == "stock" else self.directory / "lib/modules" / self.release
+
+    def has_module(self, name: str) -> bool:
+        """Whether it comes with this module; it may be built in as well."""
+        directory = self.directory / "lib/modules" / self.release
+        return any(directory.rglob(f"{name}.ko*"))
+
+    @cached_property
+    def has_igbvf(self) -> bool:
+        """Debian's kernels for clouds have no driver for VFs of the 82576."""
+        return self.has_module("igbvf")
 
     def watches(self, detector: str) -> bool:
         return detector in self.detectors

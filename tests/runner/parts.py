@@ -185,8 +185,14 @@ class Product(Command):
     def __init__(self, console, product: str, needed: Callable[[], bool | None] = lambda: True):
         """`needed` returns None while that is not known."""
         super().__init__(console, f"{product}: made beside the tests", ["tests/env/await", product])
-        self.path = "/vm" if product == "vm" else f"/{product}-kernel"
+        self.path = f"/{product}" if product in ("vm", "debian") else f"/{product}-kernel"
         self.needed = needed
+
+    def is_at_hand(self) -> bool:
+        """Whether it is there, or on its way."""
+        return os.path.exists(f"{self.path}/.manifest") or os.path.exists(
+            f"/run/beside/{os.path.basename(self.path).removesuffix('-kernel')}.product"
+        )
 
     def ready(self) -> bool:
         return self.needed() is True and super().ready()

@@ -238,6 +238,11 @@ provide_debug_kernel() {
 }
 """
 
+OTHER_KERNEL = """
+older_release() { echo 7.2.1; }
+other_kernel_path() { echo "$CACHE/other-kernel-$1"; }
+"""
+
 # Instead of mounts, links below a directory of this call.
 CHROOT = """
 shift
@@ -273,11 +278,12 @@ class Environment:
         (target / "bootstrap.sh").touch()
         script(target / "chroot.sh", CHROOT)
         script(directory / "bin/busybox", BUSYBOX)
-        for name in ("root", "python", "kernel", "guest", "vm"):
+        for name in ("root", "python", "kernel", "guest", "vm", "debian"):
             text = PROVIDER.format(name=name, variable=name.upper())
             (target / f"{name}.sh").write_text(text, encoding="utf-8")
         (target / "debug-kernel.sh").write_text(DEBUG_KERNEL, encoding="utf-8")
-        for name in ("root", "python", "kernel", "guest", "vm", "debug", "kcsan"):
+        (target / "other-kernel.sh").write_text(OTHER_KERNEL, encoding="utf-8")
+        for name in ("root", "python", "kernel", "guest", "vm", "debug", "kcsan", "debian"):
             (self.stubs / name).parent.mkdir(exist_ok=True)
             (self.stubs / f"{name}.input").write_text("1\n", encoding="utf-8")
             self.makes(name, "")
