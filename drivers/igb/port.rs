@@ -2,7 +2,7 @@
 
 //! The state of one controller, shared by everything that runs for it.
 //!
-//! Three locks, taken in this order (and RTNL before them, where it is needed):
+//! Its main locks, taken in this order (and RTNL before them, where it is needed):
 //!
 //! - [`Port::net`]: the settings of the net device, and its queues while it is up. Held while
 //!   queues are opened, or exchanged for others; always under RTNL.
@@ -11,7 +11,8 @@
 //!   interrupt of the mailboxes takes it, so interrupts are off while it is held, for short stretches
 //!   without waiting for anything.
 //!
-//! The data path takes neither: a queue's state belongs to its NAPI instance or its transmit lock.
+//! The data path takes none of them: a queue's state belongs to its NAPI instance or its transmit lock.
+//! `Documentation/architecture.rst` has all locks.
 
 use crate::{
     controller::{
