@@ -127,7 +127,7 @@ pub enum Sleep {
 /// struct Adapter;
 ///
 /// net::pci_device_table!(
-///     TABLE, <Pf as Driver>::IdInfo, [(pci::DeviceId::from_id(pci::Vendor::INTEL, 0x10c9), ())]
+///     TABLE, <Pf as Driver>::IdInfo, [(pci::DeviceId::from_id(pci::Vendor::REDHAT, 0x0010), ())]
 /// );
 ///
 /// #[vtable]
