@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupt handlers, and how the vector is served that is not a queue's.
+//! Interrupt handlers, and the vector that is not a queue's.
 
 use crate::{
     controller::Controller,
@@ -119,7 +119,7 @@ impl Handler for LegacyHandler {
 }
 
 impl Port {
-    /// Has the misc vector served, under the name of the interface: again, if that was another one.
+    /// Requests the misc vector under the name of the interface, and anew if the interface was renamed.
     /// Process context.
     pub(crate) fn serve_misc(&self, dev: &Device<Port>) -> Result {
         if !self.plan.is_msix() {
@@ -150,7 +150,7 @@ impl Port {
         Ok(())
     }
 
-    /// Has the only vector served, together with `pair` or without. Process context.
+    /// Requests the only vector, for `pair` as well if there is one. Process context.
     pub(crate) fn serve_legacy(&self, pair: Option<Scheduler<Pair>>) -> Result {
         let handler = Arc::new(
             LegacyHandler {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What of the controller VFs have no part in: units, link, and how frames are spread over the PF's
-//! queues.
+//! The part of the controller that no request of a VF touches: units, link, and how frames are spread
+//! over the PF's queues.
 
 use crate::{
     controller::Controller,
@@ -20,7 +20,7 @@ use igb_core::{
 use kernel::prelude::*;
 use net::lock::RawSpinLock;
 
-/// What of the controller VFs have no part in.
+/// The part of the controller that no request of a VF touches.
 pub(crate) struct Mac {
     io: Io,
     /// How frames are spread over the PF's queues.

@@ -3,9 +3,9 @@
 //! Serving the VFs' mailboxes.
 //!
 //! What is served, in which order, and when to come back is decided by [`Server`]; this file lends it
-//! the registers and the state that [`Port::hw`] guards ([`Held`]), and runs it in two places. One is the
-//! interrupt ([`interrupt`]): a VF's driver on this host waits for its answer in a loop that leaves the CPU
-//! to nothing but interrupts. The other is the work item ([`serve`]).
+//! the registers and the state that [`Port::hw`] guards ([`Held`]), and runs it in two places. One is
+//! the interrupt ([`interrupt`]): a VF's driver on this host waits for its answer in a loop that leaves
+//! the CPU to nothing but interrupts. The other is the work item ([`serve`]).
 //!
 //! [`Server`] runs with [`Port::hw`] held, that is, with interrupts off.
 

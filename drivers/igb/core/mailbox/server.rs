@@ -59,8 +59,8 @@ use crate::{
 /// igbvf waits for an answer for one second.
 pub const UNREAD_NS: u64 = 2_000_000_000;
 
-/// How long a VF that was reset may hold its mailbox, in nanoseconds: if its driver has begun a message
-/// it takes microseconds, and if it was left like that by the tenant before it takes for ever.
+/// How long a VF that was reset may hold its mailbox, in nanoseconds. A driver that is writing a message
+/// holds it for microseconds; a mailbox that the tenant before has left held stays so for ever.
 pub const WRITING_NS: u64 = 10_000_000;
 
 /// The driver of the PF, as the server needs it: registers, the state the server shares with others,
@@ -81,7 +81,7 @@ pub trait Driver: Registers {
     /// What the filter registers are known to hold.
     fn shadow(&mut self) -> &mut Shadow;
 
-    /// Has the filter registers follow the desired state. They have when this returns.
+    /// Makes the filter registers follow the desired state, before it returns.
     fn apply(&mut self);
 
     /// Takes a last reading of the traffic counters of `vf`: its tenant is gone.
@@ -110,7 +110,7 @@ pub struct Server {
     pings: VfSet,
     /// VFs whose handshake was read and is not answered yet.
     held: VfSet,
-    /// VFs whose registers hold what a tenant has written who is gone.
+    /// VFs whose registers hold values that a former tenant wrote.
     unclean: VfSet,
     /// VFs that were reset while their mailbox was held or had a request, and when to clear it all the
     /// same.
@@ -206,7 +206,7 @@ impl Server {
         Some(round.serve(d, false))
     }
 
-    /// Clears mailboxes that a tenant who is gone has left held. `requests` are those of new ones.
+    /// Clears mailboxes that a former tenant has left held. `requests` are those of new tenants.
     fn scrub_left(d: &mut impl Driver, requests: VfSet) {
         let now = d.now();
         let server = d.server();
@@ -274,18 +274,18 @@ impl Server {
         Self::ping(d, owed);
     }
 
-    /// Gives up answers that have not been read for [`UNREAD_NS`], and tells these VFs what they were
-    /// to be told as soon as they had read them: older clients never read some. To be called now and
-    /// then, not more often than every two seconds.
+    /// Gives up answers that have not been read for [`UNREAD_NS`]: older clients never read some. Then
+    /// sends these VFs the messages that waited for that. To be called now and then, not more often than
+    /// every two seconds.
     pub fn tell_silent(d: &mut impl Driver) {
         let now = d.now();
         d.server().expire(now);
         Self::ping_owed(d);
     }
 
-    /// Has VFs come back that worked before the PF was reset. In-tree clients start over when they are
-    /// refused; the DPDK client when it is told of the reset: `refuse` says which word to use. To be
-    /// called again and again: one that cannot be reached now is left alone.
+    /// Asks VFs that worked before the PF was reset to start over. In-tree clients do so when they are
+    /// refused; the DPDK client does so when it is told of the reset. `refuse` says which word to use. To
+    /// be called again and again: a VF that cannot be reached now is left alone.
     pub fn recall(d: &mut impl Driver, refuse: bool) {
         let word = if refuse {
             msg::recall()

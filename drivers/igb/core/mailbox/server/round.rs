@@ -65,8 +65,8 @@ impl Round {
                 taken.insert(vf);
             }
         }
-        // With the mailboxes ours: a reset that a VF made before the request that is read from its
-        // mailbox is not missed, even if the VF has asked anew since.
+        // Read after the mailboxes were taken. So a reset that is older than the request in the mailbox
+        // is not missed, even if the VF has asked anew since.
         let resets = d.read(regs::VFLRE);
         let acks = VfSet::from_bits(mbvficr::acks(causes));
         if !acks.is_empty() {
@@ -185,8 +185,8 @@ impl Round {
         }
     }
 
-    /// Clears the mailbox of a VF. A request that is there already may be the new driver's, and so may be
-    /// one that is being written: then that is done with the answer, or a little later.
+    /// Clears the mailbox of a VF. A request that is there already, or is being written, may be the new
+    /// driver's: then the mailbox is cleared with the answer, or a little later.
     fn clean_mailbox(&self, d: &mut impl Driver, vf: VfIndex) {
         if self.requests.contains(vf) {
             return;
@@ -215,8 +215,8 @@ impl Round {
 
     /// Takes the mailbox to read a request, if it is not taken. Returns whether there is one to be read.
     ///
-    /// A VF gives its mailbox back when it rings. One that holds it all the same shortly after a reset
-    /// writes a new request: what it asked before is not answered any more, and its mailbox is not taken
+    /// A VF gives its mailbox back when it rings. If it still holds it shortly after a reset, it is
+    /// writing a new request: the PF does not answer the old one any more, and does not take the mailbox
     /// away.
     fn take_mailbox(&self, d: &mut impl Driver, vf: VfIndex) -> bool {
         if self.taken.contains(vf) {
@@ -251,8 +251,8 @@ impl Round {
         d.server().unscrubbed.remove(vf);
         let words = read_words(d, vf);
         acknowledge(d, vf);
-        // Whoever makes the handshake may have got the VF without a reset. One that has just been made
-        // has done it.
+        // The VF may have changed hands without a reset, so a handshake clears it as well. A reset in
+        // this round has done so already.
         if msg::is_reset(&words) && !self.resets.contains(vf) {
             d.server().unclean.insert(vf);
             clean(d, vf);

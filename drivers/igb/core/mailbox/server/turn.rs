@@ -28,7 +28,7 @@ pub struct Rest {
     pub(super) stuck: VfSet,
     /// After which time to come back, if a VF has to wait.
     wake_after: Option<u64>,
-    /// The interrupt may not serve a VF any more.
+    /// A VF has used up its ration in the interrupt.
     pub(super) rationed: bool,
 }
 
@@ -42,7 +42,7 @@ impl Rest {
         self.come_back(at.saturating_sub(now).min(POLL_NS));
     }
 
-    /// It has to be seen when a storm is over.
+    /// Somebody has to notice when a storm is over.
     pub(super) fn until_calm(&mut self) {
         self.come_back(CALM_NS);
     }
