@@ -54,8 +54,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// when this returns.
     fn stop(&self, dev: &Locked<Self>);
 
-    /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context: takes
-    /// no `SpinLock` that process context takes too, as that leaves softirqs enabled.
+    /// A transmit queue has been stopped for longer than the watchdog's time. Softirq context: must not
+    /// take a `SpinLock` that process context takes too, as softirqs stay enabled while that holds it.
     fn tx_timeout(&self, dev: &Device<Self>, queue: u32) {
         let _ = (dev, queue);
     }
@@ -191,7 +191,7 @@ impl<D: Driver> Device<D> {
 }
 
 impl<D: Driver> Locked<D> {
-    /// A way to transmit queue `index` that may be kept: by what sends from outside of `xmit`.
+    /// A handle of transmit queue `index` that may be kept, for code that sends from outside of `xmit`.
     pub fn tx_handle(&self, index: u32) -> TxHandle<D::Tx> {
         // SAFETY: as in `tx_queues`.
         unsafe { TxHandle::new(self.memory(), index) }

@@ -2,9 +2,10 @@
 
 //! Memory that is dropped where it cannot be given back: with interrupts off.
 //!
-//! What takes pages and frames back has locks that keep only softirqs out. What is dropped in a hard
-//! interrupt, or under a lock that turns interrupts off, waits in a list until the next one of its kind
-//! is dropped elsewhere, or a page pool ends. No memory is needed for that: the links are in what waits.
+//! The kernel's functions that take pages and frames back use locks that keep only softirqs out. So a
+//! page or a frame that is dropped in a hard interrupt, or under a lock that turns interrupts off, waits
+//! in a list. The next drop of the same kind that happens elsewhere gives the list back, and so does the
+//! end of a page pool. The list needs no memory of its own: each link is in the page or frame that waits.
 
 use core::{
     ptr::NonNull,
@@ -44,7 +45,8 @@ impl<T: Deferred> Later<T> {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
-    /// Gives `what` back, and what waits; or has it wait. Any context.
+    /// Gives `what` back, and all that waits. With interrupts off, adds it to the list instead. Any
+    /// context.
     ///
     /// # Safety
     ///

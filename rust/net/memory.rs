@@ -3,9 +3,9 @@
 //! What this crate keeps of a net device, whatever its driver: its memory, its private part, its NAPI
 //! instances.
 //!
-//! What refers to a net device from elsewhere (a NAPI instance, a way to a transmit queue) keeps its
-//! [`Memory`], and not the device registered: one that is forgotten does not keep it from being
-//! unregistered. What is called back into is ended then.
+//! A reference from elsewhere (a NAPI instance, a handle of a transmit queue) keeps the [`Memory`] of a
+//! net device, but not its registration: a reference that is leaked does not keep the device from being
+//! unregistered. Unregistering ends everything that the kernel calls back into.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -23,7 +23,7 @@ use kernel::{
     },
 };
 
-/// What is only kept and dropped.
+/// A value that is kept for nothing but its drop.
 pub(crate) trait Owned: Send + Sync {}
 
 impl<T: Send + Sync> Owned for T {}
@@ -35,7 +35,7 @@ pub(crate) type Belongings = KVec<KBox<dyn Owned>>;
 pub(crate) trait Instance: Send + Sync {
     fn as_ptr(&self) -> *mut netbind::napi_struct;
 
-    /// What ends with it. Touched while it is made, and when it has ended, by who has ended it.
+    /// What ends with it. Touched only while the instance is made, and after its end by whoever ended it.
     fn belongings(&self) -> &UnsafeCell<Belongings>;
 }
 
@@ -61,13 +61,13 @@ struct Place {
     listed: UnsafeCell<Option<Listed>>,
 }
 
-/// An instance that is not polled any more, nor known to its net device. Drops what belonged to it, the
-/// latest first. Process context, may sleep.
+/// An instance that is not polled any more, nor known to its net device. Its drop drops what belonged to
+/// it, the latest first. Process context, may sleep.
 pub(crate) struct Ended(Arc<dyn Instance>);
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // SAFETY: there is one `Ended` of an instance, and what is made of it has been made.
+        // SAFETY: there is one `Ended` of an instance, and nothing is added to it any more.
         let mut belongings = core::mem::take(unsafe { &mut *self.0.belongings().get() });
         while let Some(latest) = belongings.pop() {
             drop(latest);
@@ -89,8 +89,8 @@ pub(crate) struct Memory {
     _slots: KBox<dyn Owned>,
 }
 
-// SAFETY: a net device may be used and freed by any thread. Instances are `Send` and `Sync`, and who may
-// touch a place says `Place`.
+// SAFETY: a net device may be used and freed by any thread. Instances are `Send` and `Sync`, and `Place`
+// says under which lock a place is touched.
 unsafe impl Send for Memory {}
 // SAFETY: as above.
 unsafe impl Sync for Memory {}
@@ -134,7 +134,7 @@ impl Memory {
     ///
     /// # Safety
     ///
-    /// The device is registered, or about to be no more, and RTNL is held.
+    /// The device is registered, or is being unregistered, and RTNL is held.
     pub(crate) unsafe fn link(&self, index: u32, instance: Option<Arc<dyn Instance>>) {
         let Some(place) = self.places.get(index as usize) else {
             return;
@@ -241,8 +241,8 @@ impl Memory {
         });
     }
 
-    /// Ends an instance: `napi`, or whichever has this index. `None` if it has ended already: what
-    /// belongs to it is dropped by who was first.
+    /// Ends an instance: `napi`, or whichever has this index. `None` if it has ended already: whoever
+    /// ended it drops what belongs to it.
     pub(crate) fn end(&self, index: u32, napi: Option<*mut netbind::napi_struct>) -> Option<Ended> {
         let ended = self.with_listed(index, |listed| {
             let mut it =
@@ -287,7 +287,7 @@ impl Listed {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the net device is ours and not registered, never or no more.
+        // SAFETY: the net device is ours, and is not registered: it never was, or was unregistered.
         unsafe { netbind::free_netdev(self.as_ptr()) };
     }
 }
@@ -305,7 +305,7 @@ pub(crate) struct Private {
     slots: NonNull<()>,
     queues: usize,
     memory: NonNull<Memory>,
-    /// Of how many statistics ethtool was told last, for which it has made room.
+    /// The number of statistics that ethtool was told last, and has made room for.
     statistics: Atomic<u32>,
 }
 
@@ -363,7 +363,7 @@ impl Private {
         unsafe { ArcBorrow::from_raw(self.memory.as_ptr()) }.into()
     }
 
-    /// Of how many statistics ethtool was told last.
+    /// The number of statistics that ethtool was told last.
     pub(crate) fn statistics(&self) -> &Atomic<u32> {
         &self.statistics
     }

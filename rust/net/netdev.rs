@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Net devices, as what handles them sees them: without the operations of their driver.
+//! Net devices as the code that uses them sees them: without the operations of their driver.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -214,7 +214,7 @@ impl<D> Device<D> {
 /// }
 /// ```
 ///
-/// Without RTNL, there is neither that nor the like of it:
+/// Without RTNL there is no such method:
 ///
 /// ```compile_fail,E0599
 /// use net::device::{Device, Driver};
@@ -224,7 +224,8 @@ impl<D> Device<D> {
 /// }
 /// ```
 ///
-/// Nor is there in [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout), which is called under a lock that stopping all queues takes:
+/// [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout) cannot stop all queues either, as the stack
+/// calls it under a lock that stopping them takes:
 ///
 /// ```compile_fail,E0599
 /// use net::device::{Device, Driver};
@@ -234,7 +235,7 @@ impl<D> Device<D> {
 /// }
 /// ```
 ///
-/// A parent that may have lost its driver is not to be had as one that is bound:
+/// Without RTNL the parent may have lost its driver, so it cannot be had as a bound one:
 ///
 /// ```compile_fail,E0599
 /// use kernel::{device::{self, Bound}, prelude::*};
@@ -245,7 +246,7 @@ impl<D> Device<D> {
 /// }
 /// ```
 ///
-/// The device is locked no longer than RTNL is held, and for the task that holds it:
+/// A `Locked` cannot be passed to another task, and does not outlive the guard of RTNL:
 ///
 /// ```compile_fail,E0277
 /// use net::device::{Driver, Locked};
@@ -298,8 +299,8 @@ impl<D> Locked<D> {
         unsafe { &*ptr.cast() }
     }
 
-    /// The device this net device belongs to: bound to its driver, as a driver's net devices are
-    /// unregistered, which takes RTNL, before that is over.
+    /// The device this net device belongs to. It is bound to its driver: before unbinding is over, the
+    /// net device is unregistered, which takes RTNL.
     pub fn parent(&self) -> &kernel::device::Device<Bound> {
         // SAFETY: the parent was set when the net device was allocated, and is referenced by it while
         // it is registered. It is bound: `Unregistered::new` was given proof of that, and the net
@@ -330,7 +331,7 @@ impl<D> Locked<D> {
 
     /// Brings the device down, as `ip link set DEV down` does.
     ///
-    /// Who watches the device is told while it still can do what that leads to: 8021q takes VLAN 0
+    /// The stack tells those that watch the device while the device still works: 8021q then takes VLAN 0
     /// away, and complains if it cannot.
     pub fn close(&self) {
         // SAFETY: a valid registered net device, and RTNL is held. One that is down already is
@@ -346,8 +347,9 @@ impl<D> Locked<D> {
 
     /// Marks the device as present again.
     ///
-    /// What it shall receive may have changed meanwhile, which the stack tells no absent device:
-    /// [`Driver::set_rx_mode`](crate::driver::Driver::set_rx_mode) is called soon afterwards, if the device is up.
+    /// The stack does not tell an absent device that its address lists have changed. So
+    /// [`Driver::set_rx_mode`](crate::driver::Driver::set_rx_mode) is called soon afterwards, if the
+    /// device is up.
     pub fn attach(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_device_attach(self.as_ptr()) };
@@ -372,8 +374,9 @@ impl<D> Locked<D> {
         }
     }
 
-    /// Stops all queues and waits for running transmissions to return. Not to be had by
-    /// [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout), which is called under the lock this takes.
+    /// Stops all queues and waits for running transmissions to return.
+    /// [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout) cannot call this: the stack calls it
+    /// under the lock this takes.
     pub fn disable_tx(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_tx_disable(self.as_ptr()) };

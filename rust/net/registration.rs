@@ -169,7 +169,7 @@ impl<D: Driver> Drop for End<D> {
             // SAFETY: the net device is registered, and RTNL is not held.
             unsafe { netbind::unregister_netdev(dev) };
         }
-        // Operations are over. Who still has a way to a queue finds it closed.
+        // Operations are over. Whoever still has a handle of a queue finds it closed.
         // SAFETY: the net device is still there, and has a private part with slots of this type.
         let queues = unsafe { Queues::<D::Tx>::of(dev) };
         queues.close();
@@ -182,8 +182,8 @@ impl<D: Driver> Drop for End<D> {
 /// frees it. Process context, without RTNL.
 ///
 /// When the parent is unbound, the work ends and the device is unregistered even if this is still
-/// there, so that one that is forgotten cannot outlive the driver. It stays in memory, but is no
-/// device of the system any more: [`Device::under`] says so.
+/// there, so that one that is forgotten cannot outlive the driver. The device then stays in memory, but
+/// is not registered any more: [`Device::under`] returns `None`.
 pub struct Registration<D: Driver> {
     net: Arc<Net<D>>,
     _end: Devres<End<D>>,

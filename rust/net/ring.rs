@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Positions in rings of descriptors: which slots are whose.
+//! Positions in rings of descriptors: who owns which slot.
 //!
 //! Positions count freely and wrap at 2^32; the number of slots is a power of two, so a position's
 //! low bits are its slot and its descriptor.
@@ -8,9 +8,9 @@
 //! A transmit ring ([`Ring`]) has two ends that run concurrently: a [`Filler`] puts packets in, a
 //! [`Reaper`] takes them out. A receive ring ([`Window`]) has one user.
 //!
-//! There is no kernel type here, so that the tests of the host can go through all that may happen to
-//! small rings. For the same reason, and as those of the kernel crate are a call each, the atomics
-//! are those of the language: an acquiring load and a releasing store are one instruction on x86.
+//! No kernel type is used here, so that host tests can go through everything that may happen to small
+//! rings. The atomics are those of the language, for the same reason, and because each operation of the
+//! kernel crate's is a function call: an acquiring load and a releasing store are one instruction on x86.
 
 use core::{
     cell::UnsafeCell,
@@ -138,8 +138,8 @@ impl<S: Slots> Ring<S> {
         }
     }
 
-    /// The slots that are neither free nor taken back: all the memory the ring holds. Empty groups
-    /// are the filler's, which has not handed them over.
+    /// The slots that were handed over to the reaper and not taken back. They have all the memory the
+    /// ring holds: a group that the filler has not handed over holds none.
     pub(crate) fn used(&self) -> Positions {
         Positions {
             next: self.tail.0.load(Ordering::Acquire),
@@ -210,8 +210,8 @@ impl Filler {
         ring.free_between(ring.tail.0.load(Ordering::Acquire), self.head)
     }
 
-    /// A packet that is no more than a descriptor at `position` is to be reported: there are as many
-    /// in front of it as may be.
+    /// Whether a packet of one descriptor, at `position`, is to be reported: its group then has as many
+    /// descriptors in front of it as it may have.
     #[inline]
     pub(crate) fn is_due(&self, position: u32) -> bool {
         position.wrapping_sub(self.first) >= self.report_every
