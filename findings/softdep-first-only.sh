@@ -5,9 +5,9 @@
 #
 # modprobe.d(5) says what a softdep line does, and lines for options of one module add up. One would
 # expect the same of two softdep lines, and of one line for a module that brings soft dependencies of
-# its own. In fact one line counts, and it is the module's own if there is one: the second line of the
-# administrator, or his only one for a driver such as r8169, does nothing, and "modprobe -c" prints it
-# as if it did.
+# its own. In fact only one line counts, and it is the module's own if there is one. So an administrator's
+# second line does nothing, nor does the only line for a driver such as r8169; "modprobe -c" prints
+# both as if they did.
 #
 #     igbvf, two modules in one line: dummy veth igbvf
 #     igbvf, a line for each: dummy igbvf
