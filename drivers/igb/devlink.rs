@@ -83,7 +83,7 @@ impl Driver for Port {
         &[c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6"];
 
     fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result {
-        // Copied first: what is put allocates memory, which may sleep.
+        // Copied first: putting values allocates memory, which may sleep.
         let status = {
             let hw = self.hw.lock();
             let vf = hw.switch.vfs().iter().find(|vf| vf.index() == reporter);
@@ -137,7 +137,7 @@ impl Port {
     /// Tells the administrator which VFs were cut off, and which are not any more. To be called when
     /// that may have changed. Process context, without [`Port::hw`].
     pub(crate) fn tell_quarantines(&self) {
-        // Taken first, so that what is told last is what is true.
+        // Taken before the state is read, so that the last report is the state that holds.
         let reporters = self.reporters.lock();
         let (before, now) = {
             let mut hw = self.hw.lock();

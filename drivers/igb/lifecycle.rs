@@ -141,7 +141,7 @@ pub(crate) fn restart_with(dev: &Locked<Port>, change: impl FnOnce(&mut Mac) -> 
 /// The old settings are in force again.
 pub(crate) fn reopen_with(dev: &Locked<Port>, change: impl FnOnce(&mut Settings)) -> Result {
     let port = dev.data();
-    // Held until there are queues again: who finds none takes the link away from the stack.
+    // Held until there are queues again: the service work item takes the carrier away if it finds none.
     let mut net = port.net.lock();
     let before = net.settings;
     change(&mut net.settings);

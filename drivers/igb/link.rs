@@ -243,7 +243,7 @@ fn all_leds(value: u32) -> Ledctl {
     (0..4).fold(Ledctl::ZERO, |word, led| ledctl::with_led(word, led, value))
 }
 
-/// Sets up what PAUSE frames look like, and when to send them. Whether they are is up to CTRL.
+/// Sets up what PAUSE frames look like, and when to send them. CTRL says whether they are sent.
 fn write_flow_control(io: &Io) {
     let marks = Watermarks::new(pbs::kib(io.read(regs::RXPBS)), MAX_FRAME);
     io.write(regs::FCAL, flow_control::ADDRESS_LOW);

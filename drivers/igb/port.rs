@@ -126,8 +126,8 @@ impl Port {
     }
 
     /// The net device's queues have frames and no link to send them on: the controller does nothing
-    /// about them then. Who waits for them (a connection that has another way by now) would wait as
-    /// long as the link is down.
+    /// about them then. A socket that waits for them, although it may have another route by now, would
+    /// wait as long as the link is down.
     pub(crate) fn holds_frames(&self) -> bool {
         let net = self.net.lock();
         let mac = self.mac.lock();

@@ -70,7 +70,7 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what registering an interrupt returns: there are none then either.
+    /// `ENOMEM`, and what registering an interrupt returns. There are still no queues then.
     pub(crate) fn open(&mut self, port: &Port, dev: &Locked<Port>) -> Result {
         self.queues = Some(open(port, dev, self)?);
         Ok(())

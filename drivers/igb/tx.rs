@@ -61,7 +61,7 @@ mod xdp;
 /// with is not specified.
 const MIN_FRAME: u32 = 60;
 
-/// A frame has a context in front, and 64 KiB at most: that is what is to be segmented.
+/// A frame takes one context descriptor, and has at most 64 KiB: the stack wants no more segmented.
 const ROOM: Room = Room::new(1, tx::MAX_DATA_PER_DESC, 1 << 16);
 
 // Or the smallest ring would never be woken.

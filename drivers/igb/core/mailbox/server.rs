@@ -97,7 +97,7 @@ pub trait Driver: Registers {
     fn on_event(&mut self, vf: VfIndex, event: Event);
 }
 
-/// What PF and VFs owe each other, and what of it is put off.
+/// The messages that PF and VFs owe each other, and the work that is put off.
 #[derive(Clone, Debug, Hash)]
 pub struct Server {
     /// VFs that have not read the answer to their last request. It must not be overwritten.

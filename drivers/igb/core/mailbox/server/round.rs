@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One round: what is pending when it begins is served, what that changes is put in force, and then all
-//! are answered.
+//! One round: it serves what is pending when it begins, has the registers follow, and then sends all
+//! answers.
 
 use super::{
     mailbox::{
@@ -284,7 +284,7 @@ fn clean(d: &mut impl Driver, vf: VfIndex) {
     if !stopped {
         return;
     }
-    // What the one tenant sent is not the other's.
+    // Frames of the former tenant are not counted for the next one.
     d.read_counters(vf);
     tenant::clear(
         vf,
