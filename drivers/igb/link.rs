@@ -127,8 +127,8 @@ impl PortLink {
         Ok(())
     }
 
-    /// As [`PortLink::start`], but without waiting for a PHY that someone else has, as VFs would have to
-    /// wait as well. Returns the error, if the user has not been told yet.
+    /// As [`PortLink::start`], but without waiting for a PHY that someone else has: the service work item,
+    /// which calls it, also pings VFs. Returns the error, if the user has not been told yet.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         if self.started {
             return None;

@@ -3,7 +3,7 @@
 //! Opening and closing the net device's queues.
 //!
 //! That is all that `ip link set up` and `down`, and a change of MTU, ring size, channels or
-//! features, amount to: the controller is not reset, the link stays, and VFs notice nothing.
+//! features, amount to: the controller is not reset, and VFs notice nothing. `mac.rs` sees to the link.
 
 use crate::{
     hw::reset,
