@@ -161,7 +161,7 @@ pub(crate) fn reopen_with(dev: &Locked<Port>, change: impl FnOnce(&mut Settings)
     } else {
         drop(net);
         // Not let go of: only a reset helps.
-        restart_with(dev, |_| Ok(()))
+        restart_with(dev, |_| Ok(())).inspect_err(|_| port.net.lock().settings = before)
     };
     dev.attach();
     result
