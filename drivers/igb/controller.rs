@@ -21,12 +21,12 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
-    mailbox::Server,
     recent::Recent,
     regs::{
         self,
         xdctl, //
     },
+    server::Server,
     stats::VfTraffic,
     switch::{
         Promiscuity,

@@ -24,19 +24,17 @@ use igb_core::{
         VfIndex,
         VfSet, //
     },
-    mailbox::{
-        msg::Words,
-        server::{
-            self,
-            Next,
-            Rest,
-            Served,
-            Server,
-            Step,
-            Turn, //
-        }, //
-    },
+    mailbox::msg::Words,
     regs,
+    server::{
+        self,
+        Next,
+        Rest,
+        Served,
+        Server,
+        Step,
+        Turn, //
+    },
     switch::{
         Event,
         Outcome,

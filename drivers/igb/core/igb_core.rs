@@ -11,7 +11,7 @@
 //!
 //! - [`regs`]: the register map.
 //! - [`switch`]: which frame reaches which function; the settings of every VF.
-//! - [`mailbox`]: the protocol between PF and VFs.
+//! - [`mailbox`]: the protocol between PF and VFs; [`server`]: who is served when.
 //! - [`tenant`]: what is cleared when a VF changes hands.
 //! - [`desc`], [`ring`]: descriptors, and the rings they form.
 //! - [`frame`]: sizes of frames.
@@ -46,6 +46,7 @@ pub mod register_test;
 pub mod regs;
 pub mod ring;
 pub mod rss;
+pub mod server;
 pub mod stats;
 pub mod switch;
 pub mod tenant;

@@ -5,12 +5,11 @@
 //! [`msg`] turns the sixteen words of a mailbox into a [`Request`] or [`Malformed`] and a [`Reply`]
 //! into words; nothing else in the driver looks at raw words. [`session`] is the state machine per VF
 //! that decides whether a request is served at all, [`direct`] says what may be served in the
-//! interrupt, [`server`] takes the words out of the mailboxes and puts the answers in. What a served
-//! request does is decided in [`crate::switch`].
+//! interrupt. What a served request does is decided in [`crate::switch`]; [`crate::server`] takes the
+//! words out of the mailboxes and puts the answers in.
 
 pub mod direct;
 pub mod msg;
-pub mod server;
 pub mod session;
 
 pub use self::{
@@ -21,7 +20,6 @@ pub use self::{
         Request,
         Words, //
     },
-    server::Server,
     session::{
         Admit,
         Policy,

@@ -23,7 +23,7 @@ use std::{
     },
 };
 
-use igb_core::mailbox::server::WRITING_NS;
+use igb_core::server::WRITING_NS;
 
 use super::{
     digest::{

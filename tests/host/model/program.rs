@@ -18,10 +18,8 @@ use igb_core::{
         MacAddr,
         UnicastAddr, //
     },
-    mailbox::{
-        Policy,
-        Server, //
-    },
+    mailbox::Policy,
+    server::Server,
     switch::{
         Promiscuity,
         Shadow,

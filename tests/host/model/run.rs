@@ -7,18 +7,16 @@ use std::cell::RefCell;
 
 use igb_core::{
     function::VfIndex,
-    mailbox::{
-        msg::Words,
-        server::{
-            Driver,
-            Next,
-            Served,
-            Server,
-            Step,
-            Turn, //
-        }, //
-    },
+    mailbox::msg::Words,
     regs::Registers,
+    server::{
+        Driver,
+        Next,
+        Served,
+        Server,
+        Step,
+        Turn, //
+    },
     switch::{
         Event,
         Outcome,

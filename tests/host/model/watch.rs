@@ -2,7 +2,7 @@
 
 //! What has to hold, in whatever order things happen.
 
-use igb_core::mailbox::server::{
+use igb_core::server::{
     UNREAD_NS,
     WRITING_NS, //
 };

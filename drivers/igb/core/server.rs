@@ -27,20 +27,18 @@ pub use self::turn::{
 };
 
 use self::round::Round;
-use super::{
-    direct::{
-        Direct,
-        SPACING_USECS, //
-    },
-    msg::{
-        self,
-        Words, //
-    },
-};
 use crate::{
     function::{
         VfIndex,
         VfSet, //
+    },
+    mailbox::{
+        direct::SPACING_USECS,
+        msg::{
+            self,
+            Words, //
+        },
+        Direct, //
     },
     regs::{
         self,
