@@ -95,7 +95,6 @@ def agree(*readings):
     return False
 
 
-@pytest.mark.watched
 def test_tcp_both_ways(pair):
     """Random data over IPv4 and IPv6 at once, compared, with checksums by the devices."""
     guest = pair.guest
