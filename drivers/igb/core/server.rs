@@ -30,7 +30,8 @@ use self::round::Round;
 use crate::{
     function::{
         VfIndex,
-        VfSet, //
+        VfSet,
+        MAX_VFS, //
     },
     mailbox::{
         direct::SPACING_USECS,
@@ -110,10 +111,10 @@ pub struct Server {
     held: VfSet,
     /// VFs whose registers hold values that a former tenant wrote.
     unclean: VfSet,
-    /// VFs that were reset while their mailbox was held or had a request, and when to clear it all the
-    /// same.
+    /// VFs that were reset while their mailbox was held or had a request, and for each of them when to
+    /// clear it all the same.
     unscrubbed: VfSet,
-    scrub_at: u64,
+    scrub_at: [u64; MAX_VFS],
     /// What may be served in the interrupt.
     direct: Direct,
 }
@@ -139,7 +140,7 @@ impl Server {
         held: VfSet::EMPTY,
         unclean: VfSet::EMPTY,
         unscrubbed: VfSet::EMPTY,
-        scrub_at: 0,
+        scrub_at: [0; MAX_VFS],
         direct: Direct::new(),
     };
 
@@ -204,15 +205,20 @@ impl Server {
         Some(round.serve(d, false))
     }
 
-    /// Clears mailboxes that a former tenant has left held. `requests` are those of new tenants.
+    /// Clears mailboxes that a former tenant has left held, when it is time for each. `requests` are
+    /// those of new tenants.
     fn scrub_left(d: &mut impl Driver, requests: VfSet) {
         let now = d.now();
-        let server = d.server();
-        if now < server.scrub_at {
-            return;
-        }
-        let left = core::mem::take(&mut server.unscrubbed);
-        for vf in left.without(requests).iter() {
+        let left = d.server().unscrubbed;
+        for vf in left.iter() {
+            // PANIC: an index is below MAX_VFS by its type.
+            if now < d.server().scrub_at[vf.index()] {
+                continue;
+            }
+            d.server().unscrubbed.remove(vf);
+            if requests.contains(vf) {
+                continue;
+            }
             // Should it be held still, its words are cleared all the same. But it is not taken away: that
             // would also clear the cause of a request which comes just now.
             let _ = mailbox::try_lock(d, vf);
@@ -235,8 +241,9 @@ impl Server {
         if server.direct.is_spaced() {
             rest.until_calm();
         }
-        if !server.unscrubbed.is_empty() {
-            rest.until_scrubbed(now, server.scrub_at);
+        for vf in server.unscrubbed.iter() {
+            // PANIC: an index is below MAX_VFS by its type.
+            rest.until_scrubbed(now, server.scrub_at[vf.index()]);
         }
         rest.is_left().then_some(rest)
     }

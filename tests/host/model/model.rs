@@ -15,6 +15,7 @@ pub mod map;
 pub mod ops;
 pub mod program;
 pub mod run;
+pub mod scene;
 pub mod setup;
 pub mod tenant;
 pub mod watch;

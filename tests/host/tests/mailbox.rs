@@ -12,14 +12,24 @@ mod model;
 
 use std::time::Instant;
 
-use igb_core::mailbox::Policy;
+use igb_core::mailbox::{
+    server::{
+        Next,
+        WRITING_NS, //
+    },
+    Policy, //
+};
 use model::{
     explore::{
         Explorer,
         Found, //
     },
     fault::Fault,
-    mailbox::Kind,
+    mailbox::{
+        v2p,
+        Kind, //
+    },
+    scene::Scene,
     setup::{
         Role,
         Setup,
@@ -302,6 +312,40 @@ fn what_is_saved_is_not_missed() {
         assert!(saving.at_rest.len() > 2 && saving.states <= all.states);
         assert!(saving.at_rest == all.at_rest);
     }
+}
+
+#[test]
+fn no_vf_puts_off_the_clearing_of_anothers_mailbox() {
+    let mut scene = Scene::start();
+    scene.hw().vf_write_word(0, 15, 0x1234_5678);
+    scene.reset_held(0);
+    assert_eq!(scene.work(), Next::After(WRITING_NS));
+    // The other asks, so that its own mailbox is no longer due, and is reset anew.
+    for _ in 0..3 {
+        scene.now += WRITING_NS / 2;
+        scene.reset_held(1);
+        scene.work();
+        scene.hw().vf_write_control(1, v2p::REQ);
+        scene.work();
+    }
+    assert_eq!(scene.hw().last_word(0), 0);
+}
+
+#[test]
+fn each_mailbox_is_cleared_at_its_time() {
+    let mut scene = Scene::start();
+    for vf in [0, 1] {
+        scene.hw().vf_write_word(vf, 15, 0x1234_5678);
+        scene.reset_held(vf);
+        scene.work();
+        scene.now += WRITING_NS / 2;
+    }
+    assert_eq!(scene.work(), Next::After(WRITING_NS / 2));
+    assert_eq!(scene.hw().last_word(0), 0);
+    assert_ne!(scene.hw().last_word(1), 0);
+    scene.now += WRITING_NS / 2;
+    assert_eq!(scene.work(), Next::Interrupt);
+    assert_eq!(scene.hw().last_word(1), 0);
 }
 
 /// The explorer finds `fault` in a server that has it, and says what is wrong.

@@ -209,7 +209,8 @@ impl Round {
         let server = d.server();
         if !server.unscrubbed.contains(vf) {
             server.unscrubbed.insert(vf);
-            server.scrub_at = self.now.saturating_add(WRITING_NS);
+            // PANIC: an index is below MAX_VFS by its type.
+            server.scrub_at[vf.index()] = self.now.saturating_add(WRITING_NS);
         }
     }
 
