@@ -86,6 +86,11 @@ class Machine:
         with tarfile.open(self.source, "w:xz") as archive:
             archive.add(tree, "linux-source-7.3")
 
+    def install_packages(self, versions: dict[str, str]):
+        """All that dpkg knows."""
+        known = "".join(f'{name}) echo "installed {v}" ;;\n' for name, v in versions.items())
+        program(self.bin / "dpkg-query", f"case ${{!#}} in\n{known}*) exit 1 ;;\nesac\n")
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run(
             [TOOL, *arguments],
@@ -174,9 +179,22 @@ def test_another_compiler(complete):
     assert "apt install 'rustc=1.85.1*'" in line
 
 
-def test_without_sources(complete):
+@pytest.mark.parametrize("command", ["check", "make"])
+def test_without_sources(complete, command):
+    """Not installed, so that dpkg does not know them either."""
     complete.source.unlink()
-    assert "apt install linux-source-7.3" in refusal(complete)
+    complete.install_packages({f"linux-headers-{RELEASE}": "7.3.4-1~bpo13+1"})
+    line = refusal(complete, command)
+    assert line.endswith("apt install linux-source-7.3=7.3.4-1~bpo13+1")
+
+
+def test_sources_of_another_package_are_not_used(complete):
+    complete.install_packages(
+        {f"linux-headers-{RELEASE}": "7.3.4-1~bpo13+1", "linux-source-7.3": "7.3.4-2~bpo13+1"}
+    )
+    line = refusal(complete, "make")
+    assert line.endswith("apt install linux-source-7.3=7.3.4-1~bpo13+1")
+    assert complete.made() == 0
 
 
 def test_sources_of_another_version_are_not_used(complete):
