@@ -37,6 +37,8 @@ pub enum Fault {
     AllResetsCleared,
     /// Queues are not looked at when they were disabled.
     QueuesTakenForStopped,
+    /// Registers are not written when an address goes, but for a reset of the PF.
+    AddressesLeft,
 }
 
 impl Fault {
@@ -91,6 +93,14 @@ impl Fault {
                 Register::at(offset),
                 Register::Enables | Register::Pool(_) | Register::Address(..)
             )
+    }
+
+    /// Whether registers that are `known` are not written at all.
+    pub fn drops(self, known: bool, writes: &[(u32, u32)]) -> bool {
+        let goes = |(offset, value): &(u32, u32)| {
+            matches!(Register::at(*offset), Register::Address(_, 1)) && *value == 0
+        };
+        self == Self::AddressesLeft && known && writes.iter().any(goes)
     }
 
     /// Whether what had to wait is written after this.

@@ -71,6 +71,8 @@ const NOWHERE: NodeId = NodeId::MAX;
 pub struct Programs {
     fault: Fault,
     states: Vec<(Pf, Shadow)>,
+    /// Whether registers follow there.
+    follow: Vec<bool>,
     /// Their hashes.
     digests: Vec<u64>,
     ids: HashMap<u64, PfId>,
@@ -87,6 +89,7 @@ impl Programs {
         Self {
             fault,
             states: Vec::new(),
+            follow: Vec::new(),
             digests: Vec::new(),
             ids: HashMap::new(),
             nodes: Vec::new(),
@@ -269,12 +272,15 @@ impl Programs {
 
     fn intern(&mut self, pf: Pf, shadow: Shadow) -> PfId {
         let mut hasher = Digest::default();
-        pf.hash(&mut hasher);
+        // Where they do not, it is another state: what is known of the registers is no part of the PF.
+        let follow = follows(&pf, &shadow);
+        (&pf, follow).hash(&mut hasher);
         let next = self.states.len() as PfId;
         let digest = hasher.finish();
         let id = *self.ids.entry(digest).or_insert(next);
         if id == next {
             self.digests.push(digest);
+            self.follow.push(follow);
             self.states.push((pf, shadow));
         }
         id
@@ -282,10 +288,13 @@ impl Programs {
 
     /// Whether the filter registers are known to be what the switch of a live PF stands for.
     pub fn follows(&self, id: PfId) -> bool {
-        let (pf, shadow) = &self.states[id as usize];
-        let mut writes = 0;
-        let (mut shadow, mut switch) = (shadow.clone(), pf.switch.clone());
-        shadow.follow(&mut switch, |_, _| writes += 1);
-        !pf.live || writes == 0
+        self.follow[id as usize]
     }
+}
+
+fn follows(pf: &Pf, shadow: &Shadow) -> bool {
+    let mut writes = 0;
+    let (mut shadow, mut switch) = (shadow.clone(), pf.switch.clone());
+    shadow.follow(&mut switch, |_, _| writes += 1);
+    !pf.live || writes == 0
 }

@@ -206,10 +206,15 @@ impl Driver for Run<'_> {
     }
 
     fn apply(&mut self) {
+        let before = self.shadow.clone();
         let mut writes = Vec::new();
         self.shadow.follow(&mut self.pf.switch, |offset, value| {
             writes.push((offset, value))
         });
+        if self.fault.drops(!before.is_unknown(), &writes) {
+            self.shadow = before;
+            return;
+        }
         for (offset, value) in writes {
             self.write_at(offset, value);
         }

@@ -457,6 +457,14 @@ fn errors_are_found() {
             },
             "something of the tenant before is left",
         ),
+        (
+            Fault::AddressesLeft,
+            Setup {
+                restarts: [1, 0],
+                ..ONE
+            },
+            "registers do not follow",
+        ),
     ] {
         finds(fault, setup, why);
     }
