@@ -62,7 +62,7 @@ struct Place {
 }
 
 /// An instance that is not polled any more, nor known to its net device. Its drop drops what belonged to
-/// it, the latest first. Process context, may sleep.
+/// it, the latest first, and then waits for those who still look at the instance. Process context, sleeps.
 pub(crate) struct Ended(Arc<dyn Instance>);
 
 impl Drop for Ended {
@@ -72,6 +72,11 @@ impl Drop for Ended {
         while let Some(latest) = belongings.pop() {
             drop(latest);
         }
+        // Softirqs that walk the list of instances, or give a page back to a pool that was still there
+        // when they read from it which instance it has, look at the instance until here. So this comes
+        // after the pools, and the instance is only given up by the drop of the field.
+        // SAFETY: no preconditions.
+        unsafe { netbind::synchronize_net() };
     }
 }
 
@@ -244,7 +249,7 @@ impl Memory {
     /// Ends an instance: `napi`, or whichever has this index. `None` if it has ended already: whoever
     /// ended it drops what belongs to it.
     pub(crate) fn end(&self, index: u32, napi: Option<*mut netbind::napi_struct>) -> Option<Ended> {
-        let ended = self.with_listed(index, |listed| {
+        self.with_listed(index, |listed| {
             let mut it =
                 listed.take_if(|it| napi.is_none_or(|napi| it.instance.as_ptr() == napi))?;
             it.disable();
@@ -252,12 +257,8 @@ impl Memory {
             // are still around find it disabled and do nothing.
             unsafe { netbind::__netif_napi_del_locked(it.instance.as_ptr()) };
             Some(Ended(it.instance))
-        });
-        let ended = ended.ok()??;
-        // Nobody refers to the instance any more when this returns.
-        // SAFETY: no preconditions.
-        unsafe { netbind::synchronize_net() };
-        Some(ended)
+        })
+        .ok()?
     }
 
     /// Ends all instances, also those whose owner has been forgotten, and takes links back.
