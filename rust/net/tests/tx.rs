@@ -18,6 +18,10 @@ mod tests {
         packet,
         Parent, //
     };
+    use kernel::{
+        error::to_result,
+        page::Page, //
+    };
 
     const SLOTS: u32 = 16;
     const LEN: u32 = 60;
@@ -89,6 +93,45 @@ mod tests {
             Ok(())
         })?;
         assert_eq!(reaped, SLOTS as usize);
+        Ok(())
+    }
+
+    /// Adds a fragment of `len` bytes.
+    fn append(skb: &SkBuff, len: u32) -> Result {
+        let page = Page::alloc_page(GFP_KERNEL)?;
+        let (raw, page) = (skb.as_ptr(), page.as_ptr().cast());
+        // SAFETY: the packet is ours, and takes a reference to the page.
+        to_result(unsafe { netbind::skb_append_pagefrags(raw, page, 0, len as usize, 2) })?;
+        // SAFETY: the packet is ours, and has so many bytes more.
+        unsafe {
+            (*raw).len += len;
+            (*raw).data_len += len;
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_empty_fragment_without_a_slot_leaves_the_consumers_slots_alone() -> Result {
+        const MAPPED: u32 = COPY_LIMIT + 1;
+        let parent = Parent::new()?;
+        let (mut producer, _consumer) = table(parent.device(), SLOTS)?;
+        for _ in 2..SLOTS {
+            assert!(push(&mut producer, MAPPED, 0)?);
+        }
+        let skb = packet(MAPPED)?;
+        append(&skb, LEN)?;
+        append(&skb, 0)?;
+        let layout = Layout {
+            lead: 0,
+            max_len: 4096,
+            bytes: skb.len(),
+        };
+        // Two slots are free, for three buffers.
+        let pushed = producer.push(TxQueue::for_test(), skb, layout, |_| ());
+        assert!(pushed.is_err());
+        // SAFETY: nobody else uses the table.
+        let oldest = unsafe { &*producer.table().held(0) };
+        assert!(oldest.mapping == Mapping::Streaming && oldest.len == MAPPED);
         Ok(())
     }
 

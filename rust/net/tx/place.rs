@@ -99,7 +99,8 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
     /// The same for a buffer that has to be handed out in pieces of at most `max_len`.
     #[cold]
     fn split(&mut self, mut addr: u64, mut len: u32, last: bool) -> Result<(), ()> {
-        let pieces = len.div_ceil(self.max_len);
+        // An empty buffer takes a descriptor as well.
+        let pieces = len.div_ceil(self.max_len).max(1);
         if pieces > self.room {
             // Not placed, so the unwinding does not know of it.
             // SAFETY: just mapped for this device, with this length.
