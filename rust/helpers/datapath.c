@@ -298,7 +298,8 @@ void nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, struct nbh_rx
 }
 
 /* Both for up to NBH_RX_BATCH frames of one buffer each, in order. Returns for how many of
- * the latest there was no memory: their pages are back in their pool.
+ * the latest there was no memory: their pages are back in their pool. What the device of @pool does
+ * not need is not done; what is done to a page is done for the device it is mapped for.
  */
 u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
 		   const struct nbh_rx_frame *frames, u32 count, u32 headroom)
@@ -313,7 +314,8 @@ u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
 		struct sk_buff *skb;
 
 		if (sync)
-			page_pool_dma_sync_for_cpu(pool, frames[i].page, 0, frames[i].len);
+			page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(frames[i].page)->pp,
+						   frames[i].page, 0, frames[i].len);
 		net_prefetch(va + headroom);
 		skb = build_skb_around(skbs[i], va, PAGE_SIZE);
 		rx_frame(skb, headroom, frames[i].len);

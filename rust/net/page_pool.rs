@@ -476,8 +476,9 @@ impl napi::Context<'_> {
         let count = core::mem::take(&mut batch.count);
         // SAFETY: as in `receive`. The first `count` frames are initialised, and own their pages,
         // which the callee takes; the data fits, as in `RxPage::into_skb`. Of a packet shorter than a
-        // MAC header it reads that many bytes of the page, and takes none away. The pool is valid, as its instance is polled; were it
-        // another one, packets might be seen as they were before the device wrote them.
+        // MAC header it reads that many bytes of the page, and takes none away. The pool is valid, as its
+        // instance is polled. Pages of another one, whose device needs more, might be seen as they were
+        // before that device wrote them.
         unsafe {
             netbind::rx_receive(
                 self.as_ptr(),
