@@ -11,13 +11,19 @@
 
 /* Runs @prog on @len bytes that a device wrote @headroom bytes into @page, and returns
  * its verdict. @xdp says where the frame is afterwards.
+ *
+ * @pool is that of the poll. Who fails to pass a frame on gives its page back as one who may use
+ * the cache of the page's pool (xdp_return_frame_rx_napi()): @prog does not see a page of another.
  */
-u32 nbh_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq, struct page *page,
-		u32 headroom, u32 len, struct xdp_buff *xdp)
+u32 nbh_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq,
+		const struct page_pool *pool, struct page *page, u32 headroom, u32 len,
+		struct xdp_buff *xdp)
 {
 	void *va = page_address(page);
 
-	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	if (unlikely(pp_page_to_nmdesc(page)->pp != pool))
+		return XDP_ABORTED;
+	page_pool_dma_sync_for_cpu(pool, page, 0, len);
 	net_prefetch(va + headroom);
 	xdp_init_buff(xdp, PAGE_SIZE, rxq);
 	xdp_prepare_buff(xdp, va, headroom, len, true);

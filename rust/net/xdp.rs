@@ -103,8 +103,8 @@ pub enum Verdict {
 ///
 /// # Invariants
 ///
-/// `info` is registered for the net device `dev`, with the memory model of page pools, for as long as
-/// `instance` has not ended. It is only used in the polls of that.
+/// `info` is registered for the net device `dev`, with `pool`, which belongs to `instance`, for as long
+/// as that has not ended. It is only used in the polls of that.
 ///
 /// # Examples
 ///
@@ -128,6 +128,7 @@ pub enum Verdict {
 /// ```
 pub struct RxQueue {
     info: Arc<Info>,
+    pool: *mut netbind::page_pool,
     dev: NonNull<netbind::net_device>,
     instance: Arc<dyn Instance>,
 }
@@ -187,6 +188,7 @@ impl RxQueue {
         // INVARIANT: both registrations succeeded.
         Ok(Self {
             info,
+            pool: pool.as_ptr(),
             dev,
             instance: setup.instance(),
         })
@@ -200,7 +202,8 @@ impl RxQueue {
 
     /// Runs `program` on the `len` bytes the device wrote into `page`. `len` is cut to what a
     /// page has room for. What the program sends elsewhere leaves when the poll ends. In the poll of
-    /// another instance the frame is dropped, which is [`Verdict::Failed`].
+    /// another instance, or if the page is of another pool than the queue's, the frame is dropped, which
+    /// is [`Verdict::Failed`].
     #[inline]
     pub fn run(
         &mut self,
@@ -220,13 +223,15 @@ impl RxQueue {
             netbind::xdp_run(
                 program.0.as_ptr(),
                 self.info.0.get(),
+                self.pool,
                 page.as_ptr(),
                 HEADROOM,
                 len.min(ROOM),
                 &mut raw,
             )
         };
-        // INVARIANT: the helper has set it up, and programs keep it within the page.
+        // INVARIANT: the helper has set it up, and programs keep it within the page. Of a page of another
+        // pool, of which it says that the program failed, it is not used.
         let buff = Buff { raw, page };
         match act {
             netbind::xdp_action_XDP_PASS => Verdict::Pass(buff),

@@ -21,7 +21,9 @@ mod tests {
         rtnl,
         xdp::{
             Frame,
-            RxQueue, //
+            Program,
+            RxQueue,
+            Verdict, //
         },
     };
 
@@ -330,6 +332,63 @@ mod tests {
         })?;
         let queue = escaped(&dev, &done, |setup| Ok(RxQueue::new(setup, &pool, 0).err()))?;
         assert_eq!(queue, Some(EINVAL));
+        Ok(())
+    }
+
+    /// Shows a program a page that is not of the pool of its queue.
+    struct Foreign {
+        queue: RxQueue,
+        page: Option<RxPage>,
+        refused: Owner,
+    }
+
+    impl napi::Poll for Foreign {
+        type Rearm = Owner;
+
+        fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            // SAFETY: a program that is not run is not looked at, and this one is not dropped.
+            let program = ManuallyDrop::new(unsafe { Program::from_raw(NonNull::dangling()) });
+            let page = self.page.take();
+            let verdict = page.map(|page| self.queue.run(cx, &program, page, 60));
+            if matches!(verdict, Some(Verdict::Failed)) {
+                self.refused.count();
+            }
+            0
+        }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+        fn rearm(rearm: &Owner) {
+            rearm.count();
+        }
+    }
+
+    #[test]
+    fn a_program_does_not_see_a_page_of_another_pool() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let (refused, done) = (Counter::new()?, Counter::new()?);
+        let page = escaped(&dev, &Counter::new()?, |setup| {
+            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+            pool.alloc(setup).ok_or(ENOMEM)
+        })?;
+        let mut napi = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::new(dev, 0, done.owner(), |setup| {
+                let pool = PagePool::new(parent.device(), setup, config(2048))?;
+                Ok(Foreign {
+                    queue: RxQueue::new(setup, &pool, 0)?,
+                    page: Some(page),
+                    refused: refused.owner(),
+                })
+            })?
+        };
+        napi.enable();
+        napi.scheduler().schedule();
+        assert!(done.reaches(1));
+        drop(napi);
+        assert_eq!(refused.get(), 1);
         Ok(())
     }
 
