@@ -305,7 +305,7 @@ pub(crate) struct Private {
     /// What the driver has of each transmit queue.
     slots: NonNull<()>,
     queues: usize,
-    memory: NonNull<Memory>,
+    memory: *const Memory,
     /// The number of statistics that ethtool was told last, and has made room for.
     statistics: Atomic<u32>,
 }
@@ -323,7 +323,8 @@ impl Private {
             data,
             slots,
             queues: memory.places.len(),
-            memory: NonNull::from(&**memory),
+            // Not through a reference: what is borrowed of it later is the `Arc`, counter included.
+            memory: Arc::as_ptr(memory),
             statistics: Atomic::new(0),
         };
         // SAFETY: the private part of the net device is large enough and aligned for it
@@ -361,7 +362,7 @@ impl Private {
     /// Keeps the device in memory, though not registered.
     pub(crate) fn memory(&self) -> Arc<Memory> {
         // SAFETY: by the type invariants this is the contents of an `Arc`, which is still there.
-        unsafe { ArcBorrow::from_raw(self.memory.as_ptr()) }.into()
+        unsafe { ArcBorrow::from_raw(self.memory) }.into()
     }
 
     /// The number of statistics that ethtool was told last.
