@@ -96,8 +96,9 @@ impl Drop for Mapping {
 
 /// The registers of a device: a mapping of a whole BAR of at least `SIZE` bytes.
 ///
-/// A clone is another handle of the same mapping, which ends with the last handle. Handles are
-/// to be dropped by the time the device is unbound, as no other driver can claim its regions before.
+/// A clone is another handle of the same mapping, which ends with the last handle ([`Doorbell`]s are
+/// handles as well). Handles are to be dropped in process context, as the end of a mapping may sleep,
+/// and by the time the device is unbound, as no other driver can claim its regions before.
 ///
 /// Handles that are left later than that, or never, break no memory, and a register access, which a
 /// packet may need, does not ask whether the device is still bound: a handle owns its share of the
@@ -219,7 +220,8 @@ impl<const SIZE: usize> Mmio<SIZE> {
     }
 }
 
-/// One register that is written over and over, such as the tail of a ring.
+/// One register that is written over and over, such as the tail of a ring. A handle of the mapping, to
+/// be dropped where an [`Mmio`] may be.
 ///
 /// # Invariants
 ///

@@ -453,7 +453,8 @@ impl<P: Poll> Drop for Napi<P> {
     }
 }
 
-/// Schedules a NAPI instance from an interrupt handler. A deleted instance is not scheduled.
+/// Schedules a NAPI instance from an interrupt handler. A deleted instance is not scheduled, but stays
+/// in memory, as does its [`Poll::Rearm`]. Dropped where that may be.
 ///
 /// ```
 /// use kernel::irq::IrqReturn;

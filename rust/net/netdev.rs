@@ -179,13 +179,13 @@ impl<D> Device<D> {
         unsafe { netbind::netif_device_present(self.as_ptr()) }
     }
 
-    /// Lets the stack send on all queues in use, and send what it holds back.
+    /// Lets the stack send on all queues, and send what it holds back. Any context.
     pub fn wake_queues(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_tx_wake_all_queues(self.as_ptr()) };
     }
 
-    /// Restarts the clock of the transmit watchdog: a reset is under way.
+    /// Restarts the clock of the transmit watchdog: a reset is under way. Any context.
     pub fn trans_update(&self) {
         // SAFETY: the net device is valid.
         unsafe { netbind::netif_trans_update(self.as_ptr()) };

@@ -164,7 +164,8 @@ impl Drop for Table {
 
 /// Creates a table with `slots` slots for a device's transmit ring. Process context, may sleep.
 ///
-/// The hardware must have stopped reading the ring before both ends are dropped.
+/// The hardware must have stopped reading the ring before both ends are dropped, the second of them in
+/// process context, as that gives coherent memory back.
 ///
 /// # Errors
 ///

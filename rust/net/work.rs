@@ -352,7 +352,8 @@ impl<T> Bound<T> {
     }
 }
 
-/// Schedules a work item. All methods: any context.
+/// Schedules a work item. All methods: any context. Dropped in process context: the item goes with the
+/// last handle, and a queue of its own with that.
 #[derive(Clone)]
 pub struct Handle(Arc<Item>);
 

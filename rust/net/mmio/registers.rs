@@ -62,7 +62,8 @@ impl Presence {
     }
 }
 
-/// The registers of a device that may leave the bus. Cheap to clone.
+/// The registers of a device that may leave the bus. Cheap to clone; a handle of the mapping, to be
+/// dropped where an [`Mmio`] may be.
 ///
 /// A device that has left answers every read with ones. The first time that happens is remembered:
 /// from then on a register that reads as ones counts as 0, so that waits end and no decision is taken
