@@ -59,8 +59,7 @@ use crate::{
 pub const UNREAD_NS: u64 = 2_000_000_000;
 
 /// How long a VF that was reset may hold its mailbox, in nanoseconds. A driver that is writing a message
-/// holds it for microseconds; a mailbox that the tenant before has left held stays so for ever. A driver
-/// that does not get the CPU meanwhile loses nothing: what it writes is a handshake.
+/// holds it for microseconds; a mailbox that the tenant before has left held stays so for ever.
 pub const WRITING_NS: u64 = 10_000_000;
 
 /// The driver of the PF, as the server needs it: registers, the state the server shares with others,
@@ -220,13 +219,11 @@ impl Server {
             if requests.contains(vf) {
                 continue;
             }
-            // Should it be held still, its words are cleared all the same, but for the first, which says no
-            // more than what a message was about: a driver that stands still while it writes is about to
-            // make its handshake, which has no other word. And the mailbox is not taken away: that would
-            // also clear the cause of a request which comes just now.
-            let free = mailbox::try_lock(d, vf);
+            // Should it be held still, its words are cleared all the same. But it is not taken away: that
+            // would also clear the cause of a request which comes just now.
+            let _ = mailbox::try_lock(d, vf);
             if !mailbox::has_request(d, vf) {
-                mailbox::scrub(d, vf, usize::from(!free));
+                mailbox::scrub(d, vf, 0);
             }
             mailbox::release(d, vf);
         }

@@ -178,14 +178,11 @@ impl Explorer {
         value: u32,
     ) -> Check {
         match Register::at(offset) {
-            Register::Memory(vf, n) => {
+            Register::Memory(vf, _) => {
                 if self.setup.roles[vf] != Role::Client {
                     return Ok(());
                 }
                 let watch = &state.watch[vf];
-                if !before.held_by_pf(vf) && n == 0 {
-                    return Err("a handshake is cleared while it is written");
-                }
                 if !before.held_by_pf(vf) {
                     self.check_taken(state, vf)?;
                 } else if before.has_request(vf) && watch.asked.is_some() && !watch.disturbed {

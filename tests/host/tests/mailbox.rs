@@ -12,15 +12,12 @@ mod model;
 
 use std::time::Instant;
 
-use igb_core::{
-    function::VfIndex,
-    mailbox::{
-        server::{
-            Next,
-            WRITING_NS, //
-        },
-        Policy, //
+use igb_core::mailbox::{
+    server::{
+        Next,
+        WRITING_NS, //
     },
+    Policy, //
 };
 use model::{
     explore::{
@@ -349,23 +346,6 @@ fn each_mailbox_is_cleared_at_its_time() {
     scene.now += WRITING_NS / 2;
     assert_eq!(scene.work(), Next::Interrupt);
     assert_eq!(scene.hw().last_word(1), 0);
-}
-
-#[test]
-fn a_handshake_may_take_as_long_as_it_likes_to_write() {
-    let mut scene = Scene::start();
-    scene.hw().vf_write_word(0, 15, 0x1234_5678);
-    scene.hw().vf_reset(0);
-    scene.hw().vf_write_control(0, v2p::VFU);
-    scene.hw().vf_write_word(0, 0, 1);
-    assert_eq!(scene.work(), Next::After(WRITING_NS));
-    scene.now += WRITING_NS;
-    assert_eq!(scene.work(), Next::Interrupt);
-    // What the tenant before has left is gone; what is written is not.
-    assert_eq!(scene.hw().last_word(0), 0);
-    scene.hw().vf_write_control(0, v2p::REQ);
-    scene.work();
-    assert!(scene.switch.status(VfIndex::new(0).unwrap()).open);
 }
 
 /// The explorer finds `fault` in a server that has it, and says what is wrong.
