@@ -10,17 +10,15 @@ use igb_core::{
         UnicastAddr, //
     },
     function::VfIndex,
-    mailbox::{
-        msg::Words,
-        server::{
-            Driver,
-            Next,
-            Server,
-            Step,
-            Turn, //
-        }, //
-    },
+    mailbox::msg::Words,
     regs::Registers,
+    server::{
+        Driver,
+        Next,
+        Server,
+        Step,
+        Turn, //
+    },
     switch::{
         Event,
         Outcome,

@@ -12,12 +12,12 @@ mod model;
 
 use std::time::Instant;
 
-use igb_core::mailbox::{
+use igb_core::{
+    mailbox::Policy,
     server::{
         Next,
         WRITING_NS, //
-    },
-    Policy, //
+    }, //
 };
 use model::{
     explore::{
