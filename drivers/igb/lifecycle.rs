@@ -36,7 +36,8 @@ use igb_core::{
             self,
             Icr, //
         },
-        ivar, //
+        ivar,
+        Access, //
     },
     tenant,
     wake::WakeEvents, //
@@ -333,8 +334,10 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     for vf in vfs.iter() {
         tenant::clear(
             vf,
-            |offset| io.read_at(offset),
-            |offset, v| io.write_at(offset, v),
+            &Access(
+                |offset| io.read_at(offset),
+                |offset, value| io.write_at(offset, value),
+            ),
         );
     }
     let strip = {

@@ -26,7 +26,6 @@ use crate::{
             Vteicr, //
         },
         xdctl,
-        Access,
         Registers, //
     }, //
 };
@@ -35,10 +34,8 @@ use crate::{
 pub const ACCESSES: usize = 50;
 
 /// Disables the queues of `vf`. Returns whether they have come to rest: if not, they are to be looked
-/// at again soon, and nothing may be changed before. `read` and `write` access the register at an
-/// offset.
-pub fn stop(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) -> bool {
-    let device = Access(read, write);
+/// at again soon, and nothing may be changed before.
+pub fn stop(vf: VfIndex, device: &impl Registers) -> bool {
     for queue in vf_queues(vf) {
         device.write(regs::rxdctl(queue), xdctl::RX_DEFAULT);
         device.write(regs::txdctl(queue), xdctl::TX_DEFAULT);
@@ -54,10 +51,9 @@ pub fn stop(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) ->
 
 /// Has all registers of `vf` whose queues have come to rest hold what they do after power-on, but for
 /// counters of its traffic and its mailbox.
-pub fn clear(vf: VfIndex, read: impl Fn(u32) -> u32, write: impl Fn(u32, u32)) {
-    let device = Access(read, write);
+pub fn clear(vf: VfIndex, device: &impl Registers) {
     for queue in vf_queues(vf) {
-        clear_queue(&device, queue);
+        clear_queue(device, queue);
     }
     let n = vf.index();
     // Masked before it is forgotten what is pending.
@@ -101,6 +97,7 @@ fn clear_queue(device: &impl Registers, queue: usize) {
 mod tests {
     use super::*;
     use crate::regs::{
+        Access,
         Kind,
         Reset, //
     };
@@ -120,9 +117,9 @@ mod tests {
                     0
                 }
             };
-            assert!(!stop(vf(2), read, |_, _| {}));
+            assert!(!stop(vf(2), &Access(read, |_, _| {})));
         }
-        assert!(stop(vf(2), |_| (!xdctl::ENABLE).bits(), |_, _| {}));
+        assert!(stop(vf(2), &Access(|_| (!xdctl::ENABLE).bits(), |_, _| {})));
     }
 
     #[test]
@@ -134,8 +131,9 @@ mod tests {
                 0
             };
             let write = |_, _| count.set(count.get() + 1);
-            stop(n, read, write);
-            clear(n, read, write);
+            let device = Access(read, write);
+            stop(n, &device);
+            clear(n, &device);
             assert_eq!(count.get(), ACCESSES);
         }
     }
@@ -148,8 +146,9 @@ mod tests {
                 let info = regs::all().find(at).unwrap();
                 assert!(info.kind == Kind::Wo || info.reset == Reset::Word(value));
             };
-            stop(n, |_| 0, write);
-            clear(n, |_| 0, write);
+            let device = Access(|_| 0, write);
+            stop(n, &device);
+            clear(n, &device);
         }
     }
 
@@ -165,8 +164,9 @@ mod tests {
                 _ => false,
             };
             let write = |offset, _| assert!(own(offset));
-            stop(n, |_| 0, write);
-            clear(n, |_| 0, write);
+            let device = Access(|_| 0, write);
+            stop(n, &device);
+            clear(n, &device);
         }
     }
 }

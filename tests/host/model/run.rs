@@ -332,11 +332,7 @@ impl Run<'_> {
     fn restart(&mut self) {
         self.raw_write(CTRL, CTRL_RST);
         for vf in self.pf.switch.vfs().iter() {
-            tenant::clear(
-                vf,
-                |offset| self.read_at(offset),
-                |offset, v| self.write_at(offset, v),
-            );
+            tenant::clear(vf, self);
         }
         self.shadow.forget();
         self.pf.switch.on_pf_reset();

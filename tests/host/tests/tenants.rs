@@ -12,6 +12,10 @@ use std::{
 
 use igb_core::{
     function::VfIndex,
+    regs::{
+        Access,
+        Registers, //
+    },
     switch::Event,
     tenant, //
 };
@@ -125,20 +129,19 @@ impl Device {
         self.registers.borrow_mut().insert(offset, value);
     }
 
-    fn stop(&self, vf: VfIndex) -> bool {
-        tenant::stop(
-            vf,
+    fn registers(&self) -> impl Registers + '_ {
+        Access(
             |offset| self.read(offset),
-            |offset, v| self.write(offset, v),
+            |offset, value| self.write(offset, value),
         )
     }
 
+    fn stop(&self, vf: VfIndex) -> bool {
+        tenant::stop(vf, &self.registers())
+    }
+
     fn clear(&self, vf: VfIndex) {
-        tenant::clear(
-            vf,
-            |offset| self.read(offset),
-            |offset, v| self.write(offset, v),
-        );
+        tenant::clear(vf, &self.registers());
     }
 
     fn differences(&self) -> Vec<(u32, u32, u32)> {

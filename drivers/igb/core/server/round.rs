@@ -276,22 +276,14 @@ impl Round {
 
 /// Disables the queues of a VF, and clears what its tenant left if they are at rest.
 fn clean(d: &mut impl Driver, vf: VfIndex) {
-    let stopped = tenant::stop(
-        vf,
-        |offset| d.read_at(offset),
-        |offset, v| d.write_at(offset, v),
-    );
+    let stopped = tenant::stop(vf, d);
     d.switch().on_stopped(vf, stopped);
     if !stopped {
         return;
     }
     // Frames of the former tenant are not counted for the next one.
     d.read_counters(vf);
-    tenant::clear(
-        vf,
-        |offset| d.read_at(offset),
-        |offset, v| d.write_at(offset, v),
-    );
+    tenant::clear(vf, d);
     d.server().unclean.remove(vf);
 }
 
