@@ -22,6 +22,7 @@ use igb_core::{
     frame::MAX_FRAME,
     function::VfSet,
     layout::MAX_PAIRS,
+    model::Differences,
     switch::RxMode, //
 };
 use kernel::{
@@ -79,11 +80,11 @@ const OFFLOADS: Features = Features::SG
 
 /// What the net device of a port with this address and number of queue pairs starts with.
 ///
-/// An emulation makes IP fragments of what is to be segmented into datagrams, and the receiver one
-/// datagram of those: it is not asked to, unless the user wants it.
-pub(crate) fn config(mac: MacAddr, pairs: u32, emulated: bool) -> Config {
+/// A controller that makes IP fragments of what is to be segmented into datagrams is not asked to,
+/// unless the user wants it: the receiver makes one datagram of them.
+pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Config {
     let switchable = OFFLOADS.with(VLAN).with(Features::VLAN_FILTER);
-    let usable = if emulated {
+    let usable = if differences.fragments_datagrams {
         switchable.without(Features::GSO_UDP_L4)
     } else {
         switchable

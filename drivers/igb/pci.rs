@@ -51,6 +51,7 @@ use igb_core::{
     },
     function::MAX_VFS,
     layout::MAX_PAIRS,
+    model::Differences,
     nvm as contents,
     regs::{
         self,
@@ -60,7 +61,6 @@ use igb_core::{
         self,
         Rss, //
     },
-    switch::Promiscuity,
 };
 use kernel::{
     device::{
@@ -268,7 +268,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     let mut netdev = netdev.register(
         pdev.as_ref(),
         port.clone(),
-        &netdev::config(mac.get(), pairs, is_emulated(&port.io)),
+        &netdev::config(mac.get(), pairs, port.differences),
     )?;
     // What has come in since the restart is waiting.
     port.serve_misc(&netdev)?;
@@ -362,13 +362,16 @@ fn new_port(
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;
     let reporters = devlink::Reporters::new()?;
-    let promiscuity = promiscuity(registers);
+    let differences = differences(registers);
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
     let now = Instant::now();
     let hw = Arc::pin_init(
         new_raw_spinlock!(
-            Controller::new(registers.clone(), Hw::new(mac, promiscuity, now)),
+            Controller::new(
+                registers.clone(),
+                Hw::new(mac, differences.promiscuity, now)
+            ),
             c"igb_rs_hw"
         ),
         GFP_KERNEL,
@@ -382,6 +385,7 @@ fn new_port(
             vectors,
             plan,
             epoch: now,
+            differences,
             works,
             reporters,
             ethtool: EthtoolState::new(),
@@ -418,16 +422,11 @@ fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {
 }
 
 /// Emulations can be told by the NVM auto-read, whose end they never report.
-fn is_emulated(io: &Registers) -> bool {
-    io.read(regs::EECD) & eecd::AUTO_RD == 0
-}
-
-/// Emulations implement the hash tables alone.
-fn promiscuity(io: &Io) -> Promiscuity {
-    if is_emulated(io) {
-        Promiscuity::HashOnly
+fn differences(io: &Registers) -> Differences {
+    if io.read(regs::EECD) & eecd::AUTO_RD == 0 {
+        Differences::QEMU
     } else {
-        Promiscuity::PerPool
+        Differences::NONE
     }
 }
 

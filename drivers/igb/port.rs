@@ -34,7 +34,10 @@ use crate::{
     },
     vectors::Plan, //
 };
-use igb_core::layout::MAX_PAIRS;
+use igb_core::{
+    layout::MAX_PAIRS,
+    model::Differences, //
+};
 use kernel::{
     prelude::*,
     str::CString,
@@ -84,6 +87,8 @@ pub(crate) struct Port {
     pub(crate) vectors: Vectors,
     pub(crate) plan: Plan,
     pub(crate) epoch: Instant<Monotonic>,
+    /// What this controller does otherwise than the 82576.
+    pub(crate) differences: Differences,
     pub(crate) works: Works,
     /// To be told which VFs are cut off.
     pub(crate) reporters: Reporters,

@@ -12,6 +12,7 @@
 //! - [`regs`]: the register map.
 //! - [`switch`]: which frame reaches which function; the settings of every VF.
 //! - [`mailbox`]: the protocol between PF and VFs; [`server`]: who is served when.
+//! - [`model`]: what an emulated controller does otherwise.
 //! - [`tenant`]: what is cleared when a VF changes hands.
 //! - [`desc`], [`ring`]: descriptors, and the rings they form.
 //! - [`frame`]: sizes of frames.
@@ -39,6 +40,7 @@ pub mod lines;
 pub mod link;
 pub mod link_config;
 pub mod mailbox;
+pub mod model;
 pub mod nvm;
 pub mod rate;
 pub mod recent;
