@@ -150,7 +150,7 @@ clean() {
 		die "$CACHE is in use ($(holders cache)): try again when they have ended"
 	say "removing what is in $CACHE"
 	as_root find "$CACHE" -mindepth 1 -maxdepth 1 \
-		\( -name 'root-*' -o -name 'python-*' -o -name 'kernel-*' -o -name '*-kernel-*' \
+		\( -name 'root-*' -o -name 'python-*' -o -name 'crates-*' -o -name 'kernel-*' -o -name '*-kernel-*' \
 		-o -name 'guest-*' -o -name 'vm-*' -o -name 'debian-*' -o -name partial \
 		-o -name '*.lock' -o -name lock -o -name log -o -name cargo -o -name state \) -exec rm -rf --one-file-system {} +
 }

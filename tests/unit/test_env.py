@@ -243,6 +243,11 @@ older_release() { echo 7.2.1; }
 other_kernel_path() { echo "$CACHE/other-kernel-$1"; }
 """
 
+CRATES = """
+provide_crates() { :; }
+seed_crates() { :; }
+"""
+
 # Instead of mounts, links below a directory of this call.
 CHROOT = """
 shift
@@ -283,6 +288,7 @@ class Environment:
             (target / f"{name}.sh").write_text(text, encoding="utf-8")
         (target / "debug-kernel.sh").write_text(DEBUG_KERNEL, encoding="utf-8")
         (target / "other-kernel.sh").write_text(OTHER_KERNEL, encoding="utf-8")
+        (target / "crates.sh").write_text(CRATES, encoding="utf-8")
         for name in ("root", "python", "kernel", "guest", "vm", "debug", "kcsan", "debian"):
             (self.stubs / name).parent.mkdir(exist_ok=True)
             (self.stubs / f"{name}.input").write_text("1\n", encoding="utf-8")
@@ -712,3 +718,26 @@ def test_what_was_made_beside_a_command_is_kept_while_that_runs(env):
     env.flag("end").touch()
     env.ended(process)
     env.ended(other)
+
+
+# ---- crates of the host tests ----------------------------------------------------------------
+
+
+def test_a_clone_without_target_directory_begins_with_the_crates(tmp_path):
+    crates = tmp_path / "crates/target/debug/deps/libproptest.rlib"
+    crates.parent.mkdir(parents=True)
+    crates.write_text("compiled", encoding="utf-8")
+    host = tmp_path / "clone/tests/host"
+    host.mkdir(parents=True)
+    seed = f'CLONE={tmp_path}/clone CRATES={tmp_path}/crates; . "{ENV}/crates.sh"; seed_crates'
+
+    subprocess.run(["bash", "-euc", seed], check=True)
+    mine = host / "target/debug/deps" / crates.name
+    assert mine.read_text(encoding="utf-8") == "compiled"
+    assert mine.stat().st_mtime_ns == crates.stat().st_mtime_ns, "else cargo compiles it anew"
+
+    # What is there stays, and nothing is left beside it.
+    mine.write_text("newer", encoding="utf-8")
+    subprocess.run(["bash", "-euc", seed], check=True)
+    assert mine.read_text(encoding="utf-8") == "newer"
+    assert [path.name for path in host.iterdir()] == ["target"]
