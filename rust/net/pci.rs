@@ -38,7 +38,8 @@ mod sriov;
 pub use self::{
     ids::{
         IdArray,
-        IdTable, //
+        IdTable,
+        RawIds, //
     },
     power::{
         CoreExt,
@@ -171,7 +172,8 @@ pub trait Driver {
     /// The devices the driver is for.
     const ID_TABLE: IdTable<Self::IdInfo>;
 
-    /// Takes charge of a device.
+    /// Takes charge of a device. `info` is that of its entry in the table, or the one that whoever added the
+    /// device by `new_id` has named; `None` if the driver is forced upon it by `driver_override`.
     ///
     /// # Errors
     ///
@@ -334,8 +336,9 @@ impl<T: Driver> Adapter<T> {
     ) -> c_int {
         // SAFETY: The PCI core passes a valid device and holds its lock during the call.
         let pdev = unsafe { &*pdev.cast::<Device<device::CoreInternal<'_>>>() };
-        // SAFETY: The core calls with an `id` for this driver, whose table is `T::ID_TABLE`.
-        let info = unsafe { IdTable::<T::IdInfo>::info(id) };
+        // SAFETY: The PCI core passes an entry of the table, one that was added to it, or the one that stands
+        // for any device, never NULL. It stays during the call.
+        let info = T::ID_TABLE.info(unsafe { &*id });
 
         from_result(|| {
             pdev.as_ref().set_drvdata(T::probe(pdev, info))?;

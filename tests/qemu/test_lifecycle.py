@@ -59,6 +59,21 @@ def test_unbind_and_bind(lan):
     assert works(lan)
 
 
+def test_devices_added_by_id(lan):
+    """Without a number, with that of an entry of the table, and with one no entry has."""
+    guest = lan.guest
+    driver = f"/sys/bus/pci/drivers/{guest.config.driver}"
+    assert guest.write(f"{driver}/new_id", "8086 fff1").rc == 0
+    refused = guest.write(f"{driver}/new_id", "8086 fff2 ffffffff ffffffff 0 0 1f")
+    assert refused.rc != 0 and "Invalid argument" in refused.err, refused
+    # The card itself: what was added is looked at first.
+    guest.run(f"""echo {PF_PCI} >{driver}/unbind
+        echo 8086 10c9 ffffffff ffffffff 0 0 0 >{driver}/new_id""")
+    reattach(lan)
+    assert works(lan)
+    guest.run(f"echo 8086 10c9 >{driver}/remove_id; echo 8086 fff1 >{driver}/remove_id")
+
+
 def test_unload_with_vfs_in_use(lan, vfs):
     job = lan.guest.start(f"ping -f -w 20 {PEER.ipv4}", netns=vfs[0].netns)
     assert ping(lan.guest, vfs[1], PEER.ipv4, count=3).complete

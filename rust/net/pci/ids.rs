@@ -3,71 +3,90 @@
 //! The devices a driver is for.
 //!
 //! A table of our own: what an entry of the kernel crate's refers to its information by, and how the
-//! macro for it is called, is up to the release of the kernel.
+//! macro for it is called, is up to the release of the kernel. An entry here has the number of its
+//! information, from 0 on, as those of C drivers do: what a user adds by `new_id` has the first if it
+//! names none, and else one that is that of an entry, which the PCI core checks. Pointers could not be
+//! named.
+//!
+//! C header: [`include/linux/mod_devicetable.h`](srctree/include/linux/mod_devicetable.h)
 
-use core::{
-    marker::PhantomData,
-    mem::{
-        offset_of,
-        transmute,
-        MaybeUninit, //
-    },
-};
+use core::mem::transmute;
 use kernel::pci::DeviceId;
 
-type Raw = MaybeUninit<netbind::pci_device_id>;
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "../tests/ids.rs"]
+mod test;
 
-/// `N` devices with information on each; [`pci_device_table!`](crate::pci_device_table) makes one.
-// Pointers in a constant are kept as such only where uninitialised bytes may be as well.
+/// `PCI_ANY_ID`.
+const ANY: u32 = u32::MAX;
+
+/// `N` devices as the PCI core, and `modpost`, read them; [`pci_device_table!`](crate::pci_device_table)
+/// makes one.
+///
+/// # Invariants
+///
+/// The `driver_data` of an entry is its position.
 #[repr(C)]
-pub struct IdArray<I: 'static, const N: usize> {
-    ids: [Raw; N],
-    end: Raw,
-    info: PhantomData<&'static I>,
+pub struct RawIds<const N: usize> {
+    ids: [netbind::pci_device_id; N],
+    /// All zero.
+    end: netbind::pci_device_id,
 }
 
-// SAFETY: It is only read, and refers to what may be shared.
-unsafe impl<I: Sync, const N: usize> Sync for IdArray<I, N> {}
-
-impl<I: 'static, const N: usize> IdArray<I, N> {
-    /// Makes a table.
-    pub const fn new(entries: [(DeviceId, &'static I); N]) -> Self {
-        let mut ids = [const { MaybeUninit::uninit() }; N];
+impl<const N: usize> RawIds<N> {
+    /// Makes the entries.
+    pub const fn new(devices: [DeviceId; N]) -> Self {
+        let mut ids = [const { pin_init::zeroed::<netbind::pci_device_id>() }; N];
         let mut n = 0;
         while n < N {
             // SAFETY: `DeviceId` is a transparent wrapper of `pci_device_id`.
-            ids[n] = unsafe { transmute::<DeviceId, Raw>(entries[n].0) };
-            // SAFETY: `driver_data` is in the entry, and as big as a pointer.
-            unsafe {
-                ids[n]
-                    .as_mut_ptr()
-                    .byte_add(offset_of!(netbind::pci_device_id, driver_data))
-                    .cast::<&'static I>()
-                    .write(entries[n].1)
-            };
+            ids[n] = unsafe { transmute::<DeviceId, netbind::pci_device_id>(devices[n]) };
+            // INVARIANT: this is its position.
+            ids[n].driver_data = n;
             n += 1;
         }
         Self {
             ids,
-            end: MaybeUninit::zeroed(),
-            info: PhantomData,
+            end: pin_init::zeroed(),
         }
+    }
+}
+
+/// `N` devices with information on each; [`pci_device_table!`](crate::pci_device_table) makes one.
+///
+/// # Invariants
+///
+/// `infos` has the information on the device at the same position of `ids`.
+pub struct IdArray<I: 'static, const N: usize> {
+    ids: &'static RawIds<N>,
+    infos: [&'static I; N],
+}
+
+impl<I: 'static, const N: usize> IdArray<I, N> {
+    /// Makes a table.
+    pub const fn new(ids: &'static RawIds<N>, infos: [&'static I; N]) -> Self {
+        Self { ids, infos }
     }
 
     /// The table without its length.
     pub const fn table(&'static self) -> IdTable<I> {
         IdTable {
-            first: core::ptr::from_ref(self).cast(),
-            info: PhantomData,
+            first: core::ptr::from_ref(self.ids).cast(),
+            infos: &self.infos,
         }
     }
 }
 
 /// A table of devices with information on each.
+///
+/// # Invariants
+///
+/// `first` is the first of the entries of a [`RawIds`], which is static, with as many as there are
+/// `infos`.
 #[derive(Clone, Copy)]
 pub struct IdTable<I: 'static> {
     first: *const netbind::pci_device_id,
-    info: PhantomData<&'static I>,
+    infos: &'static [&'static I],
 }
 
 impl<I: 'static> IdTable<I> {
@@ -76,34 +95,38 @@ impl<I: 'static> IdTable<I> {
         self.first
     }
 
-    /// The information on the device that `id` stands for, if it is on one.
-    ///
-    /// # Safety
-    ///
-    /// The PCI core gave `id` to the probe function of a driver with a table of this type.
-    pub(super) unsafe fn info<'a>(id: *const netbind::pci_device_id) -> Option<&'a I> {
-        // SAFETY: `id` is an entry of the table, whose `driver_data` points to the entry's
-        // information, or a dynamic or `override` id, whose `driver_data` is that of a table entry
-        // or 0.
-        unsafe { ((*id).driver_data as *const I).as_ref() }
+    /// The information on the device that `id` stands for. `None` if it stands for any device, as it does
+    /// when the driver is forced upon one by `driver_override`.
+    pub(super) fn info(&self, id: &netbind::pci_device_id) -> Option<&'static I> {
+        if id.vendor == ANY && id.device == ANY && id.class_mask == 0 {
+            return None;
+        }
+        self.infos.get(id.driver_data).copied()
     }
 }
 
 /// Makes a static table of devices, which also tells who loads modules about them.
 ///
 /// Takes the name of the table, the type of the information on each device, and pairs of
-/// [`kernel::pci::DeviceId`] and constant information. Its use is `NAME.table()`.
+/// [`kernel::pci::DeviceId`] and constant information. Its use is `NAME.table()`. A device that is added
+/// by `new_id` has the information on the first, or on the one whose number (from 0 on) is named.
 #[macro_export]
 macro_rules! pci_device_table {
     ($name:ident, $info:ty, [$(($id:expr, $value:expr $(,)?)),* $(,)?] $(,)?) => {
-        // modpost finds it by this name.
-        #[export_name = concat!(
-            "__mod_device_table__", ::core::line!(), "__kmod_", ::core::module_path!(),
-            "__pci__", stringify!($name)
-        )]
         static $name: $crate::pci::IdArray<
             $info,
             { <[::kernel::pci::DeviceId]>::len(&[$($id),*]) },
-        > = $crate::pci::IdArray::new([$(($id, &$value)),*]);
+        > = {
+            // modpost finds it by this name.
+            #[export_name = concat!(
+                "__mod_device_table__", ::core::line!(), "__kmod_", ::core::module_path!(),
+                "__pci__", stringify!($name)
+            )]
+            static IDS: $crate::pci::RawIds<
+                { <[::kernel::pci::DeviceId]>::len(&[$($id),*]) },
+            > = $crate::pci::RawIds::new([$($id),*]);
+
+            $crate::pci::IdArray::new(&IDS, [$(&$value),*])
+        };
     };
 }
