@@ -182,15 +182,27 @@ impl<D: Driver> Device<D> {
         // SAFETY: by the type invariants the device was allocated for `D`, with slots of its `Tx`.
         unsafe { Queues::of(self.as_ptr()) }
     }
-
-    /// Puts the state of transmit queue `index` in place (or takes it away), and returns what was
-    /// there. Waits for a running transmission on that queue. Process context.
-    pub fn install_tx(&self, index: u32, tx: Option<KBox<D::Tx>>) -> Option<KBox<D::Tx>> {
-        self.tx_queues().install(index, tx)
-    }
 }
 
 impl<D: Driver> Locked<D> {
+    /// Puts the state of transmit queue `index` in place (or takes it away), and returns what was
+    /// there. Waits for a running transmission on that queue. Process context.
+    ///
+    /// Without proof of the device being registered there is no such method, as nobody would close the
+    /// queue again:
+    ///
+    /// ```compile_fail,E0599
+    /// use kernel::prelude::*;
+    /// use net::device::{Driver, Registration};
+    ///
+    /// fn open<D: Driver>(dev: &Registration<D>, tx: KBox<D::Tx>) {
+    ///     dev.install_tx(0, Some(tx));
+    /// }
+    /// ```
+    pub fn install_tx(&self, index: u32, tx: Option<KBox<D::Tx>>) -> Option<KBox<D::Tx>> {
+        self.tx_queues().install(index, tx)
+    }
+
     /// A handle of transmit queue `index` that may be kept, for code that sends from outside of `xmit`.
     pub fn tx_handle(&self, index: u32) -> TxHandle<D::Tx> {
         // SAFETY: as in `tx_queues`.

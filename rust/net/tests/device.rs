@@ -80,18 +80,23 @@ mod tests {
     fn a_queue_state_is_returned_when_replaced_and_dropped_with_the_device() -> Result {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
-        assert!(dev
-            .install_tx(0, Some(KBox::new(Sink::default(), GFP_KERNEL)?))
-            .is_none());
-        assert!(dev.install_tx(0, None).is_some());
+        assert!(install(&dev, 0, Some(KBox::new(Sink::default(), GFP_KERNEL)?))?.is_none());
+        assert!(install(&dev, 0, None)?.is_some());
         // There is no such queue: it comes back.
-        assert!(dev
-            .install_tx(QUEUES, Some(KBox::new(Sink::default(), GFP_KERNEL)?))
-            .is_some());
-        assert!(dev
-            .install_tx(1, Some(KBox::new(Sink::default(), GFP_KERNEL)?))
-            .is_none());
+        assert!(install(&dev, QUEUES, Some(KBox::new(Sink::default(), GFP_KERNEL)?))?.is_some());
+        assert!(install(&dev, 1, Some(KBox::new(Sink::default(), GFP_KERNEL)?))?.is_none());
         Ok(())
+    }
+
+    /// Puts a state in place, under RTNL.
+    fn install(
+        dev: &Device<Dummy>,
+        index: u32,
+        tx: Option<KBox<Sink>>,
+    ) -> Result<Option<KBox<Sink>>> {
+        let rtnl = rtnl::lock();
+        let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+        Ok(dev.install_tx(index, tx))
     }
 
     /// Calls `f` under the lock of transmit queue 0, as the stack would.
@@ -113,7 +118,7 @@ mod tests {
             skb: Some(packet(60)?),
             ..Sink::default()
         };
-        let _ = dev.install_tx(0, Some(KBox::new(sink, GFP_KERNEL)?));
+        install(&dev, 0, Some(KBox::new(sink, GFP_KERNEL)?))?;
         let freed = freed_by(|| {
             let skb = packet(60)?.into_raw().as_ptr();
             // SAFETY: the net device has the operation, which may be called with a packet that is
@@ -140,7 +145,7 @@ mod tests {
                 frame: Some(frame(60)?),
                 ..Sink::default()
             };
-            let _ = dev.install_tx(index, Some(KBox::new(sink, GFP_KERNEL)?));
+            install(&dev, index, Some(KBox::new(sink, GFP_KERNEL)?))?;
         }
         let given = frame(60)?.into_raw().as_ptr();
         // SAFETY: the frame is given up.
@@ -161,7 +166,7 @@ mod tests {
         })?;
         assert!(dev.under(&rtnl::lock()).is_some());
         drop(parent);
-        // What is left is memory.
+        // What is left is memory, and a queue cannot be opened, as that needs the other.
         assert!(dev.under(&rtnl::lock()).is_none());
         assert!(dev.bind_work(late, |_, _| ()).is_err());
         dev.carrier_on();
@@ -192,7 +197,7 @@ mod tests {
         };
         let (kept, forgotten) = (handle()?, handle()?);
         let forgotten = core::mem::ManuallyDrop::new(forgotten);
-        let _ = dev.install_tx(0, Some(KBox::new(Sink::default(), GFP_KERNEL)?));
+        install(&dev, 0, Some(KBox::new(Sink::default(), GFP_KERNEL)?))?;
         assert!(kept.with(|_, _| ()).is_some());
         drop(dev);
         assert!(kept.with(|_, _| ()).is_none());
