@@ -4,9 +4,13 @@
 //!
 //! The kernel's functions that take pages and frames back use locks that keep only softirqs out. So a
 //! page or a frame that is dropped in a hard interrupt, or under a lock that turns interrupts off, waits
-//! in a list. The next drop of the same kind that happens elsewhere gives the list back, and so does the
-//! end of a page pool. The list needs no memory of its own: each link is in the page or frame that waits.
+//! in a list. The next drop of the same kind that happens elsewhere gives the list back, and so do the end
+//! of a page pool, of a net device, and of the driver ([`flush`]): nothing waits for ever. The list needs no memory of its own: each link is in the page or frame that waits.
 
+use crate::{
+    page_pool,
+    xdp, //
+};
 use core::{
     ptr::NonNull,
     sync::atomic::{
@@ -14,6 +18,13 @@ use core::{
         Ordering, //
     },
 };
+
+/// Gives back all that waits, of any kind. Process context: whoever ends something calls this last, as
+/// nothing may be dropped any more that would give back what is in the lists.
+pub(crate) fn flush() {
+    page_pool::LATER.flush();
+    xdp::LATER.flush();
+}
 
 /// What may have to wait.
 pub(crate) trait Deferred: Sized {

@@ -223,7 +223,7 @@ pub struct RxPage {
 unsafe impl Send for RxPage {}
 
 /// Pages that were dropped with interrupts off.
-static LATER: Later<netbind::page> = Later::new();
+pub(crate) static LATER: Later<netbind::page> = Later::new();
 
 /// Here: a page of a pool.
 impl Deferred for netbind::page {

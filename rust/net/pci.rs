@@ -10,6 +10,7 @@
 //! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
 //! [`include/linux/aer.h`](srctree/include/linux/aer.h).
 
+use crate::later;
 use core::{
     mem::offset_of,
     pin::Pin, //
@@ -295,7 +296,9 @@ unsafe impl<T: Driver> driver::RegistrationOps for Adapter<T> {
 
     unsafe fn unregister(pdrv: &Opaque<Self::DriverType>) {
         // SAFETY: By the safety requirements of this function `pdrv` is registered.
-        unsafe { netbind::pci_unregister_driver(pdrv.get()) }
+        unsafe { netbind::pci_unregister_driver(pdrv.get()) };
+        // The driver has no device any more: nothing else would give back what waits.
+        later::flush();
     }
 }
 

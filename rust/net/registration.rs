@@ -9,6 +9,7 @@ use crate::{
         Config,
         Driver, //
     },
+    later,
     memory::{
         Memory,
         Owned,
@@ -173,6 +174,8 @@ impl<D: Driver> Drop for End<D> {
         // SAFETY: the net device is still there, and has a private part with slots of this type.
         let queues = unsafe { Queues::<D::Tx>::of(dev) };
         queues.close();
+        // All that was dropped in the operations and interrupts of the device, if it waits.
+        later::flush();
     }
 }
 

@@ -347,7 +347,7 @@ pub struct Frame(NonNull<netbind::xdp_frame>);
 unsafe impl Send for Frame {}
 
 /// Frames that were dropped with interrupts off.
-static LATER: Later<netbind::xdp_frame> = Later::new();
+pub(crate) static LATER: Later<netbind::xdp_frame> = Later::new();
 
 impl Deferred for netbind::xdp_frame {
     #[inline]
