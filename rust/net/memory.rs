@@ -61,17 +61,15 @@ struct Place {
     listed: UnsafeCell<Option<Listed>>,
 }
 
-/// An instance that is not polled any more, nor known to its net device. Its drop drops what belonged to
-/// it, the latest first, and then waits for those who still look at the instance. Process context, sleeps.
-pub(crate) struct Ended(Arc<dyn Instance>);
+/// An instance that is not polled any more, nor known to its net device, and that nothing belongs to. Its
+/// drop waits for those who still look at the instance. Process context, sleeps.
+pub(crate) struct Ended {
+    /// Kept until the drop of this has waited.
+    _instance: Arc<dyn Instance>,
+}
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // SAFETY: there is one `Ended` of an instance, and nothing is added to it any more.
-        let mut belongings = core::mem::take(unsafe { &mut *self.0.belongings().get() });
-        while let Some(latest) = belongings.pop() {
-            drop(latest);
-        }
         // Softirqs that walk the list of instances, or give a page back to a pool that was still there
         // when they read from it which instance it has, look at the instance until here. So this comes
         // after the pools, and the instance is only given up by the drop of the field.
@@ -246,8 +244,11 @@ impl Memory {
         });
     }
 
-    /// Ends an instance: `napi`, or whichever has this index. `None` if it has ended already: whoever
-    /// ended it drops what belongs to it.
+    /// Ends an instance, `napi` or whichever has this index, and drops what belongs to it, the latest
+    /// first. `None` if it has ended already. Process context, sleeps.
+    ///
+    /// What belongs to it ends under the instance lock, which unregistering the device takes too: so it is
+    /// over before the device is unregistered, and before its parent is unbound, whoever ends the instance.
     pub(crate) fn end(&self, index: u32, napi: Option<*mut netbind::napi_struct>) -> Option<Ended> {
         self.with_listed(index, |listed| {
             let mut it =
@@ -256,7 +257,15 @@ impl Memory {
             // SAFETY: the instance is registered and disabled; the instance lock is held. Handles that
             // are still around find it disabled and do nothing.
             unsafe { netbind::__netif_napi_del_locked(it.instance.as_ptr()) };
-            Some(Ended(it.instance))
+            // SAFETY: whoever has taken the instance out of its place is alone here, and nothing is added
+            // to what belongs to it any more.
+            let mut belongings = core::mem::take(unsafe { &mut *it.instance.belongings().get() });
+            while let Some(latest) = belongings.pop() {
+                drop(latest);
+            }
+            Some(Ended {
+                _instance: it.instance,
+            })
         })
         .ok()?
     }

@@ -219,6 +219,22 @@ mod tests {
     }
 
     #[test]
+    fn a_grace_period_has_passed_when_it_is_gone() -> Result {
+        let setting = setting()?;
+        // One may pass by chance, but hardly each time.
+        for _ in 0..8 {
+            let napi = setting.napi()?;
+            let mut before = Default::default();
+            // SAFETY: the state is valid for writes.
+            unsafe { netbind::get_state_synchronize_rcu_full(&mut before) };
+            drop(napi);
+            // SAFETY: the state is one that was taken.
+            assert!(unsafe { netbind::poll_state_synchronize_rcu_full(&mut before) });
+        }
+        Ok(())
+    }
+
+    #[test]
     fn after_the_end_of_its_device_it_does_nothing() -> Result {
         let setting = setting()?;
         let mut napi = setting.napi()?;

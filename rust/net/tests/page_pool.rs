@@ -325,6 +325,65 @@ mod tests {
         Ok(())
     }
 
+    /// Unregisters its device when it is dropped, and looks whether the pool is destroyed then.
+    struct Last {
+        dev: Option<Registration<Dummy>>,
+        pool: *const netbind::page_pool,
+        // Keeps the pool in memory.
+        _page: RxPage,
+        destroyed: Owner,
+    }
+
+    // SAFETY: the pool is only looked at, and stays with the page.
+    unsafe impl Send for Last {}
+
+    impl napi::Poll for Last {
+        type Rearm = ();
+
+        fn poll(&mut self, _cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            0
+        }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+        fn rearm(_rearm: &()) {}
+    }
+
+    impl Drop for Last {
+        fn drop(&mut self) {
+            drop(self.dev.take());
+            // SAFETY: the page keeps the pool in memory.
+            if unsafe { (&raw const (*self.pool).p.napi).read_volatile() }.is_null() {
+                self.destroyed.count();
+            }
+        }
+    }
+
+    #[test]
+    fn a_pool_is_destroyed_before_its_device_is_unregistered() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let destroyed = Counter::new()?;
+        let mut napi = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::new(dev, 0, (), |setup| {
+                let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+                Ok(Last {
+                    dev: None,
+                    pool: pool.as_ptr(),
+                    _page: pool.alloc(setup).ok_or(ENOMEM)?,
+                    destroyed: destroyed.owner(),
+                })
+            })?
+        };
+        napi.get_mut().ok_or(EINVAL)?.dev = Some(dev);
+        // The instance ends, and in the midst of that the device, which must not leave it to who began.
+        drop(napi);
+        assert_eq!(destroyed.get(), 1);
+        Ok(())
+    }
+
     #[test]
     fn a_queue_of_another_instances_pool_is_refused() -> Result {
         let parent = Parent::new()?;
