@@ -240,6 +240,26 @@ void *nbh_page_memory(const struct page *page)
 
 /* Receive */
 
+/* Has the CPU see @len bytes that a device wrote into @page. A pool that has been destroyed has
+ * unmapped its pages, and its device may have lost its driver: that is read as page_pool_scrub()
+ * expects it.
+ */
+static noinline void rx_sync_if_mapped(const struct page_pool *pool, struct page *page, u32 len)
+{
+	rcu_read_lock();
+	if (pool->dma_sync)
+		page_pool_dma_sync_for_cpu(pool, page, 0, len);
+	rcu_read_unlock();
+}
+
+static __always_inline void rx_sync(struct page *page, u32 len)
+{
+	const struct page_pool *pool = pp_page_to_nmdesc(page)->pp;
+
+	if (dma_dev_need_sync(pool->p.dev))
+		rx_sync_if_mapped(pool, page, len);
+}
+
 static __always_inline void rx_frame(struct sk_buff *skb, u32 headroom, u32 len)
 {
 	skb_mark_for_recycle(skb);
@@ -255,7 +275,7 @@ struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len)
 	void *va = page_address(page);
 	struct sk_buff *skb;
 
-	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	rx_sync(page, len);
 	net_prefetch(va + headroom);
 	skb = napi_build_skb(va, PAGE_SIZE);
 	if (likely(skb))
@@ -267,7 +287,7 @@ struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len)
 void nbh_rx_add_frag(struct sk_buff *skb, struct page *page, u32 headroom, u32 len,
 		     u32 truesize)
 {
-	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, 0, len);
+	rx_sync(page, len);
 	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, headroom, len, truesize);
 }
 
@@ -314,8 +334,8 @@ u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
 		struct sk_buff *skb;
 
 		if (sync)
-			page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(frames[i].page)->pp,
-						   frames[i].page, 0, frames[i].len);
+			rx_sync_if_mapped(pp_page_to_nmdesc(frames[i].page)->pp, frames[i].page,
+					  frames[i].len);
 		net_prefetch(va + headroom);
 		skb = build_skb_around(skbs[i], va, PAGE_SIZE);
 		rx_frame(skb, headroom, frames[i].len);

@@ -7,6 +7,7 @@
  * where one call per packet (instead of ten) is the point.
  */
 
+#include "binding.c"
 #include "datapath.c"
 #include "debugfs.c"
 #include "devlink.c"

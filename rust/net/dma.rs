@@ -4,6 +4,10 @@
 //!
 //! C header: [`include/linux/dma-mapping.h`](srctree/include/linux/dma-mapping.h)
 
+use crate::binding::{
+    raw,
+    Use, //
+};
 use core::{
     marker::PhantomData,
     mem::size_of,
@@ -18,7 +22,6 @@ use kernel::{
     error::to_result,
     pci,
     prelude::*,
-    sync::aref::ARef,
     transmute::{
         AsBytes,
         FromBytes, //
@@ -43,10 +46,9 @@ pub fn set_mask_and_coherent(dev: &pci::Device<Core<'_>>, bits: u32) -> Result {
     to_result(unsafe { netbind::dma_set_mask_and_coherent(raw(dev), u64::MAX >> spare) })
 }
 
-fn raw<C: kernel::device::DeviceContext>(dev: &Device<C>) -> *mut netbind::device {
-    // `Device` is a transparent wrapper of `Opaque<device>`.
-    core::ptr::from_ref(dev).cast_mut().cast()
-}
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/dma.rs"]
+mod test;
 
 /// An array of `T` that the CPU and a device share.
 ///
@@ -54,12 +56,17 @@ fn raw<C: kernel::device::DeviceContext>(dev: &Device<C>) -> *mut netbind::devic
 /// any time. What order the device sees, or changes, elements in is a matter of [`wmb`] and
 /// [`rmb`].
 ///
-/// The device must have stopped using the memory before this is dropped, and it is to be
-/// dropped by the time the device is unbound. Dropping needs a context that may sleep.
+/// The device must have stopped using the memory before this is dropped. Dropping needs a context that
+/// may sleep.
+///
+/// The memory stays for as long as this does. What is still there when the device is unbound is lost: it
+/// can be read and written as before, and is not given back when this is dropped, as the DMA API is for
+/// devices that are bound. The kernel log says so.
 ///
 /// # Invariants
 ///
-/// `cpu` and `handle` are those of `len` elements allocated by `dma_alloc_attrs()` for `dev`.
+/// `cpu` and `handle` are those of `len` elements allocated by `dma_alloc_attrs()` for the device of
+/// `device`, and not freed.
 ///
 /// # Examples
 ///
@@ -74,7 +81,7 @@ fn raw<C: kernel::device::DeviceContext>(dev: &Device<C>) -> *mut netbind::devic
 /// }
 /// ```
 pub struct Coherent<T> {
-    dev: ARef<Device>,
+    device: Use,
     cpu: NonNull<T>,
     handle: netbind::dma_addr_t,
     len: usize,
@@ -92,12 +99,14 @@ impl<T: Copy + AsBytes + FromBytes> Coherent<T> {
     ///
     /// # Errors
     ///
-    /// `-ENOMEM`; `-EINVAL` if there is nothing to allocate.
+    /// `-ENOMEM`; `-EINVAL` if there is nothing to allocate; `-ENODEV` if the driver of the device is no
+    /// [`pci::Driver`](crate::pci::Driver), or if what is device-managed is ending.
     pub fn zeroed(dev: &Device<Bound>, len: usize) -> Result<Self> {
         let size = len.checked_mul(size_of::<T>()).ok_or(ENOMEM)?;
         if size == 0 {
             return Err(EINVAL);
         }
+        let device = Use::begin(dev)?;
         let mut handle = 0;
         // Coherent memory comes in whole pages that are zeroed by `dma_alloc_attrs()`, so it is
         // aligned for any `T`.
@@ -107,7 +116,7 @@ impl<T: Copy + AsBytes + FromBytes> Coherent<T> {
         };
         // INVARIANT: Allocated above.
         Ok(Self {
-            dev: dev.into(),
+            device,
             cpu: NonNull::new(cpu.cast()).ok_or(ENOMEM)?,
             handle,
             len,
@@ -151,6 +160,12 @@ impl<T: Copy + AsBytes + FromBytes> Coherent<T> {
 }
 
 impl<T> Coherent<T> {
+    /// The use of the device that this is.
+    #[inline]
+    pub(crate) fn device(&self) -> &Use {
+        &self.device
+    }
+
     /// The first element, as the CPU sees it.
     #[inline]
     pub(crate) fn as_ptr(&self) -> NonNull<T> {
@@ -260,16 +275,12 @@ impl<T> Drop for Coherent<T> {
     fn drop(&mut self) {
         // Cannot overflow: the same product was allocated.
         let size = self.len.wrapping_mul(size_of::<T>());
-        // SAFETY: By the type invariants.
-        unsafe {
-            netbind::dma_free_attrs(
-                raw(&*self.dev),
-                size,
-                self.cpu.as_ptr().cast(),
-                self.handle,
-                0,
-            )
-        };
+        // If the device is not bound any more, the memory is lost.
+        self.device.while_bound(|dev| {
+            // SAFETY: the device is bound, meanwhile as well. By the type invariants the memory was
+            // allocated for it, with this size and these addresses, and nobody else frees it.
+            unsafe { netbind::dma_free_attrs(dev, size, self.cpu.as_ptr().cast(), self.handle, 0) };
+        });
     }
 }
 

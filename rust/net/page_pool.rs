@@ -5,6 +5,7 @@
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 
 use crate::{
+    binding,
     later::{
         Deferred,
         Later, //
@@ -120,13 +121,20 @@ pub struct PagePool {
 unsafe impl Send for PagePool {}
 
 impl PagePool {
-    /// Creates a pool for the ring that `napi` polls. Process context, may sleep.
+    /// Creates a pool for the ring that the instance of `setup` polls; `dev` is the parent of its net
+    /// device. Process context, may sleep.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if the buffers do not fit a page, `ENOMEM`.
+    /// `EINVAL` if the buffers do not fit a page, or if `dev` is another device; `ENOMEM`.
     pub fn new(dev: &device::Device<Bound>, setup: &napi::Setup, config: Config) -> Result<Self> {
         if config.buffer_len > ROOM {
+            return Err(EINVAL);
+        }
+        let dev = binding::raw(dev);
+        // SAFETY: the net device is registered, as its instance is being made under RTNL.
+        if unsafe { (*setup.device()).dev.parent } != dev {
+            // The pool would unmap pages of a device that may be unbound by then.
             return Err(EINVAL);
         }
         let instance = setup.instance();
@@ -135,7 +143,7 @@ impl PagePool {
         // belongs to the other.
         let ptr = from_err_ptr(unsafe {
             netbind::page_pool_create_for(
-                core::ptr::from_ref(dev).cast_mut().cast(),
+                dev,
                 napi,
                 config.pages,
                 HEADROOM,

@@ -10,7 +10,10 @@
 //! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
 //! [`include/linux/aer.h`](srctree/include/linux/aer.h).
 
-use crate::later;
+use crate::{
+    binding::Binding,
+    later, //
+};
 use core::{
     mem::offset_of,
     pin::Pin, //
@@ -344,6 +347,8 @@ impl<T: Driver> Adapter<T> {
         let info = T::ID_TABLE.info(unsafe { &*id });
 
         from_result(|| {
+            // First: it ends after all that the driver has made device-managed.
+            Binding::begin(pdev.as_ref())?;
             pdev.as_ref().set_drvdata(T::probe(pdev, info))?;
             Ok(0)
         })

@@ -88,11 +88,17 @@ impl Held {
         skb: None,
     };
 
+    /// Undoes the mapping, if there is one.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is the device of the table, and stays bound meanwhile.
     #[inline]
-    fn unmap(&mut self, dev: &device::Device) {
+    unsafe fn unmap(&mut self, dev: &device::Device) {
         if self.mapping == Mapping::Streaming {
             self.mapping = Mapping::None;
-            // SAFETY: the slot's buffer was mapped for this device, with this length.
+            // SAFETY: the device is bound, by the requirements of this function. The slot's buffer was
+            // mapped for it, with this address and length, and is unmapped once, as the slot says so.
             unsafe {
                 netbind::dma_unmap_page_attrs(
                     raw_device(dev),
@@ -139,6 +145,13 @@ impl Table {
         unsafe { &raw mut (*self.ring.slot(position)).held }
     }
 
+    /// Nothing can be mapped or unmapped any more. False is true until softirqs or interrupts, which the
+    /// caller has turned off, are back.
+    #[inline]
+    fn is_over(&self) -> bool {
+        self.copies.device().is_over()
+    }
+
     /// The place for a frame in the slot at `position`, whose owner alone may touch it.
     #[inline]
     fn frame(&self, position: u32) -> *mut Option<Frame> {
@@ -153,11 +166,24 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
+        let unmapped = self.copies.device().while_bound(|_| {
+            for position in self.ring.used() {
+                // SAFETY: both ends are gone, so all slots are ours, and nobody else refers to one.
+                unsafe { (*self.held(position)).unmap(&self.dev) };
+            }
+        });
         for position in self.ring.used() {
-            // SAFETY: both ends are gone, so all slots are ours.
-            let held = unsafe { &mut *self.held(position) };
-            held.unmap(&self.dev);
-            held.skb = None;
+            // SAFETY: both ends are gone, so all slots are ours, and nobody else refers to one.
+            let (skb, frame) = unsafe {
+                (
+                    (*self.held(position)).skb.take(),
+                    (*self.frame(position)).take(),
+                )
+            };
+            if unmapped.is_none() {
+                // The device may still find them, as nothing can be unmapped any more.
+                core::mem::forget((skb, frame));
+            }
         }
     }
 }
@@ -167,9 +193,13 @@ impl Drop for Table {
 /// The hardware must have stopped reading the ring before both ends are dropped, the second of them in
 /// process context, as that gives coherent memory back.
 ///
+/// The ends may be kept longer than the device is bound: from then on nothing is mapped or unmapped, so
+/// that the producer takes copied packets alone, and the consumer gives back none that are mapped. Those
+/// that are left are lost, as [`Coherent`] memory is.
+///
 /// # Errors
 ///
-/// `EINVAL` unless `slots` is a power of two up to 2^16, `ENOMEM`.
+/// `EINVAL` unless `slots` is a power of two up to 2^16, `ENOMEM`; `ENODEV` as of [`Coherent::zeroed`].
 pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consumer)> {
     if !slots.is_power_of_two() || slots > 1 << 16 {
         return Err(EINVAL);

@@ -22,6 +22,7 @@ REPORTS = re.compile(
     r"|pagealloc: (memory corruption|single bit error)|ODEBUG disabled"
     r"|unregister_netdevice: waiting|ref_tracker: .* users at"
     r"|page_pool_release_retry|still in use|DMAR.*fault|Tx Unit Hang|nobody cared"
+    r"|areas of DMA memory"
 )
 
 # Of these, what begins a report wherever it stands: another processor may have something to say in
@@ -36,7 +37,7 @@ NO_ANSWER = "the guest does not answer after the test"
 OF_TIME = re.compile(rf"stall|blocked for more than|lockup|LOCKUP|timed out|{NO_ANSWER}")
 
 # Lines of no report: announcements of fault injection (which bring no stack when asked not to), of
-# the detectors themselves, and the page a report was about. Which leaks kmemleak has found is asked
+# the detectors themselves, the page a report was about, and what unit tests provoke. Which leaks kmemleak has found is asked
 # for (Leaks).
 HARMLESS = re.compile(
     r"FAULT_INJECTION: forcing a failure"
@@ -45,6 +46,7 @@ HARMLESS = re.compile(
     r"|DMA-API: (preallocated|debugging enabled)"
     r"|kasan: KernelAddressSanitizer initialized"
     r"|kcsan: (enabled|selftest)|refcount.*tracker|page: refcount:\d"
+    r"|net-kunit: \d+ areas of DMA memory"
 )
 
 # Reports that every driver of their kind provokes: how one begins, and what its stack has. The PCI

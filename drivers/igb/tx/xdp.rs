@@ -39,7 +39,7 @@ impl TxRing {
         let bytes = frame.len().max(MIN_FRAME);
         let words = DataDesc::new(bytes, None, false);
         let desc = &self.desc;
-        let pushed = self.frames.push_frame(frame, MIN_FRAME, |buffer| {
+        let pushed = self.frames.push_frame(queue, frame, MIN_FRAME, |buffer| {
             desc.write(
                 buffer.index as usize,
                 words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),

@@ -4,6 +4,7 @@
 //! of it, and a way to see what ran and what was let go of.
 
 use crate::{
+    binding::Binding,
     device::{
         Config,
         Driver,
@@ -116,6 +117,7 @@ impl Parent {
             (*dev).coherent_dma_mask = u64::MAX;
             (*dev).dma_mask = &raw mut (*dev).coherent_dma_mask;
         }
+        Binding::begin(this.device())?;
         Ok(this)
     }
 

@@ -385,6 +385,73 @@ mod tests {
     }
 
     #[test]
+    fn a_pool_of_another_device_than_the_net_devices_is_refused() -> Result {
+        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let refused = escaped(&dev, &Counter::new()?, |setup| {
+            Ok(PagePool::new(other.device(), setup, config(2048)).err())
+        })?;
+        assert_eq!(refused, Some(EINVAL));
+        Ok(())
+    }
+
+    /// Makes a packet of a page that is not of its pool.
+    struct Late {
+        page: Option<RxPage>,
+        made: Owner,
+    }
+
+    impl napi::Poll for Late {
+        type Rearm = Owner;
+
+        fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            if self
+                .page
+                .take()
+                .and_then(|page| page.into_skb(cx, 60))
+                .is_some()
+            {
+                self.made.count();
+            }
+            0
+        }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+        fn rearm(rearm: &Owner) {
+            rearm.count();
+        }
+    }
+
+    #[test]
+    fn a_page_whose_pool_was_destroyed_is_not_synced() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let (made, done) = (Counter::new()?, Counter::new()?);
+        let page = escaped(&dev, &Counter::new()?, |setup| {
+            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+            pool.alloc(setup).ok_or(ENOMEM)
+        })?;
+        let mut napi = {
+            let rtnl = rtnl::lock();
+            let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+            napi::Napi::new(dev, 0, done.owner(), |_| {
+                Ok(Late {
+                    page: Some(page),
+                    made: made.owner(),
+                })
+            })?
+        };
+        napi.enable();
+        napi.scheduler().schedule();
+        // A kernel that checks the use of the DMA API complains if this syncs what is not mapped.
+        assert!(done.reaches(1));
+        drop(napi);
+        assert_eq!(made.get(), 1);
+        Ok(())
+    }
+
+    #[test]
     fn a_queue_of_another_instances_pool_is_refused() -> Result {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;

@@ -18,6 +18,7 @@ mod tests {
         packet,
         Parent, //
     };
+    use core::ptr::NonNull;
     use kernel::{
         error::to_result,
         page::Page, //
@@ -43,7 +44,9 @@ mod tests {
     fn without_a_budget_frames_stay() -> Result {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
-        assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
+        assert!(producer
+            .push_frame(TxQueue::for_test(), frame(LEN)?, LEN, |_| ())
+            .is_ok());
         assert_eq!(
             consumer.reap(&netpoll(), SLOTS, |_| true),
             Reaped::default()
@@ -136,11 +139,56 @@ mod tests {
     }
 
     #[test]
+    fn what_is_mapped_when_the_binding_ends_stays_mapped() -> Result {
+        const MAPPED: u32 = COPY_LIMIT + 1;
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        assert!(push(&mut producer, MAPPED, 0)?);
+        assert!(producer
+            .push_frame(TxQueue::for_test(), frame(MAPPED)?, LEN, |_| ())
+            .is_ok());
+        // SAFETY: nobody else uses the table.
+        let (skb, sent) = unsafe {
+            (
+                (*producer.table().held(0)).skb.as_ref().map(SkBuff::as_ptr),
+                (*producer.table().frame(1)).as_ref().map(Frame::as_ptr),
+            )
+        };
+        drop(parent);
+        assert!(!push(&mut producer, MAPPED, 0)?);
+        assert!(producer
+            .push_frame(TxQueue::for_test(), frame(MAPPED)?, LEN, |_| ())
+            .is_err());
+        assert_eq!(
+            consumer.reap(&netpoll(), SLOTS, |_| true),
+            Reaped::default()
+        );
+        let freed = freed_by(|| {
+            drop(producer);
+            drop(consumer);
+            Ok(())
+        })?;
+        assert_eq!(freed, 0);
+        // So that the test leaks no more than what stays mapped.
+        // SAFETY: the table has given them up, and nobody else has them.
+        unsafe {
+            drop(skb.and_then(NonNull::new).map(|skb| SkBuff::from_raw(skb)));
+            drop(
+                sent.and_then(NonNull::new)
+                    .map(|sent| Frame::from_raw(sent)),
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_is_not_done_stays() -> Result {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
         for _ in 0..3 {
-            assert!(producer.push_frame(frame(LEN)?, LEN, |_| ()).is_ok());
+            assert!(producer
+                .push_frame(TxQueue::for_test(), frame(LEN)?, LEN, |_| ())
+                .is_ok());
         }
         assert_eq!(
             consumer.reap(&in_poll(), SLOTS, |last| last < 2),

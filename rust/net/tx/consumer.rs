@@ -42,6 +42,8 @@ impl Consumer {
     /// skb stays, and what is behind it: it may be in hard interrupt context, where XDP may not be
     /// used.
     ///
+    /// When the device is not bound any more, what is mapped stays.
+    ///
     /// Inlined wherever it is called from: the polls of a driver and of netpoll would share it.
     #[inline(always)]
     pub fn reap(
@@ -55,6 +57,10 @@ impl Consumer {
         let give_back = |group: Group, positions: Positions| {
             if !group.holds {
                 return true;
+            }
+            if table.is_over() {
+                // What cannot be unmapped stays.
+                return false;
             }
             // The mappings in question have all been made.
             let mapped = *mapped.get_or_insert_with(|| {
@@ -91,7 +97,9 @@ impl Table {
             // SAFETY: the slot belongs to the consumer, whose group this is.
             let slot = unsafe { &mut *self.held(position) };
             if mapped {
-                slot.unmap(&self.dev);
+                // SAFETY: `reap` has found the device to be bound, in a poll: softirqs or interrupts are
+                // off, and still are.
+                unsafe { slot.unmap(&self.dev) };
             }
             slot.mapping = Mapping::None;
             if let Some(skb) = slot.skb.take() {

@@ -37,6 +37,9 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         }
         let len = frame.len();
         if len > COPY_LIMIT {
+            if self.table.is_over() {
+                return Err(());
+            }
             // SAFETY: frame and device are valid; the frame is kept until it is unmapped.
             let addr =
                 unsafe { netbind::xdp_frame_map(raw_device(&self.table.dev), frame.as_ptr()) };

@@ -81,8 +81,9 @@ impl Producer {
     /// # Errors
     ///
     /// The packet, if it has more buffers than slots are free behind the contexts, if it has none
-    /// that can be sent (a list of packets), or if a buffer cannot be mapped. Descriptors may have
-    /// been written, but the next packet uses them again.
+    /// that can be sent (a list of packets), or if a buffer cannot be mapped, as is the case when the
+    /// device is not bound any more. Descriptors may have been written, but the next packet uses them
+    /// again.
     #[inline]
     pub fn push(
         &mut self,
@@ -106,6 +107,9 @@ impl Producer {
             let next = start.wrapping_add(1);
             // SAFETY: there is more free than the contexts. The slots hold nothing.
             return Ok(unsafe { self.advance(next, layout.bytes, report) });
+        }
+        if self.table.is_over() {
+            return Err(skb);
         }
         if skb.data_len() == 0 && skb.len() <= layout.max_len {
             return self.push_linear(skb, start, layout.bytes, write);
@@ -214,6 +218,7 @@ impl Producer {
     /// [`COPY_LIMIT`]). As [`Producer::push`] otherwise.
     pub fn push_frame(
         &mut self,
+        _queue: TxQueue<'_>,
         frame: Frame,
         min_len: u32,
         write: impl FnMut(Buffer),
@@ -243,7 +248,8 @@ impl Producer {
     fn unwind(&mut self, end: u32) {
         for position in Positions::new(self.filler.head, end) {
             // SAFETY: these slots were never published, so they are ours: `push` has made sure that
-            // the contexts in front of the first buffer are in free slots as well.
+            // the contexts in front of the first buffer are in free slots as well. It has found the
+            // device to be bound, with softirqs off, which they still are.
             unsafe { (*self.table.held(position)).unmap(&self.table.dev) };
         }
     }
