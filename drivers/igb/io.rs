@@ -168,6 +168,12 @@ pub(crate) struct Doorbell<V = u32> {
     _value: PhantomData<fn(V)>,
 }
 
+impl From<Doorbell> for mmio::Doorbell {
+    fn from(this: Doorbell) -> Self {
+        this.doorbell
+    }
+}
+
 impl<V: Word> Doorbell<V> {
     /// Writes the register. Any context.
     #[inline(always)]

@@ -3,10 +3,7 @@
 //! The transmit half of a queue pair: [`TxRing`] fills it, [`TxDone`] empties it.
 
 use crate::{
-    io::{
-        Doorbell,
-        Io, //
-    },
+    io::Io,
     stats::PairStats, //
 };
 use igb_core::{
@@ -35,10 +32,7 @@ use kernel::{
     sync::Arc, //
 };
 use net::{
-    dma::{
-        self,
-        Coherent, //
-    },
+    dma::Coherent,
     napi,
     queue::TxQueue,
     skb::{
@@ -50,8 +44,9 @@ use net::{
     tx::{
         Consumer,
         Layout,
-        Producer,
-        Room, //
+        Room,
+        Sender,
+        Wire, //
     },
 };
 
@@ -79,22 +74,10 @@ pub(crate) struct Config {
 /// The end of a ring that takes frames from the stack. Used under the queue's lock.
 pub(crate) struct TxRing {
     desc: Arc<Coherent<DescWords>>,
-    frames: Producer,
-    tail: Doorbell,
+    sender: Sender,
     /// The context the controller holds for this queue.
     context: ContextDesc,
-    /// Descriptors were written since the doorbell was rung last.
-    unrung: bool,
     stats: Arc<PairStats>,
-}
-
-/// What a frame is on the wire.
-#[derive(Clone, Copy, Debug)]
-struct Wire {
-    /// Packets the controller makes of it.
-    packets: u32,
-    /// Bytes of these, headers included.
-    bytes: u32,
 }
 
 /// The end of a ring that gives frames back. Used by the poll.
@@ -116,10 +99,8 @@ pub(crate) fn new(
     let (producer, consumer) = net::tx::table(dev, config.descs)?;
     let ring = TxRing {
         desc: desc.clone(),
-        frames: producer,
-        tail: io.doorbell(regs::tdt(config.queue))?,
+        sender: Sender::new(producer, io.doorbell(regs::tdt(config.queue))?.into()),
         context: ContextDesc::UNKNOWN,
-        unrung: false,
         stats: stats.clone(),
     };
     let done = TxDone {
@@ -134,22 +115,7 @@ pub(crate) fn new(
 impl net::device::Transmit for TxRing {
     #[inline]
     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
-        // One descriptor stays unused, and the queue is stopped before it gets this far.
-        if self.frames.free() <= ROOM.needed(skb.len(), skb.buffers()) {
-            queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.frames.free());
-            self.ring_if_due();
-            return Err(skb);
-        }
-        match self.send(skb, queue) {
-            Some((tail, wire)) => self.finish(tail, wire, queue),
-            None => {
-                self.stats.tx_dropped.add(1);
-                if !queue.more() {
-                    self.ring_if_due();
-                }
-            }
-        }
-        Ok(())
+        net::tx::xmit(self, skb, queue)
     }
 
     fn xmit_frame(
@@ -161,19 +127,25 @@ impl net::device::Transmit for TxRing {
     }
 
     fn flush_frames(&mut self) {
-        self.ring_if_due();
+        self.sender.ring_if_due();
     }
 }
 
-impl TxRing {
-    /// Writes the descriptors of a frame. Returns the new tail, or `None` if the frame had to be
-    /// dropped.
-    #[inline]
-    fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<(u32, Wire)> {
+impl net::tx::Descriptors for TxRing {
+    const ROOM: Room = ROOM;
+
+    #[inline(always)]
+    fn sender(&mut self) -> &mut Sender {
+        &mut self.sender
+    }
+
+    #[inline(always)]
+    fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<Wire> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
         let meta = skb.begin_tx();
         let len = skb.len();
         let mut wire = Wire {
+            tail: 0,
             packets: 1,
             bytes: len,
         };
@@ -189,7 +161,7 @@ impl TxRing {
             bytes: wire.bytes,
         };
         let desc = &self.desc;
-        let pushed = self.frames.push(queue, skb, layout, |buffer| {
+        let pushed = self.sender.packets().push(queue, skb, layout, |buffer| {
             let end = End::of(buffer.last, buffer.report);
             desc.write(
                 buffer.index as usize,
@@ -197,7 +169,7 @@ impl TxRing {
             );
         });
         match pushed {
-            Ok(tail) => Some((tail, wire)),
+            Ok(tail) => Some(Wire { tail, ..wire }),
             Err(_dropped) => {
                 // The context was written but will be overwritten.
                 self.context = ContextDesc::UNKNOWN;
@@ -206,6 +178,27 @@ impl TxRing {
         }
     }
 
+    fn report(&mut self, index: u32) {
+        let [address, command] = self.desc.read(index as usize);
+        self.desc
+            .write(index as usize, [address, tx::report(command)]);
+    }
+
+    #[inline(always)]
+    fn sent(&mut self, wire: Wire, stopped: bool) {
+        if stopped {
+            self.stats.tx_stop.add(1);
+        }
+        self.stats.tx_packets.add(wire.packets.into());
+        self.stats.tx_bytes.add(wire.bytes.into());
+    }
+
+    fn dropped(&mut self) {
+        self.stats.tx_dropped.add(1);
+    }
+}
+
+impl TxRing {
     /// Works out the offloads of a frame, and programs them if the last frame had others.
     #[inline]
     fn prepare(
@@ -241,54 +234,11 @@ impl TxRing {
             if context != self.context {
                 self.context = context;
                 self.desc
-                    .write(self.frames.index() as usize, context.words());
+                    .write(self.sender.packets().index() as usize, context.words());
                 *lead = 1;
             }
         }
         Some(DataDesc::new(payload, offload.as_ref(), vlan.is_some()))
-    }
-
-    #[inline]
-    fn finish(&mut self, tail: u32, wire: Wire, queue: TxQueue<'_>) {
-        if queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.frames.free()) {
-            self.stats.tx_stop.add(1);
-        }
-        self.stats.tx_packets.add(wire.packets.into());
-        self.stats.tx_bytes.add(wire.bytes.into());
-        let sent = queue.sent(wire.bytes);
-        if sent.stopped() {
-            self.report();
-        }
-        if sent.ring() {
-            self.ring(tail);
-        } else {
-            self.unrung = true;
-        }
-    }
-
-    /// Has the controller report the last frame, for which the doorbell is still to be rung.
-    fn report(&mut self) {
-        if let Some(index) = self.frames.report() {
-            let [address, command] = self.desc.read(index as usize);
-            self.desc
-                .write(index as usize, [address, tx::report(command)]);
-        }
-    }
-
-    #[inline]
-    fn ring(&mut self, tail: u32) {
-        self.unrung = false;
-        // The descriptors are in memory before the controller looks for them.
-        dma::wmb();
-        self.tail.ring(tail);
-    }
-
-    /// Rings the doorbell for frames whose successor announced itself and then did not come.
-    #[cold]
-    fn ring_if_due(&mut self) {
-        if self.unrung {
-            self.ring(self.frames.index());
-        }
     }
 }
 

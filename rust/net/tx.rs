@@ -44,11 +44,18 @@ mod room;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/tx.rs"]
 mod test;
+mod xmit;
 
 pub use self::{
     consumer::Consumer,
     producer::Producer,
-    room::Room, //
+    room::Room,
+    xmit::{
+        xmit,
+        Descriptors,
+        Sender,
+        Wire, //
+    }, //
 };
 pub use crate::ring::Reaped;
 

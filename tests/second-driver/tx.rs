@@ -21,19 +21,17 @@ use kernel::{
 };
 use net::{
     device::Transmit,
-    dma::{
-        self,
-        Coherent, //
-    },
-    mmio::Doorbell,
+    dma::Coherent,
     napi,
     queue::TxQueue,
     skb::SkBuff,
     tx::{
+        self,
         Consumer,
         Layout,
-        Producer,
-        Room, //
+        Room,
+        Sender,
+        Wire, //
     },
 };
 
@@ -50,12 +48,9 @@ const _: () = assert!(DESCS > ROOM.wake());
 /// The end that takes packets from the stack. Used under the queue's lock.
 pub(crate) struct TxRing {
     desc: Arc<Coherent<Words>>,
-    packets: Producer,
-    tail: Doorbell,
+    sender: Sender,
     /// The context the controller has.
     context: Option<Words>,
-    /// Descriptors were written since the doorbell was rung.
-    unrung: bool,
     stats: Arc<Stats>,
 }
 
@@ -72,13 +67,11 @@ pub(crate) fn new(
     stats: Arc<Stats>,
 ) -> Result<(TxRing, TxDone)> {
     let desc = Arc::new(Coherent::zeroed(dev, DESCS as usize)?, GFP_KERNEL)?;
-    let (producer, consumer) = net::tx::table(dev, DESCS)?;
+    let (producer, consumer) = tx::table(dev, DESCS)?;
     let ring = TxRing {
         desc: desc.clone(),
-        packets: producer,
-        tail: io.doorbell(regs::TX.tail)?,
+        sender: Sender::new(producer, io.doorbell(regs::TX.tail)?),
         context: None,
-        unrung: false,
         stats,
     };
     let done = TxDone {
@@ -90,28 +83,18 @@ pub(crate) fn new(
 
 impl Transmit for TxRing {
     fn xmit(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Result<(), SkBuff> {
-        if self.packets.free() <= ROOM.needed(skb.len(), skb.buffers()) {
-            // It should have been stopped. One descriptor stays unused.
-            let _ = queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.packets.free());
-            self.ring_if_due();
-            return Err(skb);
-        }
-        match self.send(skb, queue) {
-            Some(len) => self.finish(len, queue),
-            None => {
-                self.stats.tx_dropped.add(1);
-                if !queue.more() {
-                    self.ring_if_due();
-                }
-            }
-        }
-        Ok(())
+        tx::xmit(self, skb, queue)
     }
 }
 
-impl TxRing {
-    /// Writes the descriptors of a packet, and returns its length; `None` if it had to be dropped.
-    fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<u32> {
+impl tx::Descriptors for TxRing {
+    const ROOM: Room = ROOM;
+
+    fn sender(&mut self) -> &mut Sender {
+        &mut self.sender
+    }
+
+    fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<Wire> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
         let mut layout = Layout {
             lead: 0,
@@ -125,13 +108,14 @@ impl TxRing {
                 checksum = true;
                 if self.context != Some(context) {
                     self.context = Some(context);
-                    self.desc.write(self.packets.index() as usize, context);
+                    self.desc
+                        .write(self.sender.packets().index() as usize, context);
                     layout.lead = 1;
                 }
             }
         }
         let desc = &self.desc;
-        let pushed = self.packets.push(queue, skb, layout, |buffer| {
+        let pushed = self.sender.packets().push(queue, skb, layout, |buffer| {
             let words = tx_desc::data(
                 buffer.addr,
                 buffer.len,
@@ -141,39 +125,30 @@ impl TxRing {
             );
             desc.write(buffer.index as usize, words);
         });
-        if pushed.is_err() {
+        let Ok(tail) = pushed else {
             // The context was not announced, and is overwritten.
             self.context = None;
             return None;
-        }
-        Some(layout.bytes)
+        };
+        Some(Wire {
+            tail,
+            packets: 1,
+            bytes: layout.bytes,
+        })
     }
 
-    /// Accounts a packet, and rings the doorbell if it is time.
-    fn finish(&mut self, len: u32, queue: TxQueue<'_>) {
-        self.unrung = true;
-        self.stats.tx_packets.add(1);
-        self.stats.tx_bytes.add(len.into());
-        let _ = queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.packets.free());
-        let sent = queue.sent(len);
-        if sent.stopped() {
-            // Nobody but the report of this packet wakes the queue.
-            if let Some(index) = self.packets.report() {
-                let words = self.desc.read(index as usize);
-                self.desc.write(index as usize, tx_desc::reported(words));
-            }
-        }
-        if sent.ring() {
-            self.ring_if_due();
-        }
+    fn report(&mut self, index: u32) {
+        let words = self.desc.read(index as usize);
+        self.desc.write(index as usize, tx_desc::reported(words));
     }
 
-    fn ring_if_due(&mut self) {
-        if core::mem::take(&mut self.unrung) {
-            // The descriptors are in memory before the controller looks for them.
-            dma::wmb();
-            self.tail.ring(self.packets.index());
-        }
+    fn sent(&mut self, wire: Wire, _stopped: bool) {
+        self.stats.tx_packets.add(wire.packets.into());
+        self.stats.tx_bytes.add(wire.bytes.into());
+    }
+
+    fn dropped(&mut self) {
+        self.stats.tx_dropped.add(1);
     }
 }
 

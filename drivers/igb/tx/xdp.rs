@@ -21,7 +21,7 @@ use net::{
 };
 
 impl TxRing {
-    /// Writes the descriptor of a frame. The doorbell is left to [`TxRing::ring_if_due`].
+    /// Writes the descriptor of a frame. The doorbell is left to [`Sender::ring_if_due`](net::tx::Sender::ring_if_due).
     ///
     /// # Errors
     ///
@@ -39,12 +39,15 @@ impl TxRing {
         let bytes = frame.len().max(MIN_FRAME);
         let words = DataDesc::new(bytes, None, false);
         let desc = &self.desc;
-        let pushed = self.frames.push_frame(queue, frame, MIN_FRAME, |buffer| {
-            desc.write(
-                buffer.index as usize,
-                words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),
-            );
-        });
+        let pushed = self
+            .sender
+            .packets()
+            .push_frame(queue, frame, MIN_FRAME, |buffer| {
+                desc.write(
+                    buffer.index as usize,
+                    words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),
+                );
+            });
         if let Err(frame) = pushed {
             self.stats.tx_xdp_dropped.add(1);
             return Err(frame);
@@ -52,11 +55,11 @@ impl TxRing {
         self.stats.tx_xdp.add(1);
         self.stats.tx_packets.add(1);
         self.stats.tx_bytes.add(bytes.into());
-        if queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.frames.free()) {
+        if queue.stop_if_below(ROOM.stop(), ROOM.wake(), || self.sender.free()) {
             self.stats.tx_stop.add(1);
         }
         queue.sent_frame(bytes);
-        self.unrung = true;
+        self.sender.wrote();
         Ok(())
     }
 }
