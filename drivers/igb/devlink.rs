@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What concerns all VFs alike: how much they may ask, offend and hold (`devlink dev param`), and
+//! What the controller is (`devlink dev info`), and what concerns all VFs alike: how much they may ask, offend and hold (`devlink dev param`), and
 //! which of them were cut off (`devlink health`).
 
 use crate::port::Port;
@@ -16,6 +16,7 @@ use kernel::prelude::*;
 use net::devlink::{
     Diagnosis,
     Driver,
+    Info,
     Param, //
 };
 
@@ -81,6 +82,20 @@ impl Driver for Port {
 
     const REPORTERS: &'static [&'static CStr] =
         &[c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6"];
+
+    fn info(&self, out: &mut Info<'_>) -> Result {
+        let identity = &self.identity;
+        out.fixed(c"asic.id", &identity.verdict.name())?;
+        out.fixed(c"asic.rev", &self.pdev.revision_id())?;
+        out.fixed(c"controller", &identity.verdict)?;
+        if let Some(board) = &identity.board {
+            out.fixed(c"board.id", board)?;
+        }
+        if let Some(image) = &identity.image {
+            out.running(c"fw", image)?;
+        }
+        Ok(())
+    }
 
     fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result {
         // Copied first: putting values allocates memory, which may sleep.

@@ -7,6 +7,7 @@
 //! arms wake-up holds [`Port::mac`](crate::port::Port::mac), but for the probe, where nothing else runs
 //! yet. Reading the NVM needs no lock of the driver: it takes the semaphore that firmware takes, too.
 
+pub(crate) mod identity;
 pub(crate) mod nvm;
 pub(crate) mod phy;
 pub(crate) mod reset;

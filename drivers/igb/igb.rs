@@ -42,4 +42,10 @@ net::module_net_pci_driver! {
     authors: ["The igb_rs authors"],
     description: "Intel 82576 Gigabit Ethernet, physical function",
     license: "GPL v2",
+    params: {
+        controller: u32 {
+            default: 0,
+            description: "What the controllers are: 0 told by their signs, 1 82576, 2 QEMU's model",
+        },
+    },
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What log lines need: a limit on those that a VF can cause, and addresses as text.
+//! What log lines need: a limit on those that a VF can cause, and values of `igb_core` as text.
 //!
 //! Printing is slow, and what VFs do is found in interrupts: it is noted there ([`Lines`]), and
 //! printed by a work item.
 
 use igb_core::{
-    addr::MacAddr,
     function::{
         VfIndex,
         MAX_VFS, //
@@ -113,10 +112,10 @@ pub(crate) fn print(dev: &kernel::pci::Device, n: u8, event: Event) {
     }
 }
 
-/// An address, to be printed.
-pub(crate) struct Addr(pub(crate) MacAddr);
+/// A value of `igb_core`, to be printed.
+pub(crate) struct Text<T>(pub(crate) T);
 
-impl fmt::Display for Addr {
+impl<T: core::fmt::Display> fmt::Display for Text<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         core::fmt::Display::fmt(&self.0, f)
     }

@@ -9,15 +9,13 @@ use crate::{
     },
     debugfs,
     hw::{
+        identity::Identity,
         nvm::Nvm,
         reset,
         semaphore,
         wake as wake_up, //
     },
-    io::{
-        Io,
-        Registers, //
-    },
+    io::Io,
     lifecycle::{
         self,
         Cause, //
@@ -51,12 +49,7 @@ use igb_core::{
     },
     function::MAX_VFS,
     layout::MAX_PAIRS,
-    model::Differences,
-    nvm as contents,
-    regs::{
-        self,
-        eecd, //
-    },
+    nvm as contents, regs,
     rss::{
         self,
         Rss, //
@@ -275,11 +268,12 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     items.bind(&mut netdev)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
+    dev_info!(pdev, "controller: {}\n", log::Text(port.identity.verdict));
     dev_info!(
         pdev,
         "{}: Intel 82576, {}, {} queue pairs, {}\n",
         netdev.name(),
-        log::Addr(mac.get()),
+        log::Text(mac.get()),
         pairs.min(port.plan.pairs()),
         if port.plan.is_msix() {
             "MSI-X"
@@ -362,7 +356,9 @@ fn new_port(
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;
     let reporters = devlink::Reporters::new()?;
-    let differences = differences(registers);
+    let nvm = Nvm::new(registers);
+    let identity = Identity::read(pdev, registers, &nvm);
+    let differences = identity.verdict.differences();
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
     let now = Instant::now();
@@ -381,10 +377,11 @@ fn new_port(
             pdev: pdev.into(),
             io: registers.registers().clone(),
             masks: Masks::new(registers),
-            nvm: Nvm::new(registers),
+            nvm,
             vectors,
             plan,
             epoch: now,
+            identity,
             differences,
             works,
             reporters,
@@ -421,15 +418,6 @@ fn new_stats() -> Result<[Arc<PairStats>; MAX_PAIRS]> {
     ])
 }
 
-/// Emulations can be told by the NVM auto-read, whose end they never report.
-fn differences(io: &Registers) -> Differences {
-    if io.read(regs::EECD) & eecd::AUTO_RD == 0 {
-        Differences::QEMU
-    } else {
-        Differences::NONE
-    }
-}
-
 fn check_nvm(pdev: &kernel::pci::Device<Bound>, nvm: &Nvm) -> Result {
     let mut words = [0; contents::CHECKSUM_WORDS as usize];
     nvm.read(0, &mut words)?;
@@ -450,7 +438,7 @@ fn read_mac(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result<UnicastAddr> {
         dev_err!(
             pdev,
             "the NVM holds no valid MAC address ({})\n",
-            log::Addr(mac)
+            log::Text(mac)
         );
         EIO
     })

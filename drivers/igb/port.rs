@@ -19,7 +19,10 @@ use crate::{
         nanos_since,
         Controller, //
     },
-    hw::nvm::Nvm,
+    hw::{
+        identity::Identity,
+        nvm::Nvm, //
+    },
     io::Registers,
     mac::Mac,
     masks::Masks,
@@ -87,7 +90,9 @@ pub(crate) struct Port {
     pub(crate) vectors: Vectors,
     pub(crate) plan: Plan,
     pub(crate) epoch: Instant<Monotonic>,
-    /// What this controller does otherwise than the 82576.
+    /// What this controller is.
+    pub(crate) identity: Identity,
+    /// What it does otherwise than the 82576.
     pub(crate) differences: Differences,
     pub(crate) works: Works,
     /// To be told which VFs are cut off.

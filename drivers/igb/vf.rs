@@ -129,7 +129,7 @@ impl Admin<Port> for Ops {
             dev_info!(&*port.pdev, "remove administratively set MAC on VF {n}\n");
             return Ok(());
         }
-        dev_info!(&*port.pdev, "setting MAC {} on VF {n}\n", log::Addr(addr));
+        dev_info!(&*port.pdev, "setting MAC {} on VF {n}\n", log::Text(addr));
         dev_info!(
             &*port.pdev,
             "Reload the VF driver to make this change effective.\n"

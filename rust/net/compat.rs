@@ -7,6 +7,7 @@
 //! what no kernel lacks any more can be deleted. The C side of this is `helpers/compat.h`.
 
 use core::{
+    borrow::Borrow,
     mem::{
         size_of,
         transmute, //
@@ -107,6 +108,11 @@ pub(crate) fn millis_ceil(delta: Delta) -> i64 {
     nanos / NANOS + i64::from(nanos % NANOS > 0)
 }
 
+/// The value of a module parameter, which kernels return by value or by reference.
+pub fn parameter(value: impl Borrow<u32>) -> u32 {
+    *value.borrow()
+}
+
 #[kunit_tests(net_compat)]
 mod tests {
     use super::*;
@@ -118,6 +124,12 @@ mod tests {
         assert_eq!(own::EPROTONOSUPPORT.to_errno(), -93);
         assert_eq!(own::ENETDOWN.to_errno(), -100);
         assert_eq!(own::EADDRNOTAVAIL.to_errno(), -99);
+    }
+
+    #[test]
+    fn parameters_are_values_or_references() {
+        assert_eq!(parameter(7), 7);
+        assert_eq!(parameter(&7), 7);
     }
 
     #[test]

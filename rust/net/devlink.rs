@@ -20,6 +20,7 @@ use kernel::{
 };
 
 mod health;
+mod info;
 mod param;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/devlink.rs"]
@@ -30,6 +31,7 @@ pub use self::{
         Diagnosis,
         Reporters, //
     },
+    info::Info,
     param::Param, //
 };
 
@@ -42,7 +44,7 @@ pub use self::{
 ///
 /// ```
 /// use kernel::{prelude::*, sync::atomic::{Atomic, Relaxed}};
-/// use net::devlink::{self, Diagnosis, Param};
+/// use net::devlink::{self, Diagnosis, Info, Param};
 ///
 /// struct Port { interval: Atomic<u32> }
 ///
@@ -59,6 +61,10 @@ pub use self::{
 ///     }];
 ///     const REPORTERS: &'static [&'static CStr] = &[c"engine"];
 ///
+///     fn info(&self, out: &mut Info<'_>) -> Result {
+///         out.fixed(c"asic.id", &"engine")
+///     }
+///
 ///     fn diagnose(&self, _reporter: usize, out: &mut Diagnosis<'_>) -> Result {
 ///         out.put_bool(c"running", true);
 ///         Ok(())
@@ -71,6 +77,13 @@ pub trait Driver: Send + Sync + Sized + 'static {
 
     /// Names of what can be ill.
     const REPORTERS: &'static [&'static CStr];
+
+    /// Says what the device is: `devlink dev info`. The kernel adds the name of the driver.
+    ///
+    /// An error is the command's.
+    fn info(&self, _out: &mut Info<'_>) -> Result {
+        Ok(())
+    }
 
     /// Describes the state of a part, by its place in [`Driver::REPORTERS`].
     fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result;
@@ -132,8 +145,10 @@ impl<T: Driver> Shown<T> {
         let slots = health::slots(&data)?;
         let made = KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?;
         // Nothing fails from when the instance is there until `this` owns it.
-        // SAFETY: `dev` is a valid device; the instance takes a reference.
-        let devlink = NonNull::new(unsafe { netbind::devlink_alloc(size, raw) }).ok_or(ENOMEM)?;
+        // SAFETY: The operations are for ever, and for instances of `T`. `dev` is a valid device; the
+        // instance takes a reference.
+        let devlink = unsafe { netbind::devlink_alloc(info::ops::<T>(), size, raw) };
+        let devlink = NonNull::new(devlink).ok_or(ENOMEM)?;
         // SAFETY: The private part has room for a pointer, and nobody uses it yet.
         unsafe {
             netbind::devlink_priv(devlink.as_ptr())

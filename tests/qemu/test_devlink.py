@@ -84,6 +84,46 @@ def add_filter(number: int) -> list[int]:
     return message(SET_MAC_ADDR, MAC_FILTER_ADD, *address(f"02:00:00:00:01:{number:02x}"))
 
 
+def info(guest) -> dict:
+    return json.loads(guest.run(f"devlink -j dev info {DEVICE}").out)["info"][DEVICE]
+
+
+def test_info(lan):
+    """What the controller is taken for and why, board and NVM image."""
+    guest = lan.guest
+    shown = info(guest)
+    assert shown["driver"] == "igb_rs"
+    fixed, running = (shown["versions"][kind] for kind in ("fixed", "running"))
+    assert fixed == {
+        "asic.id": "QEMU igb",
+        "asic.rev": "1",
+        "controller": "QEMU igb; signs of an emulation: default subsystem ID, no NVM auto-read, "
+        "timer stands still, no rate scheduler",
+        # What the model's NVM has there.
+        "board.id": "1040FF-0FF",
+    }
+    ethtool = guest.run("ethtool -i dut").out
+    assert f"firmware-version: {running['fw']}\n" in ethtool and running["fw"]
+
+
+def test_controller_parameter(lan):
+    """The administrator knows better than the signs. The log says once what was decided, and that a
+    value means nothing."""
+    guest = lan.guest
+    feature = f"ethtool -k $(ls /sys/bus/pci/devices/{PF_PCI}/net) | grep tx-udp-segmentation:"
+    for value, name, udp in ((1, "82576 by module parameter", "on"), (9, "QEMU igb", "off")):
+        guest.unload()
+        guest.run(f"echo '<6>test: controller={value}' >/dev/kmsg")
+        guest.load(f"controller={value}")
+        fixed = info(guest)["versions"]["fixed"]
+        assert fixed["controller"].startswith(f"{name}; signs of an emulation: default")
+        assert fixed["asic.id"] == name.split(" by")[0]
+        assert guest.run(feature).text == f"tx-udp-segmentation: {udp}"
+        lines = guest.run(f"dmesg | sed '1,/test: controller={value}/d'").out
+        assert lines.count(f" controller: {fixed['controller']}\n") == 1
+        assert ("controller=9 is none of 0 " in lines) == (value == 9)
+
+
 def test_parameters(lan):
     """Defaults, every value that is out of range, and no reset that forgets what was set."""
     guest = lan.guest

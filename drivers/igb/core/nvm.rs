@@ -2,6 +2,8 @@
 
 //! Contents of the NVM, in 16-bit words.
 
+use core::fmt;
+
 /// Words covered by the checksum: 0..64, the last of which makes up the difference.
 pub const CHECKSUM_WORDS: u16 = 64;
 /// First of the two words of the image's tracking number, the low one.
@@ -33,6 +35,105 @@ pub const fn etrack([low, high]: [u16; 2]) -> Option<u32> {
     Some(u32::from_le_bytes([a, b, c, d]))
 }
 
+/// What an NVM image is called: its version, then its tracking number if it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Image {
+    version: u16,
+    etrack: Option<u32>,
+}
+
+impl Image {
+    /// From the word at [`VERSION_WORD`] and those at [`ETRACK_WORD`].
+    #[must_use]
+    pub const fn new(version: u16, tracking: [u16; 2]) -> Self {
+        let etrack = etrack(tracking);
+        Self { version, etrack }
+    }
+}
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (major, minor, image) = version(self.version);
+        // The minor number is BCD.
+        match self.etrack {
+            Some(id) => write!(f, "{major}.{minor:02x}, {id:#010x}"),
+            None => write!(f, "{major}.{minor:02x}.{image}"),
+        }
+    }
+}
+
+/// First of the two words that name the board.
+pub const BOARD_WORD: u16 = 0x08;
+
+/// Most words that [`Board::from_block`] looks at.
+pub const BOARD_BLOCK_WORDS: usize = 6;
+
+/// The first word of the two if the second is the address of a block with the number as text.
+const BOARD_BLOCK: u16 = 0xfafa;
+
+/// The number of the printed board assembly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Board {
+    /// Nine digits in two words.
+    Digits([u16; 2]),
+    /// Text of a block, ended by 0.
+    Text([u8; 2 * BOARD_BLOCK_WORDS]),
+}
+
+impl Board {
+    /// The address of the block that has the number as text, by the words at [`BOARD_WORD`]. Without
+    /// one they have it themselves.
+    #[must_use]
+    pub const fn block([first, second]: [u16; 2]) -> Option<u16> {
+        match first {
+            BOARD_BLOCK => Some(second),
+            _ => None,
+        }
+    }
+
+    /// The number in the words at [`BOARD_WORD`]. `None` if nobody has written one.
+    #[must_use]
+    pub const fn from_words(words: [u16; 2]) -> Option<Self> {
+        match words {
+            [0, 0] | [0xffff, 0xffff] | [BOARD_BLOCK, _] => None,
+            _ => Some(Self::Digits(words)),
+        }
+    }
+
+    /// The number in a block: the count of its words, itself included, then two characters a word.
+    /// `None` if that is not what the words are.
+    #[must_use]
+    pub fn from_block(words: [u16; BOARD_BLOCK_WORDS]) -> Option<Self> {
+        let [count, words @ ..] = words;
+        let count = usize::from(count.checked_sub(1)?);
+        let mut text = [0; 2 * BOARD_BLOCK_WORDS];
+        for (to, word) in text.chunks_exact_mut(2).zip(words.get(..count)?) {
+            to.copy_from_slice(&word.to_be_bytes());
+        }
+        let length = text.iter().position(|c| *c == 0)?;
+        let (text_part, rest) = text.split_at(length);
+        let good = length != 0
+            && text_part.iter().all(u8::is_ascii_graphic)
+            && rest.iter().all(|c| *c == 0);
+        good.then_some(Self::Text(text))
+    }
+}
+
+impl fmt::Display for Board {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Digits([first, second]) => {
+                let [high, low] = second.to_be_bytes();
+                write!(f, "{first:04X}{high:02X}-0{low:02X}")
+            }
+            Self::Text(text) => text
+                .iter()
+                .take_while(|c| **c != 0)
+                .try_for_each(|c| write!(f, "{}", char::from(*c))),
+        }
+    }
+}
+
 #[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_nvm))]
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
@@ -53,5 +154,58 @@ mod tests {
         assert_eq!(version(0x1234), (1, 0x23, 4));
         assert_eq!(etrack([0x1234, 0x8000]), Some(0x8000_1234));
         assert_eq!(etrack([0xffff, 0xffff]), None);
+    }
+}
+
+/// Text, which a kernel has no heap for.
+#[cfg(test)]
+mod text {
+    use super::*;
+    use std::{
+        format,
+        string::{
+            String,
+            ToString, //
+        },
+    };
+
+    fn block(words: [u16; BOARD_BLOCK_WORDS]) -> Option<String> {
+        Board::from_block(words).map(|board| board.to_string())
+    }
+
+    #[test]
+    fn images_are_named() {
+        assert_eq!(format!("{}", Image::new(0x1234, [0xffff; 2])), "1.23.4");
+        let tracked = Image::new(0x1234, [0x5678, 0x8000]);
+        assert_eq!(format!("{tracked}"), "1.23, 0x80005678");
+    }
+
+    #[test]
+    fn boards_are_named() {
+        let digits = Board::from_words([0xe123, 0x4507]).unwrap();
+        assert_eq!(format!("{digits}"), "E12345-007");
+        for blank in [[0, 0], [0xffff, 0xffff], [0xfafa, 0x60]] {
+            assert_eq!(Board::from_words(blank), None);
+        }
+        assert_eq!(Board::block([0xfafa, 0x60]), Some(0x60));
+        assert_eq!(Board::block([0xe123, 0x4507]), None);
+        let number = [0x0006, 0x4731, 0x3837, 0x3538, 0x2d30, 0x3032];
+        assert_eq!(block(number).as_deref(), Some("G18758-002"));
+        assert_eq!(block([2, 0x4731, 0x3837, 0, 0, 0]).as_deref(), Some("G1"));
+    }
+
+    #[test]
+    fn nothing_is_made_of_what_is_no_board_number() {
+        for wrong in [
+            [0, 0x4731, 0, 0, 0, 0],
+            [1, 0x4731, 0, 0, 0, 0],
+            [7, 0x4731, 0, 0, 0, 0],
+            [0xffff, 0xffff, 0xffff, 0xffff, 0xffff, 0xffff],
+            [2, 0x470a, 0, 0, 0, 0],
+            [2, 0xff31, 0, 0, 0, 0],
+            [3, 0x4700, 0x3837, 0, 0, 0],
+        ] {
+            assert_eq!(Board::from_block(wrong), None, "{wrong:x?}");
+        }
     }
 }

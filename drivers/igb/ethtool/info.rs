@@ -3,15 +3,9 @@
 //! `ethtool -i`, `-d` and the message level.
 
 use super::Ops;
-use crate::{
-    hw::nvm::Nvm,
-    port::Port, //
-};
+use crate::port::Port;
 use core::fmt::Write;
-use igb_core::{
-    dump,
-    nvm as contents, //
-};
+use igb_core::dump;
 use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
@@ -29,8 +23,10 @@ impl Info<Port> for Ops {
     const REGISTERS: usize = dump::WORDS;
 
     fn firmware_version(port: &Port, _dev: &Device<Port>, out: &mut dyn Write) {
-        // An NVM that cannot be read has no version to show.
-        let _ = write_version(&port.nvm, out);
+        if let Some(image) = port.identity.image {
+            // What does not fit is cut off.
+            let _ = write!(out, "{image}");
+        }
     }
 
     /// Pairs of offset and value: see [`dump`].
@@ -50,19 +46,4 @@ impl Info<Port> for Ops {
     fn set_msglevel(port: &Port, _dev: &Device<Port>, level: u32) {
         port.ethtool.msglevel.store(level, Relaxed);
     }
-}
-
-/// Version of the NVM image, then its tracking number if it has one.
-fn write_version(nvm: &Nvm, out: &mut dyn Write) -> Result {
-    let mut word = [0];
-    nvm.read(contents::VERSION_WORD, &mut word)?;
-    let (major, minor, image) = contents::version(word[0]);
-    let mut etrack = [0; 2];
-    nvm.read(contents::ETRACK_WORD, &mut etrack)?;
-    // The minor number is BCD.
-    match contents::etrack(etrack) {
-        Some(id) => write!(out, "{major}.{minor:02x}, {id:#010x}")?,
-        None => write!(out, "{major}.{minor:02x}.{image}")?,
-    }
-    Ok(())
 }

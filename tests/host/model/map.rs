@@ -136,6 +136,7 @@ pub const MAP: &[Entry] = &[
     one("VFRE", 0x0c8c, STORED, 0xff),
     one("VFTE", 0x0c90, STORED, 0xff),
     one("LEDCTL", 0x0e00, STORED, 0x0706_8302),
+    one("FRTIMER", 0x1048, ABSENT, 0),
     one("GPIE", 0x1514, STORED, 0),
     one("EICS", 0x1520, (Read::Nothing, Write::SetsOnes), 0),
     one("EIMS", 0x1524, ONES_SET, 0),

@@ -53,7 +53,8 @@ const KNOWN: &[(&str, What)] = &[
     // Plain storage.
     ("WUS", What::Access),
     ("FACTPS", What::Access),
-    // Not there: writes are dropped.
+    // Not there: writes are dropped, reads are 0.
+    ("FRTIMER", What::Access),
     ("IOVCTL", What::Access),
     ("PSRTYPE", What::Access),
     ("RTTBCNRC", What::Access),

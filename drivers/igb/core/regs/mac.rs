@@ -27,6 +27,8 @@ registers! {
     FCTTV @ 0x0170: Rw<flow_control::Fcttv> = 0, dumped;
     /// LED control.
     LEDCTL @ 0x0e00: Rw<ledctl::Ledctl> = nvm (qemu 0x0706_8302), dumped;
+    /// Free-running timer: counts microseconds from a reset on.
+    FRTIMER @ 0x1048: Ro<u32> = 0;
     /// Flow control receive threshold, low.
     FCRTL @ 0x2160: Rw<fcrtl::Fcrtl> = 0, dumped;
     /// Flow control receive threshold, high.
