@@ -32,9 +32,11 @@ mod settings;
 mod sriov;
 mod stats;
 mod totals;
+mod trunk;
 mod tx;
 mod vectors;
 mod vf;
+mod vlan_use;
 
 net::module_net_pci_driver! {
     type: pci::Igb,

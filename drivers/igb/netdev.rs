@@ -234,6 +234,9 @@ impl Driver for Port {
         shape: PacketShape,
         features: Features,
     ) -> Features {
+        if shape.vlan.is_some_and(|vid| self.vlan_use.note(vid)) {
+            self.works.vlans.schedule();
+        }
         if shape.mac_len > MAX_MAC_LEN || shape.network_len > MAX_IP_LEN {
             return features.without(CHECKSUMS | SEGMENTATION | Features::VLAN_TX);
         }
@@ -267,6 +270,7 @@ impl Driver for Port {
         let mut hw = self.hw.lock();
         hw.switch.vlan_add(vid).map_err(errno)?;
         hw.apply();
+        self.watch_vlans(&hw.switch);
         Ok(())
     }
 
@@ -274,6 +278,7 @@ impl Driver for Port {
         let mut hw = self.hw.lock();
         hw.switch.vlan_del(vid);
         hw.apply();
+        self.watch_vlans(&hw.switch);
         Ok(())
     }
 

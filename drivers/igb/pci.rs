@@ -40,7 +40,9 @@ use crate::{
         HwStats,
         PairStats, //
     },
-    vectors::Plan, //
+    trunk,
+    vectors::Plan,
+    vlan_use::VlanUse, //
 };
 use igb_core::{
     addr::{
@@ -312,6 +314,7 @@ struct Items {
     service: Work,
     reset: Work,
     reopen: Work,
+    vlans: Work,
 }
 
 impl Items {
@@ -324,6 +327,7 @@ impl Items {
             service: Work::new(pdev.as_ref(), c"igb_rs_service", Queue::System)?,
             reset: Work::new(pdev.as_ref(), c"igb_rs_reset", Queue::System)?,
             reopen: Work::new(pdev.as_ref(), c"igb_rs_reopen", Queue::System)?,
+            vlans: Work::new(pdev.as_ref(), c"igb_rs_vlans", Queue::System)?,
         })
     }
 
@@ -333,6 +337,7 @@ impl Items {
             service: self.service.handle(),
             reset: self.reset.handle(),
             reopen: self.reopen.handle(),
+            vlans: self.vlans.handle(),
         }
     }
 
@@ -341,7 +346,8 @@ impl Items {
         netdev.bind_work(self.mailbox, mailbox::serve)?;
         netdev.bind_work(self.service, service::run)?;
         netdev.bind_work(self.reset, lifecycle::reset)?;
-        netdev.bind_work(self.reopen, lifecycle::reopen)
+        netdev.bind_work(self.reopen, lifecycle::reopen)?;
+        netdev.bind_work(self.vlans, trunk::serve)
     }
 }
 
@@ -388,6 +394,7 @@ fn new_port(
             ethtool: EthtoolState::new(),
             stats,
             bridge_mode: kernel::sync::atomic::Atomic::new(0),
+            vlan_use: VlanUse::new(),
             alloc_failures_seen: kernel::sync::atomic::Atomic::new(0),
             hw_stats <- HwStats::new(),
             misc_irq <- new_mutex!(None),

@@ -35,7 +35,8 @@ use crate::{
         HwStats,
         PairStats, //
     },
-    vectors::Plan, //
+    vectors::Plan,
+    vlan_use::VlanUse, //
 };
 use igb_core::{
     layout::MAX_PAIRS,
@@ -77,6 +78,8 @@ pub(crate) struct Works {
     pub(crate) reset: work::Handle,
     /// Opens queues that are missing.
     pub(crate) reopen: work::Handle,
+    /// Gives VLANs that are used entries of the pool filter.
+    pub(crate) vlans: work::Handle,
 }
 
 /// Everything that runs for one controller.
@@ -102,6 +105,8 @@ pub(crate) struct Port {
     pub(crate) stats: [Arc<PairStats>; MAX_PAIRS],
     /// How frames between functions are switched, for readers that must not sleep.
     pub(crate) bridge_mode: Atomic<u32>,
+    /// VLANs the net device sends in.
+    pub(crate) vlan_use: VlanUse,
     /// Sum of failed receive allocations the service work item has seen.
     pub(crate) alloc_failures_seen: Atomic<u64>,
     #[pin]

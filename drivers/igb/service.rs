@@ -45,6 +45,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
             look_after_vfs(port, mac.recall_refuses);
         }
     }
+    port.serve_vlans(true);
     port.tell();
     // A ring without buffers gets no interrupt that would have it refilled.
     if let Some(queues) = &port.net.lock().queues {

@@ -229,6 +229,7 @@ impl Port {
             (_, Loopback::Vepa) => VEPA,
         };
         self.bridge_mode.store(mode, Relaxed);
+        self.watch_vlans(&hw.switch);
     }
 
     /// How frames between functions are switched; `None` without VFs. Any context.

@@ -544,12 +544,14 @@ u16 nbh_kunit_udp_check(const struct sk_buff *skb)
 }
 #endif
 
-/* How long the headers are a device would have to step over. */
-void nbh_tx_shape(const struct sk_buff *skb, u32 *mac_len, u32 *network_len)
+/* How long the headers are a device would have to step over, and what else decides on offloads. */
+void nbh_tx_shape(const struct sk_buff *skb, struct nbh_tx_shape *shape)
 {
-	*mac_len = skb_network_offset(skb);
-	*network_len = skb->ip_summed == CHECKSUM_PARTIAL ?
-		       skb_checksum_start_offset(skb) - skb_network_offset(skb) : 0;
+	shape->mac_len = skb_network_offset(skb);
+	shape->network_len = skb->ip_summed == CHECKSUM_PARTIAL ?
+			     skb_checksum_start_offset(skb) - skb_network_offset(skb) : 0;
+	shape->tagged = skb_vlan_tag_present(skb);
+	shape->vid = shape->tagged ? skb_vlan_tag_get_id(skb) : 0;
 }
 
 netdev_features_t nbh_vlan_features_check(struct sk_buff *skb, netdev_features_t features)

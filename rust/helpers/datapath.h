@@ -16,6 +16,15 @@ struct nbh_tx_offload {
 	bool ipv4;
 };
 
+/* What decides on which offloads a device can apply to a packet. */
+struct nbh_tx_shape {
+	u32 mac_len;
+	u32 network_len;
+	/* of the tag beside the packet, if there is one */
+	u16 vid;
+	bool tagged;
+};
+
 /* A page offered to the device: where the device sees its buffer. */
 struct nbh_rx_place {
 	struct page *page;

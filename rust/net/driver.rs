@@ -100,7 +100,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Returns those of `features` the hardware can apply to this packet. Softirq context.
+    /// Returns those of `features` the hardware can apply to this packet. Called for each packet before it
+    /// is sent, and for some twice. Any context, as a console may send: must not sleep or take a lock.
     fn features_check(&self, dev: &Device<Self>, skb: PacketShape, features: Features) -> Features {
         let _ = (dev, skb);
         features
@@ -166,13 +167,16 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 }
 
-/// What [`Driver::features_check`] needs to know of a packet's headers, in bytes.
+/// What [`Driver::features_check`] may go by: the length of a packet's headers, in bytes, and what the
+/// stack wants to be done with it.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketShape {
     /// From the start to the network header.
     pub mac_len: u32,
     /// From the network header to where the checksum starts; 0 if no checksum is asked for.
     pub network_len: u32,
+    /// VID of the tag that is to be inserted, 0..=4095.
+    pub vlan: Option<u16>,
 }
 
 impl<D: Driver> Device<D> {

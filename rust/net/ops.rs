@@ -277,15 +277,16 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         features: netbind::netdev_features_t,
     ) -> netbind::netdev_features_t {
-        let (mut mac_len, mut network_len) = (0, 0);
+        let mut raw = netbind::nbh_tx_shape::default();
         // SAFETY: called as an operation, with a valid packet that stays the caller's.
         let dev = unsafe {
-            netbind::tx_shape(skb, &mut mac_len, &mut network_len);
+            netbind::tx_shape(skb, &mut raw);
             Self::device(dev)
         };
         let shape = PacketShape {
-            mac_len,
-            network_len,
+            mac_len: raw.mac_len,
+            network_len: raw.network_len,
+            vlan: raw.tagged.then_some(raw.vid),
         };
         let features = dev.data().features_check(dev, shape, Features(features));
         // SAFETY: as above.

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """The switch between PF, VFs and wire, as `bridge` sets it."""
 
+import re
+import time
+
 import pytest
 from support import ONE_CPU
 from support.life import DEVICE, reach_peer
 from support.registers import Filters
-from support.wire import arrive
+from support.wire import arrive, tag
 
 from harness.topology import PEER, PF_HOST, Host
 from harness.traffic import is_silent, mac_of, ping
@@ -15,6 +18,9 @@ pytestmark = [ONE_CPU, pytest.mark.driver("igb_rs")]  # C igb has no switch mode
 DTXSWC_LOOPBACK = 1 << 31
 # On a bridge of the PF's host.
 BEHIND = Host("behind", "behind", 40)
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+# More VLANs than the PF finds room for beside seven VFs.
+BUSY = range(2000, 2024)
 
 
 def mode(lan) -> str:
@@ -104,3 +110,56 @@ def test_addresses_for_a_bridge_are_limited(lan, vfs):
         if answer.rc == 0:
             guest.run(f"bridge fdb del {mac} dev dut self")
     assert ping(guest, vfs[0], PF_HOST.ipv4, count=3).complete
+
+
+def test_trunk_beside_seven_vfs(lan):
+    """A bridge with all VLANs: those that are used are served, and VFs keep theirs."""
+    guest = lan.guest
+    guest.run("modprobe -a bridge 8021q")
+    guest.run(f"echo 0 >{DEVICE}/sriov_drivers_autoprobe")
+    assert lan.set_numvfs(7).rc == 0
+    guest.run(" && ".join(f"ip link set dut vf {vf} vlan {100 + vf}" for vf in range(7)))
+    before = Filters.read(guest)
+    guest.run(
+        "ip link add br0 type bridge vlan_filtering 1 && ip link set dut master br0 &&"
+        "ip link set br0 up"
+    )
+    start = time.monotonic()
+    guest.run("bridge vlan add vid 2-4094 dev dut", timeout=120)
+    assert time.monotonic() - start < 10 * guest.slowness
+    lan.wait_carrier(PF_HOST)
+
+    trunk = Filters.read(guest)
+    assert trunk.vlan_table == set(range(4095))
+    assert {vid: trunk.vlans[vid] for vid in before.vlans} == {
+        vid: pools | (0x80 if vid else 0) for vid, pools in before.vlans.items()
+    }
+    assert 3000 not in trunk.vlans
+    guest.run("bridge vlan add vid 3000 dev br0 self")
+    ours, theirs = tag(guest, Host("br0", None, 1), 3000), tag(guest, PEER, 3000)
+    # Each asks by broadcast.
+    for source, target in ((ours, theirs), (theirs, ours)):
+        ask = f"arping -c 1 -w 1 -I {source.name} {target.ipv4}"
+        guest.wait_until(ask, 30, netns=source.netns)
+    assert Filters.read(guest).vlans[3000] == 0x80
+    assert arrive(guest, theirs, ours, BROADCAST)
+
+    # Their interfaces tell the neighbours that they are there.
+    guest.run(
+        f"bridge vlan add vid {BUSY[0]}-{BUSY[-1]} dev br0 self;"
+        f"for vid in $(seq {BUSY[0]} {BUSY[-1]}); do"
+        "  ip link add link br0 name br0.$vid type vlan id $vid; ip link set br0.$vid up;"
+        "done"
+    )
+    said = "dmesg | grep 'VLANs that are used find no room'"
+    guest.wait_until(said, 30)
+    full = Filters.read(guest)
+    assert sum(vid in full.vlans for vid in BUSY) >= 16
+    assert {vid: full.vlans[vid] for vid in before.vlans} == {
+        vid: trunk.vlans[vid] for vid in before.vlans
+    }
+    guest.run("ip link del br0.3000; bridge vlan del vid 2-4094 dev dut; ip link del br0")
+    guest.run("ip link del peer.3000", netns=PEER.netns)
+    assert Filters.read(guest) == before
+    (line,) = guest.run(said).out.splitlines()
+    assert int(re.search(r": (\d+) VLANs", line)[1]) in range(1, len(BUSY) + 2)

@@ -65,6 +65,31 @@ impl Bitmap4096 {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// How many numbers are in the set.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.iter().fold(0, |sum, word| {
+            sum.saturating_add(word.count_ones() as usize)
+        })
+    }
+
+    /// Sets word `n`, which stands for the numbers from 32 `n` on. Nothing happens above 127.
+    pub fn set_word(&mut self, n: usize, bits: u32) {
+        if let Some(word) = self.0.get_mut(n) {
+            *word = bits;
+        }
+    }
+
+    /// The numbers that are in both sets.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let mut both = *self;
+        for (word, other) in both.0.iter_mut().zip(&other.0) {
+            *word &= other;
+        }
+        both
+    }
+
     /// The words of the table.
     #[must_use]
     pub const fn words(&self) -> &[u32; TABLE_WORDS] {
@@ -73,9 +98,10 @@ impl Bitmap4096 {
 
     /// The numbers in the set that are VLANs a frame can belong to, in ascending order.
     pub fn vlans(&self) -> impl Iterator<Item = VlanId> + '_ {
-        (1..=VlanId::MAX)
-            .filter(|vid| self.contains(*vid))
-            .filter_map(VlanId::new)
+        (0u16..).zip(&self.0).flat_map(|(n, word)| {
+            // CAST: a bit of a word is below 32.
+            Bits(*word).filter_map(move |bit| VlanId::new((n << 5) | bit as u16))
+        })
     }
 }
 
@@ -100,5 +126,26 @@ mod tests {
     #[test]
     fn vlans_leave_out_the_reserved_ones() {
         assert_eq!(Bitmap4096::FULL.vlans().count(), 4094);
+        assert_eq!(Bitmap4096::FULL.count(), 4096);
+    }
+
+    #[test]
+    fn vlans_come_in_ascending_order() {
+        let mut b = Bitmap4096::EMPTY;
+        for vid in [4094, 32, 1, 31] {
+            b.insert(vid);
+        }
+        assert!(b.vlans().map(VlanId::get).eq([1, 31, 32, 4094]));
+        assert_eq!(b.count(), 4);
+    }
+
+    #[test]
+    fn what_is_in_both() {
+        let (mut a, mut b) = (Bitmap4096::EMPTY, Bitmap4096::EMPTY);
+        a.set_word(1, 6);
+        a.set_word(128, 1);
+        b.insert(33);
+        b.insert(4000);
+        assert!(a.and(&b).vlans().map(VlanId::get).eq([33]));
     }
 }

@@ -32,6 +32,7 @@ mod mailbox;
 mod pf;
 pub mod rar;
 mod shadow;
+mod trunk;
 mod vf;
 pub mod vlvf;
 
@@ -40,6 +41,7 @@ use crate::{
         MacAddr,
         UnicastAddr, //
     },
+    bitmap::Bitmap4096,
     error::AdminError,
     function::{
         Function,
@@ -72,6 +74,10 @@ pub use self::{
         RxModeOutcome, //
     },
     shadow::Shadow,
+    trunk::{
+        VlanRoom,
+        IDLE_LOOKS, //
+    },
     vf::{
         VfLink,
         VfStatus, //
@@ -125,6 +131,10 @@ pub struct Switch {
     policy: Policy,
     quotas: Quotas,
     pf: Tracked<Pf>,
+    /// VLANs of the PF's network device.
+    pf_vlans: Tracked<Bitmap4096>,
+    /// Looks at which of them are used, as [`Switch::next_vlan_look`] counts them.
+    vlan_look: u32,
     vfs: [Vf; MAX_VFS],
     rar: RarTable,
     vlvf: VlvfTable,
@@ -146,6 +156,9 @@ impl Switch {
         policy: Policy::DEFAULT,
         quotas: Quotas::DEFAULT,
         pf: Tracked::new(Pf::new(UnicastAddr::PLACEHOLDER)),
+        pf_vlans: Tracked::new(Bitmap4096::EMPTY),
+        // What was never used, at 0, has been idle for long enough.
+        vlan_look: IDLE_LOOKS + 1,
         vfs: [const { Vf::new() }; MAX_VFS],
         rar: RarTable::new(0),
         vlvf: VlvfTable::new(0),
@@ -216,8 +229,7 @@ impl Switch {
     /// # Errors
     ///
     /// [`AdminError::TooManyVfs`] above seven, [`AdminError::VfsEnabled`] from one nonzero number to
-    /// another, [`AdminError::VlanTableFull`] if the PF is in more VLANs than the device can filter
-    /// with that many VFs.
+    /// another.
     pub fn set_nr_vfs(&mut self, nr_vfs: u8) -> Result<(), AdminError> {
         if usize::from(nr_vfs) > MAX_VFS {
             return Err(AdminError::TooManyVfs);
@@ -228,13 +240,6 @@ impl Switch {
         if nr_vfs != 0 && self.nr_vfs() != 0 {
             return Err(AdminError::VfsEnabled);
         }
-        let mut vlvf = VlvfTable::new(nr_vfs);
-        if nr_vfs != 0 {
-            for vid in self.pf.vlans.vlans() {
-                vlvf.join(Function::Pf, vid)
-                    .map_err(|_| AdminError::VlanTableFull)?;
-            }
-        }
         let mut rar = RarTable::new(nr_vfs);
         for (_, owner, addr) in self.rar.iter() {
             if owner == Function::Pf && rar.add(owner, addr).is_err() {
@@ -242,7 +247,10 @@ impl Switch {
             }
         }
         self.nr_vfs.set(nr_vfs);
-        self.vlvf = vlvf;
+        self.vlvf = VlvfTable::new(nr_vfs);
+        // None of the PF's VLANs has an entry yet.
+        self.pf.vlan_overflow = true;
+        self.fill_vlans();
         self.rar = rar;
         self.vfs = [const { Vf::new() }; MAX_VFS];
         self.loopback.set(Loopback::Veb);
@@ -407,13 +415,15 @@ impl Hash for Switch {
             policy,
             quotas,
             pf,
+            pf_vlans,
+            vlan_look,
             vfs,
             rar,
             vlvf,
             followed: _,
         } = self;
         (nr_vfs, promiscuity, loopback, link_mbps, policy, quotas).hash(state);
-        (pf, vfs, rar, vlvf).hash(state);
+        (pf, pf_vlans, vlan_look, vfs, rar, vlvf).hash(state);
     }
 }
 

@@ -122,6 +122,10 @@ pub struct Pf {
     pub allmulti: bool,
     pub vlans: BTreeSet<u16>,
     pub vlan_filter: bool,
+    /// Not all of `vlans` have an entry of the pool filter.
+    pub vlan_overflow: bool,
+    /// Those of `vlans` that have one, as the real one says.
+    pub served: BTreeSet<u16>,
 }
 
 impl Pf {
@@ -169,6 +173,8 @@ impl Intent {
                 allmulti: false,
                 vlans: BTreeSet::new(),
                 vlan_filter: true,
+                vlan_overflow: false,
+                served: BTreeSet::new(),
             },
             vfs: Vec::new(),
             quotas: Vf::new().quotas,
@@ -375,7 +381,9 @@ impl Intent {
             let port = vf.port_vlan.map(|(vid, _)| vid);
             vid == port || vid.is_some_and(|vid| port.is_none() && vf.vlans.contains(&vid))
         };
-        self.pf.in_vlan(vid)
+        let unserved = |vid| self.pf.vlan_overflow && !self.pf.served.contains(&vid);
+        let pf_joined = self.pf.in_vlan(vid) && !vid.is_some_and(|vid| vid != 0 && unserved(vid));
+        pf_joined
             || (self.pf.all_vlans() && self.vfs.iter().any(joined))
             || (self.vfs.is_empty() && self.pf.all_vlans())
     }
@@ -396,10 +404,11 @@ impl Intent {
         if source == Source::Wire {
             // Frames for a VF in a VLAN that VF is not in end up there as well, and frames in VLANs
             // the device lets in for others.
-            if pf.promisc || pf.overflow || pf.all_vlans() {
+            if pf.promisc || pf.overflow || pf.all_vlans() || pf.vlan_overflow {
                 *may |= self.pf_pool();
             }
-            let own = pf.owns(dst) && (pf.all_vlans() || (pf.overflow && pf.in_vlan(vid)));
+            let own = pf.owns(dst)
+                && (pf.all_vlans() || ((pf.overflow || pf.vlan_overflow) && pf.in_vlan(vid)));
             if own || (pf.promisc && !self.known(dst)) {
                 *must |= self.pf_pool();
             }

@@ -2,6 +2,8 @@
 
 //! Everything that can happen to a switch, at random, and frames to ask about.
 
+use std::ops::Range;
+
 use igb_core::switch::VfLink;
 use proptest::{
     collection::vec,
@@ -31,6 +33,8 @@ pub fn group(n: u8) -> Mac {
 }
 
 pub const VIDS: [u16; 5] = [0, 1, 100, 200, 4094];
+/// More VLANs than the pool filter has entries.
+pub const TRUNK: Range<u16> = 80..120;
 
 #[derive(Clone, Debug)]
 pub enum Op {
@@ -44,6 +48,10 @@ pub enum Op {
     },
     VlanAdd(u16),
     VlanDel(u16),
+    /// Adds all of [`TRUNK`], or takes them away.
+    Trunk(bool),
+    /// The PF has sent in these VLANs; then, if set, so much time passes that they count as idle.
+    VlansUsed(Vec<u16>, bool),
     VlanFilter(bool),
     VlanStrip(bool),
     MaxFrame(u16),
@@ -145,6 +153,9 @@ pub fn any_op() -> impl Strategy<Value = Op> {
             }),
         2 => any_vid().prop_map(Op::VlanAdd),
         1 => any_vid().prop_map(Op::VlanDel),
+        1 => any::<bool>().prop_map(Op::Trunk),
+        2 => (vec(prop_oneof![any_vid(), TRUNK], 0..6), any::<bool>())
+            .prop_map(|(vids, idle)| Op::VlansUsed(vids, idle)),
         1 => prop::bool::weighted(0.8).prop_map(Op::VlanFilter),
         1 => any::<bool>().prop_map(Op::VlanStrip),
         1 => any::<u16>().prop_map(Op::MaxFrame),

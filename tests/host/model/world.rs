@@ -7,6 +7,7 @@ use igb_core::{
         MacAddr,
         UnicastAddr, //
     },
+    bitmap::Bitmap4096,
     function::VfIndex,
     mailbox::{
         Admit,
@@ -39,7 +40,8 @@ use super::{
     ops::{
         probes,
         Op,
-        PF_MAC, //
+        PF_MAC,
+        TRUNK, //
     }, //
 };
 
@@ -137,7 +139,7 @@ impl World {
     /// Whether the PF takes unknown unicast.
     fn is_greedy(&self) -> u8 {
         let pf = &self.intent.pf;
-        u8::from(pf.promisc || pf.overflow || !pf.vlan_filter)
+        u8::from(pf.promisc || pf.overflow || !pf.vlan_filter || pf.vlan_overflow)
     }
 
     pub fn apply(&mut self, op: &Op) {
@@ -160,6 +162,7 @@ impl World {
             self.apply_pf(op);
             self.apply_vf(op);
         }
+        self.note_vlans();
         self.sync();
     }
 
@@ -208,9 +211,7 @@ impl World {
             }
             Op::VlanAdd(vid) => {
                 let done = switch.vlan_add(*vid).is_ok();
-                assert!(!done || *vid < 4095);
-                let sure = intent.vfs.is_empty() || intent.pf.vlans.len() < 4;
-                assert!(done || *vid >= 4095 || !sure);
+                assert_eq!(done, *vid < 4095);
                 if done && *vid != 0 {
                     intent.pf.vlans.insert(*vid);
                 }
@@ -218,6 +219,27 @@ impl World {
             Op::VlanDel(vid) => {
                 switch.vlan_del(*vid);
                 intent.pf.vlans.remove(vid);
+            }
+            Op::Trunk(on) => {
+                for vid in TRUNK {
+                    if *on {
+                        assert_eq!(switch.vlan_add(vid), Ok(()));
+                        intent.pf.vlans.insert(vid);
+                    } else {
+                        switch.vlan_del(vid);
+                        intent.pf.vlans.remove(&vid);
+                    }
+                }
+            }
+            Op::VlansUsed(vids, idle) => {
+                let mut used = Bitmap4096::EMPTY;
+                for vid in vids {
+                    used.insert(*vid);
+                }
+                switch.serve_vlans(&used);
+                for _ in 0..20 * u8::from(*idle) {
+                    switch.next_vlan_look();
+                }
             }
             Op::VlanFilter(on) => {
                 switch.set_vlan_filter(*on);
@@ -245,13 +267,23 @@ impl World {
         }
     }
 
+    /// Takes over which VLANs of the PF have an entry, and checks that it is those of its share at least.
+    fn note_vlans(&mut self) {
+        let pf = &mut self.intent.pf;
+        let entries = self.switch.vlans().map(|(_, vid, _)| vid.get());
+        pf.served = entries.filter(|vid| pf.vlans.contains(vid)).collect();
+        pf.vlan_overflow = self.switch.vlans_overflow();
+        let with_pools = !self.intent.vfs.is_empty();
+        assert!(!with_pools || pf.served.len() >= pf.vlans.len().min(4));
+        assert!(with_pools || !pf.vlan_overflow);
+        assert!(!with_pools || pf.vlan_overflow || pf.served == pf.vlans);
+    }
+
     fn set_nr_vfs(&mut self, n: u8) {
         let now = self.intent.vfs.len() as u8;
         let done = self.switch.set_nr_vfs(n).is_ok();
         let legal = n <= 7 && (n == now || n == 0 || now == 0);
-        assert!(!done || legal);
-        // More VLANs than the PF's share and the smallest pot.
-        assert!(done || !legal || self.intent.pf.vlans.len() > 17);
+        assert_eq!(done, legal);
         if done && n != now {
             let quotas = self.intent.quotas;
             self.intent.vfs = vec![

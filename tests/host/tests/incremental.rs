@@ -14,6 +14,7 @@ use igb_core::{
         MacAddr,
         UnicastAddr, //
     },
+    bitmap::Bitmap4096,
     function::VfIndex,
     switch::{
         Loopback,
@@ -29,7 +30,8 @@ use model::config::config;
 use model::ops::{
     any_op,
     Op,
-    PF_MAC, //
+    PF_MAC,
+    TRUNK, //
 };
 use proptest::{
     collection::vec,
@@ -113,6 +115,14 @@ impl Pair {
             }
             Op::VlanAdd(vid) => drop(switch.vlan_add(vid)),
             Op::VlanDel(vid) => switch.vlan_del(vid),
+            Op::Trunk(true) => TRUNK.for_each(|vid| switch.vlan_add(vid).unwrap()),
+            Op::Trunk(false) => TRUNK.for_each(|vid| switch.vlan_del(vid)),
+            Op::VlansUsed(ref vids, idle) => {
+                let mut used = Bitmap4096::EMPTY;
+                vids.iter().for_each(|vid| used.insert(*vid));
+                switch.serve_vlans(&used);
+                (0..20 * u8::from(idle)).for_each(|_| switch.next_vlan_look());
+            }
             Op::VlanFilter(on) => switch.set_vlan_filter(on),
             Op::VlanStrip(on) => switch.set_rx_vlan_strip(on),
             Op::MaxFrame(bytes) => drop(switch.set_max_frame(bytes)),

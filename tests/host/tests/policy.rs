@@ -363,18 +363,6 @@ fn the_mode_of_the_switch_goes_with_the_vfs() {
 }
 
 #[test]
-fn a_failed_enable_leaves_the_pf_its_vlans() {
-    let mut w = World::new(Device::Hardware, 0);
-    for vid in 1..=18 {
-        w.switch.vlan_add(vid).unwrap();
-    }
-    assert_eq!(w.switch.set_nr_vfs(7), Err(AdminError::VlanTableFull));
-    assert_eq!(w.switch.nr_vfs(), 0);
-    w.switch.vlan_del(18);
-    assert_eq!(w.switch.set_nr_vfs(7), Ok(()));
-}
-
-#[test]
 fn the_longest_frame_of_the_pf_leaves_room_for_a_tag() {
     let mut w = World::new(Device::Hardware, 0);
     for (bytes, ok) in [(63, false), (64, true), (9724, true), (9725, false)] {

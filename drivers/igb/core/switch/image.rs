@@ -180,6 +180,7 @@ impl Switch {
             }
         }
         changes.addresses = self.rar.take_changed();
+        changes.vlans = self.pf_vlans.take_changed();
         if self.vlvf.take_changed() {
             changes.vlans = true;
             // Whether tags are stripped depends on whether there are VLANs.
@@ -311,7 +312,7 @@ impl Switch {
 
     fn render_vlans(&self, image: &mut Image) {
         if !self.uses_pools() {
-            let mut table = self.pf.vlans;
+            let mut table = *self.pf_vlans;
             table.insert(0);
             image.vfta = *table.words();
             return;
@@ -321,13 +322,20 @@ impl Switch {
         } else {
             0
         };
-        let mut table = Bitmap4096::EMPTY;
+        // Also those without an entry: their frames match no pool.
+        let mut table = *self.pf_vlans;
         table.insert(0);
         let [priority_tagged, ..] = &mut image.vlvf;
         *priority_tagged = vlvf::entry(0, self.untagged_pools());
         for (n, vid, members) in self.vlvf.iter() {
             if let Some(entry) = image.vlvf.get_mut(n) {
-                *entry = vlvf::entry(vid.get(), self.pools(members) | pf);
+                // The PF needs no membership of its own while a VF has an entry.
+                let rides = if self.pf_vlans.contains(vid.get()) {
+                    self.pf_pool_bit()
+                } else {
+                    0
+                };
+                *entry = vlvf::entry(vid.get(), self.pools(members) | rides | pf);
             }
             table.insert(vid.get());
         }

@@ -309,7 +309,7 @@ impl Switch {
         if !self.vlvf.contains(f, vid) && self.vlvf.count(f) >= limit {
             return Err(Refusal::VlanQuota);
         }
-        self.vlvf.join(f, vid).map_err(|_| Refusal::VlanQuota)
+        self.join_vlan(vf, vid).map_err(|_| Refusal::VlanQuota)
     }
 }
 

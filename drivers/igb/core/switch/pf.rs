@@ -22,8 +22,7 @@ use crate::{
         Function,
         VfSet, //
     },
-    regs::RAR_COUNT,
-    vlan::VlanId, //
+    regs::RAR_COUNT, //
 };
 
 /// Receive mode flags of the PF's network device.
@@ -55,8 +54,9 @@ pub(super) struct Pf {
     unicast_overflow: Bitmap4096,
     overflowed: bool,
     pub(super) multicast: Bitmap4096,
-    pub(super) vlans: Bitmap4096,
     pub(super) vlan_filter: bool,
+    /// The PF is in more VLANs than it has memberships of its own in the pool filter.
+    pub(super) vlan_overflow: bool,
     pub(super) vlan_strip: bool,
     /// Longest frame in bytes, FCS included, without tag.
     pub(super) max_frame: u16,
@@ -75,8 +75,8 @@ impl Pf {
             unicast_overflow: Bitmap4096::EMPTY,
             overflowed: false,
             multicast: Bitmap4096::EMPTY,
-            vlans: Bitmap4096::EMPTY,
             vlan_filter: true,
+            vlan_overflow: false,
             vlan_strip: true,
             max_frame: 1518,
             rss: false,
@@ -114,7 +114,7 @@ impl Pf {
     /// Whether the PF needs unicast of the wire that no filter matches: to get addresses without a
     /// receive address register, or VLANs without a filter.
     pub(super) fn takes_unmatched(&self) -> bool {
-        self.all_unicast() || self.all_vlans()
+        self.all_unicast() || self.all_vlans() || self.vlan_overflow
     }
 }
 
@@ -217,38 +217,6 @@ impl Switch {
                 true
             }
             _ => addr != self.pf.mac,
-        }
-    }
-
-    /// Makes the PF a member of VLAN `vid`. VID 0 is always received.
-    ///
-    /// # Errors
-    ///
-    /// [`AdminError::InvalidVlan`] above 4094, [`AdminError::VlanTableFull`] if VFs are enabled and no
-    /// VLAN filter is left for the PF. Delivering only part of the VLAN's frames (unicast, by way of
-    /// the default pool) would look like success and break address resolution.
-    pub fn vlan_add(&mut self, vid: u16) -> Result<(), AdminError> {
-        let Some(id) = VlanId::new(vid) else {
-            return if vid == 0 {
-                Ok(())
-            } else {
-                Err(AdminError::InvalidVlan)
-            };
-        };
-        if self.uses_pools() {
-            self.vlvf
-                .join(Function::Pf, id)
-                .map_err(|_| AdminError::VlanTableFull)?;
-        }
-        self.pf.vlans.insert(vid);
-        Ok(())
-    }
-
-    /// Takes the PF out of VLAN `vid`. Nothing happens for VID 0 or a VLAN the PF is not in.
-    pub fn vlan_del(&mut self, vid: u16) {
-        if let Some(id) = VlanId::new(vid) {
-            self.vlvf.leave_if(Function::Pf, |held| held == id);
-            self.pf.vlans.remove(vid);
         }
     }
 

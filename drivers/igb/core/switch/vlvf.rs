@@ -12,13 +12,19 @@
 //! an entry is in the pot any function may join it at no cost. The device's entries are never fewer
 //! than the pot and all reserved memberships together, so no function can take what another was
 //! promised, however VLANs overlap.
+//!
+//! The PF alone needs no entry for unicast: what matches none goes to the default pool. So it can be in
+//! more VLANs than there are entries, and gives one up ([`VlvfTable::displace`]) that it has not used for
+//! long.
 
 use crate::{
+    bitmap::Bitmap4096,
     function::Function,
     regs::VLVF_COUNT,
     tracked::Tracked,
     vlan::VlanId, //
 };
+use core::cmp::Reverse;
 
 /// VLANs every VF can always be in.
 pub const VF_SHARE: usize = 2;
@@ -56,6 +62,8 @@ impl Entry {
 #[derive(Clone, Debug, Hash)]
 pub struct VlvfTable {
     entries: Tracked<[Option<Entry>; ENTRIES]>,
+    /// When the PF last used the VLAN of each entry, as [`VlvfTable::note_use`] was told; 0 for never.
+    used: [u32; ENTRIES],
     nr_vfs: u8,
 }
 
@@ -65,6 +73,7 @@ impl VlvfTable {
     pub const fn new(nr_vfs: u8) -> Self {
         Self {
             entries: Tracked::new([None; ENTRIES]),
+            used: [0; ENTRIES],
             nr_vfs,
         }
     }
@@ -89,6 +98,12 @@ impl VlvfTable {
             .any(|(_, v, members)| v == vid && members & f.bit() != 0)
     }
 
+    /// Whether any function is in `vid`.
+    #[must_use]
+    pub fn has_entry(&self, vid: VlanId) -> bool {
+        self.taken().any(|e| e.vid == vid)
+    }
+
     /// Number of VLANs `f` is in.
     #[must_use]
     pub fn count(&self, f: Function) -> usize {
@@ -106,7 +121,9 @@ impl VlvfTable {
         }
         let reserve = self.reserved(f) < share(f);
         let pot_left = self.pot_used() < self.pot();
-        let entry = self.entry_mut(vid).ok_or(Full)?;
+        let n = self.entry_for(vid).ok_or(Full)?;
+        let entry = self.entries.get_mut(n).ok_or(Full)?;
+        let is_new = entry.is_none();
         let mut e = entry.unwrap_or(Entry {
             vid,
             reserved: 0,
@@ -122,7 +139,41 @@ impl VlvfTable {
             return Err(Full);
         }
         *entry = Some(e);
+        if let (true, Some(used)) = (is_new, self.used.get_mut(n)) {
+            *used = 0;
+        }
         Ok(())
+    }
+
+    /// Notes that the PF uses those of `vlans` that have an entry, at the time `now`.
+    pub fn note_use(&mut self, vlans: &Bitmap4096, now: u32) {
+        for (entry, used) in self.entries.iter().zip(&mut self.used) {
+            if entry.is_some_and(|e| vlans.contains(e.vid.get())) {
+                *used = now;
+            }
+        }
+    }
+
+    /// Takes the PF out of the VLAN it has used longest ago, of those that no VF is in and that it has
+    /// not used since the time `before`. Whoever may take an entry `from_pot` then finds one. Returns
+    /// the VLAN; `None` if there is no such VLAN, and nothing has changed.
+    ///
+    /// Of several VLANs it is the one that came last.
+    pub fn displace(&mut self, from_pot: bool, before: u32) -> Option<VlanId> {
+        let pf = Function::Pf.bit();
+        // What becomes free of the PF's share is filled from the pot.
+        if from_pot && !self.taken().any(|e| e.shared == pf && e.reserved == 0) {
+            return None;
+        }
+        let idle = self
+            .entries
+            .iter()
+            .zip(&self.used)
+            .filter_map(|(entry, used)| entry.map(|e| (e, *used)))
+            .filter(|(e, used)| e.members() == pf && *used < before);
+        let (entry, _) = idle.min_by_key(|(e, used)| (*used, Reverse(e.vid.get())))?;
+        self.leave_if(Function::Pf, |held| held == entry.vid);
+        Some(entry.vid)
     }
 
     /// Takes `f` out of every VLAN for which `leave` says so.
@@ -140,6 +191,19 @@ impl VlvfTable {
                     }
                 }
             }
+        }
+        self.give_back(f);
+    }
+
+    /// Takes `f` out of every VLAN that has another member.
+    pub fn leave_to_others(&mut self, f: Function) {
+        let both = |e: Entry| e.members() & f.bit() != 0 && e.members() != f.bit();
+        if !self.taken().any(both) {
+            return;
+        }
+        for e in self.entries.iter_mut().flatten().filter(|e| both(**e)) {
+            e.reserved &= !f.bit();
+            e.shared &= !f.bit();
         }
         self.give_back(f);
     }
@@ -182,14 +246,12 @@ impl VlvfTable {
         self.entries.iter().copied().flatten()
     }
 
-    /// The entry of `vid`, or a free one.
-    fn entry_mut(&mut self, vid: VlanId) -> Option<&mut Option<Entry>> {
-        let n = self
-            .entries
+    /// The number in the table of the entry of `vid`, or of a free one.
+    fn entry_for(&self, vid: VlanId) -> Option<usize> {
+        self.entries
             .iter()
             .position(|e| e.is_some_and(|e| e.vid == vid))
-            .or_else(|| self.entries.iter().position(Option::is_none))?;
-        self.entries.get_mut(n)
+            .or_else(|| self.entries.iter().position(Option::is_none))
     }
 }
 
@@ -278,6 +340,64 @@ mod tests {
         assert_eq!(t.join(vf(1), vid(102)), Ok(()));
         t.leave_if(vf(0), |v| v == vid(100));
         assert!(t.contains(vf(0), vid(102)) && t.contains(vf(1), vid(102)));
+    }
+
+    /// What [`VlvfTable::displace`] is told when every VLAN counts that was never used.
+    const NEVER: u32 = 1;
+
+    #[test]
+    fn the_least_recently_used_goes_first() {
+        let mut t = VlvfTable::new(7);
+        assert_eq!(fill(&mut t, Function::Pf, 1), 17);
+        let mut used = Bitmap4096::EMPTY;
+        for n in 1..17 {
+            used.insert(n);
+        }
+        t.note_use(&used, 5);
+        assert_eq!(t.displace(false, 6), Some(vid(17)));
+        assert_eq!(t.join(Function::Pf, vid(100)), Ok(()));
+        used.remove(3);
+        used.insert(100);
+        t.note_use(&used, 6);
+        assert_eq!(t.displace(false, 6), Some(vid(3)));
+        assert_eq!(t.displace(false, 6), None);
+        assert_eq!(t.count(Function::Pf), 16);
+    }
+
+    #[test]
+    fn a_new_vlan_has_not_been_used() {
+        let mut t = VlvfTable::new(7);
+        t.join(Function::Pf, vid(1)).unwrap();
+        t.note_use(&Bitmap4096::FULL, 5);
+        t.leave_if(Function::Pf, |_| true);
+        t.join(Function::Pf, vid(2)).unwrap();
+        assert_eq!(t.displace(false, NEVER), Some(vid(2)));
+    }
+
+    #[test]
+    fn who_is_displaced_makes_room_in_the_pot() {
+        let mut t = VlvfTable::new(7);
+        assert_eq!(fill(&mut t, Function::Pf, 1), 17);
+        // The first four are the PF's share: one of the others takes the place of the first.
+        let mut used = Bitmap4096::FULL;
+        used.remove(1);
+        t.note_use(&used, NEVER);
+        assert_eq!(fill(&mut t, vf(0), 100), 2);
+        assert_eq!(t.displace(true, NEVER), Some(vid(1)));
+        assert_eq!(t.join(vf(0), vid(102)), Ok(()));
+        assert_eq!(t.join(vf(0), vid(103)), Err(Full));
+        assert_eq!(t.displace(true, NEVER), None);
+    }
+
+    #[test]
+    fn the_share_of_the_pf_is_no_room_for_a_vf() {
+        let mut t = VlvfTable::new(7);
+        assert_eq!(fill(&mut t, vf(0), 100), 15);
+        assert_eq!(fill(&mut t, Function::Pf, 1), 4);
+        assert_eq!(t.displace(true, NEVER), None);
+        assert_eq!(t.count(Function::Pf), 4);
+        assert_eq!(t.displace(false, NEVER), Some(vid(4)));
+        assert_eq!(t.join(Function::Pf, vid(5)), Ok(()));
     }
 
     #[test]
