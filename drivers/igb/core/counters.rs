@@ -114,7 +114,7 @@ impl VfCounters {
     /// Counts a request that is refused.
     pub(crate) fn count_refusal(&mut self, refusal: Refusal) {
         bump(match refusal {
-            Refusal::InvalidAddress => &mut self.refused_invalid_address,
+            Refusal::NoAddress | Refusal::InvalidAddress => &mut self.refused_invalid_address,
             Refusal::AddressInUse => &mut self.refused_address_in_use,
             Refusal::AdminMac => &mut self.refused_admin_mac,
             Refusal::MacQuota => &mut self.refused_mac_quota,
@@ -136,7 +136,10 @@ pub(crate) fn bump(counter: &mut u64) {
 /// Why a well-formed request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Zero or multicast address.
+    /// Zero or multicast address as the VF's own: iPXE asks for it when it was given none, DPDK when it
+    /// gives up the VF.
+    NoAddress,
+    /// Zero or multicast address as an extra one.
     InvalidAddress,
     /// The address belongs to another function.
     AddressInUse,
@@ -172,7 +175,7 @@ impl Refusal {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
-            Self::InvalidAddress => "invalid address",
+            Self::NoAddress | Self::InvalidAddress => "invalid address",
             Self::AddressInUse => "address belongs to another function",
             Self::AdminMac => "address is set by the administrator",
             Self::MacQuota => "too many addresses",

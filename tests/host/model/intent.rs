@@ -253,7 +253,7 @@ impl Intent {
                     Verdict::Either
                 }
             }
-            (5, 0) => no_if(!(64..=0x2600).contains(&words[1])),
+            (5, 0) => no_if(!(64..=0xffff).contains(&words[1])),
             (6, 0) => Verdict::Yes,
             (6, 2) => no_if(!vf.trusted),
             _ => Verdict::No,
@@ -295,7 +295,7 @@ impl Intent {
             (4, 0, true) => {
                 vf.vlans.remove(&(words[1] as u16));
             }
-            (5, 0, true) => vf.max_frame = words[1],
+            (5, 0, true) => vf.max_frame = words[1].min(0x2600),
             (6, 0..=3, _) => vf.all_multicast = info & 2 != 0 && vf.trusted,
             _ => {}
         }

@@ -26,6 +26,7 @@ use igb_core::{
 };
 
 use super::{
+    client::echo,
     device::{
         Device,
         Mac,
@@ -483,7 +484,7 @@ impl World {
             return Some(true);
         }
         assert_eq!(reply.len(), 1);
-        assert_eq!(reply[0] & 0x1fff_ffff, words[0] & 0x00ff_ffff);
+        assert_eq!(reply[0] & 0x1fff_ffff, echo(words[0]));
         let cts = reply[0] & 0x2000_0000 != 0;
         let ack = reply[0] & 0x8000_0000 != 0;
         assert_eq!(ack, reply[0] & 0x4000_0000 == 0);

@@ -46,14 +46,20 @@ def hashes(*values: int) -> list[int]:
     return [low | high << 16 for low, high in zip(padded[::2], padded[1::2])]
 
 
+def echo(words: list[int]) -> int:
+    """What a reply repeats of the first word: of SET_VLAN not the information byte, or igbvf takes a
+    refusal for a success."""
+    return SET_VLAN if words[0] & 0xFFFF == SET_VLAN else words[0]
+
+
 def granted(words: list[int]) -> int:
     """First word of the reply that grants a message."""
-    return words[0] | ACK | CTS
+    return echo(words) | ACK | CTS
 
 
 def refused(words: list[int]) -> int:
     """First word of the reply that refuses it."""
-    return words[0] | NACK | CTS
+    return echo(words) | NACK | CTS
 
 
 class RawVf:

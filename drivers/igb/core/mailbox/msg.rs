@@ -19,8 +19,9 @@
 //!
 //! Words a message does not use still hold what an earlier message left there, so they say nothing.
 //!
-//! The first word of a reply repeats bits 23:0 of the request and adds ACK or NACK, and CTS ("clear
-//! to send") once the VF has made its handshake. Only the answer to VF_RESET has more words.
+//! The first word of a reply repeats bits 23:0 of the request (15:0 of SET_VLAN) and adds ACK or NACK,
+//! and CTS ("clear to send") once the VF has made its handshake. Only the answer to VF_RESET has more
+//! words.
 
 use crate::{
     addr::{
@@ -252,13 +253,19 @@ impl Reply {
 
     /// Grants (`ack`) or refuses the request with this first word.
     ///
-    /// NACK without `cts` makes a client start over with VF_RESET.
+    /// NACK without `cts` makes a client start over with VF_RESET. igbvf takes a refused SET_VLAN for a
+    /// success unless the information byte of the answer is 0; no client needs it there.
     #[must_use]
     pub const fn verdict(word0: u32, ack: bool, cts: bool) -> Self {
         let verdict = if ack { ACK } else { NACK };
         let cts = if cts { CTS } else { 0 };
+        let echo = if word0 & ID_MASK == SET_VLAN {
+            ID_MASK
+        } else {
+            ECHO_MASK
+        };
         Self {
-            words: [word0 & ECHO_MASK | verdict | cts, 0, 0],
+            words: [word0 & echo | verdict | cts, 0, 0],
             len: 1,
         }
     }
@@ -279,10 +286,20 @@ pub const fn recall() -> u32 {
 
 /// The word that tells a VF to look at the link and at the state of the PF.
 ///
-/// Without `cts` the VF takes the link for down; an in-tree client waits, the DPDK client starts over.
+/// Without `cts` the PF is about to be reset: an in-tree client takes the link for down and waits, the
+/// clients of DPDK and FreeBSD start over.
 #[must_use]
 pub const fn control(cts: bool) -> u32 {
     PF_CONTROL_MSG | if cts { CTS } else { 0 }
+}
+
+/// The word that tells a VF that its link is down, and nothing else: with it no client starts over.
+///
+/// All take the link for down that read a word without CTS. They start over with NACK, or if it is
+/// [`control`]. So this is neither; it is also what a mailbox holds that was cleared.
+#[must_use]
+pub const fn link_down() -> u32 {
+    0
 }
 
 #[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_mailbox_msg))]
@@ -417,6 +434,8 @@ mod tests {
         assert_eq!(Reply::reset(None).words(), [0x4000_0001, 0, 0]);
         assert_eq!(Reply::verdict(0x05, true, true).words(), [0xa000_0005]);
         assert_eq!(Reply::verdict(0x1_0002, false, true).words(), [0x6001_0002]);
+        assert_eq!(Reply::verdict(0x1_0004, false, true).words(), [0x6000_0004]);
+        assert_eq!(Reply::verdict(0x1_0004, true, true).words(), [0xa000_0004]);
         assert_eq!(Reply::verdict(0x02, false, false).words(), [0x4000_0002]);
         // A request cannot forge the verdict.
         assert_eq!(

@@ -247,7 +247,9 @@ impl Switch {
     }
 
     fn vf_set_mac(&mut self, vf: VfIndex, mac: MacAddr) -> Result<(), Refusal> {
-        let addr = self.free_address(vf, mac)?;
+        // Clients without an address ask for none, or for what they have in its place.
+        let addr = UnicastAddr::new(mac).ok_or(Refusal::NoAddress)?;
+        self.check_free(vf, addr)?;
         let v = self.vf_mut(vf);
         // A client sets the address it was given anew after each reset.
         if v.mac() == Some(addr) {
@@ -266,7 +268,8 @@ impl Switch {
     }
 
     fn vf_add_filter(&mut self, vf: VfIndex, mac: MacAddr) -> Result<(), Refusal> {
-        let addr = self.free_address(vf, mac)?;
+        let addr = UnicastAddr::new(mac).ok_or(Refusal::InvalidAddress)?;
+        self.check_free(vf, addr)?;
         let f = Function::Vf(vf);
         let v = self.vf(vf);
         if v.admin.mac.is_some() && !v.admin.trusted {
@@ -281,12 +284,11 @@ impl Switch {
         self.rar.add(f, addr).map_err(|_| Refusal::MacQuota)
     }
 
-    /// Checks that `mac` is a station's address no one but `vf` has.
-    fn free_address(&self, vf: VfIndex, mac: MacAddr) -> Result<UnicastAddr, Refusal> {
-        let addr = UnicastAddr::new(mac).ok_or(Refusal::InvalidAddress)?;
+    /// Checks that no one but `vf` has `addr`.
+    fn check_free(&self, vf: VfIndex, addr: UnicastAddr) -> Result<(), Refusal> {
         match self.owner(addr).map(Holder::function) {
             Some(f) if f != Function::Vf(vf) => Err(Refusal::AddressInUse),
-            _ => Ok(addr),
+            _ => Ok(()),
         }
     }
 
@@ -336,12 +338,14 @@ impl Vf {
         Ok(())
     }
 
+    /// Sizes beyond what the device receives are taken for that: DPDK lets an application ask for
+    /// more. No client has a size of more than 16 bits.
     fn set_max_frame(&mut self, bytes: u32) -> Result<(), Refusal> {
         let bytes = u16::try_from(bytes).map_err(|_| Refusal::FrameSize)?;
-        if !(MIN_FRAME..=MAX_FRAME).contains(&bytes) {
+        if bytes < MIN_FRAME {
             return Err(Refusal::FrameSize);
         }
-        self.tenant.max_frame.set(bytes);
+        self.tenant.max_frame.set(bytes.min(MAX_FRAME));
         Ok(())
     }
 
