@@ -436,15 +436,17 @@ impl Switch {
         image.vt_ctl = vt_ctl::VM_REPL_EN
             | vt_ctl::default_pool(self.pf_pool().into())
             | when(!pf.takes_unmatched(), vt_ctl::DISABLE_DEF_POOL);
-        let spoof = self.spoof_checked();
+        // Who was put into a VLAN stays there, whatever addresses it may send from.
+        let spoof = self.pools_of(|vf| vf.admin.spoofchk);
+        let in_vlan = self.pools_of(|vf| vf.admin.vlan.is_some());
         image.dtxswc = dtxswc::mac_spoof(spoof)
-            | dtxswc::vlan_spoof(spoof)
+            | dtxswc::vlan_spoof(spoof | in_vlan)
             | when(*self.loopback == Loopback::Veb, dtxswc::VMDQ_LOOPBACK_EN);
     }
 
-    fn spoof_checked(&self) -> u8 {
+    fn pools_of(&self, which: impl Fn(&Vf) -> bool) -> u8 {
         self.enabled()
-            .filter(|(_, vf)| vf.admin.spoofchk)
+            .filter(|(_, vf)| which(vf))
             .fold(0, |bits, (index, _)| bits | index.bit())
     }
 
