@@ -308,7 +308,9 @@ fn quarantine_cuts_off_until_it_is_lifted() {
     assert!(w.switch.status(vf).quarantined);
     assert_eq!(w.switch.counters(vf).quarantined, 1);
     assert!(w.switch.release(vf));
-    assert_eq!(w.switch.ping(vf), Some(0x0100));
+    // It is asked to start over: nobody else would tell its driver.
+    assert_eq!(w.switch.missing().bits() & 1, 1);
+    assert_eq!(w.switch.ping(vf), Some(0x0100 | NACK));
     w.switch.on_message(vf, &words(&[1]), w.now);
     w.sync();
     assert_eq!(w.regs.read(0x0c8c) & 1, 1);

@@ -122,7 +122,7 @@ pub struct Session {
     throttled: bool,
     /// The VF has made a handshake at some time.
     known: bool,
-    /// The PF was reset under a known VF, which has not made its handshake since.
+    /// The PF was reset under a known VF, or it was let back, and it has not made its handshake since.
     missing: bool,
     offences: u32,
     offences_since: u64,
@@ -145,7 +145,8 @@ impl Session {
         }
     }
 
-    /// Whether the VF had made a handshake before the PF was reset, and none since.
+    /// Whether the VF had made a handshake before the PF was reset or before it was cut off and let back,
+    /// and none since.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         self.missing
@@ -211,10 +212,12 @@ impl Session {
         new
     }
 
-    /// The administrator forgives the VF. Returns whether there was something to forgive.
+    /// The administrator forgives the VF. Returns whether there was something to forgive. Its driver is
+    /// called back: nobody else would tell it that its handshake is wanted.
     pub(crate) fn release(&mut self) -> bool {
         let was = self.is_quarantined();
         if was {
+            self.missing = self.known;
             self.state.set(State::Closed);
             self.offences = 0;
             self.nacked_at = None;
