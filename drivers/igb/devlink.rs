@@ -10,7 +10,10 @@ use igb_core::{
         VfSet, //
     },
     mailbox::Policy,
-    switch::Quotas, //
+    switch::{
+        OwnAddresses,
+        Quotas, //
+    }, //
 };
 use kernel::prelude::*;
 use net::devlink::{
@@ -77,6 +80,13 @@ impl Driver for Port {
             range_text: c"trusted_vf_vlans is 0 to 31 VLANs",
             get: |port| port.quotas().trusted.vlans.into(),
             set: |port, value| port.set_quotas(|quotas| &mut quotas.trusted.vlans, value),
+        },
+        Param {
+            name: c"vf_own_addresses",
+            range: (0, 2),
+            range_text: c"vf_own_addresses is 0 (none), 1 (locally administered) or 2 (any)",
+            get: |port| port.hw.lock().switch.own_addresses().level(),
+            set: |port, value| port.set_own_addresses(value),
         },
     ];
 
@@ -145,6 +155,14 @@ impl Port {
         let mut quotas = *hw.switch.quotas();
         *which(&mut quotas) = u8::try_from(value)?;
         hw.switch.set_quotas(quotas);
+        hw.apply();
+        Ok(())
+    }
+
+    fn set_own_addresses(&self, level: u32) -> Result {
+        let own = OwnAddresses::from_level(level).ok_or(ERANGE)?;
+        let mut hw = self.hw.lock();
+        hw.switch.set_own_addresses(own);
         hw.apply();
         Ok(())
     }

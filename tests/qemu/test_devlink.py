@@ -6,10 +6,9 @@ import json
 import pytest
 from support import ONE_CPU
 from support.mailbox import (
-    ACK,
-    CTS,
     MAC_FILTER_ADD,
     NACK,
+    PF_CONTROL_MSG,
     SET_MAC_ADDR,
     SET_MULTICAST,
     SET_VLAN,
@@ -38,6 +37,7 @@ DEFAULTS = {
     "vf_vlans": 8,
     "trusted_vf_extra_macs": 8,
     "trusted_vf_vlans": 16,
+    "vf_own_addresses": 1,
 }
 OUT_OF_RANGE = {
     "vf_request_rate": (0, 10_001, 2**32 - 1),
@@ -48,6 +48,7 @@ OUT_OF_RANGE = {
     "vf_vlans": (32, 264),
     "trusted_vf_extra_macs": (23,),
     "trusted_vf_vlans": (32,),
+    "vf_own_addresses": (3,),
 }
 # No message of the protocol.
 MALFORMED = message(0x77)
@@ -162,8 +163,36 @@ def test_quotas(lan):
     # The guaranteed share of the other VF was nobody else's all the while.
     assert other.ask(add_filter(99), message(SET_VLAN, 1, 300)) == [
         granted(add_filter(99)),
-        message(SET_VLAN, 1, 300)[0] | ACK | CTS,
+        granted(message(SET_VLAN, 1, 300)),
     ]
+
+
+def test_own_addresses(lan):
+    """Which addresses a VF may choose: no station's outside to begin with. A VF loses what it may not have
+    any more; trust gives it all, and an address of the administrator's ends the choice."""
+    vf, _ = raw_vfs(lan, 2)
+    vf.handshake()
+    local, router = "02:00:00:00:00:33", "00:00:5e:00:01:07"
+    own = {mac: message(SET_MAC_ADDR, 0, *address(mac)) for mac in (local, router)}
+    extra = message(SET_MAC_ADDR, MAC_FILTER_ADD, *address(router))
+    assert vf.ask(own[router], extra, own[local]) == [
+        refused(own[router]),
+        refused(extra),
+        granted(own[local]),
+    ]
+    put(lan.guest, vf_own_addresses=0)
+    assert not Filters.read(lan.guest).pools_of(local)
+    assert vf.ask(own[local]) == [refused(own[local])]
+    put(lan.guest, vf_own_addresses=2)
+    assert vf.ask(own[router]) == [granted(own[router])]
+    put(lan.guest, vf_own_addresses=1)
+    assert not Filters.read(lan.guest).pools_of(router)
+    lan.link_set("vf 0 trust on")
+    assert vf.ask(own[local], extra) == [granted(own[local]), granted(extra)]
+    lan.link_set("vf 0 trust off")
+    assert Filters.read(lan.guest).pools_of(local) == 0b01
+    assert not Filters.read(lan.guest).pools_of(router)
+    assert diagnosis(lan.guest, 0)["offences"] == 0
 
 
 def test_request_rate(lan):
@@ -220,8 +249,9 @@ def test_quarantine(lan):
     assert health(guest, 0)["state"] == "healthy"
     guest.wait_until("grep -c vf0 /tmp/events | grep -qx 2", 10)
     monitor.kill()
-    # What it asked while it was cut off is forgotten.
-    vf.script(("sleep", 0.2))
+    # Its driver is called back. What it asked while it was cut off is forgotten.
+    (told,) = vf.script(("receive", 5))
+    assert told["reply"] and told["reply"][0] == PF_CONTROL_MSG | NACK
     assert not Filters.read(guest).vfre & 0b01
     assert vf.handshake() == [VF_RESET | NACK, 0, 0]
     assert Filters.read(guest).vfre & 0b01

@@ -87,6 +87,12 @@ impl UnicastAddr {
     pub const fn get(self) -> MacAddr {
         self.0
     }
+
+    /// Whether the address is administered locally: chosen by software, not assigned to a vendor.
+    #[must_use]
+    pub const fn is_local(self) -> bool {
+        self.0 .0[0] & 2 != 0
+    }
 }
 
 impl fmt::Display for UnicastAddr {
@@ -142,6 +148,12 @@ mod tests {
         assert!(UnicastAddr::new(MacAddr([1, 0, 0x5e, 0, 0, 1])).is_none());
         assert!(UnicastAddr::new(MacAddr([0, 0, 0, 0, 0, 1])).is_some());
         assert!(UnicastAddr::new(MacAddr([0xfe; 6])).is_some());
+        let is_local = |first| {
+            UnicastAddr::new(MacAddr([first, 0, 0x5e, 0, 1, 1]))
+                .unwrap()
+                .is_local()
+        };
+        assert!(is_local(0x02) && is_local(0x52) && !is_local(0x00) && !is_local(0x58));
     }
 
     #[test]

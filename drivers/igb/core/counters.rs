@@ -61,6 +61,8 @@ counters! {
     refused_address_in_use,
     /// Refused: the administrator has set the address.
     refused_admin_mac,
+    /// Refused: an address that VFs without trust may not choose.
+    refused_own_address,
     /// Refused: too many addresses.
     refused_mac_quota,
     /// Refused: the administrator has set the VLAN.
@@ -117,6 +119,7 @@ impl VfCounters {
             Refusal::NoAddress | Refusal::InvalidAddress => &mut self.refused_invalid_address,
             Refusal::AddressInUse => &mut self.refused_address_in_use,
             Refusal::AdminMac => &mut self.refused_admin_mac,
+            Refusal::OwnAddress => &mut self.refused_own_address,
             Refusal::MacQuota => &mut self.refused_mac_quota,
             Refusal::PortVlan => &mut self.refused_port_vlan,
             Refusal::InvalidVlan => &mut self.refused_invalid_vlan,
@@ -145,6 +148,8 @@ pub enum Refusal {
     AddressInUse,
     /// The administrator has set the VF's address.
     AdminMac,
+    /// VFs without trust may not choose that address.
+    OwnAddress,
     /// The VF has as many extra addresses as it may, or none is left.
     MacQuota,
     /// The administrator has put the VF into a VLAN.
@@ -178,6 +183,7 @@ impl Refusal {
             Self::NoAddress | Self::InvalidAddress => "invalid address",
             Self::AddressInUse => "address belongs to another function",
             Self::AdminMac => "address is set by the administrator",
+            Self::OwnAddress => "address may not be chosen without trust",
             Self::MacQuota => "too many addresses",
             Self::PortVlan => "VLAN is set by the administrator",
             Self::InvalidVlan => "reserved VLAN",

@@ -60,6 +60,7 @@ use core::hash::{
 
 pub use self::{
     admin::{
+        OwnAddresses,
         Quota,
         Quotas,
         VfConfig, //
@@ -130,6 +131,7 @@ pub struct Switch {
     link_mbps: Tracked<u32>,
     policy: Policy,
     quotas: Quotas,
+    own_addresses: OwnAddresses,
     pf: Tracked<Pf>,
     /// VLANs of the PF's network device.
     pf_vlans: Tracked<Bitmap4096>,
@@ -155,6 +157,7 @@ impl Switch {
         link_mbps: Tracked::new(0),
         policy: Policy::DEFAULT,
         quotas: Quotas::DEFAULT,
+        own_addresses: OwnAddresses::DEFAULT,
         pf: Tracked::new(Pf::new(UnicastAddr::PLACEHOLDER)),
         pf_vlans: Tracked::new(Bitmap4096::EMPTY),
         // What was never used, at 0, has been idle for long enough.
@@ -326,7 +329,8 @@ impl Switch {
         quarantined
     }
 
-    /// VFs that had a driver before the PF was reset and have not made their handshake since.
+    /// VFs that had a driver before the PF was reset, or were let back, and have not made their handshake
+    /// since.
     #[must_use]
     pub fn missing(&self) -> VfSet {
         let mut missing = VfSet::EMPTY;
@@ -414,6 +418,7 @@ impl Hash for Switch {
             link_mbps,
             policy,
             quotas,
+            own_addresses,
             pf,
             pf_vlans,
             vlan_look,
@@ -423,7 +428,7 @@ impl Hash for Switch {
             followed: _,
         } = self;
         (nr_vfs, promiscuity, loopback, link_mbps, policy, quotas).hash(state);
-        (pf, pf_vlans, vlan_look, vfs, rar, vlvf).hash(state);
+        (own_addresses, pf, pf_vlans, vlan_look, vfs, rar, vlvf).hash(state);
     }
 }
 

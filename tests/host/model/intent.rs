@@ -148,6 +148,8 @@ pub struct Intent {
     pub vfs: Vec<Vf>,
     /// Quotas without and with trust: addresses, VLANs.
     pub quotas: [(usize, usize); 2],
+    /// Addresses VFs may choose without trust. 0: none, 1: locally administered, 2: any.
+    pub own_addresses: u32,
     pub veb: bool,
     /// Filling the multicast table is the only way to all multicast.
     pub hash_only: bool,
@@ -178,8 +180,18 @@ impl Intent {
             },
             vfs: Vec::new(),
             quotas: Vf::new().quotas,
+            own_addresses: 1,
             veb: true,
             hash_only,
+        }
+    }
+
+    /// Whether a VF may choose `mac` without trust.
+    pub fn permits(&self, mac: Mac) -> bool {
+        match self.own_addresses {
+            0 => false,
+            1 => mac[0] & 2 != 0,
+            _ => true,
         }
     }
 
@@ -213,7 +225,7 @@ impl Intent {
         let info = words[0] >> 16;
         let mac = mac_of(words);
         let bad_mac = words[2] >> 16 != 0 || !station(mac) || self.foreign(v, mac);
-        let locked = vf.admin_mac.is_some() && !vf.trusted;
+        let locked = !vf.trusted && (vf.admin_mac.is_some() || !self.permits(mac));
         // An address of the PF that has no register is known by its hash only.
         let guess = if self.pf.overflow {
             Verdict::Either

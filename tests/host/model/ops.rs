@@ -27,6 +27,11 @@ pub fn station(n: u8) -> Mac {
     [2, 0, 0, 0, n << 4, n]
 }
 
+/// Stations' addresses that are not administered locally.
+pub fn vendors(n: u8) -> Mac {
+    [0, 0, 0x5e, 0, n << 4, n]
+}
+
 /// Multicast addresses.
 pub fn group(n: u8) -> Mac {
     [1, 0, 0x5e, 0, n << 4, n]
@@ -64,6 +69,8 @@ pub enum Op {
     Link(u8, VfLink),
     Rate(u8, u32, u32),
     Quotas(bool, u8, u8),
+    /// 0: none, 1: locally administered, 2: any.
+    OwnAddresses(u32),
     Quarantine(u8),
     Release(u8),
     Flr(u8),
@@ -74,6 +81,7 @@ pub enum Op {
 fn any_mac() -> impl Strategy<Value = Mac> {
     prop_oneof![
         8 => (0u8..12).prop_map(station),
+        1 => (0u8..4).prop_map(vendors),
         1 => (0u8..4).prop_map(group),
         1 => Just([0; 6]),
         1 => Just([0xff; 6]),
@@ -170,6 +178,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
             .prop_map(|(v, s)| Op::Link(v, s)),
         1 => (vf(), prop_oneof![9 => Just(0), 1 => 0u32..3], 0u32..1100).prop_map(|(v, a, b)| Op::Rate(v, a, b)),
         1 => (any::<bool>(), 0u8..6, 0u8..6).prop_map(|(t, a, b)| Op::Quotas(t, a, b)),
+        1 => (0u32..3).prop_map(Op::OwnAddresses),
         1 => vf().prop_map(Op::Quarantine),
         1 => vf().prop_map(Op::Release),
         2 => vf().prop_map(Op::Flr),
@@ -181,6 +190,7 @@ pub fn any_op() -> impl Strategy<Value = Op> {
 /// Frames worth asking about with this many pools.
 pub fn probes(pools: u8) -> Vec<Frame> {
     let mut macs: Vec<Mac> = (0..12).map(station).chain((0..4).map(group)).collect();
+    macs.extend((0..2).map(vendors));
     macs.extend([PF_MAC, [0xff; 6], [2, 9, 9, 9, 9, 9], [6, 0, 0, 0, 0x10, 1]]);
     let vids = [None].into_iter().chain(VIDS.map(Some)).chain([Some(7)]);
     let sources = [Source::Wire]

@@ -15,6 +15,7 @@ use igb_core::{
     },
     switch::{
         Loopback,
+        OwnAddresses,
         Promiscuity,
         Quota,
         Quotas,
@@ -257,6 +258,13 @@ impl World {
             }
             Op::LinkSpeed(mbps) => switch.set_link_speed(*mbps),
             Op::Quotas(trusted, macs, vlans) => self.set_quota(*trusted, *macs, *vlans),
+            Op::OwnAddresses(level) => {
+                switch.set_own_addresses(OwnAddresses::from_level(*level).unwrap());
+                intent.own_addresses = *level;
+                for v in 0..self.switch.nr_vfs() {
+                    self.trim(v);
+                }
+            }
             Op::PfReset => {
                 switch.on_pf_reset();
                 for vf in &mut intent.vfs {
@@ -439,6 +447,12 @@ impl World {
     /// After a setting took something away: which filters beyond a quota are dropped is the real
     /// one's choice, how many remain is not.
     fn trim(&mut self, v: u8) {
+        let own = self.intent.clone();
+        let vf = &mut self.intent.vfs[usize::from(v)];
+        if !vf.trusted {
+            vf.mac = vf.mac.filter(|mac| own.permits(*mac));
+            vf.filters.retain(|mac| own.permits(*mac));
+        }
         let vf = &mut self.intent.vfs[usize::from(v)];
         let (mut macs, vlans) = vf.quota();
         if vf.admin_mac.is_some() && !vf.trusted {

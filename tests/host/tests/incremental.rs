@@ -18,6 +18,7 @@ use igb_core::{
     function::VfIndex,
     switch::{
         Loopback,
+        OwnAddresses,
         Promiscuity,
         Quota,
         Quotas,
@@ -140,6 +141,9 @@ impl Pair {
                     untrusted: quota,
                     trusted: quota,
                 });
+            }
+            Op::OwnAddresses(level) => {
+                switch.set_own_addresses(OwnAddresses::from_level(level).unwrap());
             }
             Op::Quarantine(v) => drop(switch.quarantine(vf(v))),
             Op::Release(v) => drop(switch.release(vf(v))),

@@ -103,9 +103,10 @@ fn check_guarantees(world: &World) {
             let outcome = switch.on_message(vf_index(v), &words, world.now);
             outcome.reply.is_some_and(|reply| ack(reply.words()))
         };
-        let locked = vf.admin_mac.is_some() && !vf.trusted;
+        let extra = [0x0a, 0, 0, 0, 0, v];
+        let locked = !vf.trusted && (vf.admin_mac.is_some() || !world.intent.permits(extra));
         if vf.open && !locked && status.macs < quota.0.min(1) && !world.intent.pf.overflow {
-            assert!(grant(message(0x2_0002, [0x0a, 0, 0, 0, 0, v])));
+            assert!(grant(message(0x2_0002, extra)));
         }
         if vf.open && vf.port_vlan.is_none() {
             for n in status.vlans..quota.1.min(2) {

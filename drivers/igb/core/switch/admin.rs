@@ -2,8 +2,9 @@
 
 //! What the administrator can set for a VF.
 //!
-//! Trust grants four things and no more: the VF may replace the address the administrator gave it,
-//! may have extra addresses next to that one, may receive all multicast, and has larger quotas.
+//! Trust grants five things and no more: the VF may replace the address the administrator gave it,
+//! may have extra addresses next to that one, may have any address that is nobody's here
+//! ([`OwnAddresses`]), may receive all multicast, and has larger quotas.
 
 use super::{
     plain,
@@ -16,7 +17,10 @@ use crate::{
         MacAddr,
         UnicastAddr, //
     },
-    counters::bump,
+    counters::{
+        bump,
+        Refusal, //
+    },
     error::AdminError,
     function::{
         Function,
@@ -63,6 +67,57 @@ impl Quotas {
         untrusted: Quota::UNTRUSTED,
         trusted: Quota::TRUSTED,
     };
+}
+
+/// Which addresses a VF without trust may choose, if the administrator has given it none.
+///
+/// In a switch in the device an address is where its frames go: who has that of a station outside gets
+/// what all other functions send there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OwnAddresses {
+    /// None.
+    None,
+    /// Those that are administered locally.
+    Local,
+    /// Any station's.
+    Any,
+}
+
+impl OwnAddresses {
+    /// What the device starts with. Clients that are given no address choose a random one, which is
+    /// local; stations outside mostly have their vendor's.
+    pub const DEFAULT: Self = Self::Local;
+
+    /// Whether a VF may choose `addr`.
+    #[must_use]
+    pub const fn permits(self, addr: UnicastAddr) -> bool {
+        match self {
+            Self::None => false,
+            Self::Local => addr.is_local(),
+            Self::Any => true,
+        }
+    }
+
+    /// As a number, as the administrator sets it: the more, the more is permitted.
+    #[must_use]
+    pub const fn level(self) -> u32 {
+        match self {
+            Self::None => 0,
+            Self::Local => 1,
+            Self::Any => 2,
+        }
+    }
+
+    /// The inverse of [`OwnAddresses::level`], 0..=2.
+    #[must_use]
+    pub const fn from_level(level: u32) -> Option<Self> {
+        match level {
+            0 => Some(Self::None),
+            1 => Some(Self::Local),
+            2 => Some(Self::Any),
+            _ => None,
+        }
+    }
 }
 
 /// The settings of a VF.
@@ -166,7 +221,8 @@ impl Switch {
         Ok(())
     }
 
-    /// Turns the check of source addresses and VLANs of frames `vf` sends on or off.
+    /// Turns the check of source addresses and VLANs of frames `vf` sends on or off. A VF that was put
+    /// into a VLAN is checked for that in any case.
     pub fn set_vf_spoofchk(&mut self, vf: VfIndex, on: bool) {
         self.vf_mut(vf).admin.spoofchk = on;
     }
@@ -277,8 +333,59 @@ impl Switch {
         self.vf_mut(vf).session.release()
     }
 
-    /// Drops extra addresses and VLANs the VF may not have (any more).
+    /// Sets which addresses VFs without trust may choose. What one has chosen and may not have any more
+    /// is taken from it. It outlives the VFs.
+    pub fn set_own_addresses(&mut self, own: OwnAddresses) {
+        self.own_addresses = own;
+        for vf in self.vfs().iter() {
+            self.enforce_quota(vf);
+        }
+    }
+
+    /// Which addresses VFs without trust may choose.
+    #[must_use]
+    pub const fn own_addresses(&self) -> OwnAddresses {
+        self.own_addresses
+    }
+
+    /// Whether `vf` may have `addr`, which is nobody's and not what the administrator gave it.
+    pub(super) fn may_choose(&self, vf: VfIndex, addr: UnicastAddr) -> Result<(), Refusal> {
+        let admin = &self.vf(vf).admin;
+        if admin.trusted {
+            Ok(())
+        } else if admin.mac.is_some() {
+            Err(Refusal::AdminMac)
+        } else if self.own_addresses.permits(addr) {
+            Ok(())
+        } else {
+            Err(Refusal::OwnAddress)
+        }
+    }
+
+    /// Drops addresses the VF has chosen and may not have (any more).
+    fn enforce_own_addresses(&mut self, vf: VfIndex) {
+        if self.vf(vf).admin.trusted {
+            return;
+        }
+        let own = self.own_addresses;
+        let mut taken = 0u64;
+        self.rar.remove_if(Function::Vf(vf), |held| {
+            let drop = !own.permits(held);
+            taken = taken.wrapping_add(drop.into());
+            drop
+        });
+        let v = self.vf_mut(vf);
+        if v.tenant.mac.is_some_and(|held| !own.permits(held)) {
+            v.tenant.mac.set(None);
+            taken = taken.wrapping_add(1);
+        }
+        let counter = &mut v.counters.address_taken;
+        *counter = counter.wrapping_add(taken);
+    }
+
+    /// Drops addresses and VLANs the VF may not have (any more).
     fn enforce_quota(&mut self, vf: VfIndex) {
+        self.enforce_own_addresses(vf);
         let v = self.vf(vf);
         let quota = self.quota(vf);
         let macs = if v.admin.mac.is_some() && !v.admin.trusted {

@@ -257,10 +257,9 @@ impl Switch {
         }
         if v.admin.mac == Some(addr) {
             v.tenant.mac.set(None);
-        } else if v.admin.mac.is_some() && !v.admin.trusted {
-            return Err(Refusal::AdminMac);
         } else {
-            v.tenant.mac.set(Some(addr));
+            self.may_choose(vf, addr)?;
+            self.vf_mut(vf).tenant.mac.set(Some(addr));
         }
         // It may have been an extra one.
         self.rar.remove_if(Function::Vf(vf), |held| held == addr);
@@ -271,11 +270,8 @@ impl Switch {
         let addr = UnicastAddr::new(mac).ok_or(Refusal::InvalidAddress)?;
         self.check_free(vf, addr)?;
         let f = Function::Vf(vf);
-        let v = self.vf(vf);
-        if v.admin.mac.is_some() && !v.admin.trusted {
-            return Err(Refusal::AdminMac);
-        }
-        if v.mac() == Some(addr) || self.rar.owner(addr) == Some(f) {
+        self.may_choose(vf, addr)?;
+        if self.vf(vf).mac() == Some(addr) || self.rar.owner(addr) == Some(f) {
             return Ok(());
         }
         if self.rar.count(f) >= usize::from(self.quota(vf).macs) {
