@@ -9,6 +9,7 @@ pub mod device;
 pub mod digest;
 pub mod explore;
 pub mod fault;
+pub mod guest;
 pub mod intent;
 pub mod mailbox;
 pub mod map;
