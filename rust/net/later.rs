@@ -19,6 +19,10 @@ use core::{
     },
 };
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/later.rs"]
+mod test;
+
 /// Gives back all that waits, of any kind. Process context: whoever ends something calls this last, as
 /// nothing may be dropped any more that would give back what is in the lists.
 pub(crate) fn flush() {
@@ -64,7 +68,7 @@ impl<T: Deferred> Later<T> {
     /// The caller owns it, and gives it up.
     #[inline]
     pub(crate) unsafe fn give_back(&self, what: NonNull<T>) {
-        // SAFETY: by the requirements of this function.
+        // SAFETY: the caller owns it and gives it up, by the requirements of this function.
         if !unsafe { T::give_back(what) } {
             self.push(what);
         } else if !self.is_empty() {

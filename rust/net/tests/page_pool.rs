@@ -8,21 +8,18 @@ use super::*;
 mod tests {
     use super::*;
     use crate::kunit::{
-        frame,
         in_irq,
         register,
         Counter,
         Dummy,
-        NoModule,
         Owner,
         Parent,
         QUEUES, //
     };
     use crate::{
         device::Registration,
-        pci, rtnl,
+        rtnl,
         xdp::{
-            self,
             Frame,
             Program,
             RxQueue,
@@ -319,7 +316,7 @@ mod tests {
         assert!(!unsafe { (&raw const (*raw).p.napi).read_volatile() }.is_null());
         napi.disable();
         drop(napi);
-        // SAFETY: as above; now it has been destroyed.
+        // SAFETY: the page keeps the pool in memory. Now it has been destroyed.
         assert!(unsafe { (&raw const (*raw).p.napi).read_volatile() }.is_null());
         drop(page);
         Ok(())
@@ -518,75 +515,6 @@ mod tests {
         assert!(done.reaches(1));
         drop(napi);
         assert_eq!(refused.get(), 1);
-        Ok(())
-    }
-
-    /// A page that is dropped in a hard interrupt, as is a frame.
-    fn leave_in_irq(parent: &Parent, dev: &Registration<Dummy>) -> Result {
-        let page = escaped(dev, &Counter::new()?, |setup| {
-            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
-            pool.alloc(setup).ok_or(ENOMEM)
-        })?;
-        let frame = frame(60)?;
-        in_irq(|| {
-            drop(page);
-            drop(frame);
-        });
-        assert!(!LATER.is_empty() && !xdp::LATER.is_empty());
-        Ok(())
-    }
-
-    #[test]
-    fn what_waits_goes_back_when_a_net_device_ends() -> Result {
-        let parent = Parent::new()?;
-        let dev = register(&parent, &Counter::new()?, QUEUES)?;
-        leave_in_irq(&parent, &dev)?;
-        drop(dev);
-        assert!(LATER.is_empty() && xdp::LATER.is_empty());
-        Ok(())
-    }
-
-    /// The driver of no device.
-    struct Nobody;
-
-    static NO_IDS: pci::RawIds<0> = pci::RawIds::new([]);
-    static NO_DEVICES: pci::IdArray<(), 0> = pci::IdArray::new(&NO_IDS, []);
-
-    #[vtable]
-    impl pci::Driver for Nobody {
-        type OwnerModule = NoModule;
-        type IdInfo = ();
-        type Data = ();
-        const ID_TABLE: pci::IdTable<()> = NO_DEVICES.table();
-
-        fn probe(
-            _dev: &kernel::pci::Device<kernel::device::Core<'_>>,
-            _info: Option<&()>,
-        ) -> impl PinInit<(), Error> {
-            Err::<(), _>(ENODEV)
-        }
-    }
-
-    #[test]
-    fn what_waits_goes_back_when_a_driver_ends() -> Result {
-        use kernel::driver::RegistrationOps;
-
-        let parent = Parent::new()?;
-        let dev = register(&parent, &Counter::new()?, QUEUES)?;
-        let driver = kernel::types::Opaque::new(netbind::pci_driver::default());
-        // SAFETY: the driver stays where it is until it is unregistered.
-        unsafe {
-            pci::Adapter::<Nobody>::register(
-                &driver,
-                c"net-kunit",
-                &<NoModule as kernel::ModuleMetadata>::THIS_MODULE,
-            )
-        }?;
-        let left = leave_in_irq(&parent, &dev);
-        // SAFETY: it is registered.
-        unsafe { pci::Adapter::<Nobody>::unregister(&driver) };
-        left?;
-        assert!(LATER.is_empty() && xdp::LATER.is_empty());
         Ok(())
     }
 

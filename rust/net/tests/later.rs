@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Unit tests of what waits for interrupts to be on.
+
+use super::*;
+use crate::{
+    device::Registration,
+    kunit::{
+        frame,
+        in_irq,
+        register,
+        Counter,
+        Dummy,
+        NoModule,
+        Parent,
+        QUEUES, //
+    },
+    napi,
+    page_pool::PagePool,
+    pci,
+    rtnl, //
+};
+use kernel::prelude::*;
+
+#[kunit_tests(net_later)]
+mod tests {
+    use super::*;
+
+    /// What is polled by nobody.
+    struct Never;
+
+    impl napi::Poll for Never {
+        type Rearm = ();
+
+        fn poll(&mut self, _cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+            0
+        }
+
+        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+        fn rearm(_rearm: &()) {}
+    }
+
+    /// A page that is dropped in a hard interrupt, as is a frame.
+    fn leave_in_irq(parent: &Parent, dev: &Registration<Dummy>) -> Result {
+        let rtnl = rtnl::lock();
+        let mut made = None;
+        // The instance is not to be had in the end, and its pool goes with it.
+        let none = napi::Napi::<Never>::new(dev.under(&rtnl).ok_or(ENODEV)?, 0, (), |setup| {
+            let mut pool = PagePool::new(
+                parent.device(),
+                setup,
+                page_pool::Config {
+                    pages: 64,
+                    buffer_len: 2048,
+                    queue: 0,
+                },
+            )?;
+            made = Some(pool.alloc(setup).ok_or(ENOMEM)?);
+            Err(ENOMEM)
+        });
+        assert!(none.is_err());
+        let page = made.ok_or(EINVAL)?;
+        let frame = frame(60)?;
+        in_irq(|| {
+            drop(page);
+            drop(frame);
+        });
+        assert!(!page_pool::LATER.is_empty() && !xdp::LATER.is_empty());
+        Ok(())
+    }
+
+    #[test]
+    fn what_waits_goes_back_when_a_net_device_ends() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        leave_in_irq(&parent, &dev)?;
+        drop(dev);
+        assert!(page_pool::LATER.is_empty() && xdp::LATER.is_empty());
+        Ok(())
+    }
+
+    /// The driver of no device.
+    struct Nobody;
+
+    static NO_IDS: pci::RawIds<0> = pci::RawIds::new([]);
+    static NO_DEVICES: pci::IdArray<(), 0> = pci::IdArray::new(&NO_IDS, []);
+
+    #[vtable]
+    impl pci::Driver for Nobody {
+        type OwnerModule = NoModule;
+        type IdInfo = ();
+        type Data = ();
+        const ID_TABLE: pci::IdTable<()> = NO_DEVICES.table();
+
+        fn probe(
+            _dev: &kernel::pci::Device<kernel::device::Core<'_>>,
+            _info: Option<&()>,
+        ) -> impl PinInit<(), Error> {
+            Err::<(), _>(ENODEV)
+        }
+    }
+
+    #[test]
+    fn what_waits_goes_back_when_a_driver_ends() -> Result {
+        use kernel::driver::RegistrationOps;
+
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let driver = kernel::types::Opaque::new(netbind::pci_driver::default());
+        // SAFETY: the driver stays where it is until it is unregistered.
+        unsafe {
+            pci::Adapter::<Nobody>::register(
+                &driver,
+                c"net-kunit",
+                &<NoModule as kernel::ModuleMetadata>::THIS_MODULE,
+            )
+        }?;
+        let left = leave_in_irq(&parent, &dev);
+        // SAFETY: it is registered.
+        unsafe { pci::Adapter::<Nobody>::unregister(&driver) };
+        left?;
+        assert!(page_pool::LATER.is_empty() && xdp::LATER.is_empty());
+        Ok(())
+    }
+}
