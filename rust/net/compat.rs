@@ -84,19 +84,18 @@ errors! {
 
 /// `IRQ_NONE`: the interrupt was not this device's.
 #[allow(clippy::useless_transmute)]
-// SAFETY: See above.
+// SAFETY: `irqreturn_t` is as big as the number it is made of, and any number is valid.
 pub(crate) const IRQ_NONE: netbind::irqreturn_t = unsafe { transmute(netbind::IRQ_NONE) };
 
 /// `IRQ_HANDLED`: the interrupt was served.
 #[allow(clippy::useless_transmute)]
-// SAFETY: See above.
+// SAFETY: `irqreturn_t` is as big as the number it is made of, and any number is valid.
 pub(crate) const IRQ_HANDLED: netbind::irqreturn_t = unsafe { transmute(netbind::IRQ_HANDLED) };
 
 /// `DMA_TO_DEVICE`: the device reads.
 #[allow(clippy::useless_transmute)]
-// SAFETY: See above.
 pub(crate) const DMA_TO_DEVICE: netbind::dma_data_direction =
-    // SAFETY: See above.
+    // SAFETY: `dma_data_direction` is as big as the number it is made of, and any number is valid.
     unsafe { transmute(netbind::DMA_TO_DEVICE) };
 
 /// The smallest number of milliseconds that is not less than `delta`.

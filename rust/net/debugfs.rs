@@ -83,7 +83,7 @@ struct Open<T> {
 
 // SAFETY: a directory may be removed by any thread, and `T` may be shared and sent.
 unsafe impl<T: Send + Sync> Send for Open<T> {}
-// SAFETY: as above; there is nothing to do with a shared reference.
+// SAFETY: there is nothing to do with a shared reference.
 unsafe impl<T: Send + Sync> Sync for Open<T> {}
 
 impl<T: Send + Sync> Open<T> {

@@ -171,7 +171,7 @@ impl<T: Driver> Shown<T> {
         // SAFETY: The instance is valid.
         unsafe { netbind::devl_lock(devlink.as_ptr()) };
         let shown = this.show();
-        // SAFETY: As above, and its lock is held.
+        // SAFETY: The instance is valid, and its lock is held.
         unsafe { netbind::devl_unlock(devlink.as_ptr()) };
         shown?;
         let made = core::mem::take(&mut this.made);
@@ -234,7 +234,7 @@ impl<T: Driver> Drop for Shown<T> {
         // SAFETY: The instance is valid.
         unsafe { netbind::devl_lock(self.devlink.as_ptr()) };
         self.hide(&made);
-        // SAFETY: As above, and its lock is held.
+        // SAFETY: The instance is valid, and its lock is held.
         unsafe { netbind::devl_unlock(self.devlink.as_ptr()) };
         // SAFETY: The instance is ours and not registered any more.
         unsafe { netbind::devlink_free(self.devlink.as_ptr()) };
@@ -247,6 +247,7 @@ impl<T: Driver> Drop for Shown<T> {
 ///
 /// `devlink` was made by [`Shown::new`] for the same `T`, whose registration lasts for `'a`.
 unsafe fn data_of<'a, T: Driver>(devlink: *mut netbind::devlink) -> &'a T {
-    // SAFETY: By the type invariants of `Shown`.
+    // SAFETY: By the type invariants of `Shown` the private part is a pointer to a `T`, which stays for as
+    // long as the instance.
     unsafe { &**netbind::devlink_priv(devlink).cast::<*const T>() }
 }

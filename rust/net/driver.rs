@@ -209,7 +209,7 @@ impl<D: Driver> Locked<D> {
 
     /// A handle of transmit queue `index` that may be kept, for code that sends from outside of `xmit`.
     pub fn tx_handle(&self, index: u32) -> TxHandle<D::Tx> {
-        // SAFETY: as in `tx_queues`.
+        // SAFETY: by the type invariants the device was allocated for `D`, with slots of its `Tx`.
         unsafe { TxHandle::new(self.memory(), index) }
     }
 }

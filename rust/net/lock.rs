@@ -36,7 +36,8 @@ unsafe impl Backend for RawIrq {
         name: *const kernel::ffi::c_char,
         key: *mut netbind::lock_class_key,
     ) {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: By the safety requirements of this function `ptr` is memory of a lock that nobody uses
+        // yet, and name and key are valid for as long as the lock.
         unsafe { netbind::raw_spin_lock_init(ptr, name, key) }
     }
 
@@ -48,7 +49,7 @@ unsafe impl Backend for RawIrq {
 
     #[inline]
     unsafe fn try_lock(ptr: *mut Self::State) -> Option<()> {
-        // SAFETY: As above.
+        // SAFETY: The lock is initialised, by the safety requirements of this function.
         unsafe { netbind::raw_spin_trylock_irq_disable(ptr) }.then_some(())
     }
 

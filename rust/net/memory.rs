@@ -95,7 +95,7 @@ pub(crate) struct Memory {
 // SAFETY: a net device may be used and freed by any thread. Instances are `Send` and `Sync`, and `Place`
 // says under which lock a place is touched.
 unsafe impl Send for Memory {}
-// SAFETY: as above.
+// SAFETY: what can be reached through a shared reference is under the locks that `Place` names.
 unsafe impl Sync for Memory {}
 
 impl Memory {
@@ -277,7 +277,8 @@ impl Memory {
     /// The device is being unregistered, and RTNL is held.
     pub(crate) unsafe fn end_all(&self) {
         for index in (0u32..).take(self.places.len()) {
-            // SAFETY: by the requirements of this function.
+            // SAFETY: the device is being unregistered, and RTNL is held, by the requirements of this
+            // function.
             unsafe { self.link(index, None) };
             drop(self.end(index, None));
         }
@@ -352,7 +353,8 @@ impl Private {
     /// `dev` has been given a private part, and stays for `'a`.
     #[inline]
     pub(crate) unsafe fn of<'a>(dev: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: by the requirements of this function; the private part follows the net device.
+        // SAFETY: by the requirements of this function the net device stays for `'a`, with the private part
+        // that `init` has written behind it.
         unsafe { &*(*dev).priv_.as_ptr().cast() }
     }
 

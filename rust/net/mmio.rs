@@ -49,7 +49,7 @@ struct Mapping {
 
 // SAFETY: A mapping can be used and released by any thread.
 unsafe impl Send for Mapping {}
-// SAFETY: As above; there is nothing to change through a reference.
+// SAFETY: There is nothing to change through a reference.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
@@ -67,7 +67,7 @@ impl Mapping {
 
         // SAFETY: `pdev` is a valid device; the name is static.
         to_result(unsafe { netbind::pci_request_mem_regions(pdev, name.as_char_ptr()) })?;
-        // SAFETY: As above; the BAR is memory. 0 means all of it.
+        // SAFETY: `pdev` is a valid device, and the BAR is memory. 0 means all of it.
         let base = unsafe { netbind::pci_iomap(pdev, bar, 0) };
         let Some(base) = NonNull::new(base) else {
             // SAFETY: Requested above.
@@ -136,7 +136,7 @@ pub struct Mmio<const SIZE: usize> {
 // SAFETY: Register accesses are single instructions; which of them may race is a matter of the
 // device, not of memory safety.
 unsafe impl<const SIZE: usize> Send for Mmio<SIZE> {}
-// SAFETY: As above.
+// SAFETY: Register accesses are single instructions, which any number of threads may execute.
 unsafe impl<const SIZE: usize> Sync for Mmio<SIZE> {}
 
 impl<const SIZE: usize> Clone for Mmio<SIZE> {
@@ -231,9 +231,9 @@ pub struct Doorbell {
     _mapping: Arc<Mapping>,
 }
 
-// SAFETY: As for `Mmio`.
+// SAFETY: A register can be written by any thread.
 unsafe impl Send for Doorbell {}
-// SAFETY: As for `Mmio`.
+// SAFETY: A write is a single instruction, which any number of threads may execute.
 unsafe impl Sync for Doorbell {}
 
 impl Clone for Doorbell {
@@ -250,7 +250,7 @@ impl Doorbell {
     /// Writes `value`, after all earlier writes to memory. Any context.
     #[inline(always)]
     pub fn ring(&self, value: u32) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants `register` is a register of a mapping, which this keeps.
         unsafe { arch::writel(self.register, value) }
     }
 }

@@ -207,7 +207,7 @@ struct Inner<P: Poll> {
 // SAFETY: `poll` is only touched by the one CPU that polls, and by the owner (`Napi`) while
 // polling is disabled; `belongings` by one at a time, see `Instance`; the C part has its own synchronisation.
 unsafe impl<P: Poll> Sync for Inner<P> {}
-// SAFETY: as above; nothing in it is bound to a CPU.
+// SAFETY: nothing in it is bound to a CPU or task; what is polled is `Send`.
 unsafe impl<P: Poll> Send for Inner<P> {}
 
 impl<P: Poll> Inner<P> {
@@ -513,7 +513,8 @@ impl<P: Poll> Scheduler<P> {
 
     /// Asks for a poll. Any context.
     pub fn schedule(&self) {
-        // SAFETY: as in `schedule_irqoff`.
+        // SAFETY: the instance was registered. If it has been disabled or deleted since, its
+        // SCHED bit is still set, and the call does nothing.
         unsafe { netbind::napi_schedule(self.0.napi.get()) };
     }
 }

@@ -152,7 +152,8 @@ impl<D: Driver> Tables<D> {
     /// As of [`Self::device`]; the operation is called under RTNL.
     #[inline]
     unsafe fn locked<'a>(dev: *mut netbind::net_device) -> &'a Locked<D> {
-        // SAFETY: as above; under RTNL the net device stays registered until the operation ends.
+        // SAFETY: as of `device`, by the requirements of this function; under RTNL the net device stays
+        // registered until the operation ends.
         unsafe { Locked::from_raw(dev) }
     }
 
@@ -289,7 +290,7 @@ impl<D: Driver> Tables<D> {
             vlan: raw.tagged.then_some(raw.vid),
         };
         let features = dev.data().features_check(dev, shape, Features(features));
-        // SAFETY: as above.
+        // SAFETY: the packet is valid during the operation.
         unsafe { netbind::vlan_features_check(skb, features.0) }
     }
 

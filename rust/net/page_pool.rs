@@ -202,7 +202,7 @@ struct Created(NonNull<netbind::page_pool>);
 
 // SAFETY: a pool may be destroyed by any thread, which is all that is done with it here.
 unsafe impl Send for Created {}
-// SAFETY: as above.
+// SAFETY: there is nothing to do with a shared reference.
 unsafe impl Sync for Created {}
 
 impl Drop for Created {
@@ -321,7 +321,7 @@ pub struct RxPages {
     window: Window,
 }
 
-// SAFETY: as for `RxPage`.
+// SAFETY: pages may be given back to their pool by any thread.
 unsafe impl Send for RxPages {}
 
 impl RxPages {
@@ -399,7 +399,7 @@ impl RxPages {
             // exclusion its allocator wants. There are `count` places from `first` on, all of them vacant.
             let filled = unsafe { netbind::page_pool_fill(pool.ptr.as_ptr(), places, count) };
             for i in 0..filled {
-                // SAFETY: as above; the callee says it filled so many.
+                // SAFETY: there are `count` places from `first` on, of which the callee has filled so many.
                 let dma = unsafe { (*places.add(i as usize)).dma };
                 offer(first.wrapping_add(i), dma);
             }
@@ -482,8 +482,8 @@ impl napi::Context<'_> {
             return core::mem::take(batch).count;
         }
         let count = core::mem::take(&mut batch.count);
-        // SAFETY: as in `receive`. The first `count` frames are initialised, and own their pages,
-        // which the callee takes; the data fits, as in `RxPage::into_skb`. Of a packet shorter than a
+        // SAFETY: the context exists only while its NAPI is being polled on this CPU. The first `count` frames are initialised, and own their pages,
+        // which the callee takes; the data fits, by the invariants of `RxBatch`. Of a packet shorter than a
         // MAC header it reads that many bytes of the page, and takes none away. The pool is valid, as its
         // instance is polled. Pages of another one, whose device needs more, might be seen as they were
         // before that device wrote them.

@@ -364,7 +364,8 @@ impl<T: Driver> Adapter<T> {
         pdev: *mut netbind::pci_dev,
         f: impl FnOnce(&Device<Core<'_>>, Pin<&T::Data>) -> R,
     ) -> R {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: `pdev` is a valid device whose lock is held, by the safety requirements of this function;
+        // the wrapper is transparent.
         let pdev = unsafe { &*pdev.cast::<Device<device::CoreInternal<'_>>>() };
         // SAFETY: `probe_callback` has stored a `T::Data`, and it is still there.
         let data = unsafe { pdev.as_ref().drvdata_borrow::<T::Data>() };
@@ -404,27 +405,27 @@ impl<T: Driver> Adapter<T> {
             netbind::pci_channel_io_frozen => ChannelState::Frozen,
             _ => ChannelState::PermanentFailure,
         };
-        // SAFETY: See the comment of this block.
+        // SAFETY: Error recovery calls the driver of a bound device under its lock.
         unsafe { Self::with(pdev, |dev, data| T::error_detected(dev, data, state)) }.into_raw()
     }
 
     extern "C" fn slot_reset_callback(pdev: *mut netbind::pci_dev) -> netbind::pci_ers_result_t {
-        // SAFETY: See the comment of this block.
+        // SAFETY: Error recovery calls the driver of a bound device under its lock.
         unsafe { Self::with(pdev, |dev, data| T::slot_reset(dev, data)) }.into_raw()
     }
 
     extern "C" fn resume_io_callback(pdev: *mut netbind::pci_dev) {
-        // SAFETY: See the comment of this block.
+        // SAFETY: Error recovery calls the driver of a bound device under its lock.
         unsafe { Self::with(pdev, |dev, data| T::resume_io(dev, data)) }
     }
 
     extern "C" fn reset_prepare_callback(pdev: *mut netbind::pci_dev) {
-        // SAFETY: See the comment of this block.
+        // SAFETY: `pci_dev_lock()` is held, and the device is bound to this driver.
         unsafe { Self::with(pdev, |dev, data| T::reset_prepare(dev, data)) }
     }
 
     extern "C" fn reset_done_callback(pdev: *mut netbind::pci_dev) {
-        // SAFETY: See the comment of this block.
+        // SAFETY: `pci_dev_lock()` is held, and the device is bound to this driver.
         unsafe { Self::with(pdev, |dev, data| T::reset_done(dev, data)) }
     }
 }
@@ -436,27 +437,27 @@ impl<T: Driver> Adapter<T> {
     ///
     /// `dev` is the `device` of a `pci_dev` as [`Adapter::with`] asks for.
     unsafe fn sleep(dev: *mut netbind::device, why: Sleep) -> c_int {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: `dev` is the `device` of a `pci_dev`, by the safety requirements of this function.
         let pdev = unsafe { kernel::container_of!(dev, netbind::pci_dev, dev) };
 
         from_result(|| {
-            // SAFETY: By the safety requirements of this function.
+            // SAFETY: `pdev` is a device as `with` asks for, by the safety requirements of this function.
             unsafe { Self::with(pdev, |dev, data| T::suspend(dev, data, why)) }.map(|()| 0)
         })
     }
 
     extern "C" fn suspend_callback(dev: *mut netbind::device) -> c_int {
-        // SAFETY: See the comment of this block.
+        // SAFETY: The PM core calls the operations of the driver of a bound device under its lock.
         unsafe { Self::sleep(dev, Sleep::Suspend) }
     }
 
     extern "C" fn freeze_callback(dev: *mut netbind::device) -> c_int {
-        // SAFETY: See the comment of this block.
+        // SAFETY: The PM core calls the operations of the driver of a bound device under its lock.
         unsafe { Self::sleep(dev, Sleep::Freeze) }
     }
 
     extern "C" fn poweroff_callback(dev: *mut netbind::device) -> c_int {
-        // SAFETY: See the comment of this block.
+        // SAFETY: The PM core calls the operations of the driver of a bound device under its lock.
         unsafe { Self::sleep(dev, Sleep::PowerOff) }
     }
 
@@ -465,7 +466,7 @@ impl<T: Driver> Adapter<T> {
         let pdev = unsafe { kernel::container_of!(dev, netbind::pci_dev, dev) };
 
         from_result(|| {
-            // SAFETY: See the comment of this block.
+            // SAFETY: The PM core calls the operations of the driver of a bound device under its lock.
             unsafe { Self::with(pdev, |dev, data| T::resume(dev, data)) }.map(|()| 0)
         })
     }

@@ -91,7 +91,7 @@ impl<'a> TxQueue<'a> {
         if free() < wake {
             return true;
         }
-        // SAFETY: as above; nobody else stops this queue.
+        // SAFETY: the queue is valid by the type invariants, and its lock is held: nobody else stops it.
         unsafe { netbind::tx_start_queue(self.as_ptr()) };
         false
     }
@@ -148,7 +148,7 @@ impl Completions<'_> {
         if !up || !is_stopped(self.0) || free() < wake {
             return false;
         }
-        // SAFETY: as above. The caller is the one who wakes this queue.
+        // SAFETY: the queue is valid by the type invariants. Waking needs no lock.
         unsafe { netbind::netif_tx_wake_queue(self.0.as_ptr()) };
         true
     }

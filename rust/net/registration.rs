@@ -62,7 +62,7 @@ pub struct Unregistered<D: Driver> {
 
 // SAFETY: `slots` is only a pointer into `memory`, which is `Send`.
 unsafe impl<D: Driver> Send for Unregistered<D> {}
-// SAFETY: as above; no method takes a shared reference.
+// SAFETY: no method takes a shared reference.
 unsafe impl<D: Driver> Sync for Unregistered<D> {}
 
 impl<D: Driver> Unregistered<D> {
@@ -119,7 +119,7 @@ impl<D: Driver> Unregistered<D> {
         to_result(unsafe {
             netbind::netif_set_real_num_queues(dev, config.queues, config.queues)
         })?;
-        // SAFETY: as above.
+        // SAFETY: the net device is ours, and nobody else knows it.
         unsafe { netbind::netif_carrier_off(dev) };
         let net = Arc::new(
             Net {

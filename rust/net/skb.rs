@@ -313,7 +313,7 @@ impl RxSkb {
     /// As [`SkBuff::from_raw`]; no one else holds a reference.
     #[inline]
     pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::sk_buff>) -> Self {
-        // SAFETY: by the requirements of this function.
+        // SAFETY: the skb is valid, and the caller gives up its reference, by the requirements of this function.
         Self(unsafe { SkBuff::from_raw(ptr) })
     }
 

@@ -51,7 +51,7 @@ pub struct Program(NonNull<netbind::bpf_prog>);
 
 // SAFETY: programs are immutable while they can be run, and references may be given back anywhere.
 unsafe impl Send for Program {}
-// SAFETY: as above.
+// SAFETY: programs are immutable while they can be run, and references are counted atomically.
 unsafe impl Sync for Program {}
 
 impl Program {
@@ -140,7 +140,7 @@ struct Info(UnsafeCell<netbind::xdp_rxq_info>);
 
 // SAFETY: it is only used by who polls its instance, and by who makes or has ended that.
 unsafe impl Send for Info {}
-// SAFETY: as above.
+// SAFETY: what is shared is not accessed through it, but by one user at a time.
 unsafe impl Sync for Info {}
 
 /// An [`Info`] that is registered, as the instance keeps it whose queue it is.
@@ -312,7 +312,8 @@ impl Buff {
     /// `None`: no memory; the page is back in its pool.
     #[inline]
     pub fn into_skb(self, _cx: &napi::Context<'_>) -> Option<RxSkb> {
-        // SAFETY: by the type invariants. We are in a poll, whose cache of skbs may be used.
+        // SAFETY: by the type invariants the buffer is within a page that is ours, with room for the shared
+        // info. We are in a poll, as `_cx` proves, whose cache of skbs may be used.
         let skb = NonNull::new(unsafe { netbind::xdp_build_skb(&self.raw) })?;
         // The skb owns the page now.
         let _ = ManuallyDrop::new(self.page);
@@ -324,7 +325,8 @@ impl Buff {
     /// its pool.
     #[inline]
     fn into_frame(mut self) -> Option<Frame> {
-        // SAFETY: by the type invariants; the description is written into the headroom.
+        // SAFETY: by the type invariants the buffer is within a page that is ours; the description is
+        // written into its headroom, if there is room.
         let frame = NonNull::new(unsafe { netbind::xdp_convert_buff_to_frame(&mut self.raw) })?;
         // The frame owns the page now.
         let _ = ManuallyDrop::new(self.page);

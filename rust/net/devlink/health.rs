@@ -123,7 +123,7 @@ impl Telling<'_> {
     /// Part number `reporter` is well. Sent to whoever monitors, if it was not.
     pub fn healthy(&self, reporter: usize) {
         if let Some(reporter) = self.get(reporter) {
-            // SAFETY: As above.
+            // SAFETY: The reporter is valid, as it is in the list, whose lock we hold.
             unsafe {
                 netbind::devlink_health_reporter_state_update(
                     reporter.as_ptr(),
@@ -200,7 +200,7 @@ pub struct Diagnosis<'a> {
 impl Diagnosis<'_> {
     /// Adds a name and a truth value.
     pub fn put_bool(&mut self, name: &'static CStr, value: bool) {
-        // SAFETY: By the type invariants; the name is copied.
+        // SAFETY: By the type invariants the message is valid; the name is copied.
         unsafe {
             netbind::devlink_fmsg_bool_pair_put(self.fmsg.as_ptr(), name.as_char_ptr(), value)
         };
@@ -208,7 +208,7 @@ impl Diagnosis<'_> {
 
     /// Adds a name and a number.
     pub fn put_u64(&mut self, name: &'static CStr, value: u64) {
-        // SAFETY: As above.
+        // SAFETY: By the type invariants the message is valid; the name is copied.
         unsafe {
             netbind::devlink_fmsg_u64_pair_put(self.fmsg.as_ptr(), name.as_char_ptr(), value)
         };

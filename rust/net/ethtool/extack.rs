@@ -29,7 +29,7 @@ impl ExtAck<'_> {
 
     /// Sets the text, without a full stop or a newline. Without a netlink user nothing happens.
     pub fn set_msg(&mut self, msg: &'static CStr) {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the pointer is NULL, or valid and ours for the call.
         if let Some(extack) = unsafe { self.raw.as_mut() } {
             extack._msg = msg.as_char_ptr();
         }

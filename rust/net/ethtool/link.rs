@@ -335,7 +335,8 @@ unsafe extern "C" fn get<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_link_ksettings,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, as is the validity of `raw`.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
+    // is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     from_result(|| {
@@ -351,7 +352,8 @@ unsafe extern "C" fn set<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *const netbind::ethtool_link_ksettings,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, as is the validity of `raw`.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
+    // is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     let settings = LinkSettings::from_raw(raw);
@@ -362,7 +364,8 @@ unsafe extern "C" fn set<D, E: Link<D>>(
 ///
 /// Called by the kernel as `get_link` of a net device of `D`.
 unsafe extern "C" fn link<D, E: Link<D>>(dev: *mut RawDevice) -> u32 {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
+    // is called for.
     let dev = unsafe { device::<D>(dev) };
 
     E::link(dev.data(), dev).into()
@@ -372,7 +375,8 @@ unsafe extern "C" fn link<D, E: Link<D>>(dev: *mut RawDevice) -> u32 {
 ///
 /// Called by the kernel as `nway_reset` of a net device of `D`.
 unsafe extern "C" fn nway_reset<D, E: Link<D>>(dev: *mut RawDevice) -> c_int {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
+    // is called for.
     let dev = unsafe { device::<D>(dev) };
 
     from_result(|| E::nway_reset(dev.data(), dev).map(|()| 0))
@@ -385,7 +389,8 @@ unsafe extern "C" fn set_phys_id<D, E: Link<D>>(
     dev: *mut RawDevice,
     state: netbind::ethtool_phys_id_state,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
+    // is called for.
     let dev = unsafe { device::<D>(dev) };
 
     let state = match state {

@@ -72,7 +72,7 @@ impl CoreExt for Device<Core<'_>> {
         unsafe { netbind::pci_restore_state(as_raw(self)) };
         // Restoring consumes the saved state; it is still what the device is to look like after
         // the next reset.
-        // SAFETY: As above.
+        // SAFETY: The pointer is valid by the type invariant of `Device`.
         unsafe { netbind::pci_save_state(as_raw(self)) };
     }
 

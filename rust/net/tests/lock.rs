@@ -26,7 +26,7 @@ mod tests {
         // SAFETY: No preconditions.
         assert!(unsafe { netbind::irqs_disabled() });
         drop(b);
-        // SAFETY: As above.
+        // SAFETY: No preconditions.
         assert!(!unsafe { netbind::irqs_disabled() });
         Ok(())
     }

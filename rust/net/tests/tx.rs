@@ -224,7 +224,7 @@ mod tests {
             consumer.reap(&netpoll(), SLOTS, |_| true),
             Reaped::default()
         );
-        // SAFETY: as above. It goes as what it is.
+        // SAFETY: the packet is ours. It goes as what it is.
         unsafe {
             (*skb.as_ptr()).len = 0;
             (*skb.as_ptr()).data_len = 0;
