@@ -10,6 +10,8 @@ KERNEL_RELEASE ?=
 # The kernel the module is for, and that is booted: stock, debug, kcsan or rt.
 KERNEL ?= stock
 FLAVOUR ?= debug
+# Another QEMU in the place of the usual one: a suite or version of tests/env/qemu.series, or a program.
+QEMU ?=
 # Of make compare.
 ROUNDS ?= 5
 
@@ -27,6 +29,7 @@ ENTER := tests/env/env enter
 ENTER_KERNEL = $(ENTER) $(call with,$(KERNEL))
 export IGB_RS_FLAVOUR := $(KERNEL)
 export IGB_RS_RELEASE := $(KERNEL_RELEASE)
+export IGB_RS_QEMU := $(QEMU)
 
 kbuild = $(MAKE) -C $(1) M=$(2) MO=$(2)/build/module modules
 
@@ -42,6 +45,8 @@ help:
 	@echo 'make test KERNEL=debug   under the kernel with detectors (kcsan: with race detection; rt: PREEMPT_RT)'
 	@echo 'make test KERNEL_RELEASE=X     under another of Debian'"'"'s kernels, such as 7.2.12+deb13-amd64'
 	@echo 'make matrix              make run under each kernel of tests/env/kernel.matrix; ends in a table'
+	@echo 'make run QEMU=trixie     with another QEMU: a suite, a version such as 10.0, or a program; also test, shell'
+	@echo 'make qemu-matrix         make run and the tests of the device model with each QEMU of tests/env/qemu.series'
 	@echo 'make deb                 the Debian package igb-rs-dkms, into build/deb'
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan, rt the others'
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
@@ -80,19 +85,21 @@ run shell:
 run_all = $(ENTER) $(1) tests/run-all --driver $(DRIVER)
 
 .PHONY: test test-host test-gate test-guest test-debug test-record test-list check
-ifeq ($(KERNEL_RELEASE),)
+ifeq ($(KERNEL_RELEASE)$(QEMU),)
 test:
 	$(call run_all,$(beside)) $(tested:%=--kernel %) $(TESTS)
 else
-# What does not depend on the kernel is left out, and so are the figures of the stock one.
+# What depends on neither kernel nor QEMU is left out, and so are the figures of the usual ones.
 test:
 	$(call run_all) $(if $(TESTS),,--part run) --part guest --kernel $(KERNEL) $(TESTS)
 endif
 
-# The kernels of tests/env/kernel.matrix; RELEASES="..." only these.
-.PHONY: matrix
+# The kernels of tests/env/kernel.matrix; RELEASES="..." only these. The same with QEMUs.
+.PHONY: matrix qemu-matrix
 matrix:
-	tests/matrix $(RELEASES)
+	tests/matrix kernels $(RELEASES)
+qemu-matrix: modules
+	tests/matrix qemus $(QEMU)
 
 # The Debian package, into build/deb: by the tools of this machine, or else of a Debian in the cache.
 .PHONY: deb

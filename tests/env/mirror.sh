@@ -5,6 +5,8 @@
 # itself names no host.
 
 SUITE=trixie
+# With what of it; empty for nothing.
+BACKPORTS=$SUITE-backports
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
 
 # Repository addresses of the host's apt, without a trailing slash, first named first.
@@ -42,7 +44,7 @@ write_sources() {
 		die "no Debian mirror with the suite $SUITE in this host's apt configuration:" \
 			"set IGB_RS_MIRROR to the address of one"
 	main=${main%/}
-	for suite in "$SUITE" "$SUITE-backports"; do
+	for suite in "$SUITE" $BACKPORTS; do
 		has_suite "$main" "$suite" || die "the mirror $main does not hold the suite $suite"
 		echo "deb $signed$main $suite main"
 	done >"$1"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import time
@@ -19,6 +20,16 @@ from .config import Config
 # machine is. KVM's guests leave the check out by themselves.
 TIMER = "no_timer_check"
 AGENT_PORT = "org.igb-rs.agent"
+
+
+def program() -> list[str]:
+    """QEMU: the root's, or another in a root directory of its own (tests/env/qemu.sh). None of them
+    outlives this process."""
+    name = os.environ.get("IGB_RS_QEMU_PROGRAM")
+    if name is None:
+        return ["qemu-system-x86_64", "-run-with", "exit-with-parent=on"]
+    # Versions before 10.2 do not have that option.
+    return ["setpriv", "--pdeathsig", "KILL", "chroot", os.environ["IGB_RS_QEMU_ROOT"], name]
 
 
 class MachineDied(Exception):
@@ -106,7 +117,7 @@ class Machine:
             f"modprobe.blacklist=igb {TIMER} {config.boots.cmdline} {config.cmdline}"
         )
         arguments = [
-            "qemu-system-x86_64",
+            *program(),
             *accelerator(self.accel, config.smp, "-icount" in config.arguments),
             "-M",
             config.machine,
@@ -119,8 +130,6 @@ class Machine:
             "-no-reboot",
             "-display",
             "none",
-            "-run-with",
-            "exit-with-parent=on",
             "-boot",
             "menu=off",
             "-kernel",

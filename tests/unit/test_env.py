@@ -217,7 +217,7 @@ def test_the_series_file_has_what_the_choice_needs():
 
 # ---- the cache -------------------------------------------------------------------------------
 
-REAL = ("env", "lib.sh", "cache.sh", "manifest.sh", "beside.sh", "await")
+REAL = ("env", "lib.sh", "cache.sh", "manifest.sh", "beside.sh", "await", "qemu.sh", "qemu.series")
 
 PROVIDER = """
 build_{name}() {{ step "work on {name}" "$STUBS/{name}" "$1"; }}
@@ -236,6 +236,10 @@ provide_debug_kernel() {
     local FLAVOUR=$1
     product "$1-kernel" 1 "kernel $1" build_debug_kernel
 }
+"""
+
+QEMU = """
+build_qemu() { step "work on $QEMU_SUITE" "$STUBS/qemu" "$1"; }
 """
 
 OTHER_KERNEL = """
@@ -289,6 +293,8 @@ class Environment:
         (target / "debug-kernel.sh").write_text(DEBUG_KERNEL, encoding="utf-8")
         (target / "other-kernel.sh").write_text(OTHER_KERNEL, encoding="utf-8")
         (target / "crates.sh").write_text(CRATES, encoding="utf-8")
+        with open(target / "qemu.sh", "a", encoding="utf-8") as file:
+            file.write(QEMU)
         for name in ("root", "python", "kernel", "guest", "vm", "debug", "kcsan", "debian"):
             (self.stubs / name).parent.mkdir(exist_ok=True)
             (self.stubs / f"{name}.input").write_text("1\n", encoding="utf-8")
@@ -575,6 +581,64 @@ def test_it_is_in_use_until_the_last_process_ends(env):
 
 
 # ---- beside a command ------------------------------------------------------------------------
+
+
+# ---- another QEMU ----------------------------------------------------------------------------
+
+
+def qemus():
+    """Suite and version of each line of qemu.series."""
+    lines = (ENV / "qemu.series").read_text(encoding="utf-8").splitlines()
+    return [line.split() for line in lines if line and not line.startswith("#")]
+
+
+def qemu_of(env):
+    """What a command in the root is told of QEMU, and where its own places are for that."""
+    process = env.start("enter", "bash", "-c", 'env | grep "^IGB_RS_QEMU_" | sort || true')
+    return env.ended(process).splitlines()[-2:], process.top / "run/qemu"
+
+
+@pytest.mark.parametrize("given", [None, "", qemus()[0][0], qemus()[0][1]])
+def test_the_usual_qemu_is_no_product(env, monkeypatch, given):
+    if given is not None:
+        monkeypatch.setenv("IGB_RS_QEMU", given)
+    env.run("prepare")
+    told, place = qemu_of(env)
+    assert told == [] and not place.exists() and env.made() == USUAL
+
+
+@pytest.mark.parametrize("given", [qemus()[1][0], qemus()[1][1], qemus()[1][1].split(".")[0]])
+def test_a_suite_has_a_qemu_of_its_own(env, monkeypatch, given):
+    """By its name, its version or the first digits of it; made once."""
+    env.makes("qemu", 'mkdir "$1/root"')
+    monkeypatch.setenv("IGB_RS_QEMU", given)
+    for _ in range(2):
+        told, place = qemu_of(env)
+        assert told == [
+            "IGB_RS_QEMU_PROGRAM=/usr/bin/qemu-system-x86_64",
+            "IGB_RS_QEMU_ROOT=/run/qemu",
+        ]
+        assert place.resolve() == env.path("qemu") / "root"
+        for name in ("src", "cache", "kernel", "guest", "tmp", "dev"):
+            assert (place / name).is_symlink()
+    assert env.made() == [*USUAL, "qemu"]
+
+
+def test_a_program_is_run_among_the_directories_of_this_host(env, monkeypatch):
+    monkeypatch.setenv("IGB_RS_QEMU", "/bin/sh")
+    told, place = qemu_of(env)
+    assert told == ["IGB_RS_QEMU_PROGRAM=/bin/sh", "IGB_RS_QEMU_ROOT=/run/qemu"]
+    assert (place / "usr").resolve() == Path("/usr")
+    assert (place / "src").resolve() == env.directory / "clone"
+    assert env.made() == USUAL
+
+
+@pytest.mark.parametrize("given", ["10.9", "bullseye", "1", "/no/such/program", "/etc/passwd"])
+def test_a_qemu_that_is_not_known_is_an_error(env, monkeypatch, given):
+    monkeypatch.setenv("IGB_RS_QEMU", given)
+    said = env.run("enter", "true", status=1)
+    assert f"error: QEMU={given} is n" in said
+    assert given.startswith("/") or all(suite in said for suite, _ in qemus())
 
 
 def test_the_command_does_not_wait_for_what_is_made_beside_it(env):
