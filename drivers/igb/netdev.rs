@@ -68,9 +68,8 @@ const MAX_XDP_MTU: u32 = xdp::MAX_FRAME - OVERHEAD;
 const _: () = assert!(MAX_XDP_MTU == 3050);
 
 const CHECKSUMS: Features = Features::HW_CSUM.with(Features::SCTP_CRC);
-const SEGMENTATION: Features = Features::TSO
-    .with(Features::TSO6)
-    .with(Features::GSO_UDP_L4);
+const TCP_SEGMENTATION: Features = Features::TSO.with(Features::TSO6);
+const SEGMENTATION: Features = TCP_SEGMENTATION.with(Features::GSO_UDP_L4);
 const VLAN: Features = Features::VLAN_TX.with(Features::VLAN_RX);
 const OFFLOADS: Features = Features::SG
     .with(CHECKSUMS)
@@ -239,6 +238,11 @@ impl Driver for Port {
         }
         if shape.mac_len > MAX_MAC_LEN || shape.network_len > MAX_IP_LEN {
             return features.without(CHECKSUMS | SEGMENTATION | Features::VLAN_TX);
+        }
+        // Without FIN the peer would only see the end when it is sent again. PSH is lost as well, but it
+        // is in nearly every packet, and decides nothing: receivers pass on what they have in any case.
+        if shape.ends_stream && self.differences.loses_fin {
+            return features.without(TCP_SEGMENTATION);
         }
         features
     }

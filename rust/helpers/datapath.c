@@ -544,6 +544,18 @@ u16 nbh_kunit_udp_check(const struct sk_buff *skb)
 }
 #endif
 
+/* Whether one of the segments a device would make of the packet is to have FIN. */
+static bool nbh_gso_ends_stream(const struct sk_buff *skb)
+{
+	struct tcphdr copy;
+	const struct tcphdr *header;
+
+	if (!skb_is_gso(skb) || !skb_is_gso_tcp(skb))
+		return false;
+	header = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(copy), &copy);
+	return header && header->fin;
+}
+
 /* How long the headers are a device would have to step over, and what else decides on offloads. */
 void nbh_tx_shape(const struct sk_buff *skb, struct nbh_tx_shape *shape)
 {
@@ -552,6 +564,7 @@ void nbh_tx_shape(const struct sk_buff *skb, struct nbh_tx_shape *shape)
 			     skb_checksum_start_offset(skb) - skb_network_offset(skb) : 0;
 	shape->tagged = skb_vlan_tag_present(skb);
 	shape->vid = shape->tagged ? skb_vlan_tag_get_id(skb) : 0;
+	shape->ends_stream = nbh_gso_ends_stream(skb);
 }
 
 netdev_features_t nbh_vlan_features_check(struct sk_buff *skb, netdev_features_t features)

@@ -23,6 +23,8 @@ struct nbh_tx_shape {
 	/* of the tag beside the packet, if there is one */
 	u16 vid;
 	bool tagged;
+	/* TCP that is to be segmented, with FIN */
+	bool ends_stream;
 };
 
 /* A page offered to the device: where the device sees its buffer. */

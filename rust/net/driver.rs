@@ -177,6 +177,8 @@ pub struct PacketShape {
     pub network_len: u32,
     /// VID of the tag that is to be inserted, 0..=4095.
     pub vlan: Option<u16>,
+    /// It is TCP that is to be segmented, and has FIN: the last segment is to have it.
+    pub ends_stream: bool,
 }
 
 impl<D: Driver> Device<D> {

@@ -288,6 +288,7 @@ impl<D: Driver> Tables<D> {
             mac_len: raw.mac_len,
             network_len: raw.network_len,
             vlan: raw.tagged.then_some(raw.vid),
+            ends_stream: raw.ends_stream,
         };
         let features = dev.data().features_check(dev, shape, Features(features));
         // SAFETY: the packet is valid during the operation.

@@ -5,12 +5,16 @@
                                 of "sizes": a list of the lengths of what arrives, until
                                 "expected" have come and a little longer, or none for "patience" seconds
     sockets.py short <plan      sends a datagram of each of "sizes" to the discard port
+    sockets.py closed <plan     as many connections as "connections", one after the other: each sends "size" bytes
+                                and is closed. {"retransmitted": segments of the source's namespace, "slowest":
+                                the longest time from close() to the end of file, in seconds}
     sockets.py sctp <plan       a message by SCTP, and back: its echo
 
 The plan also has "source" and "target", namespaces (null: the root), and "address", that of the target.
 """
 
 import socket
+import time
 
 from by_hand import by_hand
 from namespaces import inside
@@ -52,6 +56,42 @@ def short(plan):
         sender.sendto(b"\xff" * size, (plan["address"], DISCARD))
 
 
+def retransmitted(netns):
+    """Number of TCP segments that were sent again so far."""
+    with inside(netns), open("/proc/thread-self/net/snmp", encoding="ascii") as file:
+        names, values = (line.split() for line in file if line.startswith("Tcp:"))
+    return int(values[names.index("RetransSegs")])
+
+
+def closed(plan):
+    family = socket.AF_INET6 if ":" in plan["address"] else socket.AF_INET
+    with inside(plan["target"]):
+        listener = socket.create_server((plan["address"], PORT), family=family)
+    # Less than is sent, so that the end is still with the sender when it closes.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, plan["size"] // 2)
+    before = retransmitted(plan["source"])
+    slowest = 0
+    for _ in range(plan["connections"]):
+        with inside(plan["source"]):
+            sender = socket.socket(family)
+        sender.settimeout(plan["patience"])
+        sender.connect((plan["address"], PORT))
+        receiver, _ = listener.accept()
+        receiver.settimeout(plan["patience"])
+        sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * plan["size"])
+        sender.sendall(bytes(plan["size"]))
+        sender.close()
+        start = time.monotonic()
+        received = 0
+        while data := receiver.recv(1 << 16):
+            received += len(data)
+        slowest = max(slowest, time.monotonic() - start)
+        assert received == plan["size"], received
+        receiver.close()
+    listener.close()
+    return {"retransmitted": retransmitted(plan["source"]) - before, "slowest": slowest}
+
+
 def sctp(plan):
     client, server = open_sockets(plan, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
     server.bind((plan["address"], ECHO))
@@ -67,7 +107,8 @@ def sctp(plan):
 
 
 def answer(arguments, plan):
-    return {"segmented": segmented, "short": short, "sctp": sctp}[arguments[0]](plan)
+    found = {"segmented": segmented, "short": short, "closed": closed, "sctp": sctp}
+    return found[arguments[0]](plan)
 
 
 if __name__ == "__main__":
