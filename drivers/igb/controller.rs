@@ -21,6 +21,7 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
+    model::Differences,
     recent::Recent,
     regs::{
         self,
@@ -29,7 +30,6 @@ use igb_core::{
     server::Server,
     stats::VfTraffic,
     switch::{
-        Promiscuity,
         Shadow,
         Switch, //
     }, //
@@ -146,21 +146,21 @@ impl Hw {
     /// Written where it shall stay: several KiB, too large for a stack.
     pub(crate) fn new(
         mac: UnicastAddr,
-        promiscuity: Promiscuity,
+        differences: Differences,
         now: Instant<Monotonic>,
     ) -> impl Init<Self> {
         init!(Self {
             switch: const { Switch::BLANK },
             shadow: const { Shadow::new() },
             vf_stats: Default::default(),
-            server: Server::NEW,
+            server: Server::new(differences.hides_link_from_vfs),
             told: VfSet::EMPTY,
             lines: const { log::Lines::NEW },
             recent: const { Recent::NEW },
             epoch: now,
             up: false,
             _: {
-                switch.identify(mac, promiscuity);
+                switch.identify(mac, differences.promiscuity);
             },
         })
     }

@@ -180,9 +180,11 @@ fn delta(nanos: u64) -> Delta {
     Delta::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// Has VFs look at their links: at once, or as soon as their mailbox is free.
-pub(crate) fn ping(io: &Io, hw: &mut Hw, vfs: VfSet) {
-    Server::ping(&mut Held::new(io, hw), vfs);
+/// The link that VFs see has changed: has them look at it, at once or as soon as their mailbox is free.
+pub(crate) fn show_link(port: &Port, io: &Io, hw: &mut Hw, vfs: VfSet) {
+    if Server::show_link(&mut Held::new(io, hw), vfs) {
+        port.works.mailbox.schedule();
+    }
 }
 
 /// Has VFs come back that worked before the PF was reset: by refusing them, or by telling them of the

@@ -370,10 +370,7 @@ fn new_port(
     let now = Instant::now();
     let hw = Arc::pin_init(
         new_raw_spinlock!(
-            Controller::new(
-                registers.clone(),
-                Hw::new(mac, differences.promiscuity, now)
-            ),
+            Controller::new(registers.clone(), Hw::new(mac, differences, now)),
             c"igb_rs_hw"
         ),
         GFP_KERNEL,

@@ -216,6 +216,6 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
 pub(crate) fn tell_vfs(port: &Port) {
     if let Some(Live { io, hw }) = port.hw.lock().live() {
         let vfs = hw.switch.vfs();
-        mailbox::ping(io, hw, vfs);
+        mailbox::show_link(port, io, hw, vfs);
     }
 }

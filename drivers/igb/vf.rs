@@ -181,6 +181,8 @@ impl Admin<Port> for Ops {
             LinkState::Enable => VfLink::Enable,
             LinkState::Disable => VfLink::Disable,
         };
+        // One that is let back is asked to start over, by the next word it is sent as well.
+        port.mac.lock().recall_refuses = false;
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_link_state(vf, state)?;
             // The way back for a VF that was cut off. It may have changed hands meanwhile.
@@ -193,7 +195,7 @@ impl Admin<Port> for Ops {
         if let Some(Live { io, hw }) = port.hw.lock().live() {
             let mut one = VfSet::EMPTY;
             one.insert(index(hw, vf)?);
-            mailbox::ping(io, hw, one);
+            mailbox::show_link(port, io, hw, one);
         }
         port.tell_quarantines();
         Ok(())

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
 """The link follows the wire."""
 
+import json
+import re
 import time
 
+import pytest
 from support import ONE_CPU
+from support.mailbox import V2PMAILBOX, VMBMEM
 
 from harness.health import KernelLog
-from harness.topology import PEER, PF_HOST
-from harness.traffic import ping
+from harness.topology import PEER, PF_HOST, PF_PCI
+from harness.traffic import Ping, ping
 
 pytestmark = ONE_CPU
 
@@ -99,13 +103,81 @@ def test_changes_are_logged(lan):
     assert "Link is Down" in text and "Link is Up 1000 Mbps Full Duplex" in text
 
 
-def test_vfs_work_after_a_flap(lan, vfs):
-    """That VFs are told is a matter of the mailbox tests: the device model raises the wrong vector
-    of a VF, so that igbvf does not notice."""
-    plug(lan, False)
-    wait_carrier(lan, 0, 5)
-    plug(lan, True)
-    wait_carrier(lan, 1, 5)
-    for vf in vfs:
-        lan.wait_carrier(vf)
-        assert ping(lan.guest, vf, PEER.ipv4, count=3).complete
+# igbvf looks at its link once in two seconds, if it is told to. Seconds, by the guest's clock.
+SEEN = 3
+# It does not start over twice within this time.
+STARTS_OVER = 10
+COUNTED = ("msg_reset", "flr")
+
+
+def clock(guest) -> float:
+    return float(guest.read("/proc/uptime").split()[0])
+
+
+def resets(guest, index: int) -> list[int]:
+    """Handshakes and resets of a VF."""
+    text = guest.run("ethtool -S dut").out
+    return [int(re.search(rf"vf{index}_{name}: (\d+)", text)[1]) for name in COUNTED]
+
+
+def follow(lan, vfs, up: bool, change: str | None = None) -> float:
+    """Runs `change`, or plugs the wire in or pulls it, and waits until the drivers of VFs have seen it.
+    Returns how long that took them by the log, since the command began or the PF has seen it."""
+    guest = lan.guest
+    state = "Up" if up else "Down"
+    log = KernelLog(guest, "change")
+    if change is None:
+        plug(lan, up)
+    else:
+        guest.run(f"echo '<6>begin' >/dev/kmsg; {change}")
+    begins = f"dut: NIC Link is {state}" if change is None else "begin$"
+    guest.wait_carriers([(vf.name, vf.netns) for vf in vfs], up=up)
+    lines = log.lines()
+
+    def logged(pattern: str) -> float:
+        found = [line for line in lines if re.search(pattern, line)]
+        assert found, (pattern, lines)
+        return float(re.search(r"\[ *([\d.]+)\]", found[-1])[1])
+
+    ends = [rf"igbvf {lan.vf_pci(vf.number - 10)}.*Link is {state}" for vf in vfs]
+    return max(logged(end) for end in ends) - logged(begins)
+
+
+# C igb: VFs never see a change of the port's link, and it has no state of a VF's link.
+@pytest.mark.driver("igb_rs")
+def test_vfs_follow_the_link(lan, vfs):
+    """The port's link, the one the administrator allows, and none for a VF that is cut off: stock igbvf
+    sees each change and none of another VF's, without a reset."""
+    guest = lan.guest
+    first, second = vfs
+    seen = SEEN * guest.slowness
+    before, started = [resets(guest, 0), resets(guest, 1)], clock(guest)
+    assert follow(lan, vfs, False) <= seen
+    assert follow(lan, vfs, True) <= seen
+    assert ping(guest, first, PEER.ipv4, count=3).complete
+
+    changes = f"/sys/class/net/{second.name}/carrier_changes"
+    seen_by_second = guest.run(f"cat {changes}", netns=second.netns).text
+    plan = {"address": PEER.ipv4, "count": 120, "size": 56, "interval": 0.1}
+    beside = guest.start_ask(
+        "echo", value={**plan, "patience": 10, "whole": False}, timeout=120, netns=second.netns
+    )
+    assert follow(lan, [first], False, "ip link set dut vf 0 state disable") <= seen
+    assert follow(lan, [first], True, "ip link set dut vf 0 state auto") <= seen
+    assert [resets(guest, 0), resets(guest, 1)] == before
+
+    guest.run(f"devlink dev param set pci/{PF_PCI} name vf_offence_limit value 1 cmode runtime")
+    # Written only: what is read of the register that rings is lost for igbvf.
+    offend = [("write", VMBMEM, 0x77), ("write", V2PMAILBOX, 1)]
+    guest.ask("mailbox", lan.vf_pci(0), value=offend)
+    guest.wait_carrier(first.name, first.netns, up=False)
+    assert "vf0_quarantined: 1" in guest.run("ethtool -S dut").out
+    time.sleep(max(0, started + STARTS_OVER + 0.5 - clock(guest)))
+    # Nothing is left of what it had asked for, so this one is a new start of its driver.
+    assert follow(lan, [first], True, "ip link set dut vf 0 state auto") <= seen
+    assert ping(guest, first, PEER.ipv4, count=3).complete
+
+    sent = Ping(**json.loads(beside.wait().out))
+    assert sent.complete, sent
+    assert guest.run(f"cat {changes}", netns=second.netns).text == seen_by_second
+    assert resets(guest, 1) == before[1] and resets(guest, 0) != before[0]

@@ -13,20 +13,27 @@
 //!
 //! A mailbox holds one message, in one direction. The PF takes it (`PFU`) before it writes to it or
 //! reads a message from it, and does not write a message of its own while a request is in it or an
-//! answer that was not read ([`Server::ping`]).
+//! answer that was not read ([`Server::show_link`]).
 
+mod look;
 mod mailbox;
 mod round;
 mod turn;
 
-pub use self::turn::{
-    Next,
-    Rest,
-    Step,
-    Turn, //
+pub use self::{
+    look::LOOK_NS,
+    turn::{
+        Next,
+        Rest,
+        Step,
+        Turn, //
+    }, //
 };
 
-use self::round::Round;
+use self::{
+    look::Looks,
+    round::Round, //
+};
 use crate::{
     function::{
         VfIndex,
@@ -117,6 +124,8 @@ pub struct Server {
     scrub_at: [u64; MAX_VFS],
     /// What may be served in the interrupt.
     direct: Direct,
+    /// Which VFs are to look at their links.
+    looks: Looks,
 }
 
 /// What became of an interrupt.
@@ -131,25 +140,32 @@ pub enum Served {
 }
 
 impl Server {
-    /// Nothing is under way, and no ration is used up.
-    pub const NEW: Self = Self {
-        unread: VfSet::EMPTY,
-        late: VfSet::EMPTY,
-        looked_at: 0,
-        pings: VfSet::EMPTY,
-        held: VfSet::EMPTY,
-        unclean: VfSet::EMPTY,
-        unscrubbed: VfSet::EMPTY,
-        scrub_at: [0; MAX_VFS],
-        direct: Direct::new(),
-    };
+    /// Nothing is under way, and no ration is used up. `hides_link`: the controller does what
+    /// [`Differences::hides_link_from_vfs`](crate::model::Differences::hides_link_from_vfs) says.
+    #[must_use]
+    pub const fn new(hides_link: bool) -> Self {
+        Self {
+            unread: VfSet::EMPTY,
+            late: VfSet::EMPTY,
+            looked_at: 0,
+            pings: VfSet::EMPTY,
+            held: VfSet::EMPTY,
+            unclean: VfSet::EMPTY,
+            unscrubbed: VfSet::EMPTY,
+            scrub_at: [0; MAX_VFS],
+            direct: Direct::new(),
+            looks: Looks::new(hides_link),
+        }
+    }
 
     /// The controller was reset: mailboxes are empty, queues at rest, interrupts not spaced.
     pub fn on_controller_reset(&mut self) {
         self.direct.on_reset();
+        self.looks.on_controller_reset();
         *self = Self {
             direct: self.direct,
-            ..Self::NEW
+            looks: self.looks.clone(),
+            ..Self::new(false)
         };
     }
 
@@ -245,6 +261,9 @@ impl Server {
             // PANIC: an index is below MAX_VFS by its type.
             rest.until_scrubbed(now, server.scrub_at[vf.index()]);
         }
+        if let Some(until) = server.looks.until() {
+            rest.until_looked(now, until);
+        }
         rest.is_left().then_some(rest)
     }
 
@@ -258,9 +277,11 @@ impl Server {
 
     /// Has VFs look at their links: at once, or as soon as their mailbox is free. Whatever frees it (a
     /// request, the acknowledgement of an answer) leads to a round, which tries again.
-    pub fn ping(d: &mut impl Driver, vfs: VfSet) {
+    fn ping(d: &mut impl Driver, vfs: VfSet) {
         for vf in vfs.intersection(d.switch().vfs()).iter() {
-            let done = match d.switch().ping(vf) {
+            // One that is cut off gets none, unless it is to see that.
+            let cut_off = d.server().looks.contains(vf).then_some(msg::control(false));
+            let done = match d.switch().ping(vf).or(cut_off) {
                 Some(_) if d.server().is_busy(vf) => false,
                 Some(word) => mailbox::try_ping(d, vf, word),
                 None => true,
@@ -277,6 +298,7 @@ impl Server {
     fn ping_owed(d: &mut impl Driver) {
         let owed = d.server().pings;
         Self::ping(d, owed);
+        Self::make_look(d);
     }
 
     /// Gives up answers that have not been read for [`UNREAD_NS`]: older clients never read some. Then
@@ -312,9 +334,13 @@ impl Server {
         }
     }
 
-    /// The mailbox of `vf` has an answer that was not read, or a request that cannot be answered yet.
+    /// The mailbox of `vf` has an answer that was not read, or a request that cannot be answered yet; or
+    /// it is about to be cleared, and so would be what is written to it.
     fn is_busy(&self, vf: VfIndex) -> bool {
-        self.unread.contains(vf) || self.held.contains(vf)
+        self.unread.contains(vf)
+            || self.held.contains(vf)
+            || self.unclean.contains(vf)
+            || self.unscrubbed.contains(vf)
     }
 
     /// There is an answer for a VF.

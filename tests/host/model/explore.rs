@@ -34,6 +34,7 @@ use super::{
         v2p,
         Hardware,
         Register,
+        CTRL_EXT,
         VFS, //
     },
     program::{
@@ -167,6 +168,7 @@ impl Explorer {
     fn boot(&mut self) -> Result<State, &'static str> {
         let setup = self.setup;
         let mut hw = Hardware::new(setup.kind);
+        hw.hides_link = setup.hides_link;
         let (pf, written) = self
             .programs
             .boot(VFS as u8, setup.policy, setup.rationed, &mut hw);
@@ -394,6 +396,7 @@ impl Explorer {
                 state.tells -= 1;
                 for watch in &mut state.watch {
                     watch.owed = true;
+                    watch.look_owed = self.setup.hides_link;
                 }
             }
             Move::Quiesce => state.resets -= 1,
@@ -467,6 +470,9 @@ impl Explorer {
                 state.hw.write(offset, value);
                 if run.1 != Move::Restart {
                     self.check_write(state, &before, offset, value)?;
+                    if offset == CTRL_EXT {
+                        self.check_look(state)?;
+                    }
                 }
                 self.check(state, run, Access::Write(offset, value))?;
                 Ok(next)

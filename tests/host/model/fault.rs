@@ -5,7 +5,9 @@
 use super::mailbox::{
     p2v,
     Register,
+    CTRL_EXT,
     MBVFICR,
+    P2VMAILBOX,
     VFLRE, //
 };
 
@@ -39,6 +41,14 @@ pub enum Fault {
     QueuesTakenForStopped,
     /// Registers are not written when an address goes, but for a reset of the PF.
     AddressesLeft,
+    /// VFs are not made to look.
+    NobodyLooks,
+    /// A message of the PF's has no CTS.
+    ToldWithoutCts,
+    /// VFs are made to look while the PF has a mailbox.
+    LooksWithMailboxTaken,
+    /// No time passes, so a mailbox is waited for without end.
+    WaitsForEver,
 }
 
 impl Fault {
@@ -78,6 +88,12 @@ impl Fault {
                 write(offset, value | 0xff);
             }
             Self::AllResetsCleared if offset == VFLRE => write(offset, 0xff),
+            Self::NobodyLooks if offset == CTRL_EXT => {}
+            Self::ToldWithoutCts if value == 0x2000_0100 => write(offset, 0x100),
+            Self::LooksWithMailboxTaken if offset == CTRL_EXT => {
+                write(P2VMAILBOX, p2v::PFU);
+                write(offset, value);
+            }
             Self::WrongPool if offset == 0x5ad0 => {
                 write(offset, value);
                 write(offset + 4, value);
@@ -111,10 +127,10 @@ impl Fault {
     }
 
     pub fn time(self, now: u64) -> u64 {
-        if self == Self::ExpiresEarly {
-            4 * now
-        } else {
-            now
+        match self {
+            Self::ExpiresEarly => 4 * now,
+            Self::WaitsForEver => 0,
+            _ => now,
         }
     }
 }

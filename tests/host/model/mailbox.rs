@@ -87,6 +87,8 @@ pub struct Vf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hardware {
     kind: Kind,
+    /// A message raises the wrong interrupt of a VF: its driver looks when RSTD is set.
+    pub hides_link: bool,
     pub vfs: [Vf; VFS],
     /// MBVFICR.
     causes: u32,
@@ -199,6 +201,7 @@ impl Hardware {
         };
         Self {
             kind,
+            hides_link: false,
             vfs: [vf; VFS],
             causes: 0,
             resets: 0,
@@ -286,7 +289,10 @@ impl Hardware {
         if offset == CTRL && value & CTRL_RST != 0 {
             // Where heads are written back to is left as it was.
             let write_back = self.vfs.map(|vf| vf.write_back);
-            *self = Self::new(self.kind);
+            *self = Self {
+                hides_link: self.hides_link,
+                ..Self::new(self.kind)
+            };
             for (vf, left) in self.vfs.iter_mut().zip(write_back) {
                 vf.write_back = left;
             }

@@ -113,7 +113,7 @@ impl Programs {
         switch.set_receive(true);
         switch.set_policy(policy);
         let pf = Pf {
-            server: Server::NEW,
+            server: Server::new(hw.hides_link),
             switch,
             now: 100 * TICK,
             live: false,

@@ -6,7 +6,10 @@
 use std::cell::RefCell;
 
 use igb_core::{
-    function::VfIndex,
+    function::{
+        VfIndex,
+        VfSet, //
+    },
     mailbox::msg::Words,
     regs::Registers,
     server::{
@@ -247,7 +250,9 @@ impl Run<'_> {
             }
             Move::Tell => {
                 let vfs = self.pf.switch.vfs();
-                Server::ping(self, vfs);
+                if Server::show_link(self, vfs) {
+                    self.schedule(Scheduled::Now);
+                }
             }
             Move::Quiesce => {
                 self.pf.switch.on_pf_reset();
@@ -263,6 +268,11 @@ impl Run<'_> {
                     self.schedule(Scheduled::Now);
                 }
                 self.apply();
+                let mut one = VfSet::EMPTY;
+                one.insert(vf);
+                if Server::show_link(self, one) {
+                    self.schedule(Scheduled::Now);
+                }
             }
         }
         self.write_late();

@@ -9,7 +9,10 @@ use igb_core::{
         MacAddr,
         UnicastAddr, //
     },
-    function::VfIndex,
+    function::{
+        VfIndex,
+        VfSet, //
+    },
     mailbox::msg::Words,
     regs::Registers,
     server::{
@@ -53,6 +56,11 @@ pub struct Scene {
 impl Scene {
     /// A PF that is in service, and VFs that nobody drives.
     pub fn start() -> Self {
+        Self::of(false)
+    }
+
+    /// The same, with a controller that hides changes of the link from VFs if so told.
+    pub fn of(hides_link: bool) -> Self {
         let mac = UnicastAddr::new(MacAddr(PF_MAC)).unwrap();
         let mut switch = Switch::new(mac, Promiscuity::PerPool);
         switch.set_nr_vfs(VFS as u8).unwrap();
@@ -61,7 +69,7 @@ impl Scene {
         let mut scene = Self {
             now: 1_000_000_000,
             switch,
-            server: Server::NEW,
+            server: Server::new(hides_link),
             shadow: Shadow::new(),
             hw: RefCell::new(Hardware::new(Kind::Hardware)),
         };
@@ -78,6 +86,11 @@ impl Scene {
     pub fn reset_held(&mut self, vf: usize) {
         self.hw().vf_write_control(vf, v2p::VFU);
         self.hw().vf_reset(vf);
+    }
+
+    /// The link has changed for all VFs. Returns whether the work item is to run.
+    pub fn show_link(&mut self) -> bool {
+        Server::show_link(self, VfSet::first(VFS as u8))
     }
 
     /// One run of the work item. Returns when it is to run again.

@@ -29,6 +29,8 @@ pub const ENDLESS: u8 = u8::MAX;
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     pub kind: Kind,
+    /// Messages of the PF's raise the wrong interrupt of VFs.
+    pub hides_link: bool,
     pub roles: [Role; VFS],
     /// Accesses that each VF makes at most, or [`ENDLESS`].
     pub actions: [u8; VFS],
@@ -72,6 +74,7 @@ pub const GENEROUS: Policy = Policy {
 impl Setup {
     pub const PLAIN: Self = Self {
         kind: Kind::Hardware,
+        hides_link: false,
         roles: [Role::Client, Role::Nobody],
         actions: [ENDLESS; VFS],
         restarts: [0; VFS],

@@ -102,6 +102,10 @@ pub struct Client {
     ready: bool,
     /// The PF has told it to start over.
     refused: bool,
+    /// It has got another answer since its handshake: then it may look at its link.
+    settled: bool,
+    /// It reads its mailbox because RSTD was set.
+    made: bool,
 }
 
 /// What a client can do next.
@@ -136,6 +140,8 @@ pub enum Seen {
     Read {
         word0: u32,
         asked: Option<u32>,
+        /// It reads because RSTD was set.
+        made: bool,
     },
 }
 
@@ -146,6 +152,8 @@ impl Client {
         seen: 0,
         ready: false,
         refused: false,
+        settled: false,
+        made: false,
     };
 
     /// It has made its handshake, and is not about to write or read anything.
@@ -161,7 +169,12 @@ impl Client {
             Step::AwaitPf if control & v2p::RSTI != 0 => {}
             Step::AwaitAck | Step::AwaitAnswer if control & v2p::READ_TO_CLEAR == 0 => {}
             Step::Idle => {
-                if self.ready && control & v2p::PFSTS != 0 {
+                let looks = if hw.hides_link {
+                    self.settled && (control | self.seen) & v2p::RSTD != 0
+                } else {
+                    self.ready && control & v2p::PFSTS != 0
+                };
+                if looks {
                     out.push(Action::Look);
                 }
                 if self.ready && !self.refused {
@@ -196,8 +209,9 @@ impl Client {
                 self.go(hw, vf)
             }
             Action::Look => {
-                self.seen |= hw.vf_read_control(vf) & (v2p::PFSTS | v2p::PFACK);
-                self.seen &= !v2p::PFSTS;
+                self.seen |= hw.vf_read_control(vf) & kept(hw);
+                self.made = self.seen & v2p::RSTD != 0;
+                self.seen &= !(v2p::PFSTS | v2p::RSTD);
                 self.step = Step::LockToRead;
                 Seen::Nothing
             }
@@ -225,7 +239,7 @@ impl Client {
             }
             Step::Check | Step::CheckToRead => {
                 let control = hw.vf_read_control(vf);
-                self.seen |= control & (v2p::PFSTS | v2p::PFACK);
+                self.seen |= control & kept(hw);
                 self.step = match (self.step, control & v2p::VFU != 0) {
                     (Step::Check, true) => Step::Flush,
                     (Step::Check, false) => Step::Lock,
@@ -234,8 +248,8 @@ impl Client {
                 };
             }
             Step::Flush => {
-                let _ = hw.vf_read_control(vf);
-                self.seen = 0;
+                self.seen |= hw.vf_read_control(vf) & kept(hw);
+                self.seen &= v2p::RSTD;
                 self.step = Step::Write(0);
             }
             Step::Write(n) => {
@@ -253,7 +267,7 @@ impl Client {
                 return Seen::Rang(self.words(vf).0[0]);
             }
             Step::AwaitAck | Step::AwaitAnswer => {
-                self.seen |= hw.vf_read_control(vf) & (v2p::PFSTS | v2p::PFACK);
+                self.seen |= hw.vf_read_control(vf) & kept(hw);
                 self.use_seen();
             }
             Step::Read(n) => return self.read(hw, vf, n),
@@ -297,13 +311,30 @@ impl Client {
         let asked = self.asked.map(|ask| ask.words(vf).0[0]);
         if asked.is_some_and(|asked| answers(word, asked)) {
             self.ready |= asked == Some(RESET);
+            self.settled |= asked != Some(RESET);
         } else {
             // An answer that was given up, or news: a refusal without CTS asks for a new start.
             self.step = Step::Acknowledge;
             self.refused |= word & (NACK | CTS) == NACK;
         }
-        Seen::Read { word0: word, asked }
+        let made = std::mem::take(&mut self.made);
+        Seen::Read {
+            word0: word,
+            asked,
+            made,
+        }
     }
+}
+
+/// Bits that are cleared by reading, which a client keeps until it looks for each.
+fn kept(hw: &Hardware) -> u32 {
+    let link = if hw.hides_link { v2p::RSTD } else { 0 };
+    v2p::PFSTS | v2p::PFACK | link
+}
+
+/// Whether a word lets a client take its link for up.
+pub fn is_clear_to_send(word0: u32) -> bool {
+    word0 & CTS != 0
 }
 
 /// Somebody who does anything.

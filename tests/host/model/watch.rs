@@ -31,6 +31,7 @@ use super::{
         address,
         answers,
         grants,
+        is_clear_to_send,
         is_control,
         Seen,
         FRAME, //
@@ -65,6 +66,8 @@ pub struct Watch {
     pub queues: bool,
     /// It is to be told something.
     pub owed: bool,
+    /// It is to be made to look, too.
+    pub look_owed: bool,
     /// Its function was reset, and it has made no handshake since.
     pub reset_at: Option<u64>,
     /// What it was writing may have been cleared, as it took so long after a reset.
@@ -96,12 +99,19 @@ impl Explorer {
                     dropped: watch.asked.or(watch.dropped),
                     wiped: watch.wiped || watch.disturbed,
                     owed: watch.owed,
+                    look_owed: watch.look_owed,
                     reset_at: Some(now),
                     excused: watch.excused || watch.asked.or(watch.dropped).is_some(),
                     ..Watch::default()
                 };
             }
-            Seen::Read { word0, asked } => {
+            Seen::Read { word0, made, .. }
+                if made && watch.open && !watch.disturbed && !is_clear_to_send(word0) =>
+            {
+                return Err("a client that is made to look finds its link down");
+            }
+            Seen::Read { made: true, .. } => {}
+            Seen::Read { word0, asked, .. } => {
                 let in_time = watch
                     .unread_since
                     .is_some_and(|since| now - since < UNREAD_NS);
@@ -220,6 +230,27 @@ impl Explorer {
         Ok(())
     }
 
+    /// The PF makes all VFs look.
+    pub(super) fn check_look(&self, state: &mut State) -> Check {
+        for vf in self.clients() {
+            let word0 = state.hw.vf_word(vf, 0);
+            let watch = &mut state.watch[vf];
+            if !watch.owed {
+                watch.look_owed = false;
+            }
+            if !watch.open || watch.disturbed || !state.clients[vf].is_idle() {
+                continue;
+            }
+            if state.hw.held_by_pf(vf) {
+                return Err("a VF is made to look while the PF has its mailbox");
+            }
+            if !state.hw.reset_pending(vf) && !is_clear_to_send(word0) {
+                return Err("a VF is made to look before it was told");
+            }
+        }
+        Ok(())
+    }
+
     /// The PF does not heed that a client holds the mailbox.
     fn check_taken(&self, state: &mut State, vf: usize) -> Check {
         let now = self.now(state);
@@ -284,6 +315,7 @@ impl Explorer {
                     open: true,
                     unread_since: watch.unread_since,
                     owed: watch.owed,
+                    look_owed: watch.look_owed,
                     answers: watch.answers,
                     excused: watch.excused,
                     ..Watch::default()
@@ -369,6 +401,9 @@ impl Explorer {
             let busy = !state.clients[vf].is_idle() || state.hw.vf_control(vf) & v2p::PFSTS != 0;
             if watch.owed && !busy {
                 return Err("what a VF was to be told is lost");
+            }
+            if watch.look_owed && state.clients[vf].is_idle() {
+                return Err("a VF is not made to look");
             }
         }
         Ok(())

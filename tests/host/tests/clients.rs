@@ -143,7 +143,7 @@ fn none_starts_over_again_and_again_with_its_link_disabled() {
             pf.switch.set_vf_link_state(vf, VfLink::Disable).unwrap();
             pf.apply();
             let vfs = pf.switch.vfs();
-            Server::ping(&mut pf, vfs);
+            Server::show_link(&mut pf, vfs);
             assert_eq!(guest.look(&mut pf), Link::Down, "{}", driver.name);
             // What its administrator does while the link is down, of which much is refused.
             guest.start(&mut pf, 31);
@@ -154,7 +154,7 @@ fn none_starts_over_again_and_again_with_its_link_disabled() {
             assert!(refusals.count() >= 2, "control: there was a link before");
             pf.switch.set_vf_link_state(vf, VfLink::Auto).unwrap();
             pf.apply();
-            Server::ping(&mut pf, vfs);
+            Server::show_link(&mut pf, vfs);
             assert_eq!(guest.look(&mut pf), Link::Up, "{}", driver.name);
             assert_eq!(guest.offences(&mut pf), 0, "{}", driver.name);
         }

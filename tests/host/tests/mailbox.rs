@@ -16,6 +16,7 @@ use igb_core::{
     mailbox::Policy,
     server::{
         Next,
+        LOOK_NS,
         WRITING_NS, //
     }, //
 };
@@ -235,6 +236,62 @@ fn two_vfs() {
 }
 
 #[test]
+fn vfs_that_have_to_be_made_to_look() {
+    // Their drivers look once for each change, at any time after it.
+    let one = Setup {
+        tells: 1,
+        hides_link: true,
+        kind: Kind::Qemu,
+        ..ONE
+    };
+    holds(
+        "one VF without end, made to look",
+        Setup {
+            actions: [ENDLESS, 0],
+            ..one
+        },
+    );
+    holds("one VF, made to look twice", Setup { tells: 2, ..one });
+    holds(
+        "one VF, a reset, made to look",
+        Setup {
+            restarts: [1, 0],
+            ..one
+        },
+    );
+    holds(
+        "one VF, a reset of the PF, made to look",
+        Setup {
+            resets: 1,
+            actions: [10, 0],
+            ..one
+        },
+    );
+    holds(
+        "two VFs, made to look",
+        Setup {
+            tells: 1,
+            hides_link: true,
+            kind: Kind::Qemu,
+            ..TWO
+        },
+    );
+    // One that holds its mailbox for ever keeps nothing from the other.
+    holds(
+        "anything beside one VF, made to look",
+        Setup {
+            roles: [Role::Hostile, Role::Client],
+            actions: [2, 2],
+            tells: 1,
+            releases: 1,
+            hides_link: true,
+            kind: Kind::Qemu,
+            ..HOSTILE
+        },
+    );
+}
+
+#[test]
 fn anything() {
     holds(
         "anything",
@@ -348,6 +405,42 @@ fn each_mailbox_is_cleared_at_its_time() {
     assert_eq!(scene.hw().last_word(1), 0);
 }
 
+#[test]
+fn a_vf_that_keeps_its_mailbox_keeps_nothing_from_others() {
+    let mut scene = Scene::of(true);
+    let looks = |scene: &mut Scene, vf| scene.hw().vf_read_control(vf) & v2p::RSTD != 0;
+    assert!(looks(&mut scene, 0) && looks(&mut scene, 1), "of the start");
+    scene.hw().vf_write_control(0, v2p::VFU);
+    assert!(scene.show_link());
+    assert_eq!(scene.work(), Next::After(WRITING_NS));
+    assert!(!looks(&mut scene, 1));
+    scene.now += LOOK_NS;
+    assert_eq!(scene.work(), Next::Interrupt);
+    assert_eq!(scene.hw().vf_word(1, 0), 0x100);
+    assert!(looks(&mut scene, 0) && looks(&mut scene, 1));
+    assert_ne!(scene.hw().vf_word(0, 0), 0x100);
+    assert_eq!(scene.work(), Next::Interrupt);
+    assert!(!looks(&mut scene, 0));
+    scene.hw().vf_write_control(0, 0);
+    assert_eq!(scene.work(), Next::Interrupt);
+    assert_eq!(scene.hw().vf_word(0, 0), 0x100);
+    assert!(looks(&mut scene, 0));
+    assert!(!scene.show_link());
+}
+
+#[test]
+fn nobody_is_made_to_look_who_gets_the_right_interrupt() {
+    let mut scene = Scene::of(false);
+    for vf in [0, 1] {
+        let _ = scene.hw().vf_read_control(vf);
+    }
+    assert!(!scene.show_link());
+    for vf in [0, 1] {
+        assert_eq!(scene.hw().vf_word(vf, 0), 0x100);
+        assert_eq!(scene.hw().vf_read_control(vf), v2p::PFSTS);
+    }
+}
+
 /// The explorer finds `fault` in a server that has it, and says what is wrong.
 fn finds(fault: Fault, setup: Setup, why: &str) {
     let found = explore(&format!("{fault:?}"), Setup { fault, ..setup });
@@ -444,6 +537,45 @@ fn errors_are_found() {
                 ..ONE
             },
             "registers do not follow",
+        ),
+        (
+            Fault::NobodyLooks,
+            Setup {
+                tells: 1,
+                hides_link: true,
+                ..ONE
+            },
+            "a VF is not made to look",
+        ),
+        (
+            Fault::ToldWithoutCts,
+            Setup {
+                tells: 1,
+                hides_link: true,
+                ..ONE
+            },
+            "a VF is made to look before it was told",
+        ),
+        (
+            Fault::LooksWithMailboxTaken,
+            Setup {
+                tells: 1,
+                hides_link: true,
+                ..ONE
+            },
+            "a VF is made to look while the PF has its mailbox",
+        ),
+        (
+            Fault::WaitsForEver,
+            Setup {
+                roles: [Role::Hostile, Role::Client],
+                actions: [1, 1],
+                tells: 1,
+                hides_link: true,
+                states: 100_000,
+                ..HOSTILE
+            },
+            "too many states",
         ),
     ] {
         finds(fault, setup, why);

@@ -122,7 +122,7 @@ pub struct Session {
     throttled: bool,
     /// The VF has made a handshake at some time.
     known: bool,
-    /// The PF was reset under a known VF, or it was let back, and it has not made its handshake since.
+    /// The PF was reset under a known VF, or the VF was let back, and it has not made its handshake since.
     missing: bool,
     offences: u32,
     offences_since: u64,
@@ -145,8 +145,8 @@ impl Session {
         }
     }
 
-    /// Whether the VF had made a handshake before the PF was reset or before it was cut off and let back,
-    /// and none since.
+    /// Whether the VF had made a handshake before the PF was reset or the VF was cut off and let back, and
+    /// none since.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         self.missing
@@ -212,13 +212,13 @@ impl Session {
         new
     }
 
-    /// The administrator forgives the VF. Returns whether there was something to forgive. Its driver is
-    /// called back: nobody else would tell it that its handshake is wanted.
+    /// The administrator forgives the VF. Returns whether there was something to forgive. What it had
+    /// asked for is gone, and nobody else would tell its driver to start over.
     pub(crate) fn release(&mut self) -> bool {
         let was = self.is_quarantined();
         if was {
-            self.missing = self.known;
             self.state.set(State::Closed);
+            self.missing = self.known;
             self.offences = 0;
             self.nacked_at = None;
         }
@@ -329,6 +329,12 @@ mod tests {
         s.lose();
         s.quarantine();
         assert!(!s.is_missing());
+        s.release();
+        assert!(s.is_missing());
+        let mut never_seen = Session::new();
+        never_seen.quarantine();
+        never_seen.release();
+        assert!(!never_seen.is_missing());
     }
 
     #[test]

@@ -131,8 +131,13 @@ impl Round {
             d.apply();
         }
         answers.send(d);
+        let cut_off = d.switch().quarantined().without(self.cut_off);
+        Server::show_cut_off(d, cut_off);
         Server::ping_owed(d);
         rest.stuck = d.server().unclean;
+        if let Some(until) = d.server().looks.until() {
+            rest.until_looked(self.now, until);
+        }
         rest
     }
 

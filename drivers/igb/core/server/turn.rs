@@ -2,6 +2,7 @@
 
 //! How often the work item serves, and when it comes back. Times are in nanoseconds.
 
+use super::WRITING_NS;
 use crate::function::VfSet;
 
 /// Rounds in one go before others get the CPU.
@@ -50,6 +51,11 @@ impl Rest {
     /// A mailbox is to be cleared at `at`.
     pub(super) fn until_scrubbed(&mut self, now: u64, at: u64) {
         self.come_back(at.saturating_sub(now).max(POLL_NS));
+    }
+
+    /// A mailbox that is not free is waited for until `until`, and looked at now and then.
+    pub(super) fn until_looked(&mut self, now: u64, until: u64) {
+        self.come_back(until.saturating_sub(now).clamp(POLL_NS, WRITING_NS));
     }
 
     fn come_back(&mut self, after: u64) {
@@ -174,6 +180,16 @@ mod tests {
         assert_eq!(
             Turn::new().after(Some(rest)),
             Step::Done(Next::After(10_000_000))
+        );
+        rest.until_looked(5, 30_000_005);
+        assert_eq!(
+            Turn::new().after(Some(rest)),
+            Step::Done(Next::After(WRITING_NS))
+        );
+        rest.until_looked(5, 5);
+        assert_eq!(
+            Turn::new().after(Some(rest)),
+            Step::Done(Next::After(POLL_NS))
         );
         rest.wait(5, 300_005);
         rest.wait(5, u64::MAX);
