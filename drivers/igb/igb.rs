@@ -7,6 +7,7 @@
 //! settings mean is decided in the crate `igb_core`, which knows no kernel; what the kernel looks
 //! like from here is up to the crate `net`, which knows no Intel.
 
+mod bridge;
 mod controller;
 mod debugfs;
 mod devlink;
@@ -26,6 +27,7 @@ mod pci;
 mod poll;
 mod port;
 mod queues;
+mod returned;
 mod rx;
 mod service;
 mod settings;

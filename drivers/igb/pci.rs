@@ -3,6 +3,7 @@
 //! The driver as the PCI core sees it: from probe to unbind, and what happens in between.
 
 use crate::{
+    bridge,
     controller::{
         Controller,
         Hw, //
@@ -30,6 +31,7 @@ use crate::{
         Port,
         Works, //
     },
+    returned::Returned,
     service,
     settings::{
         EthtoolState,
@@ -64,11 +66,15 @@ use kernel::{
     },
     new_mutex,
     prelude::*,
-    sync::Arc,
+    sync::{
+        atomic::Atomic,
+        Arc, //
+    },
     time::Instant,
     types::ScopeGuard, //
 };
 use net::{
+    bridge::Stations,
     debugfs::Directory,
     device::{
         Registration,
@@ -268,6 +274,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     // What has come in since the restart is waiting.
     port.serve_misc(&netdev)?;
     items.bind(&mut netdev)?;
+    netdev.watch_bridges(port.stations.clone(), bridge::follow)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
     dev_info!(pdev, "controller: {}\n", log::Text(port.identity.verdict));
@@ -365,6 +372,11 @@ fn new_port(
     let nvm = Nvm::new(registers);
     let identity = Identity::read(pdev, registers, &nvm);
     let differences = identity.verdict.differences();
+    let returned = differences
+        .returns_own_multicast
+        .then(Returned::new)
+        .transpose()?;
+    let stations = Stations::new()?;
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
     let now = Instant::now();
@@ -386,13 +398,16 @@ fn new_port(
             epoch: now,
             identity,
             differences,
+            returned,
+            stations,
+            told_left_out: Atomic::new(false),
             works,
             reporters,
             ethtool: EthtoolState::new(),
             stats,
-            bridge_mode: kernel::sync::atomic::Atomic::new(0),
+            bridge_mode: Atomic::new(0),
             vlan_use: VlanUse::new(),
-            alloc_failures_seen: kernel::sync::atomic::Atomic::new(0),
+            alloc_failures_seen: Atomic::new(0),
             hw_stats <- HwStats::new(),
             misc_irq <- new_mutex!(None),
             net <- new_mutex!(Net {

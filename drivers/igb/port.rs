@@ -27,6 +27,7 @@ use crate::{
     mac::Mac,
     masks::Masks,
     pairs::Queues,
+    returned::Returned,
     settings::{
         EthtoolState,
         Settings, //
@@ -57,6 +58,7 @@ use kernel::{
     },
 };
 use net::{
+    bridge::Stations,
     devlink::Reporters,
     irq::{
         self,
@@ -97,6 +99,12 @@ pub(crate) struct Port {
     pub(crate) identity: Identity,
     /// What it does otherwise than the 82576.
     pub(crate) differences: Differences,
+    /// If it gives back what the PF sends to groups.
+    pub(crate) returned: Option<Arc<Returned>>,
+    /// The addresses behind the bridges above the net device.
+    pub(crate) stations: Arc<Stations>,
+    /// The administrator was told that not all of them have a register.
+    pub(crate) told_left_out: Atomic<bool>,
     pub(crate) works: Works,
     /// To be told which VFs are cut off.
     pub(crate) reporters: Reporters,

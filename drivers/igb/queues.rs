@@ -124,6 +124,11 @@ fn open_pair(
     let settings = &net.settings;
     let vector = port.plan.pair_vector(index);
     let stats = port.stats.get(index as usize).ok_or(EINVAL)?;
+    // Without VFs the controller loops nothing back.
+    let returned = port
+        .returned
+        .clone()
+        .filter(|_| port.hw.lock().switch.uses_pools());
     let (tx_ring, tx_done) = tx::new(
         dev.parent(),
         io,
@@ -132,6 +137,7 @@ fn open_pair(
             descs: settings.tx_descs,
         },
         stats.clone(),
+        returned.clone(),
     )?;
     let rx_config = rx::Config {
         // CAST: at most MAX_PAIRS.
@@ -162,6 +168,7 @@ fn open_pair(
                     program: net.program.clone(),
                     tx: dev.tx_handle(index),
                 },
+                returned,
             )?,
             tx: tx_done,
             itr: Itr::new(settings.coalesce.usecs, settings.coalesce.adaptive),

@@ -11,6 +11,7 @@ use crate::{
         Doorbell,
         Io, //
     },
+    returned::Returned,
     stats::PairStats, //
 };
 use igb_core::{
@@ -105,6 +106,8 @@ pub(crate) struct RxRing {
     /// What frames are shown to before the stack gets them.
     program: Option<net::xdp::Program>,
     xdp: Xdp,
+    /// Where the controller gives back what the PF sends.
+    returned: Option<Arc<Returned>>,
     stats: Arc<PairStats>,
 }
 
@@ -127,6 +130,7 @@ impl RxRing {
         config: Config,
         stats: Arc<PairStats>,
         programs: xdp::Setup,
+        returned: Option<Arc<Returned>>,
     ) -> Result<Self> {
         let pool = PagePool::new(
             dev,
@@ -148,6 +152,7 @@ impl RxRing {
             partial: Partial::None,
             program: programs.program,
             xdp,
+            returned,
             stats,
         };
         if !ring.fill(napi) {
@@ -210,6 +215,10 @@ impl RxRing {
         let mut tally = Tally::default();
         let mut batch = RxBatch::default();
         let mut plain = self.is_plain();
+        let began = match &self.returned {
+            Some(returned) => returned.begin_poll(),
+            None => None,
+        };
         while tally.frames < budget {
             let Some(offer) = self.pages.oldest() else {
                 break;
@@ -225,7 +234,7 @@ impl RxRing {
             dma::rmb();
             let info = RxInfo::from_le(desc.read::<0>());
             let page = offer.take();
-            if plain && status.is_whole_frame() {
+            if (plain || self.is_plain_now()) && status.is_whole_frame() {
                 let meta = self.meta(status, info, &mut tally);
                 tally.bytes = tally.bytes.wrapping_add(status.len());
                 if batch.push(page, status.len(), self.config.index, meta) {
@@ -242,16 +251,39 @@ impl RxRing {
         self.deliver(cx, &mut batch);
         self.refill_if_due(cx);
         self.finish_xdp();
+        if let Some(began) = began {
+            self.note_end(began, tally.frames < budget);
+        }
         tally.publish(&self.stats);
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
         tally.frames
     }
 
-    /// The next buffer begins a frame, and no program wants to see it.
+    /// The next buffer begins a frame, no program wants to see it, and it cannot be one that the PF has
+    /// sent.
     #[inline]
     fn is_plain(&self) -> bool {
-        matches!(self.partial, Partial::None) && self.program.is_none()
+        self.returned.is_none() && self.is_plain_now()
+    }
+
+    /// The same, as long as the controller has written no further descriptor. The latest was read before.
+    #[inline]
+    fn is_plain_now(&self) -> bool {
+        matches!(self.partial, Partial::None)
+            && self.program.is_none()
+            && !self.returned.as_ref().is_some_and(|r| r.are_awaited())
+    }
+
+    /// Notes that a poll is over that began at `began`, and whether it has got to the end of the ring. An
+    /// emulated controller has no receive hash with VFs: all comes to the first ring.
+    #[cold]
+    fn note_end(&self, began: u64, drained: bool) {
+        if let Some(returned) = &self.returned {
+            if drained && self.config.index == 0 {
+                returned.end_poll(began);
+            }
+        }
     }
 
     /// Takes any other buffer.
@@ -264,17 +296,42 @@ impl RxRing {
         info: RxInfo,
     ) -> Tally {
         let mut tally = Tally::default();
+        let begins = matches!(self.partial, Partial::None);
+        let whole = begins && status.is_whole_frame();
+        let returned = self.returned.clone().filter(|r| r.are_awaited());
+        if let Some(returned) = returned.as_ref().filter(|_| whole) {
+            if returned.has_page(&page, status.len(), status.vlan_tci()) {
+                return self.drop_copy(status.len());
+            }
+        }
         let frame = if self.program.is_none() {
             self.collect(cx, page, status)
         } else {
             self.filter(cx, page, status, &mut tally)
         };
         if let Some(skb) = frame {
+            if let Some(returned) = returned.filter(|_| !whole) {
+                if returned.has_skb(&skb, status.vlan_tci()) {
+                    return self.drop_copy(skb.len());
+                }
+            }
             let meta = self.meta(status, info, &mut tally);
             tally.bytes = skb.len();
             cx.receive(skb, self.config.index, meta);
         }
         tally
+    }
+
+    /// Counts a frame that the PF has sent, and that goes no further. It counts as received, as what a
+    /// program drops does.
+    #[cold]
+    fn drop_copy(&self, bytes: u32) -> Tally {
+        self.stats.rx_own_copies.add(1);
+        Tally {
+            frames: 1,
+            bytes,
+            csum_good: 0,
+        }
     }
 
     /// Passes on the frames so far.

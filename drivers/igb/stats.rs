@@ -37,6 +37,7 @@ pub(crate) struct PairStats {
     pub(crate) rx_xdp_tx: Counter,
     pub(crate) rx_xdp_redirect: Counter,
     pub(crate) rx_xdp_failed: Counter,
+    pub(crate) rx_own_copies: Counter,
     pub(crate) tx_packets: Counter,
     pub(crate) tx_bytes: Counter,
     pub(crate) tx_dropped: Counter,

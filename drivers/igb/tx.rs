@@ -4,6 +4,7 @@
 
 use crate::{
     io::Io,
+    returned::Returned,
     stats::PairStats, //
 };
 use igb_core::{
@@ -77,6 +78,8 @@ pub(crate) struct TxRing {
     sender: Sender,
     /// The context the controller holds for this queue.
     context: ContextDesc,
+    /// Where the controller gives back what the PF sends.
+    returned: Option<Arc<Returned>>,
     stats: Arc<PairStats>,
 }
 
@@ -94,6 +97,7 @@ pub(crate) fn new(
     io: &Io,
     config: Config,
     stats: Arc<PairStats>,
+    returned: Option<Arc<Returned>>,
 ) -> Result<(TxRing, TxDone)> {
     let desc = Arc::new(Coherent::zeroed(dev, config.descs as usize)?, GFP_KERNEL)?;
     let (producer, consumer) = net::tx::table(dev, config.descs)?;
@@ -101,6 +105,7 @@ pub(crate) fn new(
         desc: desc.clone(),
         sender: Sender::new(producer, io.doorbell(regs::tdt(config.queue))?.into()),
         context: ContextDesc::UNKNOWN,
+        returned,
         stats: stats.clone(),
     };
     let done = TxDone {
@@ -155,6 +160,9 @@ impl net::tx::Descriptors for TxRing {
         } else {
             self.prepare(&mut skb, meta, &mut wire, &mut lead)?
         };
+        if let Some(returned) = &self.returned {
+            returned.sending(&skb, meta.vlan_tci());
+        }
         let layout = Layout {
             lead,
             max_len: tx::MAX_DATA_PER_DESC,

@@ -232,6 +232,9 @@ impl Port {
         };
         self.bridge_mode.store(mode, Relaxed);
         self.watch_vlans(&hw.switch);
+        if let Some(returned) = &self.returned {
+            returned.set(mode == VEB);
+        }
     }
 
     /// How frames between functions are switched; `None` without VFs. Any context.

@@ -45,6 +45,7 @@
 #include <net/pkt_cls.h>
 #include <net/pkt_sched.h>
 #include <net/rtnetlink.h>
+#include <net/switchdev.h>
 #include <net/tcp.h>
 #include <net/udp.h>
 #include <net/xdp.h>

@@ -291,6 +291,13 @@ void nbh_rx_add_frag(struct sk_buff *skb, struct page *page, u32 headroom, u32 l
 	skb_add_rx_frag(skb, skb_shinfo(skb)->nr_frags, page, headroom, len, truesize);
 }
 
+/* Copies @len bytes from @offset on of what the device wrote @headroom bytes into @page. */
+void nbh_rx_copy(const struct page *page, u32 headroom, u32 offset, u32 len, void *out)
+{
+	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, offset, len);
+	memcpy(out, page_address(page) + headroom + offset, len);
+}
+
 #define NBH_RX_CSUM_GOOD	BIT(0)
 #define NBH_RX_HASH_L3		BIT(1)
 #define NBH_RX_HASH_L4		BIT(2)
@@ -379,6 +386,20 @@ u32 nbh_tx_begin(struct sk_buff *skb)
 	if (skb_vlan_tag_present(skb))
 		meta |= NBH_TX_VLAN | (u32)skb_vlan_tag_get(skb) << 16;
 	return meta;
+}
+
+/* What the device fills in of a packet that has been prepared for it: offset and, in bits 31:16,
+ * number of bytes of a checksum. U32_MAX if it makes several packets of it.
+ */
+u32 nbh_tx_filled(const struct sk_buff *skb)
+{
+	u32 len = skb_csum_is_sctp((struct sk_buff *)skb) ? sizeof(__le32) : sizeof(__sum16);
+
+	if (skb_is_gso(skb))
+		return U32_MAX;
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
+	return (u32)(u16)(skb_checksum_start_offset(skb) + skb->csum_offset) | len << 16;
 }
 
 /* Pads to @len bytes; frees the skb and fails when there is no memory. A checksum left to the

@@ -8,6 +8,7 @@
  */
 
 #include "binding.c"
+#include "bridge.c"
 #include "datapath.c"
 #include "debugfs.c"
 #include "devlink.c"

@@ -309,3 +309,9 @@ pub fn rss_key<const N: usize>() -> [u8; N] {
     unsafe { netbind::netdev_rss_key_fill(key.as_mut_ptr().cast(), N) };
     key
 }
+
+/// A number that nobody can guess. Any context.
+pub fn random() -> u64 {
+    // SAFETY: no preconditions.
+    unsafe { netbind::get_random_u64() }
+}

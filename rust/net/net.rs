@@ -22,6 +22,7 @@
 //! | [`xdp`]       | programs that see packets before the stack does |
 //! | [`rtnl`]      | the lock of network configuration |
 //! | [`ethtool`]   | the operations behind `ethtool` |
+//! | [`bridge`]    | which addresses are behind the bridges above a net device |
 //! | [`vf`]        | what an administrator does to virtual functions |
 //! | [`devlink`]   | settings and health of a device as a whole |
 //! | [`debugfs`]   | text files about a device |
@@ -40,6 +41,7 @@
 const __LOG_PREFIX: &[u8] = b"net\0";
 
 mod binding;
+pub mod bridge;
 pub mod compat;
 pub mod debugfs;
 pub mod devlink;
@@ -80,6 +82,7 @@ pub mod device {
     pub use crate::{
         driver::{
             default_queues,
+            random,
             rss_key,
             AddrList,
             Config,

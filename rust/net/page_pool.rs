@@ -259,6 +259,27 @@ impl RxPage {
         self.dma
     }
 
+    /// Copies the bytes the device wrote, from `offset` on, to `out`. Returns whether there is room for as
+    /// many in a page. Any context.
+    pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
+        let len = match u32::try_from(out.len()) {
+            Ok(len) if offset <= ROOM && len <= ROOM.wrapping_sub(offset) => len,
+            _ => return false,
+        };
+        // SAFETY: the page is ours by the type invariants, and has as many bytes behind the headroom, as was
+        // checked; so has `out`.
+        unsafe {
+            netbind::rx_copy(
+                self.page.as_ptr(),
+                HEADROOM,
+                offset,
+                len,
+                out.as_mut_ptr().cast(),
+            )
+        };
+        true
+    }
+
     /// Makes a packet of the `len` bytes the device wrote. `len` is cut to [`ROOM`].
     ///
     /// `None`: no memory; the page is back in its pool.

@@ -5,6 +5,10 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
+    bridge::{
+        Stations,
+        Watch, //
+    },
     driver::{
         Config,
         Driver, //
@@ -223,6 +227,26 @@ impl<D: Driver> Registration<D> {
             (target.run)(dev, handle);
         })?;
         works.push(KBox::new(bound, GFP_KERNEL)?, GFP_KERNEL)?;
+        Ok(())
+    }
+
+    /// Has `stations` follow what bridges above the device learn on their other ports. After each change
+    /// `changed` is called: in process context or softirq, perhaps with RTNL or locks of the bridge held;
+    /// it must not sleep. That ends when this registration is dropped, before the device is unregistered.
+    ///
+    /// Process context, without RTNL.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the parent is no longer bound, `ENOMEM`.
+    pub fn watch_bridges(&mut self, stations: Arc<Stations>, changed: fn(&Device<D>)) -> Result {
+        let dev = NonNull::new(self.as_ptr()).ok_or(ENODEV)?;
+        // SAFETY: the net device is set up. `End` drops what is bound before it lets go of it.
+        let watch = unsafe { Watch::<D>::new(dev, stations, changed) }?;
+        let watch = KBox::new(watch, GFP_KERNEL)?;
+        let mut guard = self.net.works.lock();
+        let works = (*guard).as_mut().ok_or(ENODEV)?;
+        works.push(watch, GFP_KERNEL)?;
         Ok(())
     }
 }

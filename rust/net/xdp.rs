@@ -405,6 +405,21 @@ impl Frame {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many. Any context.
+    pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
+        let end = (offset as usize).saturating_add(out.len());
+        if end > self.len() as usize {
+            return false;
+        }
+        // SAFETY: valid by the type invariants: `len` bytes in one buffer from `data` on, of which these
+        // are some, as was checked. `out` is ours alone.
+        unsafe {
+            let data = (*self.as_ptr()).data.cast::<u8>().add(offset as usize);
+            core::ptr::copy_nonoverlapping(data, out.as_mut_ptr(), out.len());
+        }
+        true
+    }
 }
 
 impl Drop for Frame {

@@ -1,26 +1,32 @@
 # SPDX-License-Identifier: GPL-2.0
 """The switch between PF, VFs and wire, as `bridge` sets it."""
 
+import contextlib
 import re
 import time
 
 import pytest
-from support import ONE_CPU
+from support import ONE_CPU, counters
 from support.life import DEVICE, reach_peer
 from support.registers import Filters
-from support.wire import arrive, tag
+from support.wire import arrive, captured, tag, tcp_contents
+from support.xdp import Programs
 
 from harness.topology import PEER, PF_HOST, Host
-from harness.traffic import is_silent, mac_of, ping
+from harness.traffic import count_frames, mac_of, ping
 
 pytestmark = [ONE_CPU, pytest.mark.driver("igb_rs")]  # C igb has no switch modes
 
 DTXSWC_LOOPBACK = 1 << 31
-# On a bridge of the PF's host.
+# On a bridge of the PF's host, and that host.
 BEHIND = Host("behind", "behind", 40)
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 # More VLANs than the PF finds room for beside seven VFs.
 BUSY = range(2000, 2024)
+BESIDE = Host("beside", "beside", 41)
+HOST = Host("br0", None, 42)
+OWN_COPIES = "ethtool -S dut | awk '/_own_copies:/ { sum += $2 } END { print sum }'"
+STRANGER = "02:00:00:00:00:99"
 
 
 def mode(lan) -> str:
@@ -65,35 +71,173 @@ def test_no_switch_without_vfs(lan, vfs):
     assert "hwmode VEB" in mode(lan)
 
 
-def test_host_behind_a_bridge(lan, vfs):
-    """It reaches a VF, and the VF reaches it when the bridge's host tells the PF its address."""
-    guest, vf = lan.guest, vfs[0]
-    guest.run(f"""
-        ip netns add {BEHIND.netns}
-        ip link add br0 type bridge && ip link add port0 type veth peer name {BEHIND.name}
-        ip link set {BEHIND.name} netns {BEHIND.netns}
-        ip -n {BEHIND.netns} addr add {BEHIND.ipv4}/24 dev {BEHIND.name}
-        ip -n {BEHIND.netns} link set {BEHIND.name} up
-        ip link set port0 master br0 up && ip link set dut master br0 && ip link set br0 up""")
-    mac = mac_of(guest, BEHIND)
-    guest.wait_until("bridge link show dev port0 | grep -q 'state forwarding'", 60)
-    guest.wait_until("bridge link show dev dut | grep -q 'state forwarding'", 60)
-    # The device model gives the PF its own multicast back, from which the bridge would learn that the
-    # host is on the other side.
-    guest.run(f"bridge fdb replace {mac} dev port0 master static sticky")
-    assert is_silent(guest, vf, BEHIND.ipv4), "control"
-    guest.run(f"bridge fdb add {mac} dev dut self")
-    assert Filters.read(guest).pools_of(mac) == 1 << Filters.read(guest).default_pool
-    assert ping(guest, vf, BEHIND.ipv4, count=5).complete
-    assert ping(guest, BEHIND, vf.ipv4, count=5).complete
+def own_copies(guest) -> int:
+    return sum(value for name, value in counters.ethtool(guest) if name.endswith("_own_copies"))
 
-    guest.run("ip link set dut down; ip link set dut up")
-    lan.wait_carrier(PF_HOST)
-    guest.wait_until(f"ping -c 1 -W 1 -q {BEHIND.ipv4}", 60, netns=vf.netns)
-    guest.run(f"bridge fdb del {mac} dev dut self")
-    assert not Filters.read(guest).pools_of(mac)
-    assert is_silent(guest, vf, BEHIND.ipv4)
-    guest.run("ip link del br0; ip link del port0")
+
+def bridge_with(guest, *hosts: Host):
+    """A bridge with the PF and `hosts`, which have IPv6 addresses that are checked for duplicates."""
+    guest.run("ip link add br0 type bridge forward_delay 0 && ip link set dut master br0")
+    for host in hosts:
+        port, into = f"{host.name}-port", f"ip -n {host.netns}"
+        guest.run(f"""
+            ip netns add {host.netns}
+            ip link add {port} type veth peer name {host.name} netns {host.netns}
+            ip link set {port} master br0 up
+            {into} addr add {host.ipv4}/24 dev {host.name}
+            {into} addr add {host.ipv6}/64 dev {host.name}""")
+    guest.run("ip link set br0 up")
+    guest.wait_until("bridge link show dev dut | grep -q 'state forwarding'", 60)
+    for host in hosts:
+        guest.run(f"ip link set {host.name} up", netns=host.netns)
+
+
+def addresses_are_unique(guest, *hosts: Host):
+    """Waits until none of their addresses is tentative; none was found to be another's."""
+    for host in hosts:
+        shown = f"ip -6 addr show dev {host.name}"
+        guest.wait_until(f"! {shown} | grep -q tentative", 30, netns=host.netns)
+        assert "dadfailed" not in guest.run(shown, netns=host.netns).out
+
+
+@pytest.mark.watched
+def test_hosts_behind_a_bridge(lan, vfs):
+    """They, VFs and the peer reach each other, without a word to the bridge or the PF; as does the
+    bridge's own host."""
+    guest, vf = lan.guest, vfs[0]
+    bridge_with(guest, BEHIND, BESIDE)
+    addresses_are_unique(guest, BEHIND, BESIDE)
+    for host in (BEHIND, BESIDE):
+        for other in (PEER, vf):
+            for source, target in ((host, other), (other, host)):
+                assert ping(guest, source, target.ipv4, count=3).complete, (source, target)
+                assert ping(guest, source, target.ipv6, count=3).complete, (source, target)
+    assert ping(guest, BEHIND, BESIDE.ipv4, count=3).complete
+    assert ping(guest, BESIDE, BEHIND.ipv6, count=3).complete
+    tcp_contents(guest, (vf, BEHIND, "ipv4"), (BEHIND, vf, "ipv6"), megabytes=1)
+    assert own_copies(guest) > 0
+    pf = 1 << Filters.read(guest).default_pool
+    for host in (BEHIND, BESIDE):
+        assert Filters.read(guest).pools_of(mac_of(guest, host)) == pf
+    # No port has learned an address that is behind another.
+    learned = guest.run("bridge fdb show br br0 dynamic").out
+    for host in (BEHIND, BESIDE):
+        assert f"{mac_of(guest, host)} dev {host.name}-port" in learned
+    # A bridge's address of its own, which is none of a port.
+    guest.run(f"""
+        ip link set br0 address {STRANGER} && ip addr add {HOST.ipv4}/32 dev br0
+        ip route add {vf.ipv4}/32 dev br0 src {HOST.ipv4}""")
+    assert Filters.read(guest).pools_of(STRANGER) == pf
+    assert ping(guest, vf, HOST.ipv4, count=3).complete
+    # A host that goes takes its address with it.
+    gone = mac_of(guest, BESIDE)
+    guest.run(f"ip link del {BESIDE.name}-port")
+    assert not Filters.read(guest).pools_of(gone)
+    # A PF that leaves and comes back reads what the bridge knows.
+    behind = mac_of(guest, BEHIND)
+    guest.run("ip link set dut nomaster")
+    assert not Filters.read(guest).pools_of(behind)
+    assert not Filters.read(guest).pools_of(STRANGER)
+    guest.run("ip link set dut master br0")
+    assert Filters.read(guest).pools_of(behind) == pf
+    guest.run(f"ip link del br0; ip link del {BEHIND.name}-port")
+
+
+def test_bridge_above_a_vlan(lan, vfs):
+    """The port of the bridge is a VLAN device on the PF. What else the PF is told comes first."""
+    guest = lan.guest
+    guest.run(
+        "modprobe 8021q && ip link add link dut name dut.7 type vlan id 7 && ip link set dut.7 up"
+    )
+    guest.run("ip link add br0 up type bridge && ip link set dut.7 master br0")
+    # Not the lowest address, which would be the bridge's own.
+    guest.run("ip link add port0 up address fe:00:00:00:00:01 master br0 type dummy")
+    macs = [f"02:00:00:00:03:{number:02x}" for number in range(30)]
+    for mac in macs:
+        guest.run(f"bridge fdb add {mac} dev port0 master static")
+    filters = Filters.read(guest)
+    have = [mac for mac in macs if filters.pools_of(mac)]
+    # 21 with two VFs, of which one is promised to each.
+    assert len(have) == 19
+    (line,) = re.findall(r"no receive address is left for (\d+) addresses", guest.run("dmesg").out)
+    assert line == "1"
+    guest.run(f"bridge fdb add {STRANGER} dev dut self")
+    filters = Filters.read(guest)
+    assert filters.pools_of(STRANGER) == 1 << filters.default_pool
+    assert sum(bool(filters.pools_of(mac)) for mac in macs) == 18
+    guest.run(f"bridge fdb del {STRANGER} dev dut self; ip link del br0; ip link del port0")
+    assert not any(Filters.read(guest).pools_of(mac) for mac in macs)
+    guest.run("ip link del dut.7")
+
+
+def send_and_count(guest, source: Host, sizes: list[int]):
+    """Broadcasts, until the PF's interface has counted all."""
+    assert count_frames(guest, source, PF_HOST, sizes, BROADCAST, patience=5) >= len(sizes)
+
+
+@contextlib.contextmanager
+def only_from_the_wire(lan, sizes: list[int], end: int = 100):
+    """What broadcasts the stack gets until the block ends: none. Then the peer sends some of `sizes`,
+    with the PF's address as their source."""
+    guest = lan.guest
+    expression, options = "ether proto 0x88b5", "-e -Q in --immediate-mode"
+    with captured(guest, PF_HOST, len(sizes) + 1, expression, options) as capture:
+        yield
+        guest.run(f"ip link set peer address {mac_of(guest, PF_HOST)}", netns=PEER.netns)
+        guest.wait_carrier(PEER.name, PEER.netns)
+        send_and_count(guest, PEER, [*sizes, end])
+        lengths = re.findall(r"length (\d+):", capture.ended())
+    assert [int(length) for length in lengths] == [*sizes, end]
+
+
+@pytest.mark.driver("igb_rs")
+def test_own_broadcasts_do_not_come_back(lan, vfs):
+    """Each is dropped once, whatever its length; a genuine duplicate from the wire is received, as is
+    what has the same length."""
+    guest = lan.guest
+    sizes = [60, 61, 62, 127, 1513, 1514] * 5
+    before = own_copies(guest)
+    with only_from_the_wire(lan, sizes):
+        send_and_count(guest, PF_HOST, sizes)
+        assert own_copies(guest) - before == len(sizes)
+    assert own_copies(guest) - before == len(sizes)
+    # In frames of several buffers.
+    for host in (PF_HOST, PEER):
+        guest.run(f"ip link set {host.name} mtu 9000", netns=host.netns)
+        lan.wait_carrier(host)
+    large, before = [9014, 5000, 3072, 3073] * 3, own_copies(guest)
+    with only_from_the_wire(lan, large):
+        send_and_count(guest, PF_HOST, large)
+    assert own_copies(guest) - before == len(large)
+
+
+@pytest.mark.driver("igb_rs")
+def test_own_broadcasts_are_no_business_of_a_program(lan, vfs):
+    guest = lan.guest
+    programs = Programs(guest)
+    programs.attach("drop")
+    before, dropped = own_copies(guest), dict(counters.ethtool(guest))["rx_queue_0_xdp_drop"]
+    send_and_count(guest, PF_HOST, [200] * 20)
+    assert own_copies(guest) - before == 20
+    assert dict(counters.ethtool(guest))["rx_queue_0_xdp_drop"] == dropped
+    programs.detach()
+
+
+@pytest.mark.driver("igb_rs")
+def test_own_broadcasts_with_what_the_controller_adds(lan, vfs):
+    """A checksum, a tag, or both."""
+    guest = lan.guest
+    tagged = tag(guest, PF_HOST, 8)
+    for interface, address in (("dut", "192.0.2.255"), (tagged.name, "192.0.2.127")):
+        before = own_copies(guest)
+        with captured(guest, PF_HOST, 1, "udp port 9", "-Q in --immediate-mode") as capture:
+            guest.run(
+                "for size in 1 100 1400; do head -c $size /dev/zero |"
+                f"socat -u - UDP-DATAGRAM:{address}:9,broadcast,bindtodevice={interface}; done"
+            )
+            guest.wait_until(f"[ $({OWN_COPIES}) -ge {before + 3} ]", 5)
+            assert capture.stopped() == 0
+    guest.run(f"ip link del {tagged.name}")
 
 
 def test_addresses_for_a_bridge_are_limited(lan, vfs):

@@ -12,7 +12,7 @@
 //! - [`regs`]: the register map.
 //! - [`switch`]: which frame reaches which function; the settings of every VF.
 //! - [`mailbox`]: the protocol between PF and VFs; [`server`]: who is served when.
-//! - [`model`]: what an emulated controller does otherwise.
+//! - [`model`]: what an emulated controller does otherwise; [`returned`]: frames it gives back.
 //! - [`tenant`]: what is cleared when a VF changes hands.
 //! - [`desc`], [`ring`]: descriptors, and the rings they form.
 //! - [`frame`]: sizes of frames.
@@ -46,6 +46,7 @@ pub mod rate;
 pub mod recent;
 pub mod register_test;
 pub mod regs;
+pub mod returned;
 pub mod ring;
 pub mod rss;
 pub mod server;

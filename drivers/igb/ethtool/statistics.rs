@@ -104,7 +104,7 @@ fn put_pairs(port: &Port, out: &mut Statistics<'_>) {
     }
 }
 
-fn rx_of(pair: &PairStats) -> [(&'static str, u64); 10] {
+fn rx_of(pair: &PairStats) -> [(&'static str, u64); 11] {
     [
         ("packets", pair.rx_packets.get()),
         ("bytes", pair.rx_bytes.get()),
@@ -116,6 +116,7 @@ fn rx_of(pair: &PairStats) -> [(&'static str, u64); 10] {
         ("xdp_tx", pair.rx_xdp_tx.get()),
         ("xdp_redirect", pair.rx_xdp_redirect.get()),
         ("xdp_failed", pair.rx_xdp_failed.get()),
+        ("own_copies", pair.rx_own_copies.get()),
     ]
 }
 

@@ -38,6 +38,9 @@ impl TxRing {
         }
         let bytes = frame.len().max(MIN_FRAME);
         let words = DataDesc::new(bytes, None, false);
+        if let Some(returned) = &self.returned {
+            returned.sending_frame(&frame);
+        }
         let desc = &self.desc;
         let pushed = self
             .sender

@@ -30,6 +30,7 @@ use igb_core::{
 use model::config::config;
 use model::ops::{
     any_op,
+    station,
     Op,
     PF_MAC,
     TRUNK, //
@@ -172,6 +173,8 @@ enum Whole {
     Foreign,
     /// The shadow has been shown something else.
     Shown,
+    /// Bridges on the PF have learned these stations, a bit each.
+    Bridged(u16),
 }
 
 fn any_whole() -> impl Strategy<Value = Whole> {
@@ -181,6 +184,7 @@ fn any_whole() -> impl Strategy<Value = Whole> {
         1 => (0u8..8).prop_map(Whole::New),
         1 => Just(Whole::Foreign),
         1 => Just(Whole::Shown),
+        8 => any::<u16>().prop_map(Whole::Bridged),
     ]
 }
 
@@ -213,6 +217,10 @@ proptest! {
                     pair.switch = std::mem::replace(&mut earlier, copy);
                 }
                 Whole::New(n) => pair.switch = new_switch(promiscuity, n),
+                Whole::Bridged(set) => {
+                    let stations = (0u8..16).filter(|n| set >> n & 1 != 0);
+                    pair.switch.set_bridged(stations.map(|n| MacAddr(station(n))));
+                }
                 Whole::Foreign => Shadow::new().follow(&mut pair.switch, |_, _| {}),
                 Whole::Shown => {
                     let other = new_switch(promiscuity, 3).image();

@@ -181,6 +181,10 @@ impl Switch {
         }
         changes.addresses = self.rar.take_changed();
         changes.vlans = self.pf_vlans.take_changed();
+        // An address behind a bridge has a register as long as no VF has the address.
+        if self.has_bridged() {
+            changes.addresses |= !changes.primary.is_empty();
+        }
         if self.vlvf.take_changed() {
             changes.vlans = true;
             // Whether tags are stripped depends on whether there are VLANs.
@@ -276,6 +280,13 @@ impl Switch {
 
     /// The addresses in force: entry of the receive address table, owner and address.
     pub fn addresses(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
+        let bridged = self.bridged_entries();
+        self.held()
+            .chain(bridged.map(|(entry, addr)| (entry, Function::Pf, addr)))
+    }
+
+    /// The same without those behind bridges on the PF.
+    pub(super) fn held(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
         let primary = self
             .enabled()
             .filter_map(|(index, vf)| Some((primary_entry(index), Function::Vf(index), vf.mac()?)));

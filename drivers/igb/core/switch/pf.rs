@@ -53,6 +53,10 @@ pub(super) struct Pf {
     /// Hashes of unicast addresses that have no receive address register.
     unicast_overflow: Bitmap4096,
     overflowed: bool,
+    /// Addresses behind bridges on the PF, each in the place it was given first.
+    pub(super) bridged: [Option<UnicastAddr>; RAR_COUNT],
+    /// Of these the ones that found no place.
+    bridged_beyond: usize,
     pub(super) multicast: Bitmap4096,
     pub(super) vlan_filter: bool,
     /// The PF is in more VLANs than it has memberships of its own in the pool filter.
@@ -74,6 +78,8 @@ impl Pf {
             },
             unicast_overflow: Bitmap4096::EMPTY,
             overflowed: false,
+            bridged: [None; RAR_COUNT],
+            bridged_beyond: 0,
             multicast: Bitmap4096::EMPTY,
             vlan_filter: true,
             vlan_overflow: false,
@@ -218,6 +224,114 @@ impl Switch {
             }
             _ => addr != self.pf.mac,
         }
+    }
+
+    /// Replaces the addresses that bridges on the PF have learned on their other ports. With VFs, frames to
+    /// them from VFs reach the PF, as far as there are registers.
+    ///
+    /// That an address was learned is no claim to it: whoever is behind the bridge can send from any. It
+    /// has a register while nobody has the address by another right: not the PF or a live VF. It
+    /// takes what is left of the PF's share and of what is nobody's, and gives way to all others.
+    ///
+    /// Returns how many of them have no register because none is left.
+    pub fn set_bridged(&mut self, addrs: impl IntoIterator<Item = MacAddr>) -> usize {
+        let before = self.pf.get().bridged;
+        let mut now = [None; RAR_COUNT];
+        let mut new = [None; RAR_COUNT];
+        let (mut news, mut beyond) = (0usize, 0usize);
+        for addr in addrs.into_iter().filter_map(UnicastAddr::new) {
+            if now.contains(&Some(addr)) || new.contains(&Some(addr)) {
+                continue;
+            }
+            // It keeps its place, so that nothing is lost meanwhile.
+            let known = before.iter().position(|held| *held == Some(addr));
+            if let Some(place) = known.and_then(|n| now.get_mut(n)) {
+                *place = Some(addr);
+            } else if let Some(place) = new.get_mut(news) {
+                *place = Some(addr);
+                news = news.saturating_add(1);
+            } else {
+                beyond = beyond.saturating_add(1);
+            }
+        }
+        let mut new = new.into_iter().flatten();
+        for place in now.iter_mut().filter(|place| place.is_none()) {
+            *place = new.next();
+        }
+        beyond = beyond.saturating_add(new.count());
+        if (now, beyond) != (before, self.pf.get().bridged_beyond) {
+            self.pf.bridged = now;
+            self.pf.bridged_beyond = beyond;
+        }
+        self.bridged_left_out()
+    }
+
+    /// How many addresses behind bridges have no register because none is left; 0 without VFs.
+    #[must_use]
+    pub fn bridged_left_out(&self) -> usize {
+        if !self.uses_pools() {
+            return 0;
+        }
+        let wanted = self.bridged_wanted().count();
+        wanted
+            .saturating_sub(self.bridged_entries().count())
+            .saturating_add(self.pf.get().bridged_beyond)
+    }
+
+    /// Whether addresses behind bridges are known.
+    pub(super) fn has_bridged(&self) -> bool {
+        self.pf.get().bridged.iter().any(Option::is_some)
+    }
+
+    /// Addresses behind bridges that nobody has by another right, with their places.
+    fn bridged_wanted(&self) -> impl Iterator<Item = (usize, UnicastAddr)> + '_ {
+        let bridged = self.pf.get().bridged.iter().enumerate();
+        bridged
+            .filter_map(|(place, addr)| Some((place, (*addr)?)))
+            .filter(|(_, addr)| self.uses_pools() && !self.held().any(|(_, _, held)| held == *addr))
+    }
+
+    /// The registers of addresses behind bridges: entry of the receive address table and address.
+    pub(super) fn bridged_entries(&self) -> impl Iterator<Item = (usize, UnicastAddr)> + '_ {
+        let entries = self.bridged_places();
+        self.pf
+            .get()
+            .bridged
+            .iter()
+            .zip(entries)
+            .filter_map(|(addr, entry)| Some((entry?, (*addr)?)))
+    }
+
+    /// Which entry each of them has: one of the last that can be handed out, as functions take the first.
+    /// Each place has an entry of its own, which it leaves only while somebody else has that.
+    fn bridged_places(&self) -> [Option<usize>; RAR_COUNT] {
+        let mut entries = [None; RAR_COUNT];
+        // Nearly always, and a VF waits for this.
+        if !self.has_bridged() {
+            return entries;
+        }
+        let last = self.rar.capacity();
+        let mut free = self.rar.free();
+        let mut room = self.rar.room(Function::Pf);
+        let mut take = |entry: usize| {
+            let found = room != 0 && free >> entry & 1 != 0;
+            if found {
+                free &= !(1 << entry);
+                room = room.saturating_sub(1);
+            }
+            found
+        };
+        for (place, _) in self.bridged_wanted() {
+            if let Some(slot) = entries.get_mut(place) {
+                *slot = last.checked_sub(place).filter(|entry| take(*entry));
+            }
+        }
+        for (place, _) in self.bridged_wanted() {
+            if let Some(slot) = entries.get_mut(place).filter(|slot| slot.is_none()) {
+                *slot = (1..=last).rev().find(|entry| take(*entry));
+            }
+        }
+        entries
     }
 
     /// Turns the PF's VLAN filter on or off; without it the PF receives all VLANs.

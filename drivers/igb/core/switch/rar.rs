@@ -87,6 +87,13 @@ impl RarTable {
             .filter_map(|(n, e)| e.map(|e| (n, e.owner, e.addr)))
     }
 
+    /// The entries that are handed out to nobody, a bit each.
+    #[must_use]
+    pub fn free(&self) -> u32 {
+        let all = (1..=self.capacity()).fold(0u32, |all, n| all | 1 << n);
+        self.iter().fold(all, |free, (n, _, _)| free & !(1 << n))
+    }
+
     /// How many more entries `f` could take now.
     #[must_use]
     pub fn room(&self, f: Function) -> usize {

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which addresses are behind the bridges a net device is a port of.
+//!
+//! A device that switches frames between functions by itself sends one to an address it does not know
+//! out on the wire. It has to be told which addresses are behind a bridge on the net device: those the
+//! bridge has learned, or was told of, on its other ports, and the bridge's own. [`Stations`] has them.
+//!
+//! The net device itself, or a bond or VLAN device above it, is the port. The bridge forwards as before:
+//! nothing is offloaded.
+//!
+//! C header: [`include/net/switchdev.h`](srctree/include/net/switchdev.h)
+
+use crate::{
+    driver::Driver,
+    lock::{
+        new_raw_spinlock,
+        RawSpinLock, //
+    },
+    netdev::Device, //
+};
+use core::{
+    ffi::c_void,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::Arc,
+    types::Opaque, //
+};
+
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "tests/bridge.rs"]
+mod test;
+
+/// Addresses that are kept; an address that is known in several VLANs counts as often. More are not
+/// known until the bridge learns them again.
+pub const MAX_STATIONS: usize = 256;
+
+/// An address, and where a bridge has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Station {
+    addr: [u8; 6],
+    vid: u16,
+    /// Number of the interface.
+    port: c_int,
+}
+
+/// What is known of a [`Station`].
+#[derive(Clone, Copy)]
+struct Entry {
+    station: Station,
+    /// The reading of the bridges' tables in which it was seen last.
+    seen: u32,
+}
+
+/// # Invariants
+///
+/// There are [`MAX_STATIONS`] entries.
+struct Table {
+    entries: KVVec<Option<Entry>>,
+    reading: u32,
+}
+
+impl Table {
+    /// Whether it was not known before.
+    fn add(&mut self, station: Station) -> bool {
+        let seen = self.reading;
+        let mut vacant = None;
+        for place in self.entries.iter_mut() {
+            match place {
+                Some(entry) if entry.station == station => {
+                    entry.seen = seen;
+                    return false;
+                }
+                Some(_) => {}
+                None => vacant = vacant.or(Some(place)),
+            }
+        }
+        match vacant {
+            Some(place) => *place = Some(Entry { station, seen }),
+            None => return false,
+        }
+        true
+    }
+
+    /// Whether it was known.
+    fn remove(&mut self, station: Station) -> bool {
+        self.retain(|entry| entry.station != station)
+    }
+
+    /// From now on, what is added counts as seen.
+    fn begin_reading(&mut self) {
+        self.reading = self.reading.wrapping_add(1);
+    }
+
+    /// Forgets what was not seen since.
+    fn end_reading(&mut self) -> bool {
+        let reading = self.reading;
+        self.retain(|entry| entry.seen == reading)
+    }
+
+    /// Forgets all others. Returns whether there were any.
+    fn retain(&mut self, keep: impl Fn(&Entry) -> bool) -> bool {
+        let mut any = false;
+        for place in self.entries.iter_mut() {
+            if place.as_ref().is_some_and(|entry| !keep(entry)) {
+                *place = None;
+                any = true;
+            }
+        }
+        any
+    }
+}
+
+/// The addresses behind the bridges above a net device; none until
+/// [`Registration::watch_bridges`](crate::device::Registration::watch_bridges).
+#[pin_data]
+pub struct Stations {
+    #[pin]
+    table: RawSpinLock<Table>,
+}
+
+impl Stations {
+    /// Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn new() -> Result<Arc<Self>> {
+        let mut entries = KVVec::with_capacity(MAX_STATIONS, GFP_KERNEL)?;
+        for _ in 0..MAX_STATIONS {
+            entries.push(None, GFP_KERNEL)?;
+        }
+        // INVARIANT: so many were pushed.
+        let table = Table {
+            entries,
+            reading: 0,
+        };
+        Arc::pin_init(
+            pin_init!(Self { table <- new_raw_spinlock!(table, c"net_stations") }),
+            GFP_KERNEL,
+        )
+    }
+
+    /// Shows them to `look`, in an order in which those that stay keep their turn. An address may come
+    /// several times. Process context or softirq; `look` runs with a raw spinlock held and interrupts off.
+    pub fn with<R>(&self, look: impl FnOnce(&mut dyn Iterator<Item = [u8; 6]>) -> R) -> R {
+        let table = self.table.lock();
+        let mut addresses = table
+            .entries
+            .iter()
+            .flatten()
+            .map(|entry| entry.station.addr);
+        look(&mut addresses)
+    }
+}
+
+/// What the kernel tells of bridges, until this is dropped: in process context, without RTNL.
+///
+/// # Invariants
+///
+/// Both blocks are registered, with the functions of this type; `dev` is a net device of `D` that is set
+/// up for longer than this lives.
+pub(crate) struct Watch<D: Driver>(Pin<KBox<Blocks<D>>>);
+
+#[pin_data]
+struct Blocks<D: Driver> {
+    #[pin]
+    fdb: Opaque<netbind::notifier_block>,
+    #[pin]
+    links: Opaque<netbind::notifier_block>,
+    dev: NonNull<netbind::net_device>,
+    stations: Arc<Stations>,
+    changed: fn(&Device<D>),
+}
+
+// SAFETY: the kernel may use the blocks on any CPU, and locks its lists of them; the net device may be
+// used by any thread, as may `stations`.
+unsafe impl<D: Driver> Send for Blocks<D> {}
+// SAFETY: as above.
+unsafe impl<D: Driver> Sync for Blocks<D> {}
+
+impl<D: Driver> Watch<D> {
+    /// Has `stations` follow the bridges above `dev`; `changed` is called after each change.
+    ///
+    /// # Safety
+    ///
+    /// `dev` is a net device of `D` that is set up, and stays so until this is dropped.
+    pub(crate) unsafe fn new(
+        dev: NonNull<netbind::net_device>,
+        stations: Arc<Stations>,
+        changed: fn(&Device<D>),
+    ) -> Result<Self> {
+        let blocks = KBox::pin_init(
+            pin_init!(Blocks {
+                fdb <- Blocks::<D>::block(Blocks::<D>::on_fdb),
+                links <- Blocks::<D>::block(Blocks::<D>::on_link),
+                dev,
+                stations,
+                changed,
+            }),
+            GFP_KERNEL,
+        )?;
+        // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed, also by
+        // the error below.
+        to_result(unsafe { netbind::register_switchdev_notifier(blocks.fdb.get()) })?;
+        // SAFETY: as above.
+        let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
+        if let Err(error) = linked {
+            // SAFETY: it was registered above.
+            unsafe { netbind::unregister_switchdev_notifier(blocks.fdb.get()) };
+            return Err(error);
+        }
+        // INVARIANT: just registered.
+        Ok(Self(blocks))
+    }
+}
+
+impl<D: Driver> Drop for Watch<D> {
+    fn drop(&mut self) {
+        // SAFETY: both are registered. Their functions have returned for the last time after this.
+        unsafe {
+            netbind::unregister_netdevice_notifier(self.0.links.get());
+            netbind::unregister_switchdev_notifier(self.0.fdb.get());
+        }
+    }
+}
+
+type Callback = unsafe extern "C" fn(*mut netbind::notifier_block, c_ulong, *mut c_void) -> c_int;
+
+/// `NOTIFY_DONE`: others are told as well.
+const DONE: c_int = 0;
+
+impl<D: Driver> Blocks<D> {
+    fn block(callback: Callback) -> impl PinInit<Opaque<netbind::notifier_block>> {
+        Opaque::ffi_init(move |block: *mut netbind::notifier_block| {
+            let value = netbind::notifier_block {
+                notifier_call: Some(callback),
+                ..pin_init::zeroed()
+            };
+            // SAFETY: valid for writes.
+            unsafe { block.write(value) };
+        })
+    }
+
+    /// A bridge has learned an address, or forgotten one. Under RCU; softirq or process context.
+    ///
+    /// # Safety
+    ///
+    /// `block` is the `fdb` of a [`Blocks`]. For the events it looks at, `info` is what the kernel says.
+    unsafe extern "C" fn on_fdb(
+        block: *mut netbind::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        const ADD: c_ulong =
+            netbind::switchdev_notifier_type_SWITCHDEV_FDB_ADD_TO_DEVICE as c_ulong;
+        const DEL: c_ulong =
+            netbind::switchdev_notifier_type_SWITCHDEV_FDB_DEL_TO_DEVICE as c_ulong;
+
+        if event != ADD && event != DEL {
+            return DONE;
+        }
+        // SAFETY: by the requirements of this function; these events have this structure, whose address has
+        // 6 bytes.
+        let (blocks, port, addr, vid, is_local) = unsafe {
+            let blocks = kernel::container_of!(Opaque::cast_from(block), Self, fdb);
+            let fdb = &*info.cast::<netbind::switchdev_notifier_fdb_info>();
+            (
+                &*blocks,
+                fdb.info.dev,
+                fdb.addr.cast::<[u8; 6]>().read(),
+                fdb.vid,
+                fdb.is_local() != 0,
+            )
+        };
+        if is_local || addr[0] & 1 != 0 {
+            return DONE;
+        }
+        let station = Station {
+            addr,
+            vid,
+            // SAFETY: the port is valid, as it is in the message; its number is that of a registered device.
+            port: unsafe { (*port).ifindex },
+        };
+        // SAFETY: the port is valid, and this runs under RCU.
+        let added = event == ADD && unsafe { blocks.is_behind_bridge(port) };
+        let changed = {
+            let mut table = blocks.stations.table.lock();
+            if added {
+                table.add(station)
+            } else {
+                // Also what is said of a port that is behind no bridge of ours any more.
+                table.remove(station)
+            }
+        };
+        if changed {
+            blocks.tell();
+        }
+        DONE
+    }
+
+    /// Who is above whom has changed, or the address of a net device. Under RTNL.
+    ///
+    /// # Safety
+    ///
+    /// `block` is the `links` of a [`Blocks`]; `info` is what the kernel says.
+    unsafe extern "C" fn on_link(
+        block: *mut netbind::notifier_block,
+        event: c_ulong,
+        info: *mut c_void,
+    ) -> c_int {
+        const LINKED: c_ulong = netbind::netdev_cmd_NETDEV_CHANGEUPPER as c_ulong;
+        const ADDRESS: c_ulong = netbind::netdev_cmd_NETDEV_CHANGEADDR as c_ulong;
+
+        if event != LINKED && event != ADDRESS {
+            return DONE;
+        }
+        // SAFETY: by the requirements of this function; all events of net devices begin with this structure.
+        let (blocks, changed) = unsafe {
+            let blocks = kernel::container_of!(Opaque::cast_from(block), Self, links);
+            (
+                &*blocks,
+                (*info.cast::<netbind::netdev_notifier_info>()).dev,
+            )
+        };
+        // SAFETY: both are valid, and RTNL is held.
+        let is_ours = changed == blocks.dev.as_ptr() || unsafe { blocks.has_upper(changed) };
+        if is_ours {
+            // SAFETY: RTNL is held.
+            unsafe { blocks.read_all() };
+        }
+        DONE
+    }
+
+    fn tell(&self) {
+        // SAFETY: by the type invariants of `Watch`.
+        (self.changed)(unsafe { Device::from_raw(self.dev.as_ptr()) });
+    }
+
+    /// Whether `upper` is anywhere above our net device.
+    ///
+    /// # Safety
+    ///
+    /// `upper` is valid; under RCU or RTNL.
+    unsafe fn has_upper(&self, upper: *mut netbind::net_device) -> bool {
+        // SAFETY: by the requirements of this function.
+        unsafe { netbind::netdev_has_upper_dev_all_rcu(self.dev.as_ptr(), upper) }
+    }
+
+    /// Whether `port` is another port of a bridge that is above our net device.
+    ///
+    /// # Safety
+    ///
+    /// `port` is valid; under RCU.
+    unsafe fn is_behind_bridge(&self, port: *mut netbind::net_device) -> bool {
+        // SAFETY: by the requirements of this function; what is above `port` is valid as long.
+        unsafe {
+            let bridge = netbind::netdev_master_upper_dev_get_rcu(port);
+            !bridge.is_null()
+                && port != self.dev.as_ptr()
+                && netbind::netif_is_bridge_master(bridge)
+                && self.has_upper(bridge)
+                && !self.has_upper(port)
+        }
+    }
+
+    /// Reads the tables of all bridges above our net device.
+    ///
+    /// # Safety
+    ///
+    /// RTNL is held.
+    unsafe fn read_all(&self) {
+        self.stations.table.lock().begin_reading();
+        let mut cx = netbind::netdev_nested_priv {
+            flags: 0,
+            data: core::ptr::from_ref(self).cast_mut().cast(),
+        };
+        // SAFETY: our net device is valid; under RTNL nothing above it comes or goes, and the callback may
+        // sleep. The context is what the callback wants.
+        unsafe {
+            Self::read_above(self.dev.as_ptr(), &mut cx);
+            netbind::netdev_walk_all_upper_dev_rcu(
+                self.dev.as_ptr(),
+                Some(Self::read_above),
+                &mut cx,
+            );
+        }
+        self.stations.table.lock().end_reading();
+        self.tell();
+    }
+
+    /// Has a bridge tell again what it knows, if `port` is a port of one. If it is a bridge, notes the
+    /// bridge's own address.
+    ///
+    /// # Safety
+    ///
+    /// `port` is our net device or above it; RTNL is held. `cx` has a [`Blocks`] in it.
+    unsafe extern "C" fn read_above(
+        port: *mut netbind::net_device,
+        cx: *mut netbind::netdev_nested_priv,
+    ) -> c_int {
+        // SAFETY: by the requirements of this function. The block is one whose function is `on_fdb`, which
+        // the bridge calls under RCU, as the switchdev chain would.
+        unsafe {
+            let blocks = &*(*cx).data.cast::<Self>();
+            if netbind::netif_is_bridge_port(port) {
+                // What it says is that it told all there was, or that it is out of memory: then what it did
+                // not tell is unknown until it is learned again.
+                let _ = netbind::switchdev_bridge_port_replay(
+                    port,
+                    blocks.dev.as_ptr(),
+                    core::ptr::null(),
+                    blocks.fdb.get(),
+                    core::ptr::null_mut(),
+                    core::ptr::null_mut(),
+                );
+            }
+            if netbind::netif_is_bridge_master(port) {
+                let addr = (*port).dev_addr.cast::<[u8; 6]>().read();
+                blocks.stations.table.lock().add(Station {
+                    addr,
+                    vid: 0,
+                    port: (*port).ifindex,
+                });
+            }
+        }
+        0
+    }
+}

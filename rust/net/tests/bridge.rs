@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+use super::*;
+
+fn station(n: u8, port: c_int) -> Station {
+    Station {
+        addr: [2, 0, 0, 0, 0, n],
+        vid: 0,
+        port,
+    }
+}
+
+fn known(stations: &Stations) -> usize {
+    stations.with(|all| all.count())
+}
+
+#[kunit_tests(net_bridge)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_station_is_known_once_per_port_and_vlan() -> Result {
+        let stations = Stations::new()?;
+        let mut table = stations.table.lock();
+        assert!(table.add(station(1, 1)));
+        assert!(!table.add(station(1, 1)));
+        assert!(table.add(station(1, 2)));
+        assert!(!table.remove(station(1, 3)));
+        assert!(table.remove(station(1, 1)));
+        drop(table);
+        assert_eq!(known(&stations), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn the_table_does_not_grow() -> Result {
+        let stations = Stations::new()?;
+        for port in 0..2 * MAX_STATIONS as c_int {
+            let added = stations.table.lock().add(station(1, port));
+            assert_eq!(added, (port as usize) < MAX_STATIONS);
+        }
+        assert_eq!(known(&stations), MAX_STATIONS);
+        // There is room again when one goes.
+        assert!(stations.table.lock().remove(station(1, 0)));
+        assert!(stations.table.lock().add(station(2, 0)));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_not_read_again_is_forgotten() -> Result {
+        let stations = Stations::new()?;
+        let mut table = stations.table.lock();
+        table.add(station(1, 1));
+        table.add(station(2, 1));
+        table.begin_reading();
+        assert!(!table.add(station(2, 1)));
+        assert!(table.end_reading());
+        assert!(!table.end_reading());
+        drop(table);
+        assert_eq!(stations.with(|all| all.next()), Some([2, 0, 0, 0, 0, 2]));
+        Ok(())
+    }
+}
