@@ -112,9 +112,12 @@ impl Binding {
     }
 }
 
-/// Called by devres when the device is unbound, with what `Binding::begin` gave.
+/// # Safety
+///
+/// Called by devres when the device is unbound, once, with what [`Binding::begin`] gave.
 unsafe extern "C" fn ended(data: *mut c_void) {
-    // SAFETY: `begin` has given up the reference that belongs to the pointer, and this is called once.
+    // SAFETY: `begin` has given up the reference that belongs to the pointer, and this is called once, by the
+    // requirements of this function.
     unsafe { Arc::<Binding>::from_raw(data.cast_const().cast()) }.end();
 }
 
