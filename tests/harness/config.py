@@ -35,6 +35,7 @@ class Config:
     duts: int = 1  # number of 82576 ports, each with a root port of its own
     rom: bool = False  # boot through the NIC's iPXE ROM, which uses the PF first
     machine: str = "q35"  # -M, e.g. "q35,kernel-irqchip=split"
+    slot: int = 0x10  # of the first of the harness's own three devices on the root bus
     first_devices: tuple[str, ...] = ()  # -device before all others, e.g. an IOMMU
     devices: tuple[str, ...] = ()  # further -device
     arguments: tuple[str, ...] = ()  # further QEMU arguments

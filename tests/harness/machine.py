@@ -152,9 +152,9 @@ class Machine:
             "-drive",
             f"if=none,id=root,format=raw,readonly=on,file={images.rootfs(config.image)}",
             "-device",
-            "virtio-blk-pci,drive=root,addr=0x10",
+            f"virtio-blk-pci,drive=root,addr={config.slot:#x}",
             "-device",
-            "virtio-serial-pci,addr=0x11",
+            f"virtio-serial-pci,addr={config.slot + 1:#x}",
             "-chardev",
             f"socket,id=agent,fd={fds['agent']}",
             "-device",
@@ -164,7 +164,7 @@ class Machine:
             "-device",
             "virtconsole,chardev=terminal",
             "-device",
-            "virtio-rng-pci,addr=0x12",
+            f"virtio-rng-pci,addr={config.slot + 2:#x}",
         ]
         for number in range(config.nested):
             name = f"nested{number}"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Command lines of Documentation/qemu.rst, as they are written there."""
+
+import re
+import shlex
+
+import pytest
+
+from harness import images
+
+pytestmark = pytest.mark.driver("igb_rs")
+
+PAGE = images.CLONE / "Documentation/qemu.rst"
+# What the harness has for the machine itself.
+OWN = {"-kernel", "-initrd", "-append", "-m", "-accel", "-cpu"}
+# The network of `-netdev user`, and who is always there in it.
+GATEWAY = "10.0.2.2"
+
+
+def command_line(title: str) -> dict:
+    """The command under a heading, as fields of a guest's configuration."""
+    text = PAGE.read_text(encoding="utf-8").split(f"\n{title}\n")[1]
+    block = re.search(r"::\n\n((?:    .+\n)+)", text)[1].replace("\\\n", " ")
+    program, *words = shlex.split(block)
+    assert program == "qemu-system-x86_64"
+    options = list(zip(words[::2], words[1::2]))
+    (machine,) = [value for name, value in options if name == "-M"]
+    rest = [pair for pair in options if pair[0] not in OWN | {"-M"}]
+    return {
+        "duts": 0,
+        "peer": None,
+        # VFs are in the slots 16 and 17 above their PF.
+        "slot": 0x18,
+        "machine": machine,
+        "arguments": tuple(word for pair in rest for word in pair),
+    }
+
+
+def port(guest) -> str:
+    """The PCI address of the only PF."""
+    return guest.run("lspci -Dnd 8086:10c9 | cut -d ' ' -f 1").text
+
+
+def interface(guest, pci: str) -> str:
+    return guest.run(f"ls /sys/bus/pci/devices/{pci}/net").text
+
+
+def answers(guest, netns: str, dev: str, address: str) -> bool:
+    """Whether the gateway answers `dev`, once that has its address and a link."""
+    within = f"ip netns exec {netns}" if netns else ""
+    guest.run(f"{within} ip addr add {address}/24 dev {dev}; {within} ip link set {dev} up")
+    return guest.succeeds(f"{within} ping -c 3 -w 20 {GATEWAY}", timeout=40)
+
+
+SMALLEST = command_line("The smallest command line")
+
+
+@pytest.mark.guest(**SMALLEST)
+def test_smallest(guest):
+    """The PF and the last of seven VFs reach what is behind the back end."""
+    guest.load()
+    pf = port(guest)
+    assert answers(guest, "", interface(guest, pf), "10.0.2.15")
+    guest.run(f"ip addr flush dev {interface(guest, pf)}")
+    guest.run(f"echo 7 >/sys/bus/pci/devices/{pf}/sriov_numvfs")
+    vf = guest.run(f"basename $(readlink /sys/bus/pci/devices/{pf}/virtfn6)").text
+    guest.wait_until(f"ls /sys/bus/pci/devices/{vf}/net", 20)
+    dev = interface(guest, vf)
+    guest.run(f"ip netns add last && ip link set {dev} netns last")
+    assert answers(guest, "last", dev, "10.0.2.16")
+    guest.run(f"echo 0 >/sys/bus/pci/devices/{pf}/sriov_numvfs; ip netns del last")
+    guest.unload()
+
+
+@pytest.mark.guest(**{**SMALLEST, "machine": "pc"})
+@pytest.mark.long
+def test_without_pci_express(guest):
+    """The card works, and has no VFs."""
+    guest.load()
+    pf = port(guest)
+    assert answers(guest, "", interface(guest, pf), "10.0.2.15")
+    assert not guest.succeeds(f"grep -v '^0$' /sys/bus/pci/devices/{pf}/sriov_totalvfs")
+    guest.unload()
