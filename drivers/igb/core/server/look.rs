@@ -90,18 +90,23 @@ impl Server {
     /// The link that `vfs` see has changed: tells them, and makes their drivers look if a message does
     /// not. Returns whether the work item is to be scheduled, as a mailbox has to be waited for.
     pub fn show_link(d: &mut impl Driver, vfs: VfSet) -> bool {
-        let enabled = d.switch().vfs();
-        let vfs = vfs.intersection(enabled);
-        if !d.server().looks.needed {
+        let seen = d.switch().vfs().without(d.switch().quarantined());
+        let vfs = vfs.intersection(seen);
+        if d.server().looks.needed {
+            Self::tell_and_make_look(d, vfs);
+        } else {
             Self::ping(d, vfs);
-            return false;
         }
+        d.server().looks.until().is_some()
+    }
+
+    fn tell_and_make_look(d: &mut impl Driver, vfs: VfSet) {
         let now = d.now();
         d.server().looks.begin(vfs, now);
         // All drivers will look.
-        Self::ping(d, enabled);
+        let all = d.switch().vfs();
+        Self::ping(d, all);
         Self::make_look(d);
-        d.server().looks.until().is_some()
     }
 
     /// VFs were cut off: what they have not read is dropped, and they are shown that their link is down.
@@ -112,7 +117,7 @@ impl Server {
         d.server().answers_read(vfs);
         let server = d.server();
         server.held = server.held.without(vfs);
-        let _ = Self::show_link(d, vfs);
+        Self::tell_and_make_look(d, vfs);
     }
 
     /// Makes all VFs look, if that is due.
