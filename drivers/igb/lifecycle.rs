@@ -418,7 +418,14 @@ fn prepare_sleep(port: &Port) {
     let mut mac = port.mac.lock();
     let io = mac.out_of_service();
     let wanted = port.ethtool.wake();
-    let needed = port.hw.lock().is_needed();
+    let (needed, own) = {
+        let hw = port.hw.lock();
+        (hw.is_needed(), hw.switch.own_enables())
+    };
+    // The receiver runs again to hear what is to wake the system. The VFs' pools are closed, whatever
+    // memory their rings point at.
+    io.write(regs::VFRE, own);
+    io.write(regs::VFTE, own);
     let events = if wake_up::supported(&port.io, &port.nvm).contains(wanted) {
         wake_up::arm(io, wanted)
     } else {

@@ -462,14 +462,21 @@ impl Switch {
     }
 
     fn render_enables(&self, image: &mut Image) {
+        let enables = self.own_enables() | u32::from(self.live().bits());
+        image.vfre = enables;
+        image.vfte = enables;
+    }
+
+    /// `VFRE` and `VFTE` with the PF's pool alone open.
+    #[must_use]
+    pub fn own_enables(&self) -> u32 {
         let enables = if self.uses_pools() {
-            self.pf_pool_bit() | self.live().bits()
+            self.pf_pool_bit()
         } else {
             // The reset value: the enables do not stand for pools then.
             u8::MAX
         };
-        image.vfre = enables.into();
-        image.vfte = enables.into();
+        enables.into()
     }
 }
 
