@@ -193,6 +193,11 @@ impl pci::Driver for Igb {
     }
 
     fn slot_reset(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> ErsResult {
+        // In service still, as the error was none that needed a reset: another driver on the bus has asked
+        // for it. What the registers and rings held is lost all the same.
+        if data.port.is_live() {
+            lifecycle::suspend(pdev, &data.netdev, Cause::BusError);
+        }
         // The drivers of VFs come next, and expect their functions and the mailbox to work.
         let back = lifecycle::enable(pdev, &data.port)
             .and_then(|()| lifecycle::recover(pdev, &data.netdev));

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 from support import bus, counters
 from support.life import DEVICE, reach_peer, reattach, works
-from support.registers import FW_PHY0, ICS, ICS_LSC, STATUS, SW_FW_SYNC, Registers, txdctl
+from support.registers import (
+    FW_PHY0,
+    ICS,
+    ICS_LSC,
+    RCTL,
+    STATUS,
+    SW_FW_SYNC,
+    VFRE,
+    VFTE,
+    Registers,
+    txdctl,
+)
 
 from harness import Guest, kmod
 from harness.health import KernelLog, left_behind, reports
@@ -17,6 +28,8 @@ from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, is_silent, ping, tcp_stream
 
 TXDCTL_ENABLE = 1 << 25
+WUFC, WUFC_MAG = 0x5808, 1 << 1
+RCTL_EN = 1 << 1
 LATE_PAGES = Path(__file__).parent / "support/late_pages"
 ROUNDS = 20
 
@@ -348,6 +361,47 @@ def test_error_of_the_bus_without_vfs(lan):
     assert " 0% packet loss" in job.wait().out
     bus.recover(lan, "fatal")
     exchange(lan, [])
+
+
+@pytest.mark.guest(arguments=(*bus.RECOVERS, *bus.SECOND_FUNCTION))
+@pytest.mark.driver("igb_rs")  # C igb goes down and up for any error
+def test_slot_reset_that_another_driver_asked_for(lan):
+    """An error that is none for this driver, and a reset for its neighbour on the bus, whose driver always
+    asks for one: the port leaves service first, and its function is enabled once."""
+    assert works(lan)
+    enabled = lan.guest.read(f"{DEVICE}/enable")
+    bus.recover(lan, "nonfatal")
+    assert lan.guest.read(f"{DEVICE}/enable") == enabled
+    exchange(lan, [])
+
+
+@pytest.mark.driver("igb_rs")  # C igb leaves the VFs' pools as they are
+def test_vfs_are_closed_while_wake_up_is_armed(lan, vfs):
+    """The receiver runs to hear what wakes the system, and writes into no memory of a VF."""
+    exchange(lan, vfs)
+    lan.guest.run("ethtool -s dut wol g")
+    base = int(lan.guest.read(f"{DEVICE}/resource").split()[0], 16)
+
+    def register(offset: int) -> int:
+        command = f"xp /1wx {base + offset:#x}"
+        answer = lan.guest.qmp("human-monitor-command", **{"command-line": command})
+        return int(answer.split()[-1], 16)
+
+    assert register(VFRE) == 0b111, "control: all are open"
+    job = lan.guest.start(
+        "echo devices >/sys/power/pm_test; echo mem >/sys/power/state", timeout=90
+    )
+    # Programs are frozen now: it is the device model that says what its registers hold.
+    armed, open_pools = False, 0
+    with uncounted():
+        while not job.has_ended():
+            if register(WUFC) & WUFC_MAG and register(RCTL) & RCTL_EN:
+                armed = True
+                open_pools |= register(VFRE) | register(VFTE)
+            time.sleep(0.05)
+    assert armed and open_pools == 0b100
+    lan.guest.run("ethtool -s dut wol d")
+    exchange(lan, vfs)
 
 
 @pytest.mark.parametrize("numvfs", [0, 2])
