@@ -21,6 +21,7 @@ use igb_core::{
         VfSet,
         MAX_VFS, //
     },
+    lines::Budget,
     model::Differences,
     recent::Recent,
     regs::{
@@ -56,6 +57,8 @@ pub(crate) struct Hw {
     pub(crate) told: VfSet,
     /// Log lines that VFs cause.
     pub(crate) lines: log::Lines,
+    /// Log lines that lists of addresses of the PF cause.
+    pub(crate) warnings: Budget,
     /// What VFs did of late, and what was written for them.
     pub(crate) recent: Recent,
     /// When the port was set up.
@@ -156,6 +159,7 @@ impl Hw {
             server: Server::new(differences.hides_link_from_vfs),
             told: VfSet::EMPTY,
             lines: const { log::Lines::NEW },
+            warnings: Budget::FULL,
             recent: const { Recent::NEW },
             epoch: now,
             up: false,

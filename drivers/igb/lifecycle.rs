@@ -12,7 +12,6 @@
 //! was in. [`reopen_with`] and [`restart_with`] go down a rung, change a setting, and go up again.
 
 use crate::{
-    controller::Live,
     hw::{
         phy::Phy,
         reset as reset_hw,
@@ -20,7 +19,6 @@ use crate::{
     },
     io::Io,
     mac::Mac,
-    mailbox,
     port::Port,
     queues,
     settings::Settings, //
@@ -90,15 +88,7 @@ pub(crate) fn quiesce(dev: &Locked<Port>) {
     // Queues that did not stop are stopped by the reset that follows.
     let _ = down(dev);
     dev.carrier_off();
-    let mut mac = port.mac.lock();
-    if port.is_live() {
-        port.fold_counters(&mut mac);
-        if let Some(Live { io, hw }) = port.hw.lock().live() {
-            hw.switch.on_pf_reset();
-            mailbox::announce_reset(io, hw);
-        }
-        mac.halt(&port.hw);
-    }
+    port.take_out(&mut port.mac.lock());
 }
 
 /// Starts a quiesced port. Under RTNL.

@@ -17,6 +17,7 @@ use crate::{
     },
     io::Io,
     log,
+    mac::Mac,
     port::Port, //
 };
 use igb_core::{
@@ -194,7 +195,7 @@ pub(crate) fn recall(io: &Io, hw: &mut Hw, refuse: bool) {
 }
 
 /// Tells VFs that the PF is about to be reset.
-pub(crate) fn announce_reset(io: &Io, hw: &mut Hw) {
+fn announce_reset(io: &Io, hw: &mut Hw) {
     Server::announce_reset(&mut Held::new(io, hw));
 }
 
@@ -218,6 +219,20 @@ pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) {
 }
 
 impl Port {
+    /// Takes the controller out of service, if it is in service: its counters are read, VFs are told, and
+    /// the units stop. Only a reset brings it back.
+    pub(crate) fn take_out(&self, mac: &mut Mac) {
+        if !self.is_live() {
+            return;
+        }
+        self.fold_counters(mac);
+        if let Some(Live { io, hw }) = self.hw.lock().live() {
+            hw.switch.on_pf_reset();
+            announce_reset(io, hw);
+        }
+        mac.halt(&self.hw);
+    }
+
     /// Prints what was noted for the log. Process context, without [`Port::hw`].
     pub(crate) fn tell(&self) {
         let lines = self.hw.lock().lines.take();

@@ -163,7 +163,7 @@ impl Driver for Port {
         hw.apply();
         drop(hw);
         self.report_displaced(outcome.displaced);
-        if outcome.conflicts != 0 {
+        if outcome.conflicts != 0 && self.may_warn() {
             dev_warn!(
                 &*self.pdev,
                 "{} addresses of {} belong to a VF by the administrator's word and stay there\n",
@@ -309,9 +309,11 @@ impl Driver for Port {
         Ok(())
     }
 
-    fn check_fdb_add(&self, _dev: &Device<Self>, _mac: [u8; 6]) -> Result {
-        // More addresses than registers would make the PF receive everything.
-        if self.hw.lock().switch.pf_unicast_room() == 0 {
+    fn check_fdb_add(&self, _dev: &Device<Self>, mac: [u8; 6]) -> Result {
+        let hw = self.hw.lock();
+        // More addresses than registers would make the PF receive everything. Of one that is there the
+        // stack says so.
+        if hw.switch.pf_unicast_room() == 0 && !hw.switch.pf_has(MacAddr(mac)) {
             return Err(ENOSPC);
         }
         Ok(())
@@ -326,9 +328,20 @@ impl Port {
         mac.apply_need(&self.hw)
     }
 
+    /// Whether one more line may be printed about addresses that PF and VFs both want: lists of addresses
+    /// change as often as programs like.
+    fn may_warn(&self) -> bool {
+        let mut hw = self.hw.lock();
+        let now = hw.now();
+        hw.warnings.allow(now)
+    }
+
     /// Tells whose address the PF has taken.
     fn report_displaced(&self, vfs: VfSet) {
         for vf in vfs.iter() {
+            if !self.may_warn() {
+                return;
+            }
             dev_warn!(
                 &*self.pdev,
                 "VF {} loses an address it had chosen to the PF\n",

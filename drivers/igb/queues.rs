@@ -314,7 +314,7 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
             "a queue does not stop: resetting the controller\n"
         );
         let mut mac = port.mac.lock();
-        mac.halt(&port.hw);
+        port.take_out(&mut mac);
         let _ = reset::reset(mac.out_of_service());
     }
     {

@@ -391,8 +391,12 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         count: c_int,
         frames: *mut *mut netbind::xdp_frame,
-        _flags: u32,
+        flags: u32,
     ) -> c_int {
+        // A flag that is not known may ask for anything.
+        if flags & !netbind::XDP_XMIT_FLUSH != 0 {
+            return EINVAL.to_errno();
+        }
         let count = usize::try_from(count).unwrap_or(0);
         // SAFETY: called as an operation, with `count` frames.
         let (dev, frames) = unsafe {

@@ -247,6 +247,9 @@ def test_addresses_for_a_bridge_are_limited(lan, vfs):
     answers = [guest.run(f"bridge fdb add {mac} dev dut self", check=False) for mac in macs]
     refused = [answer for answer in answers if answer.rc]
     assert refused and all("No space left" in answer.err for answer in refused)
+    # One that is there already is said to be there, not to find no room.
+    again = guest.run(f"bridge fdb add {macs[0]} dev dut self", check=False)
+    assert again.rc and "File exists" in again.err
     filters = Filters.read(guest)
     for mac, answer in zip(macs, answers):
         assert bool(filters.pools_of(mac)) == (answer.rc == 0), mac

@@ -175,6 +175,14 @@ impl Switch {
         self.rar.room(Function::Pf)
     }
 
+    /// Whether the PF has `addr`, its own or an extra one, so that it needs no further register.
+    #[must_use]
+    pub fn pf_has(&self, addr: MacAddr) -> bool {
+        UnicastAddr::new(addr)
+            .and_then(|addr| self.owner(addr))
+            .is_some_and(|holder| holder.function() == Function::Pf)
+    }
+
     /// Whether unicast addresses did not fit, so that the PF receives all unicast no VF owns.
     #[must_use]
     pub const fn pf_overflowed(&self) -> bool {
