@@ -31,6 +31,13 @@ const FOLD_NS: u64 = 20_000_000_000;
 /// Looks after the port. Runs every two seconds, and at once when the link changes.
 pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
     let port = dev.data();
+    if port.is_live() && port.io.is_gone() && port.io.probe_presence().is_ok() {
+        dev_warn!(
+            &*port.pdev,
+            "the controller was away for a moment: resetting it\n"
+        );
+        port.works.reset.schedule();
+    }
     watch_link(port, dev);
     {
         let mut mac = port.mac.lock();

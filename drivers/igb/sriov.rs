@@ -79,7 +79,9 @@ fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Resu
     }
     let count = u8::try_from(nr_vfs).map_err(|_| EPERM)?;
     // VF drivers probe while VFs are enabled, and find the PF ready to serve them.
-    if let Err(error) = relayout(dev, count).and_then(|()| pdev.enable_sriov(nr_vfs)) {
+    let enabled = relayout(dev, count).and_then(|()| pdev.enable_sriov(nr_vfs));
+    settle(port);
+    if let Err(error) = enabled {
         dev_err!(pdev, "cannot enable {nr_vfs} VFs: {error:?}\n");
         let _ = relayout(dev, 0);
         return Err(error);
@@ -108,6 +110,7 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     }
     pdev.disable_sriov();
     let port = dev.data();
+    settle(port);
     if let Some(io) = port.mac.lock().live(&port.hw) {
         give_queues_back(io);
     }
@@ -115,6 +118,18 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     relayout(dev, 0)?;
     dev_info!(pdev, "IOV Disabled\n");
     Ok(())
+}
+
+/// Enabling or disabling VFs can have reads of the PF's registers return ones for a moment, as if the
+/// controller had left (seen with FreeBSD's driver on the controller). Waits until it answers; if it does
+/// not, what follows says so.
+fn settle(port: &Port) {
+    for _ in 0..20 {
+        if port.io.probe_presence().is_ok() {
+            return;
+        }
+        fsleep(Delta::from_millis(1));
+    }
 }
 
 /// How long the controller takes to give queues back is not documented; C igb waits as long before it

@@ -37,12 +37,15 @@ pub(crate) fn stop_units(io: &Io) {
 /// Resets the controller. Afterwards interrupts are masked, both units are off, and all VFs see
 /// a reset in progress (RSTI) until CTRL_EXT.PFRSTD is set.
 ///
-/// Sleeps for some 20 ms.
+/// Sleeps for some 20 ms. A controller that was away and is back is taken for present again: whatever
+/// was lost meanwhile is written anew after the reset.
 ///
 /// # Errors
 ///
 /// `ENODEV` if the controller is gone.
 pub(crate) fn reset(io: &Io) -> Result {
+    // If it is gone indeed, that is found out again.
+    let _ = io.probe_presence();
     mask_interrupts(io);
     stop_units(io);
     io.write(regs::VFRE, 0);
@@ -63,10 +66,7 @@ pub(crate) fn reset(io: &Io) -> Result {
     );
     mask_interrupts(io);
     let _ = io.read(regs::ICR);
-    if io.is_gone() {
-        return Err(ENODEV);
-    }
-    Ok(())
+    io.probe_presence()
 }
 
 /// Stops the controller from starting new PCIe transactions, and waits for those under way: a
