@@ -204,6 +204,11 @@ pub(crate) fn tell_silent(io: &Io, hw: &mut Hw) {
     Server::tell_silent(&mut Held::new(io, hw));
 }
 
+/// Whether VFs wait for an interrupt that was lost. To be asked every two seconds.
+pub(crate) fn has_overlooked(io: &Io, hw: &mut Hw) -> bool {
+    hw.switch.nr_vfs() != 0 && Server::has_overlooked(&mut Held::new(io, hw))
+}
+
 /// Looks for frames that failed the spoof check since the last look.
 pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) {
     let value = io.read(regs::WVBR);

@@ -77,6 +77,9 @@ fn look_after_vfs(port: &Port, recall_refuses: bool) {
     }
     mailbox::tell_silent(io, hw);
     mailbox::recall(io, hw, recall_refuses);
+    if mailbox::has_overlooked(io, hw) {
+        port.works.mailbox.schedule();
+    }
 }
 
 fn watch_link(port: &Port, dev: &Device<Port>) {

@@ -51,6 +51,7 @@ use crate::{
     regs::{
         self,
         eitr,
+        mbvficr,
         Registers, //
     },
     switch::{
@@ -112,6 +113,8 @@ pub struct Server {
     late: VfSet,
     /// When answers were given up last.
     looked_at: u64,
+    /// VFs that had a reset or a request pending at the last look for such that were overlooked.
+    waiting: VfSet,
     /// VFs that are to be pinged as soon as their mailbox is free.
     pings: VfSet,
     /// VFs whose handshake was read and is not answered yet.
@@ -148,6 +151,7 @@ impl Server {
             unread: VfSet::EMPTY,
             late: VfSet::EMPTY,
             looked_at: 0,
+            waiting: VfSet::EMPTY,
             pings: VfSet::EMPTY,
             held: VfSet::EMPTY,
             unclean: VfSet::EMPTY,
@@ -175,9 +179,11 @@ impl Server {
     }
 
     /// The VF may have changed hands without a reset that was served: it is cleared in the next round
-    /// of the work item, which the caller schedules.
+    /// of the work item, which the caller schedules, and then told how it stands. Not before: what it is
+    /// told would be cleared as well.
     pub fn on_new_tenant(&mut self, vf: VfIndex) {
         self.unclean.insert(vf);
+        self.pings.insert(vf);
     }
 
     /// Counts an interrupt. Has the controller leave time between interrupts if there are too many;
@@ -308,6 +314,19 @@ impl Server {
         let now = d.now();
         d.server().expire(now);
         Self::ping_owed(d);
+    }
+
+    /// Whether a VF has had a reset or a request pending at two looks in a row, so that the interrupt that
+    /// should have it served was lost: the caller schedules the work item. To be asked every two seconds. A
+    /// VF that has to wait for a token may be among them; nothing is served earlier for that.
+    pub fn has_overlooked(d: &mut impl Driver) -> bool {
+        let requests = VfSet::from_bits(mbvficr::requests(d.read(regs::MBVFICR)));
+        // CAST: one bit for each VF.
+        let resets = VfSet::from_bits(d.read(regs::VFLRE) as u8);
+        let vfs = d.switch().vfs().without(d.switch().quarantined());
+        let waiting = requests.union(resets).intersection(vfs);
+        let before = core::mem::replace(&mut d.server().waiting, waiting);
+        !before.intersection(waiting).is_empty()
     }
 
     /// Asks VFs that worked before the PF was reset to start over. In-tree clients do so when they are
