@@ -5,7 +5,10 @@
 use crate::{
     controller::Controller,
     mailbox,
-    masks::Masks,
+    masks::{
+        Masks,
+        Stopped, //
+    },
     poll::{
         Pair,
         PAIR_CAUSES, //
@@ -26,7 +29,8 @@ use kernel::{
     irq::IrqReturn,
     prelude::*,
     str::CString,
-    sync::Arc, //
+    sync::Arc,
+    time::Delta, //
 };
 use net::{
     device::Device,
@@ -48,6 +52,8 @@ pub(crate) struct Misc {
     pub(crate) mailbox: work::Handle,
     pub(crate) service: work::Handle,
     pub(crate) reset: work::Handle,
+    /// See [`Port::stopped`].
+    pub(crate) stopped: Arc<Stopped>,
 }
 
 impl Misc {
@@ -74,6 +80,10 @@ impl HardHandler for MailboxHandler {
         // Clears the causes: what comes in from here on raises another interrupt.
         let causes = misc.masks.take_causes();
         misc.dispatch(causes);
+        if causes & icr::DOUTSYNC != 0 {
+            misc.stopped.add(misc.masks.take_misbehaved().stopped);
+            misc.mailbox.schedule_after(Delta::ZERO);
+        }
         if causes & icr::VMMB != 0 {
             mailbox::interrupt(&self.hw, &misc.mailbox, cx);
         }
@@ -178,6 +188,7 @@ impl Port {
             mailbox: self.works.mailbox.clone(),
             service: self.works.service.clone(),
             reset: self.works.reset.clone(),
+            stopped: self.stopped.clone(),
         }
     }
 }

@@ -377,12 +377,11 @@ fn start_interrupts(port: &Port, io: &Io) {
     io.flush();
 }
 
-/// The causes the port wants to hear of. Not of frames that fail the spoof check (`DOUTSYNC`): a VF
-/// could send them without pause, so they are looked for now and then.
+/// The causes the port wants to hear of.
 fn misc_causes(nr_vfs: u8) -> Icr {
     let mut causes = icr::LSC | icr::DRSTA;
     if nr_vfs != 0 {
-        causes |= icr::VMMB;
+        causes |= icr::VMMB | icr::DOUTSYNC;
     }
     causes
 }

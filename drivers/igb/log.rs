@@ -106,6 +106,12 @@ pub(crate) fn print(dev: &kernel::pci::Device, n: u8, event: Event) {
                 "VF {n} misbehaves and was cut off; 'ip link set DEV vf {n} state auto' lets it back\n"
             );
         }
+        Event::Malicious => {
+            dev_warn!(
+                dev,
+                "VF {n}: its driver has given a queue descriptors that must not be; reset\n"
+            );
+        }
         Event::QueueStuck => {
             dev_warn!(dev, "VF {n}: a queue does not stop; closed until it does\n");
         }

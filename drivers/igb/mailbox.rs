@@ -26,7 +26,10 @@ use igb_core::{
         VfSet, //
     },
     mailbox::msg::Words,
-    regs,
+    regs::{
+        self,
+        Misbehaved, //
+    },
     server::{
         self,
         Next,
@@ -144,6 +147,10 @@ pub(crate) fn interrupt(controller: &RawSpinLock<Controller>, work: &work::Handl
 /// The work item: serves what is pending.
 pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
     let port = dev.data();
+    let stopped = port.stopped.take();
+    if stopped != 0 {
+        port.see_to_stopped(stopped);
+    }
     match take_turn(port) {
         Next::Interrupt => {}
         Next::Now => handle.schedule(),
@@ -209,21 +216,34 @@ pub(crate) fn has_overlooked(io: &Io, hw: &mut Hw) -> bool {
     hw.switch.nr_vfs() != 0 && Server::has_overlooked(&mut Held::new(io, hw))
 }
 
-/// Looks for frames that failed the spoof check since the last look.
-pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) {
-    let value = io.read(regs::WVBR);
-    if value == regs::GONE {
-        return;
-    }
-    let vfs = VfSet::from_bits(regs::wvbr_pools(value)).intersection(hw.switch.vfs());
+/// Looks for frames that failed the spoof check since the last look. Returns the pools of which a queue was
+/// stopped meanwhile: what the interrupt has read of these is not seen here.
+pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> u8 {
+    let found = Misbehaved::new(0, io.read(regs::WVBR));
+    let vfs = VfSet::from_bits(found.spoofed).intersection(hw.switch.vfs());
     for vf in vfs.iter() {
         let event = hw.switch.on_spoof(vf);
         let now = hw.now();
         hw.lines.add(vf, event, now);
     }
+    found.stopped
 }
 
 impl Port {
+    /// Sees to pools of which the controller has stopped a queue. Process context, without [`Port::hw`]. The
+    /// mailbox work item is to run after that.
+    pub(crate) fn see_to_stopped(&self, pools: u8) {
+        let mut controller = self.hw.lock();
+        let Some(Live { io, hw }) = controller.live() else {
+            // The reset that is under way has them start anew.
+            return;
+        };
+        Server::on_malicious(&mut Held::new(io, hw), VfSet::from_bits(pools));
+        if hw.switch.uses_pools() && pools >> hw.switch.pf_pool() & 1 != 0 {
+            self.works.reset.schedule();
+        }
+    }
+
     /// Takes the controller out of service, if it is in service: its counters are read, VFs are told, and
     /// the units stop. Only a reset brings it back.
     pub(crate) fn take_out(&self, mac: &mut Mac) {

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupt masks: all that handlers and polls may write, in service or not.
+//! Interrupt masks: all that handlers and polls may write, in service or not; and what a handler notes.
 
 use crate::io::Io;
 use igb_core::regs::{
     self,
     eicr::Eicr,
-    icr::Icr, //
+    icr::Icr,
+    Misbehaved, //
+};
+use kernel::sync::atomic::{
+    Atomic,
+    Relaxed, //
 };
 
 /// The registers that mask interrupts, and say why they came. Any context.
@@ -24,6 +29,12 @@ impl Masks {
     /// Reads what interrupts were raised for ([`regs::icr`]), which clears it.
     pub(crate) fn take_causes(&self) -> Icr {
         self.0.read(regs::ICR)
+    }
+
+    /// Reads which pools have misbehaved, which clears it.
+    pub(crate) fn take_misbehaved(&self) -> Misbehaved {
+        let lvmmc = self.0.read(regs::LVMMC);
+        Misbehaved::new(lvmmc, self.0.read(regs::WVBR))
     }
 
     /// Lets vectors through ([`regs::eicr`]).
@@ -49,5 +60,28 @@ impl Masks {
     /// Waits until what was written has reached the controller.
     pub(crate) fn flush(&self) {
         self.0.flush();
+    }
+}
+
+/// Pools of which the controller has stopped a queue, until the work item sees to them. The registers keep
+/// only the last of several events, so they are read in the interrupt.
+pub(crate) struct Stopped(Atomic<u32>);
+
+impl Stopped {
+    pub(crate) fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    /// Any context; of one caller at a time.
+    pub(crate) fn add(&self, pools: u8) {
+        // Should they be taken in between, they are seen to twice.
+        let before = self.0.load(Relaxed);
+        self.0.store(before | u32::from(pools), Relaxed);
+    }
+
+    /// Those that were added since this was last called.
+    pub(crate) fn take(&self) -> u8 {
+        // CAST: one bit for each pool.
+        self.0.xchg(0, Relaxed) as u8
     }
 }

@@ -24,7 +24,10 @@ use crate::{
     log,
     mac::Mac,
     mailbox,
-    masks::Masks,
+    masks::{
+        Masks,
+        Stopped, //
+    },
     netdev,
     port::{
         Net,
@@ -374,6 +377,7 @@ fn new_port(
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;
     let reporters = devlink::Reporters::new()?;
+    let stopped = Arc::new(Stopped::new(), GFP_KERNEL)?;
     let nvm = Nvm::new(registers);
     let identity = Identity::read(pdev, registers, &nvm);
     let differences = identity.verdict.differences();
@@ -410,6 +414,7 @@ fn new_port(
             reporters,
             ethtool: EthtoolState::new(),
             stats,
+            stopped,
             bridge_mode: Atomic::new(0),
             vlan_use: VlanUse::new(),
             alloc_failures_seen: Atomic::new(0),

@@ -25,7 +25,10 @@ use crate::{
     },
     io::Registers,
     mac::Mac,
-    masks::Masks,
+    masks::{
+        Masks,
+        Stopped, //
+    },
     pairs::Queues,
     returned::Returned,
     settings::{
@@ -115,6 +118,8 @@ pub(crate) struct Port {
     pub(crate) bridge_mode: Atomic<u32>,
     /// VLANs the net device sends in.
     pub(crate) vlan_use: VlanUse,
+    /// Pools of which the controller has stopped a queue.
+    pub(crate) stopped: Arc<Stopped>,
     /// Sum of failed receive allocations the service work item has seen.
     pub(crate) alloc_failures_seen: Atomic<u64>,
     #[pin]

@@ -72,12 +72,18 @@ fn look_after_vfs(port: &Port, recall_refuses: bool) {
     let Some(Live { io, hw }) = controller.live() else {
         return;
     };
+    let mut stopped = 0;
     if hw.switch.nr_vfs() != 0 {
-        mailbox::note_spoofs(io, hw);
+        stopped = mailbox::note_spoofs(io, hw);
     }
     mailbox::tell_silent(io, hw);
     mailbox::recall(io, hw, recall_refuses);
     if mailbox::has_overlooked(io, hw) {
+        port.works.mailbox.schedule();
+    }
+    drop(controller);
+    if stopped != 0 {
+        port.see_to_stopped(stopped);
         port.works.mailbox.schedule();
     }
 }

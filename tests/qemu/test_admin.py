@@ -7,13 +7,16 @@ import pytest
 from support import ONE_CPU, TWO_CPUS
 from support.mailbox import raw_vfs
 from support.registers import VMVIR_DEFAULT, Filters
+from support.wire import captured
 
 from harness.topology import PEER, PF_HOST
-from harness.traffic import is_silent, ping
+from harness.traffic import is_silent, ping, send_frames
 
 pytestmark = ONE_CPU
 
 MAC = "02:00:00:00:00:10"
+# STP, PAUSE, LACP, LLDP.
+LINK_CONTROL = [f"01:80:c2:00:00:{last:02x}" for last in (0x00, 0x01, 0x02, 0x0E)]
 
 # errno as iproute2 prints it
 EINVAL = "Invalid argument"
@@ -193,3 +196,19 @@ def test_port_vlan_carries_and_separates_traffic(lan, vfs):
     assert ping(lan.guest, first, "192.0.2.3", count=3).complete
     assert lan.link_set("vf 0 vlan 0").rc == 0
     assert is_silent(lan.guest, first, "192.0.2.3")
+
+
+def test_control_frames_of_the_link_are_tagged_in_a_port_vlan(lan, vfs):
+    """A VF may send to the addresses of PAUSE, LACP, STP and LLDP, with the spoof check on: the neighbour
+    takes them for the port's. In a VLAN of the administrator's they are tagged, and so none of these."""
+    vf, _ = vfs
+    for vlan in (0, 100):
+        assert lan.link_set(f"vf 0 vlan {vlan} spoofchk on").rc == 0
+        count, expression = len(LINK_CONTROL), "ether[0:4] = 0x0180c200"
+        with captured(lan.guest, PEER, count, expression, options="-e") as capture:
+            for destination in LINK_CONTROL:
+                send_frames(lan.guest, vf, destination, [64])
+            seen = capture.ended()
+        for destination in LINK_CONTROL:
+            assert destination in seen
+        assert seen.count("vlan 100") == (count if vlan else 0), seen

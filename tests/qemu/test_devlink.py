@@ -172,6 +172,7 @@ def test_own_addresses(lan):
     any more; trust gives it all, and an address of the administrator's ends the choice."""
     vf, _ = raw_vfs(lan, 2)
     vf.handshake()
+    # As a driver or macvlan makes them up, and as VRRP has them.
     local, router = "02:00:00:00:00:33", "00:00:5e:00:01:07"
     own = {mac: message(SET_MAC_ADDR, 0, *address(mac)) for mac in (local, router)}
     extra = message(SET_MAC_ADDR, MAC_FILTER_ADD, *address(router))

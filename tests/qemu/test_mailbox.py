@@ -52,6 +52,8 @@ from harness.traffic import mac_of, ping
 
 pytestmark = ONE_CPU
 
+DTXCTL, DTXCTL_MDP_EN, DTXCTL_SPOOF_INT = 0x3590, 1 << 5, 1 << 6
+ICR_DOUTSYNC = 1 << 28
 MAC = "02:00:00:00:00:10"
 OTHER = "02:00:00:00:00:11"
 
@@ -396,6 +398,33 @@ def test_messages_of_one_round(lan):
     for time, vf in re.findall(r"^\s*(\S+) VF (\d): 0x00000002", seen, re.MULTILINE):
         rounds.setdefault(time, set()).add(vf)
     assert {"0", "1"} in rounds.values(), rounds
+
+
+@pytest.mark.driver("igb_rs")  # C igb never looks
+def test_interrupt_that_was_lost(lan, vf):
+    """The VF is served all the same, a few seconds later."""
+    pf = Registers(lan.guest)
+    pf.write(IMC, ICR_VMMB)
+    words = message(SET_MULTICAST)
+    (answer,) = vf.script(("send", words, 20))
+    pf.write(IMS, ICR_VMMB)
+    assert answer["reply"] and answer["reply"][0] == granted(words)
+
+
+@pytest.mark.driver("igb_rs")  # C igb does not have queues stopped
+@pytest.mark.allow_trace("read_unknown.* register 0x3548,")  # LVMMC
+def test_queues_with_bad_descriptors_are_stopped(lan, vf):
+    """The controller is told to do so. What it reports then the model does not have: an interrupt for
+    nothing is borne."""
+    pf = Registers(lan.guest)
+    dtxctl, masks = pf.read(DTXCTL, IMS)
+    assert dtxctl & DTXCTL_MDP_EN and not dtxctl & DTXCTL_SPOOF_INT
+    assert masks & ICR_DOUTSYNC
+    pf.write(ICS, ICR_DOUTSYNC)
+    words = message(SET_MULTICAST)
+    assert vf.ask(words) == [granted(words)]
+    assert Filters.read(lan.guest).vfre & 0b01
+    assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
 
 
 def test_reply_latency(lan, vf):

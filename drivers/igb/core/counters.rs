@@ -89,6 +89,8 @@ counters! {
     address_taken,
     /// Looks (every two seconds) that found frames from a false address or VLAN, all dropped.
     spoofed,
+    /// Times the controller stopped a queue of the VF for descriptors that must not be.
+    malicious,
     /// Times the VF was put into quarantine.
     quarantined,
 }

@@ -69,6 +69,7 @@ mod tests {
             regs::ICR.offset(),
             regs::EICR.offset(),
             regs::SWSM.offset(),
+            regs::LVMMC.offset(),
             regs::WVBR.offset(),
             regs::GPRC.offset(),
             regs::GORCH.offset(),

@@ -186,6 +186,25 @@ impl Server {
         self.pings.insert(vf);
     }
 
+    /// The controller has stopped queues of these VFs. They are closed at once; the caller schedules the
+    /// work item, which clears what their drivers have left in registers and in the mailbox. Then each is
+    /// told to start over.
+    pub fn on_malicious(d: &mut impl Driver, vfs: VfSet) {
+        let now = d.now();
+        let vfs = vfs.intersection(d.switch().vfs().without(d.switch().quarantined()));
+        for vf in vfs.iter() {
+            let event = d.switch().on_malicious(vf, now);
+            d.on_event(vf, event);
+            d.shadow().vf_was_reset(vf);
+            d.server().unclean.insert(vf);
+            d.server().answer_read(vf);
+            d.server().pings.insert(vf);
+        }
+        if !vfs.is_empty() {
+            d.apply();
+        }
+    }
+
     /// Counts an interrupt. Has the controller leave time between interrupts if there are too many;
     /// returns whether that begins with this one. The work item is to be scheduled then, as it finds
     /// out when the storm is over.

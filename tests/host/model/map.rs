@@ -155,6 +155,7 @@ pub const MAP: &[Entry] = &[
     one("FCRTV", 0x2460, STORED, 0),
     one("TXPBS", 0x3404, STORED, 0x28),
     one("DTXSWC", 0x3500, STORED, 0),
+    one("LVMMC", 0x3548, ABSENT, 0),
     one("WVBR", 0x3554, CLEARED_BY_READ, 0),
     one("DTXCTL", 0x3590, STORED, 0x44),
     one("RTTDQSEL", 0x3604, ABSENT, 0),

@@ -13,9 +13,13 @@ mod model;
 use std::time::Instant;
 
 use igb_core::{
+    function::VfSet,
     mailbox::Policy,
+    regs::Misbehaved,
     server::{
+        Driver as _,
         Next,
+        Server,
         LOOK_NS,
         WRITING_NS, //
     }, //
@@ -26,6 +30,11 @@ use model::{
         Found, //
     },
     fault::Fault,
+    guest::{
+        Guest,
+        Link,
+        LINUX, //
+    },
     mailbox::{
         v2p,
         Kind, //
@@ -37,6 +46,7 @@ use model::{
         ENDLESS,
         GENEROUS, //
     },
+    world::vf_index, //
 };
 
 /// One VF that follows the protocol and has made its handshake.
@@ -580,4 +590,117 @@ fn errors_are_found() {
     ] {
         finds(fault, setup, why);
     }
+}
+
+#[test]
+fn an_interrupt_that_was_lost_is_noticed_at_the_second_look() {
+    let mut pf = Scene::start();
+    assert!(!Server::has_overlooked(&mut pf));
+    for reset in [false, true] {
+        if reset {
+            pf.hw().vf_reset(0);
+        } else {
+            pf.hw().vf_write_word(0, 0, 1);
+            pf.hw().vf_write_control(0, v2p::REQ);
+        }
+        // It may have come just now.
+        assert!(!Server::has_overlooked(&mut pf));
+        assert!(Server::has_overlooked(&mut pf));
+        pf.work();
+        assert!(!Server::has_overlooked(&mut pf));
+        assert!(!Server::has_overlooked(&mut pf));
+    }
+    // Nobody waits for one that is cut off.
+    pf.switch.quarantine(vf_index(0));
+    pf.hw().vf_reset(0);
+    assert!(!Server::has_overlooked(&mut pf));
+    assert!(!Server::has_overlooked(&mut pf));
+}
+
+#[test]
+fn whose_queue_was_stopped() {
+    let seen = |lvmmc, wvbr| {
+        let found = Misbehaved::new(lvmmc, wvbr);
+        (found.spoofed, found.stopped)
+    };
+    // Queues 1 and 9 are VF 1's.
+    for (lvmmc, wvbr, spoofed, stopped) in [
+        (0, 0, 0, 0),
+        (0, 0x0000_0200, 0b10, 0),
+        (4, 0x0002_0000, 0, 0b10),
+        (4, 0x0200_0000, 0, 0b10),
+        // Of a queue that did both, the worse.
+        (8, 0x0201_0202, 0, 0b11),
+        (8, 0x0001_0002, 0b10, 1),
+        // Several at once are reported as if they had sent from false addresses.
+        (0x10, 0x0000_0103, 0, 0b11),
+        // Or not at all.
+        (0x0009_0004, 0, 0, 0b10),
+        // Another cause stops nothing.
+        (0x0009_0003, 1, 1, 0),
+        // The controller has left.
+        (u32::MAX, 1, 0, 0),
+        (4, u32::MAX, 0, 0),
+    ] {
+        assert_eq!(
+            seen(lvmmc, wvbr),
+            (spoofed, stopped),
+            "{lvmmc:#x} {wvbr:#x}"
+        );
+    }
+}
+
+#[test]
+fn a_vf_whose_queue_was_stopped_starts_over() {
+    let mut pf = Scene::start();
+    let mut guests = [0, 1].map(|vf| Guest::new(LINUX, vf));
+    for guest in &mut guests {
+        guest.bind(&mut pf);
+        guest.start(&mut pf, 2);
+    }
+    let [mut culprit, other] = guests;
+    pf.hw().vf_use_queues(0);
+    assert_eq!(pf.hw().is_enabled(0), (true, true));
+    let mut one = VfSet::EMPTY;
+    one.insert(vf_index(0));
+    Server::on_malicious(&mut pf, one);
+    assert_eq!(pf.hw().is_enabled(0), (false, false));
+    assert_eq!(pf.hw().is_enabled(1), (true, true));
+    // What its driver left in registers is cleared, and it is told.
+    pf.work();
+    assert!(!pf.hw().uses_queues(0) && !pf.hw().queues_run(0));
+    assert_eq!(pf.hw().vfs[0].write_back, 0);
+    assert_eq!(culprit.look(&mut pf), Link::StartsOver);
+    assert_eq!(other.look(&mut pf), Link::Up);
+    let status = pf.switch.status(vf_index(0));
+    assert!(!status.open && !status.quarantined);
+    assert_eq!(status.offences, 1);
+    assert_eq!(pf.switch.counters(vf_index(0)).malicious, 1);
+    culprit.start(&mut pf, 2);
+    assert_eq!(culprit.look(&mut pf), Link::Up);
+    assert_eq!(pf.hw().is_enabled(0), (true, true));
+    // Again and again, and it is cut off.
+    pf.switch.set_policy(STRICT);
+    Server::on_malicious(&mut pf, one);
+    assert!(pf.switch.status(vf_index(0)).quarantined);
+    assert_eq!(pf.switch.counters(vf_index(0)).malicious, 2);
+    Server::on_malicious(&mut pf, one);
+    assert_eq!(pf.switch.counters(vf_index(0)).malicious, 2);
+}
+
+#[test]
+fn a_vf_that_is_let_back_is_called_back_when_it_is_cleared() {
+    let mut pf = Scene::start();
+    let mut guest = Guest::new(LINUX, 0);
+    guest.bind(&mut pf);
+    guest.start(&mut pf, 2);
+    let vf = vf_index(0);
+    pf.switch.quarantine(vf);
+    pf.work();
+    assert!(pf.switch.release(vf));
+    pf.server().on_new_tenant(vf);
+    pf.work();
+    assert_eq!(guest.look(&mut pf), Link::StartsOver);
+    guest.start(&mut pf, 2);
+    assert_eq!(guest.look(&mut pf), Link::Up);
 }

@@ -418,3 +418,37 @@ fn promiscuous_pf_on_a_device_with_only_hash_tables() {
         assert_eq!(w.regs.read(0x581c) & 1 << 29, 0);
     }
 }
+
+#[test]
+fn what_is_open_to_the_pf_alone() {
+    let w = ready(2);
+    assert_eq!(w.regs.read(0x0c8c), 0b111);
+    assert_eq!(w.switch.own_enables(), 0b100);
+    assert_eq!(World::new(Device::Hardware, 0).switch.own_enables(), 0xff);
+}
+
+#[test]
+fn an_address_that_the_pf_has_needs_no_register() {
+    let mut w = ready(2);
+    let list: Vec<MacAddr> = (0..19).map(|n| MacAddr([6, 0, 0, 0, n << 4, n])).collect();
+    w.switch.set_rx_mode(Default::default(), list.clone(), []);
+    assert_eq!(w.switch.pf_unicast_room(), 0);
+    for addr in list.into_iter().chain([MacAddr(PF_MAC)]) {
+        assert!(w.switch.pf_has(addr), "{addr}");
+    }
+    send(&mut w, 0, &with_mac(0x0002, station(1)));
+    for mac in [station(1), station(2), [0; 6]] {
+        assert!(!w.switch.pf_has(MacAddr(mac)));
+    }
+}
+
+#[test]
+fn queues_with_bad_descriptors_are_stopped_while_there_are_vfs() {
+    let mut w = World::new(Device::Hardware, 2);
+    // DTXCTL: MDP_EN, and no interrupt for a spoofed frame.
+    assert_eq!(w.regs.read(0x3590), 0x2c);
+    w.apply(&Op::PfReset);
+    assert_eq!(w.regs.read(0x3590), 0x2c);
+    w.apply(&Op::SetNrVfs(0));
+    assert_eq!(w.regs.read(0x3590), 0x44);
+}

@@ -56,6 +56,7 @@ const KNOWN: &[(&str, What)] = &[
     // Not there: writes are dropped, reads are 0.
     ("FRTIMER", What::Access),
     ("IOVCTL", What::Access),
+    ("LVMMC", What::Access),
     ("PSRTYPE", What::Access),
     ("RTTBCNRC", What::Access),
     ("RTTBCNRM", What::Access),

@@ -100,6 +100,8 @@ pub mod icr {
     pub const VMMB: Icr = Icr(bit(8));
     /// Those of the only queue pair, outside of MSI-X mode.
     pub const PAIR: Icr = TXDW.or(RXDW).or(RXO).or(RXDMT0);
+    /// A queue of a VF was stopped, or frames failed the anti-spoof check: whichever `DTXCTL` says.
+    pub const DOUTSYNC: Icr = Icr(bit(28));
     /// Another function reset the device.
     pub const DRSTA: Icr = Icr(bit(30));
     /// An interrupt of this function is asserted (not in MSI-X mode).

@@ -11,7 +11,9 @@ registers! {
     VFTE @ 0x0c90: Rw<u32> = 0xff, dumped;
     /// DMA Tx switch control.
     DTXSWC @ 0x3500: Rw<dtxswc::Dtxswc> = 0, dumped;
-    /// Wrong VM behavior: one bit per queue that sent a spoofed frame; cleared by reading.
+    /// Last VM misbehavior cause: why a queue was stopped; cleared by reading.
+    LVMMC @ 0x3548: Rc<u32> = 0;
+    /// Wrong VM behavior: queues that sent a spoofed frame, 31:16 those stopped; cleared by reading.
     WVBR @ 0x3554: Rc<u32> = 0;
     /// Virtualization control.
     VT_CTL @ 0x581c: Rw<vt_ctl::VtCtl> = 0, dumped;
@@ -30,11 +32,48 @@ registers! {
 /// Number of pools.
 pub const POOL_COUNT: usize = 8;
 
-/// Pools that sent a spoofed frame: pool `n` has queues `n` and `n + 8`.
-#[must_use]
-pub const fn wvbr_pools(value: u32) -> u8 {
-    let [low, high, ..] = value.to_le_bytes();
-    low | high
+/// Pools whose queues misbehaved: pool `n` has queues `n` and `n + 8`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Misbehaved {
+    /// Sent a frame from a false address or VLAN, which was dropped.
+    pub spoofed: u8,
+    /// Gave the controller descriptors that it must not; it has stopped a queue of theirs.
+    pub stopped: u8,
+}
+
+impl Misbehaved {
+    /// Causes in [`LVMMC`] for which a queue is stopped.
+    const STOPS: u32 = 0x1c;
+
+    /// What [`LVMMC`] and [`WVBR`] say, which were read one after the other.
+    ///
+    /// With several events at once the 82576 may report queues that were stopped in the lower half of
+    /// `WVBR` alone, next to others that were not. They are all taken for stopped: one that is overlooked
+    /// would stay so for ever. Without any, it is the last queue that `LVMMC` names. Seen with FreeBSD's
+    /// driver on the controller; the datasheet does not say so.
+    #[must_use]
+    pub const fn new(lvmmc: u32, wvbr: u32) -> Self {
+        // The controller has left.
+        if lvmmc == super::GONE || wvbr == super::GONE {
+            return Self {
+                spoofed: 0,
+                stopped: 0,
+            };
+        }
+        let [a, b, c, d] = wvbr.to_le_bytes();
+        let (low, mut stopped) = (a | b, c | d);
+        if stopped == 0 && lvmmc & Self::STOPS != 0 {
+            stopped = if low != 0 {
+                low
+            } else {
+                1 << (lvmmc >> 16 & 7)
+            };
+        }
+        Self {
+            spoofed: low & !stopped,
+            stopped,
+        }
+    }
 }
 
 /// Fields of [`vmolr()`].

@@ -227,6 +227,8 @@ pub mod dtxctl {
     pub const ENABLE_8023LL: Dtxctl = Dtxctl(bit(2));
     /// Tell the switch that software or `VMVIR` has added the VLAN tag.
     pub const VLAN_ADDED: Dtxctl = Dtxctl(bit(3));
+    /// Stop a queue with descriptors that must not be, and raise `ICR.DOUTSYNC`.
+    pub const MDP_EN: Dtxctl = Dtxctl(bit(5));
     /// Raise `ICR.DOUTSYNC` when a frame fails the anti-spoof check.
     pub const SPOOF_INT: Dtxctl = Dtxctl(bit(6));
 }

@@ -440,7 +440,9 @@ impl Switch {
         image.rctl |= rctl::VFE;
         // A ring without buffers must not hold up the other functions.
         image.qde = qde::ALL_QUEUES;
-        image.dtxctl |= dtxctl::VLAN_ADDED;
+        // A queue of a VF with descriptors that must not be is stopped, and the PF hears of it. Not of
+        // spoofed frames, which a VF could send without pause: they are looked for now and then.
+        image.dtxctl = dtxctl::ENABLE_8023LL | dtxctl::VLAN_ADDED | dtxctl::MDP_EN;
         image.rplolr = rplolr::STRVLAN | rplolr::STRCRC;
         // What no filter matches is dropped unless the PF wants it. Otherwise the PF would receive, for
         // example, unicast for a VF on a VLAN that VF is not in.

@@ -62,6 +62,9 @@ pub enum Event {
     Spoofed,
     /// The VF was cut off. Reported once.
     Quarantined,
+    /// The controller has stopped a queue of the VF for descriptors that must not be; the VF is closed until
+    /// its next handshake.
+    Malicious,
     /// A queue of the VF does not come to rest; the VF is closed until it does.
     QueueStuck,
 }
@@ -115,6 +118,16 @@ impl Switch {
     pub fn on_spoof(&mut self, vf: VfIndex) -> Event {
         bump(&mut self.vf_mut(vf).counters.spoofed);
         Event::Spoofed
+    }
+
+    /// Notes that the controller has stopped a queue of `vf`, whose driver has given it descriptors that
+    /// must not be. The VF is closed, loses what it had asked for, and is called back.
+    pub fn on_malicious(&mut self, vf: VfIndex, now: u64) -> Event {
+        let v = self.vf_mut(vf);
+        bump(&mut v.counters.malicious);
+        v.session.lose();
+        self.evict(vf);
+        self.offend(vf, now).unwrap_or(Event::Malicious)
     }
 
     /// Serves the message in `words`, one copy of the mailbox of `vf`, at time `now` in nanoseconds.
