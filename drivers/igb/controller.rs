@@ -207,6 +207,24 @@ impl Hw {
         });
     }
 
+    /// Receives nothing until [`Hw::apply_at`].
+    pub(crate) fn pause_receive(&mut self, io: &Io) {
+        self.switch.set_receive(false);
+        self.shadow.follow(&mut self.switch, |offset, value| {
+            io.write_at(offset, value);
+        });
+        io.flush();
+    }
+
+    /// Counts the traffic of all VFs anew.
+    pub(crate) fn begin_vf_stats(&mut self, io: &Registers) {
+        for vf in VfIndex::all() {
+            if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
+                *stats = VfTraffic::beginning(vf, |offset| io.read_counter(offset));
+            }
+        }
+    }
+
     /// The controller was reset: it holds nothing that was written, and nothing is under way.
     fn forget(&mut self) {
         self.shadow.forget();

@@ -12,6 +12,10 @@
 //! was in. [`reopen_with`] and [`restart_with`] go down a rung, change a setting, and go up again.
 
 use crate::{
+    controller::{
+        Hw,
+        Live, //
+    },
     hw::{
         phy::Phy,
         reset as reset_hw,
@@ -19,11 +23,13 @@ use crate::{
     },
     io::Io,
     mac::Mac,
+    mailbox,
     port::Port,
     queues,
     settings::Settings, //
 };
 use igb_core::{
+    function::VfSet,
     regs::{
         self,
         ctrl,
@@ -122,6 +128,98 @@ pub(crate) fn restart_with(dev: &Locked<Port>, change: impl FnOnce(&mut Mac) -> 
     let changed = change(&mut dev.data().mac.lock());
     restart(dev)?;
     changed
+}
+
+/// Splits the controller otherwise between the PF and `vfs`, those there are before or after: closes the
+/// queues, has `change` change the desired state, and opens the queues again if the net device is up. Under
+/// RTNL. The controller is not reset, and the link stays.
+///
+/// # Errors
+///
+/// If `change` fails, the port runs on with the state it left. If a queue does not come to rest, the
+/// controller is reset, and only then split.
+pub(crate) fn split_with(
+    dev: &Locked<Port>,
+    vfs: VfSet,
+    change: impl Fn(&mut Hw) -> Result,
+) -> Result {
+    let port = dev.data();
+    if !dev.is_present() || !port.is_live() {
+        return restart_with(dev, |_| change(&mut port.hw.lock()));
+    }
+    // Held until there are queues again: the service work item takes the carrier away if it finds none.
+    let mut net = port.net.lock();
+    dev.detach();
+    let stopped = match net.queues.take() {
+        Some(queues) => queues::close(port, dev, queues),
+        None => true,
+    };
+    let split = if stopped {
+        split(port, vfs, &change)
+    } else {
+        Ok(false)
+    };
+    if matches!(split, Ok(false)) {
+        drop(net);
+        let done = restart_with(dev, |_| change(&mut port.hw.lock()));
+        dev.attach();
+        return done;
+    }
+    let up = port.hw.lock().up;
+    let opened = if up { net.open(port, dev) } else { Ok(()) };
+    drop(net);
+    dev.attach();
+    // Queues that could not be opened are opened later; and messages that came meanwhile are served.
+    port.works.service.schedule();
+    port.works.mailbox.schedule();
+    split.and(opened)
+}
+
+/// Changes the split while no queue of the PF is open. Returns whether all queues of `vfs` are at rest; if
+/// not, nothing was changed.
+fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<bool> {
+    let mut mac = port.mac.lock();
+    port.fold_counters(&mut mac);
+    let nr_vfs = {
+        let mut controller = port.hw.lock();
+        let Some(Live { io, hw }) = controller.live() else {
+            return Ok(false);
+        };
+        let registers = Access(
+            |offset| io.read_at(offset),
+            |offset, value| io.write_at(offset, value),
+        );
+        // Each is stopped, whether or not another does not stop.
+        if !vfs
+            .iter()
+            .fold(true, |rest, vf| tenant::stop(vf, &registers) && rest)
+        {
+            return Ok(false);
+        }
+        // The modes of queues and pools change while nothing is received.
+        hw.pause_receive(io);
+        let changed = change(hw);
+        if changed.is_ok() {
+            for vf in vfs.iter() {
+                tenant::clear(vf, &registers);
+            }
+            mailbox::begin(io, hw);
+            hw.begin_vf_stats(io);
+            hw.shadow.vfs_were_changed();
+        }
+        let now = hw.now();
+        hw.apply_at(io, now);
+        changed?;
+        hw.switch.nr_vfs()
+    };
+    mac.apply_rss(&port.hw);
+    mac.apply_vlan_strip(&port.hw);
+    if let Some(io) = mac.live(&port.hw) {
+        io.write(regs::IMC, icr::VMMB);
+        io.write(regs::IMS, misc_causes(nr_vfs));
+    }
+    mac.apply_need(&port.hw)?;
+    Ok(true)
 }
 
 /// Opens the queues again with other settings, if the net device is up. Under RTNL. The controller

@@ -195,6 +195,11 @@ pub(crate) fn show_link(port: &Port, io: &Io, hw: &mut Hw, vfs: VfSet) {
     }
 }
 
+/// VFs were enabled or disabled: nothing is left of messages.
+pub(crate) fn begin(io: &Io, hw: &mut Hw) {
+    Server::begin(&mut Held::new(io, hw));
+}
+
 /// Has VFs come back that worked before the PF was reset: by refusing them, or by telling them of the
 /// reset.
 pub(crate) fn recall(io: &Io, hw: &mut Hw, refuse: bool) {

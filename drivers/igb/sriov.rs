@@ -2,8 +2,8 @@
 
 //! Splitting the controller into virtual functions, and putting it together again.
 //!
-//! The number of VFs decides the layout of pools and queues, so a change of it is a quiesce and a
-//! restart of the controller, with the PF's own queues closed meanwhile.
+//! The number of VFs decides the layout of pools and queues, so the PF's own queues are closed while it
+//! changes. The controller is not reset and the link stays.
 
 use crate::{
     controller::{
@@ -17,7 +17,10 @@ use crate::{
     port::Port, //
 };
 use igb_core::{
-    function::MAX_VFS,
+    function::{
+        VfSet,
+        MAX_VFS, //
+    },
     regs::{
         self,
         iovctl, //
@@ -114,21 +117,28 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     if let Some(io) = port.mac.lock().live(&port.hw) {
         give_queues_back(io);
     }
-    fsleep(REUSE_TIME);
+    if !port.differences.returns_queues_at_once {
+        fsleep(REUSE_TIME);
+    }
     relayout(dev, 0)?;
     dev_info!(pdev, "IOV Disabled\n");
     Ok(())
 }
 
-/// Enabling or disabling VFs can have reads of the PF's registers return ones for a moment, as if the
-/// controller had left (seen with FreeBSD's driver on the controller). Waits until it answers; if it does
-/// not, what follows says so.
+/// How often, and after which time, to look again for a controller that does not answer when VFs came or
+/// went.
+const SETTLE_LOOKS: u32 = 10;
+const SETTLE_STEP: Delta = Delta::from_millis(10);
+
+/// Waits until the controller answers. For a moment after VFs are enabled or disabled, reads of the PF's
+/// registers may return all ones, as those of a controller that is gone do. One that does not come back
+/// is left as it is: whoever uses it next finds out.
 fn settle(port: &Port) {
-    for _ in 0..20 {
+    for _ in 0..SETTLE_LOOKS {
         if port.io.probe_presence().is_ok() {
             return;
         }
-        fsleep(Delta::from_millis(1));
+        fsleep(SETTLE_STEP);
     }
 }
 
@@ -182,14 +192,15 @@ fn settled_occupant(pdev: &pci::Device<Core<'_>>, vf: &pci::Device) -> Occupant 
     Occupant::Changing
 }
 
-/// Restarts the controller with room for `nr_vfs` VFs.
+/// Splits the controller so that there is room for `nr_vfs` VFs.
 fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
     let rtnl = rtnl::lock();
     let locked = dev.under(&rtnl).ok_or(ENODEV)?;
-    let done = lifecycle::restart_with(locked, |_| {
-        let mut hw = dev.data().hw.lock();
+    let before = dev.data().hw.lock().switch.vfs();
+    let vfs = before.union(VfSet::first(nr_vfs));
+    let done = lifecycle::split_with(locked, vfs, |hw| {
         hw.switch.set_nr_vfs(nr_vfs).map_err(errno)?;
-        dev.data().note_switch(&hw);
+        dev.data().note_switch(hw);
         hw.vf_stats = Default::default();
         hw.lines = log::Lines::NEW;
         hw.server.renew_rations();

@@ -6,9 +6,14 @@ a machine that is busy with something else makes no difference."""
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 from support.load import mailbox_flood
 from support.mailbox import RawVf
+
+from harness.topology import PEER, PF_PCI
 
 STARTS = 20
 LIMIT_MS = 400
@@ -108,3 +113,41 @@ def test_igbvf_starts_beside_a_flood(lan):
         times = start(guest, vf)
     print("flood", sorted(times))
     assert_in_time(guest, times)
+
+
+# Pings of the PF to its peer, a thousand a second, while VFs come and go.
+BESIDE = """
+ping -n -D -i 0.001 {peer} >/tmp/pings &
+sleep 1
+for count in 7 0 1 0; do
+    begin=$(date +%s%N)
+    echo $count >/sys/class/net/dut/device/sriov_numvfs || exit
+    end=$(date +%s%N)
+    echo $(((end - begin) / 1000000))
+done
+sleep 0.5
+kill -INT $!; wait $!
+"""
+PAUSE = 0.1
+# The PCI core itself sleeps for 100 ms when VFs come, and for a second when they go, which the kernel's
+# timers make up to 1032 ms of.
+COME_MS, GONE_MS = 200, 1050
+
+
+@pytest.mark.driver("igb_rs")  # C igb takes the link down for seconds
+@pytest.mark.guest(smp=1, **CLOCK)
+def test_number_of_vfs_without_a_bounce(lan):
+    """The PF keeps its link, and its traffic pauses for no longer than its queues are opened anew."""
+    guest = lan.guest
+    changes = "/sys/class/net/dut/carrier_changes"
+    autoprobe = f"/sys/bus/pci/devices/{PF_PCI}/sriov_drivers_autoprobe"
+    guest.write(autoprobe, "0")
+    before = guest.read(changes)
+    times = [int(line) for line in guest.run(BESIDE.format(peer=PEER.ipv4), 240).out.split()]
+    guest.write(autoprobe, "1")
+    replies = re.findall(r"^\[([\d.]+)\] \d+ bytes from", guest.read("/tmp/pings"), re.MULTILINE)
+    pause = max(float(later) - float(one) for one, later in itertools.pairwise(replies))
+    print(f"7, 0, 1, 0 VFs: {times} ms; no answer for {pause:.3f} s at most")
+    assert guest.read(changes) == before
+    assert len(replies) > 1000 and pause <= PAUSE
+    assert max(times[0], times[2]) <= COME_MS and max(times[1], times[3]) <= GONE_MS

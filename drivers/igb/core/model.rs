@@ -25,6 +25,8 @@ pub struct Differences {
     pub returns_own_multicast: bool,
     /// A change of the link raises the wrong interrupt of the VFs: their drivers never look.
     pub hides_link_from_vfs: bool,
+    /// The PF has the queues of VFs as soon as these are disabled.
+    pub returns_queues_at_once: bool,
 }
 
 impl Differences {
@@ -35,6 +37,7 @@ impl Differences {
         loses_fin: false,
         returns_own_multicast: false,
         hides_link_from_vfs: false,
+        returns_queues_at_once: false,
     };
 
     /// QEMU's model `igb`.
@@ -44,6 +47,7 @@ impl Differences {
         loses_fin: true,
         returns_own_multicast: true,
         hides_link_from_vfs: true,
+        returns_queues_at_once: true,
     };
 }
 

@@ -173,6 +173,22 @@ impl Server {
         };
     }
 
+    /// VFs were enabled or disabled without a reset of the controller: nothing is under way or used up, and
+    /// nothing is left in a mailbox.
+    pub fn begin(d: &mut impl Driver) {
+        d.server().on_controller_reset();
+        d.server().renew_rations();
+        space_interrupts(d, 0);
+        for vf in VfIndex::all() {
+            mailbox::take_away(d, vf);
+            mailbox::scrub(d, vf, 0);
+            mailbox::release(d, vf);
+        }
+        let all = VfSet::from_bits(u8::MAX);
+        mailbox::forget(d, all);
+        d.write(regs::MBVFICR, mbvficr::clear_acks(all.bits()));
+    }
+
     /// VFs were enabled or disabled: none has used up anything.
     pub fn renew_rations(&mut self) {
         self.direct = Direct::new();

@@ -113,6 +113,17 @@ impl VfTraffic {
         }
     }
 
+    /// The totals of a VF that begin now, whatever its counters have counted for the one before.
+    #[must_use]
+    pub fn beginning(vf: VfIndex, read: impl FnMut(Reg<u32, Ro>) -> u32) -> Self {
+        let mut traffic = Self::default();
+        traffic.update(vf, read);
+        for (counter, _) in traffic.counters() {
+            counter.total = 0;
+        }
+        traffic
+    }
+
     /// Notes that the device was reset.
     pub fn rebase(&mut self) {
         for (counter, _) in self.counters() {
@@ -139,6 +150,16 @@ impl VfTraffic {
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_vf_does_not_get_what_the_one_before_was_counted() {
+        let vf = VfIndex::new(1).unwrap();
+        let mut traffic = VfTraffic::beginning(vf, |_| 1000);
+        assert_eq!(traffic.rx_packets.total(), 0);
+        traffic.update(vf, |_| 1003);
+        assert_eq!(traffic.rx_packets.total(), 3);
+        assert_eq!(traffic.tx_loopback_bytes.total(), 3);
+    }
 
     #[test]
     fn wraps() {

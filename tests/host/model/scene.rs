@@ -93,6 +93,11 @@ impl Scene {
         Server::show_link(self, VfSet::first(VFS as u8))
     }
 
+    /// VFs came or went.
+    pub fn begin(&mut self) {
+        Server::begin(self);
+    }
+
     /// One run of the work item. Returns when it is to run again.
     pub fn work(&mut self) -> Next {
         let mut turn = Turn::new();

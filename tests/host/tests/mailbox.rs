@@ -416,6 +416,22 @@ fn each_mailbox_is_cleared_at_its_time() {
 }
 
 #[test]
+fn nothing_is_left_when_vfs_come_or_go() {
+    let mut scene = Scene::start();
+    scene.hw().vf_write_word(0, 15, 0x1234_5678);
+    scene.hw().vf_write_word(0, 0, 1);
+    scene.hw().vf_write_control(0, v2p::REQ | v2p::VFU);
+    scene.hw().vf_reset(1);
+    scene.begin();
+    let hw = scene.hw();
+    assert!(!hw.has_request(0) && !hw.reset_pending(1));
+    assert!(!hw.held_by_vf(0) && !hw.held_by_pf(0));
+    assert_eq!((hw.vf_word(0, 0), hw.last_word(0)), (0, 0));
+    assert_eq!(scene.work(), Next::Interrupt);
+    assert_eq!(scene.hw().vf_word(0, 0), 0, "nobody is answered");
+}
+
+#[test]
 fn a_vf_that_keeps_its_mailbox_keeps_nothing_from_others() {
     let mut scene = Scene::of(true);
     let looks = |scene: &mut Scene, vf| scene.hw().vf_read_control(vf) & v2p::RSTD != 0;

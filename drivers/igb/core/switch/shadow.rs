@@ -79,6 +79,15 @@ impl Shadow {
         self.hardware = Hardware::UNKNOWN;
     }
 
+    /// Notes that VFs came or went: the hardware may have cleared the enables of any, and the next update
+    /// compares every register.
+    pub fn vfs_were_changed(&mut self) {
+        for vf in VfIndex::all() {
+            self.vf_was_reset(vf);
+        }
+        self.followed = None;
+    }
+
     /// Notes that `vf` was reset. The hardware has cleared its enables; but the PF may have written
     /// them since, before it heard of the reset, so the next update closes the VF in any case.
     pub fn vf_was_reset(&mut self, vf: VfIndex) {
