@@ -182,7 +182,7 @@ impl Hw {
     /// Takes a reading of the counters of `vf`.
     pub(crate) fn read_vf_counters(&mut self, io: &Registers, vf: VfIndex) {
         if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
-            stats.update(vf, |offset| io.read_counter(offset));
+            stats.update(vf, |offset| io.read_counter_at(offset));
         }
     }
 
@@ -220,7 +220,7 @@ impl Hw {
     pub(crate) fn begin_vf_stats(&mut self, io: &Registers) {
         for vf in VfIndex::all() {
             if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
-                *stats = VfTraffic::beginning(vf, |offset| io.read_counter(offset));
+                *stats = VfTraffic::beginning(vf, |offset| io.read_counter_at(offset));
             }
         }
     }

@@ -71,7 +71,12 @@ impl Registers {
     /// Reads a counter that reading does not clear: [`regs::GONE`], which counters skip, if the
     /// controller has left. Any context.
     pub(crate) fn read_counter(&self, register: Reg<u32, impl Readable>) -> u32 {
-        self.0.read_counter(register.offset())
+        self.read_counter_at(register.offset())
+    }
+
+    /// The same for a counter whose offset is known.
+    pub(crate) fn read_counter_at(&self, offset: u32) -> u32 {
+        self.0.read_counter(offset)
     }
 
     /// Waits until posted writes have reached the controller.

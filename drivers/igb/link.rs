@@ -43,6 +43,8 @@ pub(crate) struct PortLink {
     /// The failure to start has been logged.
     told: bool,
     state: Option<link::LinkStatus>,
+    /// How often there was no link any more.
+    downs: u64,
     /// Pause as negotiated; meaningful while the link is up.
     pause: Pause,
 }
@@ -56,6 +58,7 @@ impl PortLink {
             started: false,
             told: false,
             state: None,
+            downs: 0,
             pause: Pause::default(),
         }
     }
@@ -104,6 +107,12 @@ impl PortLink {
     /// The link as it was last seen.
     pub(crate) fn state(&self) -> Option<link::LinkStatus> {
         self.state
+    }
+
+    /// How often the link was lost, whatever took it down. One that is back before anyone has looked is not
+    /// counted.
+    pub(crate) fn downs(&self) -> u64 {
+        self.downs
     }
 
     /// The directions that pause, as negotiated.
@@ -197,7 +206,9 @@ impl PortLink {
     /// Whatever was known of the link is void.
     pub(crate) fn lost(&mut self) {
         self.started = false;
-        self.state = None;
+        if self.state.take().is_some() {
+            self.downs = self.downs.wrapping_add(1);
+        }
     }
 
     /// Looks at the link.
@@ -209,6 +220,9 @@ impl PortLink {
         };
         let change = link::change(self.state, now);
         self.state = now;
+        if change == Change::Down {
+            self.downs = self.downs.wrapping_add(1);
+        }
         if let Change::Up(link) = change {
             self.pause = self.config.pause(link, || {
                 Phy::take(&self.io)

@@ -369,6 +369,7 @@ impl Port {
             packets,
             bytes: pair.rx_bytes.get(),
             alloc_fail: pair.rx_alloc_failed.get(),
+            hw_drops: pair.rx_dropped.get(),
             csum_unnecessary: good,
             csum_none: packets.saturating_sub(good).saturating_sub(bad),
             csum_bad: bad,

@@ -6,7 +6,12 @@ use crate::{
     mac::Mac,
     port::Port, //
 };
-use igb_core::function::VfIndex;
+use igb_core::{
+    function::VfIndex,
+    layout::PoolLayout,
+    regs,
+    stats::drops, //
+};
 use kernel::sync::atomic::Relaxed;
 use net::device::LinkStats;
 
@@ -22,7 +27,23 @@ impl Port {
                 hw.read_vf_counters(io, vf);
             }
         }
+        self.fold_drops();
         self.hw_stats.fold(io);
+    }
+
+    /// Adds what the PF's queues have dropped. Under [`Port::mac`].
+    fn fold_drops(&self) {
+        let nr_vfs = self.hw.lock().switch.nr_vfs();
+        let Some(layout) = PoolLayout::new(nr_vfs) else {
+            return;
+        };
+        let pairs = layout.max_queue_pairs().min(self.plan.pairs() as usize);
+        for (ring, pair) in self.stats.iter().enumerate().take(pairs) {
+            let dropped = drops(self.io.read_counter(regs::rqdpc(layout.pf_queue(ring))));
+            if dropped != 0 {
+                pair.rx_dropped.add(dropped.into());
+            }
+        }
     }
 
     /// The controller was reset: counters that do not clear on reading start from 0.
@@ -73,7 +94,9 @@ impl Port {
             .rx_oversize
             .total()
             .wrapping_add(hw.rx_length_errors.total());
-        out.rx_missed_errors = hw.rx_missed.total();
+        out.rx_missed_errors = self.stats.iter().fold(hw.rx_missed.total(), |sum, pair| {
+            sum.wrapping_add(pair.rx_dropped.get())
+        });
         out.rx_errors = out
             .rx_errors
             .wrapping_add(out.rx_crc_errors)

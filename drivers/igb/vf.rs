@@ -114,9 +114,9 @@ impl Admin<Port> for Ops {
             rx_bytes: stats.rx_bytes.total(),
             tx_bytes: stats.tx_bytes.total(),
             multicast: stats.rx_multicast.total(),
+            rx_dropped: stats.rx_dropped.total(),
             // The controller counts neither of these for a VF.
             broadcast: 0,
-            rx_dropped: 0,
             tx_dropped: 0,
         })
     }

@@ -450,6 +450,9 @@ impl<D: Driver> Tables<D> {
         out.packets = stats.packets;
         out.bytes = stats.bytes;
         out.alloc_fail = stats.alloc_fail;
+        out.hw_drops = stats.hw_drops;
+        // All of them are overruns.
+        out.hw_drop_overruns = stats.hw_drops;
         out.csum_unnecessary = stats.csum_unnecessary;
         out.csum_none = stats.csum_none;
         out.csum_bad = stats.csum_bad;

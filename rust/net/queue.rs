@@ -224,6 +224,8 @@ pub struct RxQueueStats {
     pub bytes: u64,
     /// Buffers or skbs that could not be allocated.
     pub alloc_fail: u64,
+    /// Packets the device dropped because the queue had no buffer for them.
+    pub hw_drops: u64,
     /// Packets whose checksum the device found right.
     pub csum_unnecessary: u64,
     /// Packets whose checksum the device did not verify.
@@ -239,6 +241,7 @@ impl Add for RxQueueStats {
             packets: self.packets.wrapping_add(other.packets),
             bytes: self.bytes.wrapping_add(other.bytes),
             alloc_fail: self.alloc_fail.wrapping_add(other.alloc_fail),
+            hw_drops: self.hw_drops.wrapping_add(other.hw_drops),
             csum_unnecessary: self.csum_unnecessary.wrapping_add(other.csum_unnecessary),
             csum_none: self.csum_none.wrapping_add(other.csum_none),
             csum_bad: self.csum_bad.wrapping_add(other.csum_bad),

@@ -205,10 +205,11 @@ def test_queues_are_counted_and_spread_over(lan):
         table = lan.guest.run("ethtool -x dut").out
         assert "with 3 RX ring(s)" in table and re.search(r"    0:      0     1     2     0", table)
         assert ping(lan.guest, PEER, PF_HOST.ipv4).complete
+        counted = counters(lan.guest)["rx_queue_2_packets"]
     finally:
         lan.guest.run("ethtool -L dut combined 2")
     assert "with 2 RX ring(s)" in lan.guest.run("ethtool -x dut").out
-    assert counters(lan.guest)["rx_queue_2_packets"] == 0
+    assert counters(lan.guest)["rx_queue_2_packets"] >= counted
 
 
 def test_counters_count(lan):

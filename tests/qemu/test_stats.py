@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Counters: right, the same everywhere, and never backwards."""
 
+import itertools
 import json
+import re
 
 import pytest
 from support import counters
@@ -10,7 +12,7 @@ from support.mailbox import raw_vfs
 from support.upstream import Upstream
 
 from harness.topology import PEER, PF_HOST
-from harness.traffic import frames, tcp_stream
+from harness.traffic import frames, mac_of, tcp_stream
 
 SIZE, COUNT = 500, 300
 # Other packets that may pass during a test: neighbour discovery and the like.
@@ -142,10 +144,26 @@ def assert_passed(lan, host, index: int):
         assert 0 <= seen[f"{way}_bytes"] - COUNT * (SIZE + 4) < NOISE * 200, seen
 
 
+def assert_vf_agrees(guest, index: int):
+    """`ethtool -S` of the PF shows what `ip -s link` does."""
+    for _ in range(20):
+        before, read, after = (
+            of_vf(guest, index),
+            dict(counters.ethtool(guest)),
+            of_vf(guest, index),
+        )
+        if before == after:
+            break
+    else:
+        pytest.fail("the VF is never quiet")
+    assert {name: read[f"vf{index}_{name}"] for name in before} == before
+
+
 @pytest.mark.driver("igb_rs")  # C igb shows VF statistics that are always zero
 def test_vf_statistics_are_shown(lan, vfs):
     other = of_vf(lan.guest, 1)
     assert_passed(lan, vfs[0], 0)
+    assert_vf_agrees(lan.guest, 0)
     assert delta(other, of_vf(lan.guest, 1))["tx_packets"] < NOISE
     # Those of the next VFs begin at zero.
     lan.vfs_down()
@@ -226,3 +244,72 @@ def test_ethtool_never_fails_to_read_counters(lan):
         assert seen == dict.fromkeys(names, reads), {
             name: count for name, count in seen.items() if count != reads
         }
+
+
+# The kernel's packet generator sends exactly as many frames as it is told to.
+PKTGEN = """
+modprobe pktgen
+echo rem_device_all >/proc/net/pktgen/kpktgend_0
+echo "add_device {name}" >/proc/net/pktgen/kpktgend_0
+for word in "count {count}" "pkt_size {size}" "delay 0" "dst 192.0.2.99" "dst_mac {mac}"; do
+    echo "$word" >/proc/net/pktgen/{name}
+done
+echo start >/proc/net/pktgen/pgctrl
+cat /proc/net/pktgen/{name}
+rmmod pktgen
+"""
+
+
+def flood(guest, source, target, count: int):
+    script = PKTGEN.format(name=source.name, count=count, size=SIZE, mac=mac_of(guest, target))
+    assert "Result: OK" in guest.run(script, netns=source.netns, timeout=600).out
+
+
+def agreed(guest, qstats) -> dict[str, int]:
+    """What rtnetlink, the queue statistics and ethtool say alike, to the packet."""
+    names = ("rx_packets", "rx_bytes", "tx_packets", "tx_bytes")
+    for _ in range(20):
+        before, queues = counters.link(guest), qstats()
+        listed, after = counters.ethtool(guest), counters.link(guest)
+        if all(before[name] == after[name] for name in names):
+            break
+    else:
+        pytest.fail("the interface is never quiet")
+    for name in names:
+        of_queue = re.compile(name.replace("_", r"_queue_\d_"))
+        total = sum(value for key, value in listed if of_queue.fullmatch(key))
+        assert after[name] == queues[name] == total, (name, after, queues, listed)
+    return {name: after[name] for name in names}
+
+
+@pytest.mark.driver(
+    "igb_rs"
+)  # C igb has no queue statistics, and forgets those of queues that are gone
+@pytest.mark.parametrize(
+    "count, changes",
+    [
+        (3000, len(CHANGES)),
+        pytest.param(1_000_000, 50, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+    ],
+)
+def test_all_readers_agree(lan, qstats, count, changes):
+    """Frames between changes of the number of queues and VFs: none is lost, and none counted twice."""
+    guest = lan.guest
+    guest.run(f"echo 0 >{DEVICE}/sriov_drivers_autoprobe")
+    share = count // changes // 2
+    before, sent = agreed(guest, qstats), 0
+    for number, step in enumerate(itertools.islice(itertools.cycle(CHANGES), changes)):
+        guest.run(step)
+        lan.wait_carrier(PF_HOST)
+        flood(guest, PF_HOST, PEER, share)
+        flood(guest, PEER, PF_HOST, share)
+        sent += share
+        if number % 2 == 0:
+            continue
+        after = agreed(guest, qstats)
+        seen = delta(before, after)
+        assert sent <= seen["tx_packets"] < sent + 4 * NOISE, (step, seen)
+        assert sent * SIZE <= seen["tx_bytes"] < sent * SIZE + 4 * NOISE * 200, (step, seen)
+        # The device model drops what finds no descriptor, and does not count it.
+        assert sent / 2 <= seen["rx_packets"] < sent + 4 * NOISE, (step, seen)
+        before, sent = after, 0

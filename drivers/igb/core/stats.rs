@@ -4,6 +4,7 @@
 
 use crate::{
     function::VfIndex,
+    layout::vf_queues,
     regs::{
         pvfgorc,
         pvfgorlbc,
@@ -14,6 +15,7 @@ use crate::{
         pvfgptc,
         pvfgptlbc,
         pvfmprc,
+        rqdpc,
         Reg,
         Ro,
         GONE, //
@@ -65,6 +67,12 @@ impl ReadClear {
         self.0 = self.0.wrapping_add(u64::from(reading));
     }
 
+    /// Takes a reading of [`rqdpc`], which has 12 bits and stays at the largest: more than 4095 drops between two readings are
+    /// counted as so many. All-ones is what a device that is gone returns, and is skipped.
+    pub fn add_drops(&mut self, reading: u32) {
+        self.add(drops(reading));
+    }
+
     /// Takes a reading of an octet counter: the low word, then the high word, which has 4 bits (36 in
     /// all) and whose reading clears both.
     pub fn add_octets(&mut self, low: u32, high: u32) {
@@ -76,6 +84,16 @@ impl ReadClear {
     #[must_use]
     pub const fn total(&self) -> u64 {
         self.0
+    }
+}
+
+/// Packets that a reading of [`rqdpc`] stands for.
+#[must_use]
+pub const fn drops(reading: u32) -> u32 {
+    if reading == GONE {
+        0
+    } else {
+        reading & 0xfff
     }
 }
 
@@ -103,24 +121,31 @@ pub struct VfTraffic {
     pub tx_loopback_packets: Wrapping,
     /// Octets sent to other pools.
     pub tx_loopback_bytes: Wrapping,
+    /// Packets dropped because the VF's queues had no descriptor for them.
+    pub rx_dropped: ReadClear,
 }
 
 impl VfTraffic {
-    /// Takes a reading of all counters of `vf`, by `read`.
-    pub fn update(&mut self, vf: VfIndex, mut read: impl FnMut(Reg<u32, Ro>) -> u32) {
+    /// Takes a reading of all counters of `vf`, by `read`, which is given the offset of a register.
+    pub fn update(&mut self, vf: VfIndex, mut read: impl FnMut(u32) -> u32) {
         for (counter, register) in self.counters() {
-            counter.update(read(register(vf.index())));
+            counter.update(read(register(vf.index()).offset()));
+        }
+        for queue in vf_queues(vf) {
+            self.rx_dropped.add_drops(read(rqdpc(queue).offset()));
         }
     }
 
     /// The totals of a VF that begin now, whatever its counters have counted for the one before.
     #[must_use]
-    pub fn beginning(vf: VfIndex, read: impl FnMut(Reg<u32, Ro>) -> u32) -> Self {
+    pub fn beginning(vf: VfIndex, read: impl FnMut(u32) -> u32) -> Self {
         let mut traffic = Self::default();
         traffic.update(vf, read);
         for (counter, _) in traffic.counters() {
             counter.total = 0;
         }
+        // Reading has cleared it.
+        traffic.rx_dropped = ReadClear::default();
         traffic
     }
 
@@ -156,6 +181,7 @@ mod tests {
         let vf = VfIndex::new(1).unwrap();
         let mut traffic = VfTraffic::beginning(vf, |_| 1000);
         assert_eq!(traffic.rx_packets.total(), 0);
+        assert_eq!(traffic.rx_dropped.total(), 0);
         traffic.update(vf, |_| 1003);
         assert_eq!(traffic.rx_packets.total(), 3);
         assert_eq!(traffic.tx_loopback_bytes.total(), 3);
@@ -200,12 +226,26 @@ mod tests {
     #[test]
     fn each_counter_reads_its_own_register() {
         let mut s = VfTraffic::default();
-        s.update(VfIndex::new(6).unwrap(), |register| register.offset());
+        s.update(VfIndex::new(6).unwrap(), |offset| offset);
         assert_eq!(s.rx_packets.total(), 0x10610);
         assert_eq!(s.tx_bytes.total(), 0x10634);
         assert_eq!(s.tx_loopback_bytes.total(), 0x10650);
+        // Queues 6 and 14: twelve bits of 0xc1b0 and 0xc3b0.
+        assert_eq!(s.rx_dropped.total(), 0x1b0 + 0x3b0);
         s.rebase();
         s.update(VfIndex::new(6).unwrap(), |_| 1);
         assert_eq!(s.rx_packets.total(), 0x10611);
+        // Reading has cleared those.
+        assert_eq!(s.rx_dropped.total(), 0x1b0 + 0x3b0 + 2);
+    }
+
+    #[test]
+    fn drops_have_twelve_bits() {
+        let mut c = ReadClear::default();
+        c.add_drops(0xfff);
+        c.add_drops(0xffff_f001);
+        assert_eq!(c.total(), 0x1000);
+        c.add_drops(GONE);
+        assert_eq!(c.total(), 0x1000);
     }
 }

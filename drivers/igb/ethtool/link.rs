@@ -96,6 +96,10 @@ impl Link<Port> for Ops {
         })
     }
 
+    fn link_down_events(port: &Port, _dev: &Device<Port>) -> u64 {
+        port.mac.lock().link.downs()
+    }
+
     fn nway_reset(port: &Port, _dev: &Device<Port>) -> Result {
         renegotiate(port, |link| {
             if link.config().forced.is_some() {

@@ -89,12 +89,10 @@ impl Strings<Port> for Ops {
     }
 }
 
-/// A pair that is not in use shows 0.
+/// A pair that is not in use (any more) shows what it has counted: the sum over all pairs is what
+/// `ip -s link` shows, however many are in use.
 fn put_pairs(port: &Port, out: &mut Statistics<'_>) {
-    let unused = PairStats::default();
-    let used = port.used_pairs();
     for (n, pair) in (0..port.plan.pairs()).zip(&port.stats) {
-        let pair = if n < used { pair } else { &unused };
         for (name, value) in rx_of(pair) {
             out.put(fmt!("rx_queue_{n}_{name}"), value);
         }
@@ -104,12 +102,13 @@ fn put_pairs(port: &Port, out: &mut Statistics<'_>) {
     }
 }
 
-fn rx_of(pair: &PairStats) -> [(&'static str, u64); 11] {
+fn rx_of(pair: &PairStats) -> [(&'static str, u64); 12] {
     [
         ("packets", pair.rx_packets.get()),
         ("bytes", pair.rx_bytes.get()),
         ("errors", pair.rx_errors.get()),
         ("alloc_failed", pair.rx_alloc_failed.get()),
+        ("dropped", pair.rx_dropped.get()),
         ("csum_good", pair.rx_csum_good.get()),
         ("csum_bad", pair.rx_csum_bad.get()),
         ("xdp_drop", pair.rx_xdp_drop.get()),
@@ -148,11 +147,12 @@ fn put_vfs(port: &Port, out: &mut Statistics<'_>) {
     }
 }
 
-fn traffic_of(stats: &VfTraffic) -> [(&'static str, u64); 9] {
+fn traffic_of(stats: &VfTraffic) -> [(&'static str, u64); 10] {
     [
         ("rx_packets", stats.rx_packets.total()),
         ("rx_bytes", stats.rx_bytes.total()),
         ("rx_multicast", stats.rx_multicast.total()),
+        ("rx_dropped", stats.rx_dropped.total()),
         ("tx_packets", stats.tx_packets.total()),
         ("tx_bytes", stats.tx_bytes.total()),
         ("rx_loopback_packets", stats.rx_loopback_packets.total()),

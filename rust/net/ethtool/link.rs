@@ -298,6 +298,11 @@ pub trait Link<D>: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Returns how often the physical link was lost. Without this it is not shown.
+    fn link_down_events(_port: &D, _dev: &Device<D>) -> u64 {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Has the link partners agree again.
     fn nway_reset(_port: &D, _dev: &Device<D>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -322,6 +327,7 @@ impl<D> Table<D> {
         } else {
             Some(kernel::bindings::ethtool_op_get_link)
         };
+        self.ops.get_link_ext_stats = op!(E::HAS_LINK_DOWN_EVENTS, ext_stats::<D, E>);
         self.ops.nway_reset = op!(E::HAS_NWAY_RESET, nway_reset::<D, E>);
         self.ops.set_phys_id = op!(E::HAS_SET_PHYS_ID, set_phys_id::<D, E>);
         self
@@ -369,6 +375,19 @@ unsafe extern "C" fn link<D, E: Link<D>>(dev: *mut RawDevice) -> u32 {
     let dev = unsafe { device::<D>(dev) };
 
     E::link(dev.data(), dev).into()
+}
+
+/// # Safety
+///
+/// Called by the kernel as `get_link_ext_stats` of a net device of `D`.
+unsafe extern "C" fn ext_stats<D, E: Link<D>>(
+    dev: *mut RawDevice,
+    raw: *mut netbind::ethtool_link_ext_stats,
+) {
+    // SAFETY: By the safety requirements of this function, as is the validity of `raw`.
+    let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
+
+    raw.link_down_events = E::link_down_events(dev.data(), dev);
 }
 
 /// # Safety

@@ -195,6 +195,7 @@ pub const MAP: &[Entry] = &[
     one("GORCH", 0x408c, CLEARED_BY_READ, 0),
     one("GOTCL", 0x4090, READ_ONLY, 0),
     one("GOTCH", 0x4094, CLEARED_BY_READ, 0),
+    one("RNBC", 0x40a0, READ_ONLY, 0),
     one("RUC", 0x40a4, CLEARED_BY_READ, 0),
     one("RFC", 0x40a8, READ_ONLY, 0),
     one("ROC", 0x40ac, CLEARED_BY_READ, 0),
@@ -245,6 +246,9 @@ pub const MAP: &[Entry] = &[
     many("RDT", 0xc018, (16, 0x40), STORED, 0),
     // Queue 0 is enabled.
     many("RXDCTL", 0xc028, (16, 0x40), STORED, 0x1_0000),
+    // Nothing is counted here. The first can be written as well.
+    one("RQDPC", 0xc030, (Read::Clears, Write::Stores), 0),
+    many("RQDPC", 0xc070, (15, 0x40), CLEARED_BY_READ, 0),
     many("TDBAL", 0xe000, (16, 0x40), STORED, 0),
     many("TDBAH", 0xe004, (16, 0x40), STORED, 0),
     many("TDLEN", 0xe008, (16, 0x40), STORED, 0),

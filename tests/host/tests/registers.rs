@@ -74,6 +74,8 @@ const KNOWN: &[(&str, What)] = &[
     ("RFC", What::Access),
     ("RJC", What::Access),
     ("RLEC", What::Access),
+    ("RNBC", What::Access),
+    ("RQDPC", What::Access),
     ("RXERRC", What::Access),
     ("SCC", What::Access),
     ("SYMERRS", What::Access),

@@ -68,6 +68,8 @@ registers! {
     GOTCL @ 0x4090: Ro<u32> = 0;
     /// Good octets sent, high word: reading it clears the pair.
     GOTCH @ 0x4094: Rc<u32> = 0;
+    /// Packets that came when no descriptor was free; not all are lost.
+    RNBC @ 0x40a0: Rc<u32> = 0;
     /// Undersize packets received.
     RUC @ 0x40a4: Rc<u32> = 0;
     /// Fragments received.
@@ -94,6 +96,8 @@ registers! {
     BPTC @ 0x40f4: Rc<u32> = 0;
     /// TCP segmentation contexts sent.
     TSCTC @ 0x40f8: Rc<u32> = 0;
+    /// Packets queue 0..=15 had no descriptor for, dropped: 12 bits.
+    rqdpc[0..16 @ 0xc030, 0x40]: Rc<u32> = 0;
     /// Good packets received of pool 0..=7: 32 bits, wrapping.
     pvfgprc[0..8 @ 0x1_0010, 0x100]: Ro<u32> = 0;
     /// Good packets sent of pool 0..=7: 32 bits, wrapping.
