@@ -7,7 +7,7 @@ import time
 
 import pytest
 from support import ONE_CPU, counters
-from support.life import DEVICE, reach_peer
+from support.life import DEVICE, reach_peer, rebind_vf
 from support.registers import Filters
 from support.wire import arrive, captured, tag, tcp_contents
 from support.xdp import Programs
@@ -27,6 +27,8 @@ BESIDE = Host("beside", "beside", 41)
 HOST = Host("br0", None, 42)
 OWN_COPIES = "ethtool -S dut | awk '/_own_copies:/ { sum += $2 } END { print sum }'"
 STRANGER = "02:00:00:00:00:99"
+# Of a VF, and of who stands in for it.
+SHARED = "02:00:00:00:00:77"
 
 
 def mode(lan) -> str:
@@ -75,7 +77,7 @@ def own_copies(guest) -> int:
     return sum(value for name, value in counters.ethtool(guest) if name.endswith("_own_copies"))
 
 
-def bridge_with(guest, *hosts: Host):
+def bridge_with(guest, *hosts: Host, address: str = ""):
     """A bridge with the PF and `hosts`, which have IPv6 addresses that are checked for duplicates."""
     guest.run("ip link add br0 type bridge forward_delay 0 && ip link set dut master br0")
     for host in hosts:
@@ -83,6 +85,7 @@ def bridge_with(guest, *hosts: Host):
         guest.run(f"""
             ip netns add {host.netns}
             ip link add {port} type veth peer name {host.name} netns {host.netns}
+            {into} link set {host.name} {address and f"address {address}"}
             ip link set {port} master br0 up
             {into} addr add {host.ipv4}/24 dev {host.name}
             {into} addr add {host.ipv6}/64 dev {host.name}""")
@@ -168,6 +171,51 @@ def test_bridge_above_a_vlan(lan, vfs):
     guest.run(f"bridge fdb del {STRANGER} dev dut self; ip link del br0; ip link del port0")
     assert not any(Filters.read(guest).pools_of(mac) for mac in macs)
     guest.run("ip link del dut.7")
+
+
+def test_stand_in_for_a_vf(lan, vfs):
+    """While the VF is closed, a machine behind the bridge has its address, as the standby of a failover
+    pair does; when the VF has made its handshake, it has it back."""
+    guest, (vf, other) = lan.guest, vfs
+    assert lan.link_set(f"vf 0 mac {SHARED}").rc == 0
+    rebind_vf(lan, 0)
+    reach_peer(lan, vf)
+    pf = 1 << Filters.read(guest).default_pool
+    stand_in = Host("standby", "standby", vf.number)
+    bridge_with(guest, stand_in, address=SHARED)
+    # It speaks, and is learned, while the VF works: the VF keeps its address.
+    guest.run(f"ping -c 1 -W 1 {PEER.ipv4}", check=False, netns=stand_in.netns)
+    assert SHARED in guest.run("bridge fdb show br br0 brport standby-port dynamic").out
+    assert Filters.read(guest).pools_of(SHARED) == 0b01
+    assert ping(guest, other, vf.ipv4, count=3).complete
+
+    # As a hypervisor does that takes the VF from its guest.
+    lan.detach(vf)
+    pci = lan.vf_pci(0)
+    guest.run(
+        f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind; echo 1 >/sys/bus/pci/devices/{pci}/reset"
+    )
+    guest.run(f"arping -U -c 1 -I standby {stand_in.ipv4}", netns=stand_in.netns, check=False)
+    assert Filters.read(guest).pools_of(SHARED) == pf
+    # The VF had it when the stand-in looked whether anybody has.
+    guest.run(
+        f"ip addr del {stand_in.ipv6}/64 dev standby; ip addr add {stand_in.ipv6}/64 dev standby nodad",
+        netns=stand_in.netns,
+    )
+    for source in (other, PEER):
+        assert ping(guest, source, stand_in.ipv4, count=3).complete, source
+        assert ping(guest, source, stand_in.ipv6, count=3).complete, source
+    assert ping(guest, stand_in, other.ipv4, count=3).complete
+
+    guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
+    lan.attach(vf, pci)
+    lan.wait_carrier(vf)
+    assert Filters.read(guest).pools_of(SHARED) == 0b01
+    guest.run("ip link set standby down", netns=stand_in.netns)
+    reach_peer(lan, vf)
+    for source in (other, PEER):
+        assert ping(guest, source, vf.ipv4, count=3).complete, source
+    guest.run("ip link del br0; ip link del standby-port")
 
 
 def send_and_count(guest, source: Host, sizes: list[int]):

@@ -347,7 +347,7 @@ impl Intent {
     /// Whether a receive address register has `mac`. Without knowledge of registers, overflowing
     /// addresses of the PF are none.
     fn known(&self, mac: Mac) -> bool {
-        self.pf.owns(mac) || self.vfs.iter().any(|vf| vf.receives(mac))
+        self.pf.owns(mac) || self.vfs.iter().any(|vf| vf.live() && vf.receives(mac))
     }
 
     fn pools_for(&self, dst: Mac, vid: Option<u16>, source: Source) -> (u8, u8) {

@@ -462,10 +462,12 @@ impl World {
         assert_eq!(status.macs, vf.filters.len().min(macs));
         self.sync();
         let regs = &self.regs;
-        let held = regs.addresses();
+        let held: Vec<_> = self.switch.owned().collect();
         let vf = &mut self.intent.vfs[usize::from(v)];
-        vf.filters
-            .retain(|mac| held.iter().any(|(m, pools)| m == mac && *pools == 1 << v));
+        vf.filters.retain(|mac| {
+            held.iter()
+                .any(|(_, f, m)| m.get().0 == *mac && f.bit() == 1 << v)
+        });
         assert_eq!(vf.filters.len(), status.macs);
         if vf.port_vlan.is_none() {
             assert_eq!(status.vlans, vf.vlans.len().min(vlans));

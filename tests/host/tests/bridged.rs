@@ -8,14 +8,19 @@ mod model;
 
 use igb_core::{
     addr::MacAddr,
-    switch::RxMode, //
+    switch::{
+        RxMode,
+        VfLink, //
+    }, //
 };
 use model::client::{
     ready,
     send,
     with_mac,
+    words,
     ACK,
-    CTS, //
+    CTS,
+    NACK, //
 };
 use model::device::{
     Device,
@@ -156,11 +161,47 @@ fn who_is_behind_a_bridge_takes_no_address_of_a_vf_or_the_pf() {
     w.sync();
     assert_eq!(pools_of(&w, station(1)), [4]);
     assert_eq!(pools_of(&w, station(2)), [4]);
-    send(&mut w, 0, &model::client::words(&[1]));
+    send(&mut w, 0, &words(&[1]));
     let answer = send(&mut w, 0, &with_mac(0x0002, station(1)));
     assert_eq!(answer, 0x0002 | ACK | CTS);
     assert_eq!(pools_of(&w, station(1)), [1]);
     assert_eq!(pools_of(&w, station(2)), [4]);
+}
+
+#[test]
+fn an_address_of_a_closed_vf_is_for_whoever_stands_in_for_it() {
+    let mut w = ready(2);
+    let vf = vf_index(1);
+    w.switch.set_vf_mac(vf, MacAddr(station(3))).unwrap();
+    send(&mut w, 1, &words(&[1]));
+    learn(&mut w, [station(3)]);
+    assert_eq!(pools_of(&w, station(3)), [2]);
+    // Unplugged: it is out of the registers at once, and the bridge's word counts.
+    w.apply(&Op::Flr(1));
+    assert_eq!(pools_of(&w, station(3)), [4]);
+    learn(&mut w, []);
+    assert!(pools_of(&w, station(3)).is_empty());
+    // It is still the VF's, whom nobody else may take it from.
+    let answer = send(&mut w, 0, &with_mac(0x0002, station(3)));
+    assert_eq!(answer, 0x0002 | NACK | CTS);
+    learn(&mut w, [station(3)]);
+    send(&mut w, 1, &words(&[1]));
+    assert_eq!(pools_of(&w, station(3)), [2]);
+    // Its link is taken away, and given back.
+    for (state, pools) in [(VfLink::Disable, 4), (VfLink::Auto, 2)] {
+        w.switch.set_vf_link_state(vf, state).unwrap();
+        w.sync();
+        assert_eq!(pools_of(&w, station(3)), [pools]);
+    }
+    // The PF is reset: until the handshake it is closed, and so are its other addresses.
+    w.switch.set_vf_trust(vf, true);
+    send(&mut w, 1, &with_mac(0x2_0002, station(4)));
+    assert_eq!(pools_of(&w, station(4)), [2]);
+    w.apply(&Op::PfReset);
+    assert_eq!(pools_of(&w, station(3)), [4]);
+    assert!(pools_of(&w, station(4)).is_empty());
+    send(&mut w, 1, &words(&[1]));
+    assert_eq!(pools_of(&w, station(3)), [2]);
 }
 
 proptest! {

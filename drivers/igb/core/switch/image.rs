@@ -164,9 +164,11 @@ impl Switch {
         for (index, vf) in VfIndex::all().zip(&mut self.vfs) {
             all |= vf.admin.take_changed();
             if vf.session.take_changed() {
-                // Only who is let in has multicast.
+                // Only who is let in has multicast, and addresses.
                 changes.multicast = true;
                 changes.enables = true;
+                changes.primary.insert(index);
+                changes.addresses |= self.rar.count(Function::Vf(index)) != 0;
             }
             if vf.tenant.mac.take_changed() {
                 changes.primary.insert(index);
@@ -179,7 +181,7 @@ impl Switch {
                 changes.pools.insert(index);
             }
         }
-        changes.addresses = self.rar.take_changed();
+        changes.addresses |= self.rar.take_changed();
         changes.vlans = self.pf_vlans.take_changed();
         // An address behind a bridge has a register as long as no VF has the address.
         if self.has_bridged() {
@@ -252,7 +254,8 @@ impl Switch {
         if !self.vfs().contains(vf) {
             return;
         }
-        match self.vf(vf).mac() {
+        let held = self.vf(vf).mac().filter(|_| self.vf(vf).is_live());
+        match held {
             Some(addr) => image.set_rar(primary_entry(vf), addr, vf.bit()),
             None => image.clear_rar(primary_entry(vf)),
         }
@@ -279,14 +282,28 @@ impl Switch {
     }
 
     /// The addresses in force: entry of the receive address table, owner and address.
+    ///
+    /// A VF's are in force while its traffic flows. What a closed VF owns is kept for it, as
+    /// [`Switch::owned`] says, but is in no register: nothing needs it there, as the VF neither
+    /// receives nor sends, and frames to it may have another way meanwhile, such as a network device that
+    /// stands in for it behind a bridge on the PF.
     pub fn addresses(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
         let bridged = self.bridged_entries();
-        self.held()
+        self.in_force()
             .chain(bridged.map(|(entry, addr)| (entry, Function::Pf, addr)))
     }
 
     /// The same without those behind bridges on the PF.
-    pub(super) fn held(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
+    pub(super) fn in_force(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
+        self.owned().filter(|(_, owner, _)| match owner {
+            Function::Pf => true,
+            Function::Vf(vf) => self.vf(*vf).is_live(),
+        })
+    }
+
+    /// The addresses that nobody else can have, in force or not: entry of the receive address table that is
+    /// kept for it, owner and address.
+    pub fn owned(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
         let primary = self
             .enabled()
             .filter_map(|(index, vf)| Some((primary_entry(index), Function::Vf(index), vf.mac()?)));

@@ -296,7 +296,9 @@ impl Switch {
         let bridged = self.pf.get().bridged.iter().enumerate();
         bridged
             .filter_map(|(place, addr)| Some((place, (*addr)?)))
-            .filter(|(_, addr)| self.uses_pools() && !self.held().any(|(_, _, held)| held == *addr))
+            .filter(|(_, addr)| {
+                self.uses_pools() && !self.in_force().any(|(_, _, held)| held == *addr)
+            })
     }
 
     /// The registers of addresses behind bridges: entry of the receive address table and address.
