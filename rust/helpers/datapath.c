@@ -436,7 +436,8 @@ static dma_addr_t nbh_checked(struct device *dev, dma_addr_t addr)
 /* Maps the linear part of a packet; DMA_MAPPING_ERROR when that is not possible. */
 dma_addr_t nbh_skb_map_head(struct device *dev, struct sk_buff *skb)
 {
-	return nbh_checked(dev, dma_map_single(dev, skb->data, skb_headlen(skb), DMA_TO_DEVICE));
+	return nbh_checked(dev, dma_map_single(dev, skb->data, skb_headlen(skb),
+					       DMA_TO_DEVICE));
 }
 
 /* The same for fragment @i; @len is its length. */

@@ -34,8 +34,9 @@ struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 		return NULL;
 	/* On the bus of @pf or one behind it: pci_iov_virtfn_bus() is not exported. */
 	for (bus = pf->bus->number; bus <= pf->bus->busn_res.end; bus++) {
-		struct pci_dev *vf = pci_get_domain_bus_and_slot(pci_domain_nr(pf->bus), bus, devfn);
+		struct pci_dev *vf;
 
+		vf = pci_get_domain_bus_and_slot(pci_domain_nr(pf->bus), bus, devfn);
 		if (vf && vf->is_virtfn && pci_physfn(vf) == pf && pci_iov_vf_id(vf) == n)
 			return vf;
 		pci_dev_put(vf);
@@ -47,6 +48,12 @@ struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 bool nbh_pci_order_sleep(struct pci_dev *first, struct pci_dev *second)
 {
 	return device_link_add(&second->dev, &first->dev, DL_FLAG_STATELESS);
+}
+
+/* An inline of a kernel that does not sleep. */
+int nbh_device_set_wakeup(struct device *dev, bool enable)
+{
+	return device_set_wakeup_enable(dev, enable);
 }
 
 bool nbh_device_trylock(struct device *dev)

@@ -30,7 +30,10 @@ use core::{
     },
     marker::PhantomData,
     mem::ManuallyDrop,
-    ptr::NonNull, //
+    ptr::{
+        addr_of,
+        NonNull, //
+    },
 };
 use kernel::{
     error::from_result,
@@ -372,7 +375,9 @@ impl<D: Driver> Tables<D> {
         }
         // SAFETY: that command has these parameters: a program or NULL, and an extack or NULL.
         let (given, mut extack) = unsafe {
-            let setup = command.__bindgen_anon_1.__bindgen_anon_1.as_mut();
+            // The members of a union are at its start.
+            let setup = &*addr_of!(command.__bindgen_anon_1)
+                .cast::<netbind::netdev_bpf__bindgen_ty_1__bindgen_ty_1>();
             (
                 NonNull::new(setup.prog).map(|ptr| xdp::Program::from_raw(ptr)),
                 ethtool::ExtAck::from_raw(setup.extack),

@@ -109,7 +109,12 @@ pub enum Verdict {
 /// # Examples
 ///
 /// ```
-/// use net::{napi::Context, page_pool::RxPage, skb::RxSkb, xdp::{Frame, Program, RxQueue, Verdict}};
+/// use net::{
+///     napi::Context,
+///     page_pool::RxPage,
+///     skb::RxSkb,
+///     xdp::{Frame, Program, RxQueue, Verdict},
+/// };
 ///
 /// fn show(
 ///     queue: &mut RxQueue,

@@ -2,6 +2,10 @@
 
 //! Settings: `devlink dev param show`, `devlink dev param set … name … value … cmode runtime`.
 
+use core::ptr::{
+    addr_of,
+    addr_of_mut, //
+};
 use kernel::{
     error::from_result,
     prelude::*, //
@@ -68,8 +72,8 @@ unsafe extern "C" fn get<T: Driver>(
         // SAFETY: By the safety requirements of this function.
         let data = unsafe { data_of::<T>(devlink) };
         let value = (find::<T>(id)?.get)(data);
-        // SAFETY: The kernel passes a context to fill.
-        unsafe { *(*ctx).val.vu32.as_mut() = value };
+        // SAFETY: The kernel passes a context to fill. The members of a union are at its start.
+        unsafe { addr_of_mut!((*ctx).val).cast::<u32>().write(value) };
         Ok(0)
     })
 }
@@ -86,8 +90,8 @@ unsafe extern "C" fn set<T: Driver>(
     from_result(|| {
         // SAFETY: By the safety requirements of this function.
         let data = unsafe { data_of::<T>(devlink) };
-        // SAFETY: The kernel passes a value of the type of the parameter.
-        let value = unsafe { *(*ctx).val.vu32.as_ref() };
+        // SAFETY: The kernel passes a value of the type of the parameter, at the start of the union.
+        let value = unsafe { addr_of!((*ctx).val).cast::<u32>().read() };
         (find::<T>(id)?.set)(data, value)?;
         Ok(0)
     })
@@ -106,8 +110,8 @@ unsafe extern "C" fn validate<T: Driver>(
     let mut extack = unsafe { ExtAck::from_raw(extack) };
     from_result(|| {
         let param = find::<T>(id)?;
-        // SAFETY: The kernel passes a value of the type of the parameter.
-        let value = unsafe { *(*value).vu32.as_ref() };
+        // SAFETY: The kernel passes a value of the type of the parameter, at the start of the union.
+        let value = unsafe { value.cast::<u32>().read() };
         let (least, most) = param.range;
         if !(least..=most).contains(&value) {
             return Err(extack.err(ERANGE, param.range_text));

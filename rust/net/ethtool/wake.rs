@@ -114,7 +114,7 @@ unsafe extern "C" fn set<D, E: Wake<D>>(
         // What `power/wakeup` in sysfs shows. A device that cannot wake the system refuses, and has
         // nothing to wake it with.
         // SAFETY: The parent of a net device is valid.
-        let _ = unsafe { netbind::device_set_wakeup_enable(raw_parent(dev), raw.wolopts != 0) };
+        let _ = unsafe { netbind::device_set_wakeup(raw_parent(dev), raw.wolopts != 0) };
         Ok(0)
     })
 }

@@ -79,7 +79,7 @@ impl CoreExt for Device<Core<'_>> {
     fn set_wakeup(&self, enable: bool) -> Result {
         // SAFETY: The pointer is valid by the type invariant of `pci::Device`.
         to_result(unsafe {
-            netbind::device_set_wakeup_enable(core::ptr::addr_of_mut!((*as_raw(self)).dev), enable)
+            netbind::device_set_wakeup(core::ptr::addr_of_mut!((*as_raw(self)).dev), enable)
         })
     }
 }

@@ -105,7 +105,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
     #[cold]
     fn split(&mut self, mut addr: u64, mut len: u32, last: bool) -> Result<(), ()> {
         // An empty buffer takes a descriptor as well.
-        let pieces = len.div_ceil(self.max_len).max(1);
+        let pieces = len.div_ceil(self.max_len.max(1)).max(1);
         if pieces > self.room {
             // Not placed, so the unwinding does not know of it.
             // SAFETY: just mapped for this device, with this length.
