@@ -48,6 +48,8 @@ help:
 	@echo 'make run QEMU=trixie     with another QEMU: a suite, a version such as 10.0, or a program; also test, shell'
 	@echo 'make qemu-matrix         make run and the tests of the device model with each QEMU of tests/env/qemu.series'
 	@echo 'make deb                 the Debian package igb-rs-dkms, into build/deb'
+	@echo 'make series              patches to the kernel, built, checked and booted; build/series has them'
+	@echo 'make patches             only write them'
 	@echo 'make debug-kernel        only build that kernel; FLAVOUR=kcsan, rt the others'
 	@echo 'make fuzz                the mailbox, coverage-guided; SECONDS=n (300) is how long'
 	@echo 'make demo-vm             two virtual machines with a VF each, step by step'
@@ -130,7 +132,7 @@ test-list:
 
 .PHONY: test-all
 test-all:
-	$(call run_all,$(call meanwhile,vm debian $(all_kernels) older)) --table \
+	$(call run_all,$(call meanwhile,vm debian $(all_kernels) older series)) --table \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.
@@ -170,6 +172,14 @@ prepare:
 .PHONY: prepare-vm
 prepare-vm:
 	tests/env/env vm
+
+# Patches are signed off by who makes them.
+.PHONY: series patches
+series patches: export IGB_RS_IDENTITY = $(shell git config user.name) <$(shell git config user.email)>
+series:
+	$(ENTER) --with series tests/series/make all
+patches:
+	$(ENTER) tests/series/make patches
 
 .PHONY: debug-kernel
 debug-kernel:

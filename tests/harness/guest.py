@@ -36,9 +36,12 @@ def run_directory() -> Path:
 class Guest(Shell):
     """Boots on construction; usable as a context manager, which powers it off."""
 
+    PF = "0000:01:00.0"
+
     def __init__(self, config: Config, directory: Path | None = None):
         self.config = config
-        module = config.boots.module if config.driver == "igb_rs" else None
+        own = config.driver == "igb_rs" and not config.boots.has_driver
+        module = config.boots.module if own else None
         if module is not None and not module.exists():
             raise FileNotFoundError(
                 f"{module}: build it with 'make modules KERNEL={config.kernel}'"
@@ -81,7 +84,12 @@ class Guest(Shell):
     def load(self, parameters: str = ""):
         """Loads the driver under test (and igbvf, so that VFs find their driver)."""
         spent["loads"] += 1
-        if self.config.driver == "igb_rs":
+        if self.is_built_in:
+            self.run(
+                f"modprobe igbvf; [ -d {self.bound} ] ||"
+                f" echo {self.PF} >/sys/bus/pci/drivers/igb_rs/bind"
+            )
+        elif self.config.driver == "igb_rs":
             igbvf = "igbvf" if self.config.boots.has_igbvf else ""
             self.run(
                 f"set -- {igbvf} $(modinfo -F depends /payload/igb_rs.ko | tr , ' ');"
@@ -91,11 +99,30 @@ class Guest(Shell):
         else:
             self.run(f"modprobe igbvf && modprobe igb {parameters}")
 
+    @property
+    def is_built_in(self) -> bool:
+        """Whether the driver under test is part of the kernel: then it is bound and unbound instead."""
+        return self.config.boots.has_driver and self.config.driver == "igb_rs"
+
+    @property
+    def bound(self) -> str:
+        """A directory that is there while the driver under test is."""
+        if self.is_built_in:
+            return f"/sys/bus/pci/drivers/igb_rs/{self.PF}"
+        return f"/sys/module/{self.config.driver}"
+
+    @property
+    def ends_driver(self) -> str:
+        """The command that takes the driver under test away."""
+        if self.is_built_in:
+            return f"echo {self.PF} >/sys/bus/pci/drivers/igb_rs/unbind"
+        return f"rmmod {self.config.driver}"
+
     def unload(self):
-        self.run(f"rmmod {self.config.driver}")
+        self.run(self.ends_driver)
 
     def loaded(self) -> bool:
-        return self.succeeds(f"test -d /sys/module/{self.config.driver}")
+        return self.succeeds(f"test -d {self.bound}")
 
     # ---- the machine -------------------------------------------------------------------------
 

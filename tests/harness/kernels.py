@@ -3,7 +3,8 @@
 
 The flavours "debug" (memory, locks, leaks, DMA, injected faults), "kcsan" (data races) and "rt"
 (PREEMPT_RT, with lockdep) are made by `make debug-kernel`, with FLAVOUR=kcsan or rt for the others;
-tests/env/debug-kernel*.config says what each looks at.
+tests/env/debug-kernel*.config says what each looks at. The kernel "series" is the one that the patch
+series makes.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Kernel:
     memory: int  # how many times more memory the guest needs
     cmdline: str = ""
     detectors: tuple[str, ...] = ()
+    has_driver: bool = False  # igb_rs is part of it, and no module
 
     @cached_property
     def directory(self) -> Path:
@@ -107,5 +109,7 @@ KERNELS = {
             detectors=("kcsan", "lockdep", "kunit"),
         ),
         Kernel("rt", slowness=3, memory=1, cmdline=_WATCHING, detectors=("lockdep",)),
+        # Built from the patch series (tests/series), which says where it is. Unit tests run while it boots.
+        Kernel("series", slowness=1, memory=1, cmdline="log_buf_len=8M", has_driver=True),
     )
 }

@@ -16,7 +16,7 @@ import shlex
 from .guest import Guest
 
 PF = "dut"
-PF_PCI = "0000:01:00.0"
+PF_PCI = Guest.PF
 CARRIER_SECONDS = 30
 MAX_VFS = 7
 
@@ -101,8 +101,7 @@ class Lan:
         self._defaults = None
         self.guest.detach(None)
         self.guest.run(
-            f"if [ -d /sys/module/{self.guest.config.driver} ]; then"
-            f"  rmmod {self.guest.config.driver}; fi;"
+            f"if [ -d {self.guest.bound} ]; then {self.guest.ends_driver}; fi;"
             f"modprobe -r igbvf; modprobe -r {self.peer_driver or 'dummy'} || true"
         )
 

@@ -155,6 +155,15 @@ class Demonstration(Command):
         super().__init__(console, "make run", ["tests/programs/run", "--driver", driver], after)
 
 
+class Series(Command):
+    """`make series`: builds each patch, and boots the kernel with all of them."""
+
+    lines = re.compile(r"^Every step held")
+
+    def __init__(self, console, after: tuple[Task, ...]):
+        super().__init__(console, "make series", ["tests/series/make", "all"], after)
+
+
 class Module(Command):
     def __init__(self, console, kernel: str, after: tuple[Task, ...] = ()):
         super().__init__(

@@ -40,6 +40,7 @@ class Plan:
         # Whether the tests are those that tests/qemu/recorded.json is about.
         self.is_usual = not rest and not options.kernel and options.driver == "igb_rs"
         self.options = options
+        self.is_long = "--long" in rest
         self.commands = []
         self.runs = []
         self.modules = {}
@@ -92,6 +93,9 @@ class Plan:
             self.commands.append(parts.Gate(console, self._module("stock")))
         if "run" in part and own:
             self._add_older()
+        if "series" in part and own and self.is_long:
+            product = parts.Product(console, "series")
+            self.commands += [product, parts.Series(console, (product,))]
         if "run" in part:
             self.commands.append(
                 parts.Demonstration(

@@ -247,6 +247,10 @@ older_release() { echo 7.2.1; }
 other_kernel_path() { echo "$CACHE/other-kernel-$1"; }
 """
 
+SERIES_KERNEL = """
+series_kernel_path() { echo "$CACHE/series-kernel-1"; }
+"""
+
 CRATES = """
 provide_crates() { :; }
 seed_crates() { :; }
@@ -295,6 +299,7 @@ class Environment:
         (target / "crates.sh").write_text(CRATES, encoding="utf-8")
         with open(target / "qemu.sh", "a", encoding="utf-8") as file:
             file.write(QEMU)
+        (target / "series-kernel.sh").write_text(SERIES_KERNEL, encoding="utf-8")
         for name in ("root", "python", "kernel", "guest", "vm", "debug", "kcsan", "debian"):
             (self.stubs / name).parent.mkdir(exist_ok=True)
             (self.stubs / f"{name}.input").write_text("1\n", encoding="utf-8")

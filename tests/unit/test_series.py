@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0
+"""How the patch series is made of this tree: names, comments, lists, exceptions (tests/series)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "series"))
+
+import checkpatch
+import reflow
+import state
+import transform
+
+
+def test_an_abstraction_says_where_it_is_in_the_kernel():
+    text = """\
+use crate::{
+    compat::ENETDOWN,
+    skb::SkBuff, //
+};
+use kernel::prelude::*;
+
+/// use net::{tx::Room};
+/// net::module_net_pci_driver! {}
+fn f(net: Net) -> netbind::nbh_rx_meta {
+    net.lock(); // not of a crate
+    netbind::nbh_x();
+    $crate::lock::f(::kernel::g())
+}
+"""
+    assert (
+        transform.abstraction(text, set())
+        == """\
+use crate::net::nic::{
+    skb::SkBuff, //
+};
+use kernel::prelude::*;
+
+/// use kernel::net::nic::{tx::Room};
+/// kernel::module_net_pci_driver! {}
+fn f(net: Net) -> bindings::rust_nic_rx_meta {
+    net.lock(); // not of a crate
+    bindings::rust_nic_x();
+    $crate::net::nic::lock::f($crate::g())
+}
+"""
+    )
+
+
+def test_a_driver_names_the_abstractions_of_the_kernel():
+    text = "use net::{\n    compat::{\n        A,\n        B, //\n    },\n    irq::C, //\n};\nself.net::x;\n"
+    assert transform.driver(text + "net::pci_device_table!(net::pci::T);\n") == (
+        "use kernel::net::nic::{\n    irq::C, //\n};\nself.net::x;\n"
+        "kernel::net_pci_device_table!(kernel::net::nic::pci::T);\n"
+    )
+
+
+def test_an_unknown_use_of_compat_is_no_silent_error():
+    with pytest.raises(transform.Unexpected):
+        transform.driver("fn f() { net::compat::something(); }\n")
+    # Comments may use the word.
+    assert transform.driver("// compat is a word\n") == "// compat is a word\n"
+
+
+HELPERS = """\
+#include "compat.h"
+
+static int nbh_own(int x)
+{
+	return x;
+}
+
+int nbh_calls(struct a_rather_long_name_of_a_type *first, struct nbh_another_long_name *second)
+{
+	return nbh_own(1);
+}
+
+/* What this kernel has. */
+unsigned int nbh_irq_type(struct pci_dev *pdev)
+{
+	return 1;
+}
+
+bool nbh_plain(void)
+{
+	return NBH_FLAG;
+}
+"""
+
+
+def test_helpers_have_the_kernels_prefix_and_are_inline_unless_they_refer_to_something_static():
+    helpers = transform.functions([HELPERS])
+    assert helpers == {"calls", "irq_type", "plain"}
+    text = transform.helper(HELPERS, helpers, transform.statics([HELPERS]))
+    assert (
+        text
+        == """\
+static int rust_nic_own(int x)
+{
+	return x;
+}
+
+int rust_helper_calls(struct a_rather_long_name_of_a_type *first,
+\t\t      struct rust_nic_another_long_name *second)
+{
+	return rust_nic_own(1);
+}
+
+__rust_helper bool rust_helper_plain(void)
+{
+	return RUST_NIC_FLAG;
+}
+"""
+    )
+
+
+def test_comments_that_are_too_long_are_filled_and_code_in_them_stays():
+    word = "word " * 12
+    text = f"    /// {word}{word}end.\n    ///\n    /// ```\n    /// {'x' * 120}\n    /// ```\n    fn f();\n"
+    filled = reflow.comments(text).splitlines()
+    assert len(filled[0]) <= 100 < len(filled[4])
+    assert filled[1].startswith("    /// ") and filled[1].endswith("end.")
+    assert filled[2:] == text.splitlines()[1:]
+    short = "/* one */\n// two\n * three\n"
+    assert reflow.comments(short) == short
+
+
+def test_a_filled_comment_has_the_same_words():
+    for name, text in state.transformed().items():
+        if name.suffix == ".rs":
+            words = [word for word in reflow.comments(text).split() if not word.startswith("//")]
+            assert words == [word for word in text.split() if not word.startswith("//")], name
+
+
+def test_a_root_lists_what_is_there():
+    text = (
+        "//! | [`a`] | one |\n//! | [`b`] | two |\n\npub mod a;\n"
+        '#[cfg(CONFIG_KUNIT = "y")]\n#[path = "x"]\nmod b;\nmod c;\n'
+    )
+    assert state.with_modules(text, {"a", "c"}) == "//! | [`a`] | one |\n\npub mod a;\nmod c;\n"
+
+
+def test_the_patches_bring_every_file_once():
+    files = state.transformed()
+    there: set[Path] = set()
+    for patch in state.patches():
+        there = state.present(files, patch, there)
+    assert there == files.keys()
+
+
+OUTPUT = """\
+a/b.rs:5: WARNING:LONG_LINE: line length of 101 exceeds 100 columns
++    code
+
+a/c.c:7: CHECK:SPACING: spaces
++	more
+
+"""
+
+
+def test_an_exception_covers_its_reports_and_has_to_be_needed():
+    found = checkpatch.reports(OUTPUT)
+    assert [(report["file"], report["type"]) for report in found] == [
+        ("a/b.rs", "LONG_LINE"),
+        ("a/c.c", "SPACING"),
+    ]
+    lines = {"type": "LONG_LINE", "file": "a/*"}
+    spaces = {"type": "SPACING", "text": "more"}
+    assert checkpatch.judge(found, [lines, spaces]) == []
+    (wrong,) = checkpatch.judge(found, [lines])
+    assert wrong.startswith("CHECK:SPACING: a/c.c:7: spaces")
+    (wrong,) = checkpatch.judge(found, [lines, spaces, {"type": "OTHER"}])
+    assert "nothing of the kind is found any more: OTHER" in wrong
+
+
+def test_each_exception_is_argued():
+    for exception in checkpatch.exceptions():
+        assert len(exception["why"].split()) > 5
