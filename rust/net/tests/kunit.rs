@@ -158,8 +158,11 @@ pub(crate) fn freed_by(run: impl FnOnce() -> Result) -> Result<usize> {
 
 /// Calls `f` in a hard interrupt of this CPU. Process or softirq context.
 pub(crate) fn in_irq(f: impl FnOnce()) {
+    /// # Safety
+    ///
+    /// `arg` points to an `Option<F>` that nobody else refers to.
     unsafe extern "C" fn run<F: FnOnce()>(arg: *mut c_void) {
-        // SAFETY: this is called once, with what is passed below.
+        // SAFETY: By the safety requirement of this function.
         if let Some(f) = unsafe { (*arg.cast::<Option<F>>()).take() } {
             f();
         }
@@ -194,8 +197,10 @@ pub(crate) struct NoModule;
 
 impl kernel::ModuleMetadata for NoModule {
     const NAME: &'static CStr = c"net-kunit";
-    // SAFETY: outside of modules it is NULL.
-    const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(core::ptr::null_mut()) };
+    const THIS_MODULE: ThisModule = {
+        // SAFETY: outside of modules it is NULL.
+        unsafe { ThisModule::from_ptr(core::ptr::null_mut()) }
+    };
 }
 
 /// Drops what it is given to send. Returns what it was made with as what cannot be sent.

@@ -29,7 +29,11 @@ mod tests {
         let skb = unsafe { SkBuff::from_raw(skb.into_raw()) };
         assert_eq!(skb.len(), 60);
         assert_eq!(skb.buffers(), 1);
-        assert_eq!(freed_by(|| Ok(drop(skb)))?, 1);
+        let freed = freed_by(|| {
+            drop(skb);
+            Ok(())
+        })?;
+        assert_eq!(freed, 1);
         Ok(())
     }
 
