@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -150,6 +151,59 @@ def test_the_patches_bring_every_file_once():
     for patch in state.patches():
         there = state.present(files, patch, there)
     assert there == files.keys()
+
+
+def named(text: str, prefix: str) -> set[str]:
+    """The first names behind `prefix::`, also those of a list in braces."""
+    found = set(re.findall(rf"(?<!\w){prefix}::(\w+)", text))
+    for start in re.finditer(rf"(?<!\w){prefix}::\{{", text):
+        depth = 1
+        for word in re.finditer(r"[{}]|(?<!::)\b\w+", text[start.end() :]):
+            depth += {"{": 1, "}": -1}.get(word[0], 0)
+            if not depth:
+                break
+            if depth == 1 and word[0] not in "{}":
+                found.add(word[0])
+    return found
+
+
+def test_names_of_imports_are_found():
+    text = "use a::b::{\n    c::{D, E},\n    f, //\n    g::h, //\n};\na::b::i::J"
+    assert named(text, "a::b") == {"c", "f", "g", "i"}
+
+
+def missing(now: dict[Path, str], files: dict[Path, str]) -> list[str]:
+    """What files of the series refer to that the state they are in does not have."""
+    helpers = {
+        name: set(re.findall(r"\brust_helper_(\w+)\(", text))
+        for name, text in files.items()
+        if name.parent == state.HELPERS
+    }
+    core = {name.stem for name in now if name.parent == state.DRIVER / "core"}
+    nic = {name.stem for name in now if name.parent == state.NIC} | {"device", "kunit"}
+    found = []
+    for name, text in now.items():
+        code = re.sub(r"//[^\n]*", "", text)
+        if name.suffix == ".rs" and state.NIC in name.parents:
+            found += [f"{name}: {path}" for path in named(code, "crate::net::nic") - nic]
+        if name.suffix == ".rs" and state.DRIVER / "core" in name.parents:
+            found += [f"{name}: {path}" for path in named(code, "crate") - core]
+        for function in set(re.findall(r"\bbindings::(\w+)\(", code)):
+            homes = [home for home in helpers if function in helpers[home]]
+            if homes and not any(home in now for home in homes):
+                found.append(f"{name}: helper {function}")
+    return found
+
+
+def test_what_a_patch_refers_to_came_with_it_or_before():
+    source = Path("/kernel/src")
+    files = state.transformed()
+    for patch, now in state.states(files, source, "A. Uthor <author@example.org>"):
+        assert not missing(now, files), patch.title
+    alone = state.NIC / "queue.rs"
+    assert f"{alone}: helper tx_sent_frame" in missing({alone: files[alone]}, files)
+    alone = state.NIC / "tx.rs"
+    assert f"{alone}: ring" in missing({alone: files[alone]}, files)
 
 
 OUTPUT = """\
