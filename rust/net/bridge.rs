@@ -6,6 +6,8 @@
 //! out on the wire. It has to be told which addresses are behind a bridge on the net device: those the
 //! bridge has learned, or was told of, on its other ports, and the bridge's own. [`Stations`] has them.
 //!
+//! A kernel without switchdev (`CONFIG_NET_SWITCHDEV`) tells of none but the bridges' own.
+//!
 //! The net device itself, or a bond or VLAN device above it, is the port. The bridge forwards as before:
 //! nothing is offloaded.
 //!
@@ -205,12 +207,12 @@ impl<D: Driver> Watch<D> {
         )?;
         // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed, also by
         // the error below.
-        to_result(unsafe { netbind::register_switchdev_notifier(blocks.fdb.get()) })?;
+        to_result(unsafe { netbind::fdb_register_notifier(blocks.fdb.get()) })?;
         // SAFETY: as above.
         let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
         if let Err(error) = linked {
             // SAFETY: it was registered above.
-            unsafe { netbind::unregister_switchdev_notifier(blocks.fdb.get()) };
+            unsafe { netbind::fdb_unregister_notifier(blocks.fdb.get()) };
             return Err(error);
         }
         // INVARIANT: just registered.
@@ -223,7 +225,7 @@ impl<D: Driver> Drop for Watch<D> {
         // SAFETY: both are registered. Their functions have returned for the last time after this.
         unsafe {
             netbind::unregister_netdevice_notifier(self.0.links.get());
-            netbind::unregister_switchdev_notifier(self.0.fdb.get());
+            netbind::fdb_unregister_notifier(self.0.fdb.get());
         }
     }
 }
@@ -409,14 +411,7 @@ impl<D: Driver> Blocks<D> {
             if netbind::netif_is_bridge_port(port) {
                 // What it says is that it told all there was, or that it is out of memory: then what it did
                 // not tell is unknown until it is learned again.
-                let _ = netbind::switchdev_bridge_port_replay(
-                    port,
-                    blocks.dev.as_ptr(),
-                    core::ptr::null(),
-                    blocks.fdb.get(),
-                    core::ptr::null_mut(),
-                    core::ptr::null_mut(),
-                );
+                let _ = netbind::fdb_replay(port, blocks.dev.as_ptr(), blocks.fdb.get());
             }
             if netbind::netif_is_bridge_master(port) {
                 let addr = (*port).dev_addr.cast::<[u8; 6]>().read();

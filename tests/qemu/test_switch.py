@@ -103,7 +103,6 @@ def addresses_are_unique(guest, *hosts: Host):
         assert "dadfailed" not in guest.run(shown, netns=host.netns).out
 
 
-@pytest.mark.watched
 def test_hosts_behind_a_bridge(lan, vfs):
     """They, VFs and the peer reach each other, without a word to the bridge or the PF; as does the
     bridge's own host."""
@@ -238,7 +237,6 @@ def only_from_the_wire(lan, sizes: list[int], end: int = 100):
     assert [int(length) for length in lengths] == [*sizes, end]
 
 
-@pytest.mark.driver("igb_rs")
 def test_own_broadcasts_do_not_come_back(lan, vfs):
     """Each is dropped once, whatever its length; a genuine duplicate from the wire is received, as is
     what has the same length."""
@@ -259,7 +257,6 @@ def test_own_broadcasts_do_not_come_back(lan, vfs):
     assert own_copies(guest) - before == len(large)
 
 
-@pytest.mark.driver("igb_rs")
 def test_own_broadcasts_are_no_business_of_a_program(lan, vfs):
     guest = lan.guest
     programs = Programs(guest)
@@ -271,7 +268,6 @@ def test_own_broadcasts_are_no_business_of_a_program(lan, vfs):
     programs.detach()
 
 
-@pytest.mark.driver("igb_rs")
 def test_own_broadcasts_with_what_the_controller_adds(lan, vfs):
     """A checksum, a tag, or both."""
     guest = lan.guest
