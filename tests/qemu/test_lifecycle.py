@@ -363,18 +363,6 @@ def test_error_of_the_bus_without_vfs(lan):
     exchange(lan, [])
 
 
-@pytest.mark.guest(arguments=(*bus.RECOVERS, *bus.SECOND_FUNCTION))
-@pytest.mark.driver("igb_rs")  # C igb goes down and up for any error
-def test_slot_reset_that_another_driver_asked_for(lan):
-    """An error that is none for this driver, and a reset for its neighbour on the bus, whose driver always
-    asks for one: the port leaves service first, and its function is enabled once."""
-    assert works(lan)
-    enabled = lan.guest.read(f"{DEVICE}/enable")
-    bus.recover(lan, "nonfatal")
-    assert lan.guest.read(f"{DEVICE}/enable") == enabled
-    exchange(lan, [])
-
-
 @pytest.mark.driver("igb_rs")  # C igb leaves the VFs' pools as they are
 def test_vfs_are_closed_while_wake_up_is_armed(lan, vfs):
     """The receiver runs to hear what wakes the system, and writes into no memory of a VF."""

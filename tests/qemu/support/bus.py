@@ -14,14 +14,6 @@ from .life import DEVICE
 RECOVERS = ("-global", "pcie-root-port.x-speed=5")
 recovers = pytest.mark.guest(arguments=RECOVERS)
 
-# A neighbour of the PF on its bus, whose driver asks for a reset of the slot whatever the error was.
-SECOND_FUNCTION = (
-    "-global",
-    "igb.multifunction=on",
-    "-device",
-    "e1000e,id=neighbour,bus=rp0,addr=0.1,romfile=",
-)
-
 # struct aer_error_inj: bus, device, function, uncorrectable and correctable status, header, domain
 INJECT = """modprobe aer_inject && python3 - <<'END'
 import struct
