@@ -104,6 +104,12 @@ def export(directory: Path, patches: Path, identity: str) -> list[Path]:
     return sorted(path for path in patches.glob("*.patch") if path != letter)
 
 
+def begin(directory: Path):
+    """Back to the source without a patch, whatever was going on."""
+    shutil.rmtree(directory / ".git/rebase-apply", ignore_errors=True)
+    git(directory, "checkout", "-q", "--force", "base")
+
+
 def apply(directory: Path, patches: list[Path]):
     """As a maintainer would: each patch by git am."""
     git(directory, "am", "-q", *(str(path.resolve()) for path in patches))
