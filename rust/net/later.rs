@@ -7,10 +7,6 @@
 //! in a list. The next drop of the same kind that happens elsewhere gives the list back, and so do the end
 //! of a page pool, of a net device, and of the driver ([`flush`]): nothing waits for ever. The list needs no memory of its own: each link is in the page or frame that waits.
 
-use crate::{
-    page_pool,
-    xdp, //
-};
 use core::{
     ptr::NonNull,
     sync::atomic::{
@@ -26,8 +22,8 @@ mod test;
 /// Gives back all that waits, of any kind. Process context: whoever ends something calls this last, as
 /// nothing may be dropped any more that would give back what is in the lists.
 pub(crate) fn flush() {
-    page_pool::LATER.flush();
-    xdp::LATER.flush();
+    PAGES.flush();
+    FRAMES.flush();
 }
 
 /// What may have to wait.
@@ -118,5 +114,39 @@ impl<T: Deferred> Later<T> {
                 }
             }
         }
+    }
+}
+
+/// Pages of pools that were dropped with interrupts off.
+pub(crate) static PAGES: Later<netbind::page> = Later::new();
+
+/// Here: a page of a pool.
+impl Deferred for netbind::page {
+    #[inline]
+    unsafe fn give_back(this: NonNull<Self>) -> bool {
+        // SAFETY: by the requirements of the trait, and it belongs to a pool.
+        unsafe { netbind::page_pool_put(this.as_ptr()) }
+    }
+
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
+        // SAFETY: the page is valid, and so is its address. What is in it is nobody's any more.
+        unsafe { NonNull::new_unchecked(netbind::page_memory(this.as_ptr()).cast()) }
+    }
+}
+
+/// Frames of XDP that were dropped with interrupts off.
+pub(crate) static FRAMES: Later<netbind::xdp_frame> = Later::new();
+
+impl Deferred for netbind::xdp_frame {
+    #[inline]
+    unsafe fn give_back(this: NonNull<Self>) -> bool {
+        // SAFETY: by the requirements of the trait.
+        unsafe { netbind::xdp_give_back(this.as_ptr()) }
+    }
+
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
+        // SAFETY: the frame is valid. The field is for who has the frame, and nothing that gives one back
+        // looks at it.
+        unsafe { NonNull::from(&mut (*this.as_ptr()).dev_rx).cast() }
     }
 }

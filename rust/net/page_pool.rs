@@ -5,11 +5,7 @@
 //! C header: [`include/net/page_pool/helpers.h`](srctree/include/net/page_pool/helpers.h)
 
 use crate::{
-    binding,
-    later::{
-        Deferred,
-        Later, //
-    },
+    binding, later,
     memory::Instance,
     napi,
     ring::Window,
@@ -207,7 +203,7 @@ unsafe impl Sync for Created {}
 
 impl Drop for Created {
     fn drop(&mut self) {
-        LATER.flush();
+        later::PAGES.flush();
         // SAFETY: the pool is ours, and nobody polls its NAPI; pages still out keep its memory alive.
         unsafe { netbind::page_pool_destroy(self.0.as_ptr()) };
     }
@@ -229,23 +225,6 @@ pub struct RxPage {
 
 // SAFETY: pages may be given back to their pool by any thread.
 unsafe impl Send for RxPage {}
-
-/// Pages that were dropped with interrupts off.
-pub(crate) static LATER: Later<netbind::page> = Later::new();
-
-/// Here: a page of a pool.
-impl Deferred for netbind::page {
-    #[inline]
-    unsafe fn give_back(this: NonNull<Self>) -> bool {
-        // SAFETY: by the requirements of the trait, and it belongs to a pool.
-        unsafe { netbind::page_pool_put(this.as_ptr()) }
-    }
-
-    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
-        // SAFETY: the page is valid, and so is its address. What is in it is nobody's any more.
-        unsafe { NonNull::new_unchecked(netbind::page_memory(this.as_ptr()).cast()) }
-    }
-}
 
 impl RxPage {
     #[inline]
@@ -327,7 +306,7 @@ impl Drop for RxPage {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the page is ours and belongs to a pool, by the type invariants.
-        unsafe { LATER.give_back(self.page) };
+        unsafe { later::PAGES.give_back(self.page) };
     }
 }
 
@@ -578,7 +557,7 @@ impl Drop for RxBatch {
     fn drop(&mut self) {
         for frame in self.frames.iter().take(self.count as usize) {
             // SAFETY: the frame is initialised and owns its page, which belongs to a pool.
-            unsafe { LATER.give_back(NonNull::new_unchecked((*frame.as_ptr()).page)) };
+            unsafe { later::PAGES.give_back(NonNull::new_unchecked((*frame.as_ptr()).page)) };
         }
     }
 }

@@ -14,10 +14,7 @@
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
 use crate::{
-    later::{
-        Deferred,
-        Later, //
-    },
+    later,
     memory::Instance,
     napi,
     page_pool::{
@@ -153,7 +150,7 @@ struct Registered(Arc<Info>);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        LATER.flush();
+        later::FRAMES.flush();
         // SAFETY: registered, and not used any more. Frames that are out do not refer to it.
         unsafe { netbind::xdp_rxq_info_unreg(self.0 .0.get()) };
     }
@@ -353,23 +350,6 @@ pub struct Frame(NonNull<netbind::xdp_frame>);
 // SAFETY: frames may be given back on any CPU.
 unsafe impl Send for Frame {}
 
-/// Frames that were dropped with interrupts off.
-pub(crate) static LATER: Later<netbind::xdp_frame> = Later::new();
-
-impl Deferred for netbind::xdp_frame {
-    #[inline]
-    unsafe fn give_back(this: NonNull<Self>) -> bool {
-        // SAFETY: by the requirements of the trait.
-        unsafe { netbind::xdp_give_back(this.as_ptr()) }
-    }
-
-    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
-        // SAFETY: the frame is valid. The field is for who has the frame, and nothing that gives one back
-        // looks at it.
-        unsafe { NonNull::from(&mut (*this.as_ptr()).dev_rx).cast() }
-    }
-}
-
 impl Frame {
     /// Takes ownership of a frame. `None`, and the frame stays the caller's, if it has more than
     /// one buffer.
@@ -430,6 +410,6 @@ impl Frame {
 impl Drop for Frame {
     fn drop(&mut self) {
         // SAFETY: we own the frame.
-        unsafe { LATER.give_back(self.0) };
+        unsafe { later::FRAMES.give_back(self.0) };
     }
 }

@@ -16,7 +16,10 @@ use crate::{
         QUEUES, //
     },
     napi,
-    page_pool::PagePool,
+    page_pool::{
+        self,
+        PagePool, //
+    },
     pci,
     rtnl, //
 };
@@ -66,7 +69,7 @@ mod tests {
             drop(page);
             drop(frame);
         });
-        assert!(!page_pool::LATER.is_empty() && !xdp::LATER.is_empty());
+        assert!(!PAGES.is_empty() && !FRAMES.is_empty());
         Ok(())
     }
 
@@ -76,7 +79,7 @@ mod tests {
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         leave_in_irq(&parent, &dev)?;
         drop(dev);
-        assert!(page_pool::LATER.is_empty() && xdp::LATER.is_empty());
+        assert!(PAGES.is_empty() && FRAMES.is_empty());
         Ok(())
     }
 
@@ -120,7 +123,7 @@ mod tests {
         // SAFETY: it is registered.
         unsafe { pci::Adapter::<Nobody>::unregister(&driver) };
         left?;
-        assert!(page_pool::LATER.is_empty() && xdp::LATER.is_empty());
+        assert!(PAGES.is_empty() && FRAMES.is_empty());
         Ok(())
     }
 }
