@@ -10,8 +10,9 @@ use kernel::{
 };
 use net::device::Device;
 
-/// What is behind the bridges has changed: the receive addresses follow, at once, as the answer of a VF to
-/// the first frame of a machine is often only microseconds away. Process context or softirq.
+/// What is behind the bridges has changed: the receive addresses follow, at once, as the answer of
+/// a VF to the first frame of a machine is often only microseconds away. Process context or
+/// softirq.
 pub(crate) fn follow(dev: &Device<Port>) {
     let port = dev.data();
     let left_out = {

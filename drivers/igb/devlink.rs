@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the controller is (`devlink dev info`), and what concerns all VFs alike: how much they may ask, offend and hold (`devlink dev param`), and
-//! which of them were cut off (`devlink health`).
+//! What the controller is (`devlink dev info`), and what concerns all VFs alike: how much they may
+//! ask, offend and hold (`devlink dev param`), and which of them were cut off (`devlink health`).
 
 use crate::port::Port;
 use igb_core::{

@@ -130,14 +130,14 @@ pub(crate) fn restart_with(dev: &Locked<Port>, change: impl FnOnce(&mut Mac) -> 
     changed
 }
 
-/// Splits the controller otherwise between the PF and `vfs`, those there are before or after: closes the
-/// queues, has `change` change the desired state, and opens the queues again if the net device is up. Under
-/// RTNL. The controller is not reset, and the link stays.
+/// Splits the controller otherwise between the PF and `vfs`, those there are before or after:
+/// closes the queues, has `change` change the desired state, and opens the queues again if the net
+/// device is up. Under RTNL. The controller is not reset, and the link stays.
 ///
 /// # Errors
 ///
-/// If `change` fails, the port runs on with the state it left. If a queue does not come to rest, the
-/// controller is reset, and only then split.
+/// If `change` fails, the port runs on with the state it left. If a queue does not come to rest,
+/// the controller is reset, and only then split.
 pub(crate) fn split_with(
     dev: &Locked<Port>,
     vfs: VfSet,
@@ -147,7 +147,8 @@ pub(crate) fn split_with(
     if !dev.is_present() || !port.is_live() {
         return restart_with(dev, |_| change(&mut port.hw.lock()));
     }
-    // Held until there are queues again: the service work item takes the carrier away if it finds none.
+    // Held until there are queues again: the service work item takes the carrier away if it finds
+    // none.
     let mut net = port.net.lock();
     dev.detach();
     let stopped = match net.queues.take() {
@@ -169,14 +170,15 @@ pub(crate) fn split_with(
     let opened = if up { net.open(port, dev) } else { Ok(()) };
     drop(net);
     dev.attach();
-    // Queues that could not be opened are opened later; and messages that came meanwhile are served.
+    // Queues that could not be opened are opened later; and messages that came meanwhile are
+    // served.
     port.works.service.schedule();
     port.works.mailbox.schedule();
     split.and(opened)
 }
 
-/// Changes the split while no queue of the PF is open. Returns whether all queues of `vfs` are at rest; if
-/// not, nothing was changed.
+/// Changes the split while no queue of the PF is open. Returns whether all queues of `vfs` are at
+/// rest; if not, nothing was changed.
 fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<bool> {
     let mut mac = port.mac.lock();
     port.fold_counters(&mut mac);
@@ -230,7 +232,8 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
 /// The old settings are in force again.
 pub(crate) fn reopen_with(dev: &Locked<Port>, change: impl FnOnce(&mut Settings)) -> Result {
     let port = dev.data();
-    // Held until there are queues again: the service work item takes the carrier away if it finds none.
+    // Held until there are queues again: the service work item takes the carrier away if it finds
+    // none.
     let mut net = port.net.lock();
     let before = net.settings;
     change(&mut net.settings);
@@ -509,8 +512,8 @@ fn prepare_sleep(port: &Port) {
         let hw = port.hw.lock();
         (hw.is_needed(), hw.switch.own_enables())
     };
-    // The receiver runs again to hear what is to wake the system. The VFs' pools are closed, whatever
-    // memory their rings point at.
+    // The receiver runs again to hear what is to wake the system. The VFs' pools are closed,
+    // whatever memory their rings point at.
     io.write(regs::VFRE, own);
     io.write(regs::VFTE, own);
     let events = if wake_up::supported(&port.io, &port.nvm).contains(wanted) {

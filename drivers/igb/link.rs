@@ -109,8 +109,8 @@ impl PortLink {
         self.state
     }
 
-    /// How often the link was lost, whatever took it down. One that is back before anyone has looked is not
-    /// counted.
+    /// How often the link was lost, whatever took it down. One that is back before anyone has
+    /// looked is not counted.
     pub(crate) fn downs(&self) -> u64 {
         self.downs
     }

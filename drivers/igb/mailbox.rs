@@ -188,7 +188,8 @@ fn delta(nanos: u64) -> Delta {
     Delta::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
-/// The link that VFs see has changed: has them look at it, at once or as soon as their mailbox is free.
+/// The link that VFs see has changed: has them look at it, at once or as soon as their mailbox is
+/// free.
 pub(crate) fn show_link(port: &Port, io: &Io, hw: &mut Hw, vfs: VfSet) {
     if Server::show_link(&mut Held::new(io, hw), vfs) {
         port.works.mailbox.schedule();
@@ -221,8 +222,8 @@ pub(crate) fn has_overlooked(io: &Io, hw: &mut Hw) -> bool {
     hw.switch.nr_vfs() != 0 && Server::has_overlooked(&mut Held::new(io, hw))
 }
 
-/// Looks for frames that failed the spoof check since the last look. Returns the pools of which a queue was
-/// stopped meanwhile: what the interrupt has read of these is not seen here.
+/// Looks for frames that failed the spoof check since the last look. Returns the pools of which a
+/// queue was stopped meanwhile: what the interrupt has read of these is not seen here.
 pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> u8 {
     let found = Misbehaved::new(0, io.read(regs::WVBR));
     let vfs = VfSet::from_bits(found.spoofed).intersection(hw.switch.vfs());
@@ -235,8 +236,8 @@ pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> u8 {
 }
 
 impl Port {
-    /// Sees to pools of which the controller has stopped a queue. Process context, without [`Port::hw`]. The
-    /// mailbox work item is to run after that.
+    /// Sees to pools of which the controller has stopped a queue. Process context, without
+    /// [`Port::hw`]. The mailbox work item is to run after that.
     pub(crate) fn see_to_stopped(&self, pools: u8) {
         let mut controller = self.hw.lock();
         let Some(Live { io, hw }) = controller.live() else {
@@ -249,8 +250,8 @@ impl Port {
         }
     }
 
-    /// Takes the controller out of service, if it is in service: its counters are read, VFs are told, and
-    /// the units stop. Only a reset brings it back.
+    /// Takes the controller out of service, if it is in service: its counters are read, VFs are
+    /// told, and the units stop. Only a reset brings it back.
     pub(crate) fn take_out(&self, mac: &mut Mac) {
         if !self.is_live() {
             return;

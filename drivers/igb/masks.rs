@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Interrupt masks: all that handlers and polls may write, in service or not; and what a handler notes.
+//! Interrupt masks: all that handlers and polls may write, in service or not; and what a handler
+//! notes.
 
 use crate::io::Io;
 use igb_core::regs::{
@@ -63,8 +64,8 @@ impl Masks {
     }
 }
 
-/// Pools of which the controller has stopped a queue, until the work item sees to them. The registers keep
-/// only the last of several events, so they are read in the interrupt.
+/// Pools of which the controller has stopped a queue, until the work item sees to them. The
+/// registers keep only the last of several events, so they are read in the interrupt.
 pub(crate) struct Stopped(Atomic<u32>);
 
 impl Stopped {

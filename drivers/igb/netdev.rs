@@ -239,8 +239,9 @@ impl Driver for Port {
         if shape.mac_len > MAX_MAC_LEN || shape.network_len > MAX_IP_LEN {
             return features.without(CHECKSUMS | SEGMENTATION | Features::VLAN_TX);
         }
-        // Without FIN the peer would only see the end when it is sent again. PSH is lost as well, but it
-        // is in nearly every packet, and decides nothing: receivers pass on what they have in any case.
+        // Without FIN the peer would only see the end when it is sent again. PSH is lost as well,
+        // but it is in nearly every packet, and decides nothing: receivers pass on what they have
+        // in any case.
         if shape.ends_stream && self.differences.loses_fin {
             return features.without(TCP_SEGMENTATION);
         }
@@ -311,8 +312,8 @@ impl Driver for Port {
 
     fn check_fdb_add(&self, _dev: &Device<Self>, mac: [u8; 6]) -> Result {
         let hw = self.hw.lock();
-        // More addresses than registers would make the PF receive everything. Of one that is there the
-        // stack says so.
+        // More addresses than registers would make the PF receive everything. Of one that is there
+        // the stack says so.
         if hw.switch.pf_unicast_room() == 0 && !hw.switch.pf_has(MacAddr(mac)) {
             return Err(ENOSPC);
         }
@@ -328,8 +329,8 @@ impl Port {
         mac.apply_need(&self.hw)
     }
 
-    /// Whether one more line may be printed about addresses that PF and VFs both want: lists of addresses
-    /// change as often as programs like.
+    /// Whether one more line may be printed about addresses that PF and VFs both want: lists of
+    /// addresses change as often as programs like.
     fn may_warn(&self) -> bool {
         let mut hw = self.hw.lock();
         let now = hw.now();

@@ -196,8 +196,8 @@ impl pci::Driver for Igb {
     }
 
     fn slot_reset(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> ErsResult {
-        // In service still, as the error was none that needed a reset: another driver on the bus has asked
-        // for it. What the registers and rings held is lost all the same.
+        // In service still, as the error was none that needed a reset: another driver on the bus
+        // has asked for it. What the registers and rings held is lost all the same.
         if data.port.is_live() {
             lifecycle::suspend(pdev, &data.netdev, Cause::BusError);
         }

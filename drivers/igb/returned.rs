@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Frames to a group that an emulated controller gives back to the PF that sent them: found here, and
-//! dropped by the receive ring before anybody sees them.
+//! Frames to a group that an emulated controller gives back to the PF that sent them: found here,
+//! and dropped by the receive ring before anybody sees them.
 //!
-//! Only where the controller does that is there a [`Returned`], and rings refer to it only while there are
-//! VFs, without which nothing is looped back. Whether a frame is a copy: `core/returned.rs`.
+//! Only where the controller does that is there a [`Returned`], and rings refer to it only while
+//! there are VFs, without which nothing is looped back. Whether a frame is a copy:
+//! `core/returned.rs`.
 
 use igb_core::returned::{
     Contents,
@@ -42,8 +43,8 @@ use net::{
     xdp, //
 };
 
-/// Copies that can be waited for at a time: more than a receive ring of the usual size has room for, in
-/// which they wait for the poll.
+/// Copies that can be waited for at a time: more than a receive ring of the usual size has room
+/// for, in which they wait for the poll.
 const ROOM: usize = 512;
 
 /// The copies a port waits for.
@@ -83,7 +84,8 @@ impl Returned {
         )
     }
 
-    /// Frames between functions are switched in the controller from now on, or are not. Any context.
+    /// Frames between functions are switched in the controller from now on, or are not. Any
+    /// context.
     pub(crate) fn set(&self, on: bool) {
         self.on.store(on, Relaxed);
         if !on {
@@ -92,9 +94,9 @@ impl Returned {
         }
     }
 
-    /// Notes that `skb`, which is prepared for the controller and has `tag` beside it, is about to be
-    /// sent. To be called before the doorbell is rung. Should the frame be dropped after all, its copy is
-    /// waited for in vain.
+    /// Notes that `skb`, which is prepared for the controller and has `tag` beside it, is about to
+    /// be sent. To be called before the doorbell is rung. Should the frame be dropped after all,
+    /// its copy is waited for in vain.
     #[inline]
     pub(crate) fn sending(&self, skb: &SkBuff, tag: Option<u16>) {
         if skb.first_byte().is_some_and(|byte| byte & 1 != 0) && self.on.load(Relaxed) {
@@ -142,8 +144,8 @@ impl Returned {
         self.awaited.load(Acquire)
     }
 
-    /// Whether the first `size` bytes of `page` are a copy, with `tag` beside it. Asked once for each frame.
-    /// Softirq context.
+    /// Whether the first `size` bytes of `page` are a copy, with `tag` beside it. Asked once for
+    /// each frame. Softirq context.
     pub(crate) fn has_page(&self, page: &RxPage, size: u32, tag: Option<u16>) -> bool {
         let bytes = Bytes {
             size,

@@ -260,14 +260,15 @@ impl RxRing {
         tally.frames
     }
 
-    /// The next buffer begins a frame, no program wants to see it, and it cannot be one that the PF has
-    /// sent.
+    /// The next buffer begins a frame, no program wants to see it, and it cannot be one that the PF
+    /// has sent.
     #[inline]
     fn is_plain(&self) -> bool {
         self.returned.is_none() && self.is_plain_now()
     }
 
-    /// The same, as long as the controller has written no further descriptor. The latest was read before.
+    /// The same, as long as the controller has written no further descriptor. The latest was read
+    /// before.
     #[inline]
     fn is_plain_now(&self) -> bool {
         matches!(self.partial, Partial::None)
@@ -275,8 +276,8 @@ impl RxRing {
             && !self.returned.as_ref().is_some_and(|r| r.are_awaited())
     }
 
-    /// Notes that a poll is over that began at `began`, and whether it has got to the end of the ring. An
-    /// emulated controller has no receive hash with VFs: all comes to the first ring.
+    /// Notes that a poll is over that began at `began`, and whether it has got to the end of the
+    /// ring. An emulated controller has no receive hash with VFs: all comes to the first ring.
     #[cold]
     fn note_end(&self, began: u64, drained: bool) {
         if let Some(returned) = &self.returned {
@@ -322,8 +323,8 @@ impl RxRing {
         tally
     }
 
-    /// Counts a frame that the PF has sent, and that goes no further. It counts as received, as what a
-    /// program drops does.
+    /// Counts a frame that the PF has sent, and that goes no further. It counts as received, as
+    /// what a program drops does.
     #[cold]
     fn drop_copy(&self, bytes: u32) -> Tally {
         self.stats.rx_own_copies.add(1);

@@ -24,9 +24,9 @@ use net::{
 
 /// How often to look at the link.
 const PERIOD: Delta = Delta::from_secs(2);
-/// How often to read the counters of an idle port without VFs, in nanoseconds. Reading is slow, so a port
-/// that receives nothing is left alone in between. With VFs they are read each time: the octets of a VF wrap
-/// in 34 s at 1 Gb/s, sooner between VFs, and the PF does not see what VFs do.
+/// How often to read the counters of an idle port without VFs, in nanoseconds. Reading is slow, so
+/// a port that receives nothing is left alone in between. With VFs they are read each time: the
+/// octets of a VF wrap in 34 s at 1 Gb/s, sooner between VFs, and the PF does not see what VFs do.
 const FOLD_NS: u64 = 20_000_000_000;
 
 /// Looks after the port. Runs every two seconds, and at once when the link changes.

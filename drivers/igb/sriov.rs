@@ -2,8 +2,8 @@
 
 //! Splitting the controller into virtual functions, and putting it together again.
 //!
-//! The number of VFs decides the layout of pools and queues, so the PF's own queues are closed while it
-//! changes. The controller is not reset and the link stays.
+//! The number of VFs decides the layout of pools and queues, so the PF's own queues are closed
+//! while it changes. The controller is not reset and the link stays.
 
 use crate::{
     controller::{
@@ -125,14 +125,14 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     Ok(())
 }
 
-/// How often, and after which time, to look again for a controller that does not answer when VFs came or
-/// went.
+/// How often, and after which time, to look again for a controller that does not answer when VFs
+/// came or went.
 const SETTLE_LOOKS: u32 = 10;
 const SETTLE_STEP: Delta = Delta::from_millis(10);
 
-/// Waits until the controller answers. For a moment after VFs are enabled or disabled, reads of the PF's
-/// registers may return all ones, as those of a controller that is gone do. One that does not come back
-/// is left as it is: whoever uses it next finds out.
+/// Waits until the controller answers. For a moment after VFs are enabled or disabled, reads of the
+/// PF's registers may return all ones, as those of a controller that is gone do. One that does not
+/// come back is left as it is: whoever uses it next finds out.
 fn settle(port: &Port) {
     for _ in 0..SETTLE_LOOKS {
         if port.io.probe_presence().is_ok() {

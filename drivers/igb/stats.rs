@@ -23,16 +23,17 @@ use net::queue::Counter;
 /// Counters of one queue pair. They live as long as the port: closing the device, or changing the
 /// number or size of its rings, loses nothing.
 ///
-/// `rx_*` (but for `rx_dropped`) and `tx_wake` are written by the poll, the other `tx_*` under the transmit queue's lock: a
-/// frame counts as sent when the controller has been given it, as not each is reported.
+/// `rx_*` (but for `rx_dropped`) and `tx_wake` are written by the poll, the other `tx_*` under the
+/// transmit queue's lock: a frame counts as sent when the controller has been given it, as not each
+/// is reported.
 #[derive(Default)]
 pub(crate) struct PairStats {
     pub(crate) rx_packets: Counter,
     pub(crate) rx_bytes: Counter,
     pub(crate) rx_errors: Counter,
     pub(crate) rx_alloc_failed: Counter,
-    /// Frames the controller dropped for want of a descriptor. Written where the controller's counters
-    /// are read, under [`Port::mac`](crate::port::Port::mac).
+    /// Frames the controller dropped for want of a descriptor. Written where the controller's
+    /// counters are read, under [`Port::mac`](crate::port::Port::mac).
     pub(crate) rx_dropped: Counter,
     pub(crate) rx_csum_good: Counter,
     pub(crate) rx_csum_bad: Counter,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The VLANs of the net device while they are more than the pool filter has entries for: those it sends in
-//! get the entries (`igb_core::switch`, `Switch::serve_vlans`).
+//! The VLANs of the net device while they are more than the pool filter has entries for: those it
+//! sends in get the entries (`igb_core::switch`, `Switch::serve_vlans`).
 
 use crate::{
     port::Port,
@@ -26,14 +26,14 @@ pub(crate) fn serve(dev: &Device<Port>, _handle: &work::Handle) {
 }
 
 impl Port {
-    /// Sees to it that frames are watched as long as that is of interest. To be called when the VLANs of
-    /// the net device, or the number of VFs, have changed.
+    /// Sees to it that frames are watched as long as that is of interest. To be called when the
+    /// VLANs of the net device, or the number of VFs, have changed.
     pub(crate) fn watch_vlans(&self, switch: &Switch) {
         self.vlan_use.watch(switch.vlans_overflow());
     }
 
-    /// Gives the VLANs that are used their entries. With `next`, a new look at which are used begins;
-    /// that is at regular intervals.
+    /// Gives the VLANs that are used their entries. With `next`, a new look at which are used
+    /// begins; that is at regular intervals.
     pub(crate) fn serve_vlans(&self, next: bool) {
         if !self.vlan_use.is_watched() {
             return;

@@ -185,8 +185,8 @@ impl Admin<Port> for Ops {
         port.mac.lock().recall_refuses = false;
         change(port, vf, |hw, vf| {
             hw.switch.set_vf_link_state(vf, state)?;
-            // The way back for a VF that was cut off. It may have changed hands meanwhile, and is told when
-            // it is cleared.
+            // The way back for a VF that was cut off. It may have changed hands meanwhile, and is
+            // told when it is cleared.
             if hw.switch.release(vf) {
                 hw.server.on_new_tenant(vf);
                 port.works.mailbox.schedule();

@@ -33,8 +33,8 @@ impl VlanUse {
         }
     }
 
-    /// Begins or ends to be interested. At the end all is forgotten. Under [`Port::hw`], or two of these
-    /// could be in the wrong order.
+    /// Begins or ends to be interested. At the end all is forgotten. Under [`Port::hw`], or two of
+    /// these could be in the wrong order.
     ///
     /// [`Port::hw`]: crate::port::Port::hw
     pub(crate) fn watch(&self, watched: bool) {
@@ -54,8 +54,8 @@ impl VlanUse {
         self.watched.load(Relaxed)
     }
 
-    /// Notes a frame in VLAN `vid`, modulo 4096. Returns whether that is news. Any context, without a
-    /// lock; all but the first frame of a VLAN cost two loads.
+    /// Notes a frame in VLAN `vid`, modulo 4096. Returns whether that is news. Any context, without
+    /// a lock; all but the first frame of a VLAN cost two loads.
     #[inline]
     pub(crate) fn note(&self, vid: u16) -> bool {
         if !self.watched.load(Relaxed) {

@@ -3,9 +3,9 @@
 //! How long a device's memory and mappings may be given back: as long as its driver is bound to it.
 //!
 //! When the driver leaves, the kernel takes away what the DMA API needs to know of the device, and
-//! another driver may come. Memory and mappings that are left are lost then: nobody else is given the
-//! memory, so that neither the CPU nor the device, should it not have stopped, finds something else
-//! there.
+//! another driver may come. Memory and mappings that are left are lost then: nobody else is given
+//! the memory, so that neither the CPU nor the device, should it not have stopped, finds something
+//! else there.
 //!
 //! C header: [`include/linux/device/devres.h`](srctree/include/linux/device/devres.h)
 
@@ -65,8 +65,8 @@ impl Binding {
             GFP_KERNEL,
         )?;
         let data = Arc::into_raw(this);
-        // SAFETY: the device is valid and bound. `ended` may be called with the pointer once, as the
-        // reference is given up here.
+        // SAFETY: the device is valid and bound. `ended` may be called with the pointer once, as
+        // the reference is given up here.
         let begun = to_result(unsafe {
             netbind::binding_begin(raw(dev), Some(ended), data.cast_mut().cast())
         });
@@ -86,8 +86,8 @@ impl Binding {
         // SAFETY: the device is valid.
         let data = unsafe { netbind::binding_data(raw(dev)) };
         let data = NonNull::new(data).ok_or(ENODEV)?;
-        // SAFETY: what `begin` gave is the pointer of an `Arc`. The reference that belongs to it is there
-        // until the device is unbound, and that does not end before `dev` does.
+        // SAFETY: what `begin` gave is the pointer of an `Arc`. The reference that belongs to it is
+        // there until the device is unbound, and that does not end before `dev` does.
         Ok(unsafe { ArcBorrow::<Self>::from_raw(data.as_ptr().cast_const().cast()) }.into())
     }
 
@@ -102,8 +102,8 @@ impl Binding {
             return;
         }
         self.over.store(true, Ordering::Relaxed);
-        // SAFETY: no preconditions; this is process context. Who has found `over` to be false did so with
-        // softirqs or interrupts off, and has done what it wanted when this returns.
+        // SAFETY: no preconditions; this is process context. Who has found `over` to be false did
+        // so with softirqs or interrupts off, and has done what it wanted when this returns.
         unsafe { netbind::synchronize_net() };
         dev_warn!(
             &*self.dev,
@@ -116,8 +116,8 @@ impl Binding {
 ///
 /// Called by devres when the device is unbound, once, with what [`Binding::begin`] gave.
 unsafe extern "C" fn ended(data: *mut c_void) {
-    // SAFETY: `begin` has given up the reference that belongs to the pointer, and this is called once, by the
-    // requirements of this function.
+    // SAFETY: `begin` has given up the reference that belongs to the pointer, and this is called
+    // once, by the requirements of this function.
     unsafe { Arc::<Binding>::from_raw(data.cast_const().cast()) }.end();
 }
 
@@ -130,7 +130,8 @@ impl Use {
     ///
     /// # Errors
     ///
-    /// `ENODEV` if the device is not that of a [`pci::Driver`](crate::pci::Driver), or is about to lose it.
+    /// `ENODEV` if the device is not that of a [`pci::Driver`](crate::pci::Driver), or is about to
+    /// lose it.
     pub(crate) fn begin(dev: &Device<Bound>) -> Result<Self> {
         let binding = Binding::of(dev)?;
         {
@@ -143,15 +144,15 @@ impl Use {
         Ok(Self(binding))
     }
 
-    /// Calls `f` with the device if it is still bound, and keeps it bound meanwhile. `None` if it is not.
-    /// Process context, sleeps.
+    /// Calls `f` with the device if it is still bound, and keeps it bound meanwhile. `None` if it
+    /// is not. Process context, sleeps.
     pub(crate) fn while_bound<R>(&self, f: impl FnOnce(*mut netbind::device) -> R) -> Option<R> {
         let state = self.0.state.lock();
         state.bound.then(|| f(raw(&self.0.dev)))
     }
 
-    /// The device is not bound any more. False is true until softirqs or interrupts, which the caller has
-    /// turned off, are back.
+    /// The device is not bound any more. False is true until softirqs or interrupts, which the
+    /// caller has turned off, are back.
     #[inline]
     pub(crate) fn is_over(&self) -> bool {
         self.0.over.load(Ordering::Relaxed)

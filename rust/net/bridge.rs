@@ -2,14 +2,15 @@
 
 //! Which addresses are behind the bridges a net device is a port of.
 //!
-//! A device that switches frames between functions by itself sends one to an address it does not know
-//! out on the wire. It has to be told which addresses are behind a bridge on the net device: those the
-//! bridge has learned, or was told of, on its other ports, and the bridge's own. [`Stations`] has them.
+//! A device that switches frames between functions by itself sends one to an address it does not
+//! know out on the wire. It has to be told which addresses are behind a bridge on the net device:
+//! those the bridge has learned, or was told of, on its other ports, and the bridge's own.
+//! [`Stations`] has them.
 //!
 //! A kernel without switchdev (`CONFIG_NET_SWITCHDEV`) tells of none but the bridges' own.
 //!
-//! The net device itself, or a bond or VLAN device above it, is the port. The bridge forwards as before:
-//! nothing is offloaded.
+//! The net device itself, or a bond or VLAN device above it, is the port. The bridge forwards as
+//! before: nothing is offloaded.
 //!
 //! C header: [`include/net/switchdev.h`](srctree/include/net/switchdev.h)
 
@@ -146,8 +147,9 @@ impl Stations {
         )
     }
 
-    /// Shows them to `look`, in an order in which those that stay keep their turn. An address may come
-    /// several times. Process context or softirq; `look` runs with a raw spinlock held and interrupts off.
+    /// Shows them to `look`, in an order in which those that stay keep their turn. An address may
+    /// come several times. Process context or softirq; `look` runs with a raw spinlock held and
+    /// interrupts off.
     pub fn with<R>(&self, look: impl FnOnce(&mut dyn Iterator<Item = [u8; 6]>) -> R) -> R {
         let table = self.table.lock();
         let mut addresses = table
@@ -163,8 +165,8 @@ impl Stations {
 ///
 /// # Invariants
 ///
-/// Both blocks are registered, with the functions of this type; `dev` is a net device of `D` that is set
-/// up for longer than this lives.
+/// Both blocks are registered, with the functions of this type; `dev` is a net device of `D` that
+/// is set up for longer than this lives.
 pub(crate) struct Watch<D: Driver>(Pin<KBox<Blocks<D>>>);
 
 #[pin_data]
@@ -178,8 +180,8 @@ struct Blocks<D: Driver> {
     changed: fn(&Device<D>),
 }
 
-// SAFETY: the kernel may use the blocks on any CPU, and locks its lists of them; the net device may be
-// used by any thread, as may `stations`.
+// SAFETY: the kernel may use the blocks on any CPU, and locks its lists of them; the net device may
+// be used by any thread, as may `stations`.
 unsafe impl<D: Driver> Send for Blocks<D> {}
 // SAFETY: as above.
 unsafe impl<D: Driver> Sync for Blocks<D> {}
@@ -205,8 +207,8 @@ impl<D: Driver> Watch<D> {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed, also by
-        // the error below.
+        // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed,
+        // also by the error below.
         to_result(unsafe { netbind::fdb_register_notifier(blocks.fdb.get()) })?;
         // SAFETY: as above.
         let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
@@ -251,7 +253,8 @@ impl<D: Driver> Blocks<D> {
     ///
     /// # Safety
     ///
-    /// `block` is the `fdb` of a [`Blocks`]. For the events it looks at, `info` is what the kernel says.
+    /// `block` is the `fdb` of a [`Blocks`]. For the events it looks at, `info` is what the kernel
+    /// says.
     unsafe extern "C" fn on_fdb(
         block: *mut netbind::notifier_block,
         event: c_ulong,
@@ -265,8 +268,8 @@ impl<D: Driver> Blocks<D> {
         if event != ADD && event != DEL {
             return DONE;
         }
-        // SAFETY: by the requirements of this function; these events have this structure, whose address has
-        // 6 bytes.
+        // SAFETY: by the requirements of this function; these events have this structure, whose
+        // address has 6 bytes.
         let (blocks, port, addr, vid, is_local) = unsafe {
             let blocks = kernel::container_of!(Opaque::cast_from(block), Self, fdb);
             let fdb = &*info.cast::<netbind::switchdev_notifier_fdb_info>();
@@ -284,7 +287,8 @@ impl<D: Driver> Blocks<D> {
         let station = Station {
             addr,
             vid,
-            // SAFETY: the port is valid, as it is in the message; its number is that of a registered device.
+            // SAFETY: the port is valid, as it is in the message; its number is that of a
+            // registered device.
             port: unsafe { (*port).ifindex },
         };
         // SAFETY: the port is valid, and this runs under RCU.
@@ -320,7 +324,8 @@ impl<D: Driver> Blocks<D> {
         if event != LINKED && event != ADDRESS {
             return DONE;
         }
-        // SAFETY: by the requirements of this function; all events of net devices begin with this structure.
+        // SAFETY: by the requirements of this function; all events of net devices begin with this
+        // structure.
         let (blocks, changed) = unsafe {
             let blocks = kernel::container_of!(Opaque::cast_from(block), Self, links);
             (
@@ -380,8 +385,8 @@ impl<D: Driver> Blocks<D> {
             flags: 0,
             data: core::ptr::from_ref(self).cast_mut().cast(),
         };
-        // SAFETY: our net device is valid; under RTNL nothing above it comes or goes, and the callback may
-        // sleep. The context is what the callback wants.
+        // SAFETY: our net device is valid; under RTNL nothing above it comes or goes, and the
+        // callback may sleep. The context is what the callback wants.
         unsafe {
             Self::read_above(self.dev.as_ptr(), &mut cx);
             netbind::netdev_walk_all_upper_dev_rcu(
@@ -394,8 +399,8 @@ impl<D: Driver> Blocks<D> {
         self.tell();
     }
 
-    /// Has a bridge tell again what it knows, if `port` is a port of one. If it is a bridge, notes the
-    /// bridge's own address.
+    /// Has a bridge tell again what it knows, if `port` is a port of one. If it is a bridge, notes
+    /// the bridge's own address.
     ///
     /// # Safety
     ///
@@ -404,13 +409,13 @@ impl<D: Driver> Blocks<D> {
         port: *mut netbind::net_device,
         cx: *mut netbind::netdev_nested_priv,
     ) -> c_int {
-        // SAFETY: by the requirements of this function. The block is one whose function is `on_fdb`, which
-        // the bridge calls under RCU, as the switchdev chain would.
+        // SAFETY: by the requirements of this function. The block is one whose function is
+        // `on_fdb`, which the bridge calls under RCU, as the switchdev chain would.
         unsafe {
             let blocks = &*(*cx).data.cast::<Self>();
             if netbind::netif_is_bridge_port(port) {
-                // What it says is that it told all there was, or that it is out of memory: then what it did
-                // not tell is unknown until it is learned again.
+                // What it says is that it told all there was, or that it is out of memory: then
+                // what it did not tell is unknown until it is learned again.
                 let _ = netbind::fdb_replay(port, blocks.dev.as_ptr(), blocks.fdb.get());
             }
             if netbind::netif_is_bridge_master(port) {

@@ -145,8 +145,8 @@ impl<T: Driver> Shown<T> {
         let slots = health::slots(&data)?;
         let made = KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?;
         // Nothing fails from when the instance is there until `this` owns it.
-        // SAFETY: The operations are for ever, and for instances of `T`. `dev` is a valid device; the
-        // instance takes a reference.
+        // SAFETY: The operations are for ever, and for instances of `T`. `dev` is a valid device;
+        // the instance takes a reference.
         let devlink = unsafe { netbind::devlink_alloc(info::ops::<T>(), size, raw) };
         let devlink = NonNull::new(devlink).ok_or(ENOMEM)?;
         // SAFETY: The private part has room for a pointer, and nobody uses it yet.
@@ -247,7 +247,7 @@ impl<T: Driver> Drop for Shown<T> {
 ///
 /// `devlink` was made by [`Shown::new`] for the same `T`, whose registration lasts for `'a`.
 unsafe fn data_of<'a, T: Driver>(devlink: *mut netbind::devlink) -> &'a T {
-    // SAFETY: By the type invariants of `Shown` the private part is a pointer to a `T`, which stays for as
-    // long as the instance.
+    // SAFETY: By the type invariants of `Shown` the private part is a pointer to a `T`, which stays
+    // for as long as the instance.
     unsafe { &**netbind::devlink_priv(devlink).cast::<*const T>() }
 }

@@ -56,17 +56,17 @@ mod test;
 /// any time. What order the device sees, or changes, elements in is a matter of [`wmb`] and
 /// [`rmb`].
 ///
-/// The device must have stopped using the memory before this is dropped. Dropping needs a context that
-/// may sleep.
+/// The device must have stopped using the memory before this is dropped. Dropping needs a context
+/// that may sleep.
 ///
-/// The memory stays for as long as this does. What is still there when the device is unbound is lost: it
-/// can be read and written as before, and is not given back when this is dropped, as the DMA API is for
-/// devices that are bound. The kernel log says so.
+/// The memory stays for as long as this does. What is still there when the device is unbound is
+/// lost: it can be read and written as before, and is not given back when this is dropped, as the
+/// DMA API is for devices that are bound. The kernel log says so.
 ///
 /// # Invariants
 ///
-/// `cpu` and `handle` are those of `len` elements allocated by `dma_alloc_attrs()` for the device of
-/// `device`, and not freed.
+/// `cpu` and `handle` are those of `len` elements allocated by `dma_alloc_attrs()` for the device
+/// of `device`, and not freed.
 ///
 /// # Examples
 ///
@@ -99,8 +99,8 @@ impl<T: Copy + AsBytes + FromBytes> Coherent<T> {
     ///
     /// # Errors
     ///
-    /// `-ENOMEM`; `-EINVAL` if there is nothing to allocate; `-ENODEV` if the driver of the device is no
-    /// [`pci::Driver`](crate::pci::Driver), or if what is device-managed is ending.
+    /// `-ENOMEM`; `-EINVAL` if there is nothing to allocate; `-ENODEV` if the driver of the device
+    /// is no [`pci::Driver`](crate::pci::Driver), or if what is device-managed is ending.
     pub fn zeroed(dev: &Device<Bound>, len: usize) -> Result<Self> {
         let size = len.checked_mul(size_of::<T>()).ok_or(ENOMEM)?;
         if size == 0 {

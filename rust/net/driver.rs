@@ -100,8 +100,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Returns those of `features` the hardware can apply to this packet. Called for each packet before it
-    /// is sent, and for some twice. Any context, as a console may send: must not sleep or take a lock.
+    /// Returns those of `features` the hardware can apply to this packet. Called for each packet
+    /// before it is sent, and for some twice. Any context, as a console may send: must not sleep or
+    /// take a lock.
     fn features_check(&self, dev: &Device<Self>, skb: PacketShape, features: Features) -> Features {
         let _ = (dev, skb);
         features
@@ -167,8 +168,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 }
 
-/// What [`Driver::features_check`] may go by: the length of a packet's headers, in bytes, and what the
-/// stack wants to be done with it.
+/// What [`Driver::features_check`] may go by: the length of a packet's headers, in bytes, and what
+/// the stack wants to be done with it.
 #[derive(Clone, Copy, Debug)]
 pub struct PacketShape {
     /// From the start to the network header.
@@ -194,8 +195,8 @@ impl<D: Driver> Locked<D> {
     /// Puts the state of transmit queue `index` in place (or takes it away), and returns what was
     /// there. Waits for a running transmission on that queue. Process context.
     ///
-    /// Without proof of the device being registered there is no such method, as nobody would close the
-    /// queue again:
+    /// Without proof of the device being registered there is no such method, as nobody would close
+    /// the queue again:
     ///
     /// ```compile_fail,E0599
     /// use kernel::prelude::*;

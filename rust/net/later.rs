@@ -2,10 +2,11 @@
 
 //! Memory that is dropped where it cannot be given back: with interrupts off.
 //!
-//! The kernel's functions that take pages and frames back use locks that keep only softirqs out. So a
-//! page or a frame that is dropped in a hard interrupt, or under a lock that turns interrupts off, waits
-//! in a list. The next drop of the same kind that happens elsewhere gives the list back, and so do the end
-//! of a page pool, of a net device, and of the driver ([`flush`]): nothing waits for ever. The list needs no memory of its own: each link is in the page or frame that waits.
+//! The kernel's functions that take pages and frames back use locks that keep only softirqs out. So
+//! a page or a frame that is dropped in a hard interrupt, or under a lock that turns interrupts
+//! off, waits in a list. The next drop of the same kind that happens elsewhere gives the list back,
+//! and so do the end of a page pool, of a net device, and of the driver ([`flush`]): nothing waits
+//! for ever. The list needs no memory of its own: each link is in the page or frame that waits.
 
 use core::{
     ptr::NonNull,
@@ -19,8 +20,8 @@ use core::{
 #[path = "tests/later.rs"]
 mod test;
 
-/// Gives back all that waits, of any kind. Process context: whoever ends something calls this last, as
-/// nothing may be dropped any more that would give back what is in the lists.
+/// Gives back all that waits, of any kind. Process context: whoever ends something calls this last,
+/// as nothing may be dropped any more that would give back what is in the lists.
 pub(crate) fn flush() {
     PAGES.flush();
     FRAMES.flush();

@@ -36,8 +36,8 @@ unsafe impl Backend for RawIrq {
         name: *const kernel::ffi::c_char,
         key: *mut netbind::lock_class_key,
     ) {
-        // SAFETY: By the safety requirements of this function `ptr` is memory of a lock that nobody uses
-        // yet, and name and key are valid for as long as the lock.
+        // SAFETY: By the safety requirements of this function `ptr` is memory of a lock that nobody
+        // uses yet, and name and key are valid for as long as the lock.
         unsafe { netbind::raw_spin_lock_init(ptr, name, key) }
     }
 

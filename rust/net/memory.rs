@@ -61,8 +61,8 @@ struct Place {
     listed: UnsafeCell<Option<Listed>>,
 }
 
-/// An instance that is not polled any more, nor known to its net device, and that nothing belongs to. Its
-/// drop waits for those who still look at the instance. Process context, sleeps.
+/// An instance that is not polled any more, nor known to its net device, and that nothing belongs
+/// to. Its drop waits for those who still look at the instance. Process context, sleeps.
 pub(crate) struct Ended {
     /// Kept until the drop of this has waited.
     _instance: Arc<dyn Instance>,
@@ -244,11 +244,12 @@ impl Memory {
         });
     }
 
-    /// Ends an instance, `napi` or whichever has this index, and drops what belongs to it, the latest
-    /// first. `None` if it has ended already. Process context, sleeps.
+    /// Ends an instance, `napi` or whichever has this index, and drops what belongs to it, the
+    /// latest first. `None` if it has ended already. Process context, sleeps.
     ///
-    /// What belongs to it ends under the instance lock, which unregistering the device takes too: so it is
-    /// over before the device is unregistered, and before its parent is unbound, whoever ends the instance.
+    /// What belongs to it ends under the instance lock, which unregistering the device takes too:
+    /// so it is over before the device is unregistered, and before its parent is unbound, whoever
+    /// ends the instance.
     pub(crate) fn end(&self, index: u32, napi: Option<*mut netbind::napi_struct>) -> Option<Ended> {
         self.with_listed(index, |listed| {
             let mut it =
@@ -257,8 +258,8 @@ impl Memory {
             // SAFETY: the instance is registered and disabled; the instance lock is held. Handles that
             // are still around find it disabled and do nothing.
             unsafe { netbind::__netif_napi_del_locked(it.instance.as_ptr()) };
-            // SAFETY: whoever has taken the instance out of its place is alone here, and nothing is added
-            // to what belongs to it any more.
+            // SAFETY: whoever has taken the instance out of its place is alone here, and nothing is
+            // added to what belongs to it any more.
             let mut belongings = core::mem::take(unsafe { &mut *it.instance.belongings().get() });
             while let Some(latest) = belongings.pop() {
                 drop(latest);
@@ -277,8 +278,8 @@ impl Memory {
     /// The device is being unregistered, and RTNL is held.
     pub(crate) unsafe fn end_all(&self) {
         for index in (0u32..).take(self.places.len()) {
-            // SAFETY: the device is being unregistered, and RTNL is held, by the requirements of this
-            // function.
+            // SAFETY: the device is being unregistered, and RTNL is held, by the requirements of
+            // this function.
             unsafe { self.link(index, None) };
             drop(self.end(index, None));
         }
@@ -353,8 +354,8 @@ impl Private {
     /// `dev` has been given a private part, and stays for `'a`.
     #[inline]
     pub(crate) unsafe fn of<'a>(dev: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: by the requirements of this function the net device stays for `'a`, with the private part
-        // that `init` has written behind it.
+        // SAFETY: by the requirements of this function the net device stays for `'a`, with the
+        // private part that `init` has written behind it.
         unsafe { &*(*dev).priv_.as_ptr().cast() }
     }
 

@@ -446,8 +446,8 @@ impl<P: Poll> Napi<P> {
 impl<P: Poll> Drop for Napi<P> {
     fn drop(&mut self) {
         self.memory.disable(self.index, self.as_ptr());
-        // SAFETY: polling has ended, here or with the device, and only the owner, who is gone, would enable
-        // it: so nobody else touches the cell.
+        // SAFETY: polling has ended, here or with the device, and only the owner, who is gone,
+        // would enable it: so nobody else touches the cell.
         drop(unsafe { (*self.inner.poll.get()).take() });
         // With the pools, to which what was polled has given its pages back.
         drop(self.memory.end(self.index, Some(self.as_ptr())));

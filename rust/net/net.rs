@@ -33,8 +33,9 @@
 //! - What the kernel calls back into (interrupts, work, net devices, devlink instances) is
 //!   ended when the device is unbound, whether or not its owner has been dropped (see
 //!   [`kernel::devres`]).
-//! - What the kernel only reads (mappings, memory) leaks along. Memory of the device that is kept longer
-//!   than the device is bound stays where it is, and is never given back ([`dma::Coherent`]).
+//! - What the kernel only reads (mappings, memory) leaks along. Memory of the device that is kept
+//!   longer than the device is bound stays where it is, and is never given back
+//!   ([`dma::Coherent`]).
 
 // `pr_*!` of `kernel` look for this in the root of the crate.
 #[allow(dead_code)]

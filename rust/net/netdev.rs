@@ -52,8 +52,8 @@ impl<D> Device<D> {
     /// same `D`, its private part is set up, and both stay so for `'a`.
     #[inline]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: the net device is valid for `'a`, by the requirements of this function; the wrapper is
-        // transparent.
+        // SAFETY: the net device is valid for `'a`, by the requirements of this function; the
+        // wrapper is transparent.
         // INVARIANT: it was allocated for `D`, and has its private part, by these requirements.
         unsafe { &*ptr.cast() }
     }
@@ -66,7 +66,8 @@ impl<D> Device<D> {
     /// Its private part.
     #[inline]
     pub(crate) fn private(&self) -> &Private {
-        // SAFETY: by the type invariants the net device has a private part, and both stay as long as `self`.
+        // SAFETY: by the type invariants the net device has a private part, and both stay as long
+        // as `self`.
         unsafe { Private::of(self.as_ptr()) }
     }
 
@@ -296,8 +297,8 @@ impl<D> Locked<D> {
     /// registered.
     #[inline]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: the net device is valid for `'a`, by the requirements of this function; the wrapper is
-        // transparent.
+        // SAFETY: the net device is valid for `'a`, by the requirements of this function; the
+        // wrapper is transparent.
         // INVARIANT: RTNL is held by this task and the device is registered, by these requirements.
         unsafe { &*ptr.cast() }
     }

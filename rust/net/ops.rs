@@ -155,8 +155,8 @@ impl<D: Driver> Tables<D> {
     /// As of [`Self::device`]; the operation is called under RTNL.
     #[inline]
     unsafe fn locked<'a>(dev: *mut netbind::net_device) -> &'a Locked<D> {
-        // SAFETY: as of `device`, by the requirements of this function; under RTNL the net device stays
-        // registered until the operation ends.
+        // SAFETY: as of `device`, by the requirements of this function; under RTNL the net device
+        // stays registered until the operation ends.
         unsafe { Locked::from_raw(dev) }
     }
 

@@ -117,8 +117,8 @@ pub struct PagePool {
 unsafe impl Send for PagePool {}
 
 impl PagePool {
-    /// Creates a pool for the ring that the instance of `setup` polls; `dev` is the parent of its net
-    /// device. Process context, may sleep.
+    /// Creates a pool for the ring that the instance of `setup` polls; `dev` is the parent of its
+    /// net device. Process context, may sleep.
     ///
     /// # Errors
     ///
@@ -238,15 +238,15 @@ impl RxPage {
         self.dma
     }
 
-    /// Copies the bytes the device wrote, from `offset` on, to `out`. Returns whether there is room for as
-    /// many in a page. Any context.
+    /// Copies the bytes the device wrote, from `offset` on, to `out`. Returns whether there is room
+    /// for as many in a page. Any context.
     pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
         let len = match u32::try_from(out.len()) {
             Ok(len) if offset <= ROOM && len <= ROOM.wrapping_sub(offset) => len,
             _ => return false,
         };
-        // SAFETY: the page is ours by the type invariants, and has as many bytes behind the headroom, as was
-        // checked; so has `out`.
+        // SAFETY: the page is ours by the type invariants, and has as many bytes behind the
+        // headroom, as was checked; so has `out`.
         unsafe {
             netbind::rx_copy(
                 self.page.as_ptr(),
@@ -399,7 +399,8 @@ impl RxPages {
             // exclusion its allocator wants. There are `count` places from `first` on, all of them vacant.
             let filled = unsafe { netbind::page_pool_fill(pool.ptr.as_ptr(), places, count) };
             for i in 0..filled {
-                // SAFETY: there are `count` places from `first` on, of which the callee has filled so many.
+                // SAFETY: there are `count` places from `first` on, of which the callee has filled
+                // so many.
                 let dma = unsafe { (*places.add(i as usize)).dma };
                 offer(first.wrapping_add(i), dma);
             }
@@ -482,11 +483,12 @@ impl napi::Context<'_> {
             return core::mem::take(batch).count;
         }
         let count = core::mem::take(&mut batch.count);
-        // SAFETY: the context exists only while its NAPI is being polled on this CPU. The first `count` frames are initialised, and own their pages,
-        // which the callee takes; the data fits, by the invariants of `RxBatch`. Of a packet shorter than a
-        // MAC header it reads that many bytes of the page, and takes none away. The pool is valid, as its
-        // instance is polled. Pages of another one, whose device needs more, might be seen as they were
-        // before that device wrote them.
+        // SAFETY: the context exists only while its NAPI is being polled on this CPU. The first
+        // `count` frames are initialised, and own their pages, which the callee takes; the data
+        // fits, by the invariants of `RxBatch`. Of a packet shorter than a MAC header it reads that
+        // many bytes of the page, and takes none away. The pool is valid, as its instance is
+        // polled. Pages of another one, whose device needs more, might be seen as they were before
+        // that device wrote them.
         unsafe {
             netbind::rx_receive(
                 self.as_ptr(),

@@ -176,8 +176,9 @@ pub trait Driver {
     /// The devices the driver is for.
     const ID_TABLE: IdTable<Self::IdInfo>;
 
-    /// Takes charge of a device. `info` is that of its entry in the table, or the one that whoever added the
-    /// device by `new_id` has named; `None` if the driver is forced upon it by `driver_override`.
+    /// Takes charge of a device. `info` is that of its entry in the table, or the one that whoever
+    /// added the device by `new_id` has named; `None` if the driver is forced upon it by
+    /// `driver_override`.
     ///
     /// # Errors
     ///
@@ -342,8 +343,8 @@ impl<T: Driver> Adapter<T> {
     ) -> c_int {
         // SAFETY: The PCI core passes a valid device and holds its lock during the call.
         let pdev = unsafe { &*pdev.cast::<Device<device::CoreInternal<'_>>>() };
-        // SAFETY: The PCI core passes an entry of the table, one that was added to it, or the one that stands
-        // for any device, never NULL. It stays during the call.
+        // SAFETY: The PCI core passes an entry of the table, one that was added to it, or the one
+        // that stands for any device, never NULL. It stays during the call.
         let info = T::ID_TABLE.info(unsafe { &*id });
 
         from_result(|| {
@@ -364,8 +365,8 @@ impl<T: Driver> Adapter<T> {
         pdev: *mut netbind::pci_dev,
         f: impl FnOnce(&Device<Core<'_>>, Pin<&T::Data>) -> R,
     ) -> R {
-        // SAFETY: `pdev` is a valid device whose lock is held, by the safety requirements of this function;
-        // the wrapper is transparent.
+        // SAFETY: `pdev` is a valid device whose lock is held, by the safety requirements of this
+        // function; the wrapper is transparent.
         let pdev = unsafe { &*pdev.cast::<Device<device::CoreInternal<'_>>>() };
         // SAFETY: `probe_callback` has stored a `T::Data`, and it is still there.
         let data = unsafe { pdev.as_ref().drvdata_borrow::<T::Data>() };
@@ -437,11 +438,13 @@ impl<T: Driver> Adapter<T> {
     ///
     /// `dev` is the `device` of a `pci_dev` as [`Adapter::with`] asks for.
     unsafe fn sleep(dev: *mut netbind::device, why: Sleep) -> c_int {
-        // SAFETY: `dev` is the `device` of a `pci_dev`, by the safety requirements of this function.
+        // SAFETY: `dev` is the `device` of a `pci_dev`, by the safety requirements of this
+        // function.
         let pdev = unsafe { kernel::container_of!(dev, netbind::pci_dev, dev) };
 
         from_result(|| {
-            // SAFETY: `pdev` is a device as `with` asks for, by the safety requirements of this function.
+            // SAFETY: `pdev` is a device as `with` asks for, by the safety requirements of this
+            // function.
             unsafe { Self::with(pdev, |dev, data| T::suspend(dev, data, why)) }.map(|()| 0)
         })
     }
@@ -466,7 +469,8 @@ impl<T: Driver> Adapter<T> {
         let pdev = unsafe { kernel::container_of!(dev, netbind::pci_dev, dev) };
 
         from_result(|| {
-            // SAFETY: The PM core calls the operations of the driver of a bound device under its lock.
+            // SAFETY: The PM core calls the operations of the driver of a bound device under its
+            // lock.
             unsafe { Self::with(pdev, |dev, data| T::resume(dev, data)) }.map(|()| 0)
         })
     }

@@ -91,7 +91,8 @@ impl<'a> TxQueue<'a> {
         if free() < wake {
             return true;
         }
-        // SAFETY: the queue is valid by the type invariants, and its lock is held: nobody else stops it.
+        // SAFETY: the queue is valid by the type invariants, and its lock is held: nobody else
+        // stops it.
         unsafe { netbind::tx_start_queue(self.as_ptr()) };
         false
     }

@@ -230,9 +230,10 @@ impl<D: Driver> Registration<D> {
         Ok(())
     }
 
-    /// Has `stations` follow what bridges above the device learn on their other ports. After each change
-    /// `changed` is called: in process context or softirq, perhaps with RTNL or locks of the bridge held;
-    /// it must not sleep. That ends when this registration is dropped, before the device is unregistered.
+    /// Has `stations` follow what bridges above the device learn on their other ports. After each
+    /// change `changed` is called: in process context or softirq, perhaps with RTNL or locks of the
+    /// bridge held; it must not sleep. That ends when this registration is dropped, before the
+    /// device is unregistered.
     ///
     /// Process context, without RTNL.
     ///

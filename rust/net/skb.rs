@@ -213,25 +213,25 @@ impl SkBuff {
     /// The first byte, if the linear part has it. Any context.
     #[inline]
     pub fn first_byte(&self) -> Option<u8> {
-        // SAFETY: the skb is valid by the type invariants, and so are the bytes of its linear part. Others
-        // may read and write them, hence volatile.
+        // SAFETY: the skb is valid by the type invariants, and so are the bytes of its linear part.
+        // Others may read and write them, hence volatile.
         (self.head_len() != 0).then(|| unsafe { (*self.as_ptr()).data.read_volatile() })
     }
 
-    /// Copies the bytes from `offset` on to `out`, wherever they are. Returns whether the packet has as
-    /// many. Any context.
+    /// Copies the bytes from `offset` on to `out`, wherever they are. Returns whether the packet
+    /// has as many. Any context.
     pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
         let (Ok(offset), Ok(len)) = (i32::try_from(offset), i32::try_from(out.len())) else {
             return false;
         };
-        // SAFETY: the skb is valid by the type invariants; `out` has room for `len` bytes. What the packet
-        // does not have is refused.
+        // SAFETY: the skb is valid by the type invariants; `out` has room for `len` bytes. What the
+        // packet does not have is refused.
         unsafe { netbind::skb_copy_bits(self.as_ptr(), offset, out.as_mut_ptr().cast(), len) == 0 }
     }
 
-    /// The bytes that the device fills in of a packet it was prepared for: offset and number of bytes of
-    /// the checksum that is left to it, both 0 if none is. `None` if it makes several packets of it. After
-    /// [`SkBuff::prepare_offload`], if that is called at all. Any context.
+    /// The bytes that the device fills in of a packet it was prepared for: offset and number of
+    /// bytes of the checksum that is left to it, both 0 if none is. `None` if it makes several
+    /// packets of it. After [`SkBuff::prepare_offload`], if that is called at all. Any context.
     pub fn filled_in(&self) -> Option<(u16, u16)> {
         // SAFETY: the skb is valid by the type invariants.
         let filled = unsafe { netbind::tx_filled(self.as_ptr()) };
@@ -342,7 +342,8 @@ impl RxSkb {
     /// As [`SkBuff::from_raw`]; no one else holds a reference.
     #[inline]
     pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::sk_buff>) -> Self {
-        // SAFETY: the skb is valid, and the caller gives up its reference, by the requirements of this function.
+        // SAFETY: the skb is valid, and the caller gives up its reference, by the requirements of
+        // this function.
         Self(unsafe { SkBuff::from_raw(ptr) })
     }
 

@@ -83,8 +83,8 @@ impl<'a, T: Transmit> Queues<'a, T> {
     /// `dev` is a net device with a private part whose slots are of `T`, and stays for `'a`.
     #[inline]
     pub(crate) unsafe fn of(dev: *mut netbind::net_device) -> Self {
-        // SAFETY: the net device has a private part, and stays for `'a`, by the requirements of this
-        // function.
+        // SAFETY: the net device has a private part, and stays for `'a`, by the requirements of
+        // this function.
         let (slots, count) = unsafe { Private::of(dev) }.slots();
         Self {
             dev,
@@ -212,8 +212,8 @@ unsafe fn xmit_raw_frame<T: Transmit>(
     frame: *mut netbind::xdp_frame,
     queue: TxQueue<'_>,
 ) -> bool {
-    // SAFETY: the caller owns the frame, by the requirements of this function, and gives it up if it becomes
-    // a `Frame`; whether it is given back is decided below.
+    // SAFETY: the caller owns the frame, by the requirements of this function, and gives it up if
+    // it becomes a `Frame`; whether it is given back is decided below.
     let Some(owned) = NonNull::new(frame).and_then(|ptr| unsafe { xdp::Frame::from_raw(ptr) })
     else {
         return false;
@@ -261,8 +261,8 @@ impl<T: Transmit> TxHandle<T> {
     /// the queue is closed. Process or softirq context; not from within the queue's own `xmit`.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut T, TxQueue<'_>) -> R) -> Option<R> {
-        // SAFETY: by the type invariants the slots are of `T`. Private part, queues and slots stay with the
-        // memory, which `self` keeps.
+        // SAFETY: by the type invariants the slots are of `T`. Private part, queues and slots stay
+        // with the memory, which `self` keeps.
         unsafe { Queues::of(self.dev.as_ptr()) }.with(self.index, f)
     }
 }

@@ -104,8 +104,9 @@ impl Held {
     unsafe fn unmap(&mut self, dev: &device::Device) {
         if self.mapping == Mapping::Streaming {
             self.mapping = Mapping::None;
-            // SAFETY: the device is bound, by the requirements of this function. The slot's buffer was
-            // mapped for it, with this address and length, and is unmapped once, as the slot says so.
+            // SAFETY: the device is bound, by the requirements of this function. The slot's buffer
+            // was mapped for it, with this address and length, and is unmapped once, as the slot
+            // says so.
             unsafe {
                 netbind::dma_unmap_page_attrs(
                     raw_device(dev),
@@ -152,8 +153,8 @@ impl Table {
         unsafe { &raw mut (*self.ring.slot(position)).held }
     }
 
-    /// Nothing can be mapped or unmapped any more. False is true until softirqs or interrupts, which the
-    /// caller has turned off, are back.
+    /// Nothing can be mapped or unmapped any more. False is true until softirqs or interrupts,
+    /// which the caller has turned off, are back.
     #[inline]
     fn is_over(&self) -> bool {
         self.copies.device().is_over()
@@ -200,13 +201,14 @@ impl Drop for Table {
 /// The hardware must have stopped reading the ring before both ends are dropped, the second of them in
 /// process context, as that gives coherent memory back.
 ///
-/// The ends may be kept longer than the device is bound: from then on nothing is mapped or unmapped, so
-/// that the producer takes copied packets alone, and the consumer gives back none that are mapped. Those
-/// that are left are lost, as [`Coherent`] memory is.
+/// The ends may be kept longer than the device is bound: from then on nothing is mapped or
+/// unmapped, so that the producer takes copied packets alone, and the consumer gives back none that
+/// are mapped. Those that are left are lost, as [`Coherent`] memory is.
 ///
 /// # Errors
 ///
-/// `EINVAL` unless `slots` is a power of two up to 2^16, `ENOMEM`; `ENODEV` as of [`Coherent::zeroed`].
+/// `EINVAL` unless `slots` is a power of two up to 2^16, `ENOMEM`; `ENODEV` as of
+/// [`Coherent::zeroed`].
 pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consumer)> {
     if !slots.is_power_of_two() || slots > 1 << 16 {
         return Err(EINVAL);

@@ -56,7 +56,8 @@ pub struct WorkQueue(NonNull<netbind::workqueue_struct>);
 
 // SAFETY: Work queues may be used and destroyed by any thread.
 unsafe impl Send for WorkQueue {}
-// SAFETY: What is done through a shared reference is to queue work, which any number of threads may do.
+// SAFETY: What is done through a shared reference is to queue work, which any number of threads may
+// do.
 unsafe impl Sync for WorkQueue {}
 
 impl WorkQueue {
@@ -79,8 +80,8 @@ impl WorkQueue {
 
 impl Drop for WorkQueue {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the work queue is valid and ours. Nothing is queued on it any more:
-        // items that use it hold a reference to it until they have ended.
+        // SAFETY: By the type invariants the work queue is valid and ours. Nothing is queued on it
+        // any more: items that use it hold a reference to it until they have ended.
         unsafe { netbind::destroy_workqueue(self.0.as_ptr()) };
     }
 }
@@ -130,7 +131,8 @@ struct Callback(UnsafeCell<Option<KBox<dyn Run>>>);
 
 // SAFETY: A `dyn Run` is `Send` and `Sync`.
 unsafe impl Send for Callback {}
-// SAFETY: A `dyn Run` is `Sync`. Whoever changes the contents makes sure that nobody else accesses them.
+// SAFETY: A `dyn Run` is `Sync`. Whoever changes the contents makes sure that nobody else accesses
+// them.
 unsafe impl Sync for Callback {}
 
 impl Callback {
@@ -153,7 +155,8 @@ impl Callback {
     ///
     /// Nobody calls any method meanwhile.
     unsafe fn set(&self, function: KBox<dyn Run>) {
-        // SAFETY: By the safety requirements of this function nobody else accesses the cell meanwhile.
+        // SAFETY: By the safety requirements of this function nobody else accesses the cell
+        // meanwhile.
         unsafe { *self.0.get() = Some(function) };
     }
 
@@ -163,7 +166,8 @@ impl Callback {
     ///
     /// Nobody calls any method meanwhile.
     unsafe fn clear(&self) {
-        // SAFETY: By the safety requirements of this function nobody else accesses the cell meanwhile.
+        // SAFETY: By the safety requirements of this function nobody else accesses the cell
+        // meanwhile.
         drop(unsafe { (*self.0.get()).take() });
     }
 }
@@ -192,8 +196,8 @@ struct Item {
 // SAFETY: Work may be scheduled and run by any thread; `callback` is `Send` and `Sync`, and only
 // changed when nothing else accesses it.
 unsafe impl Send for Item {}
-// SAFETY: The C part has its own synchronisation; `callback` is `Sync`, and only changed when nothing
-// else accesses it.
+// SAFETY: The C part has its own synchronisation; `callback` is `Sync`, and only changed when
+// nothing else accesses it.
 unsafe impl Sync for Item {}
 
 impl Item {

@@ -314,8 +314,8 @@ impl Buff {
     /// `None`: no memory; the page is back in its pool.
     #[inline]
     pub fn into_skb(self, _cx: &napi::Context<'_>) -> Option<RxSkb> {
-        // SAFETY: by the type invariants the buffer is within a page that is ours, with room for the shared
-        // info. We are in a poll, as `_cx` proves, whose cache of skbs may be used.
+        // SAFETY: by the type invariants the buffer is within a page that is ours, with room for
+        // the shared info. We are in a poll, as `_cx` proves, whose cache of skbs may be used.
         let skb = NonNull::new(unsafe { netbind::xdp_build_skb(&self.raw) })?;
         // The skb owns the page now.
         let _ = ManuallyDrop::new(self.page);
@@ -327,8 +327,8 @@ impl Buff {
     /// its pool.
     #[inline]
     fn into_frame(mut self) -> Option<Frame> {
-        // SAFETY: by the type invariants the buffer is within a page that is ours; the description is
-        // written into its headroom, if there is room.
+        // SAFETY: by the type invariants the buffer is within a page that is ours; the description
+        // is written into its headroom, if there is room.
         let frame = NonNull::new(unsafe { netbind::xdp_convert_buff_to_frame(&mut self.raw) })?;
         // The frame owns the page now.
         let _ = ManuallyDrop::new(self.page);
@@ -391,14 +391,15 @@ impl Frame {
         self.len() == 0
     }
 
-    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many. Any context.
+    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many. Any
+    /// context.
     pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
         let end = (offset as usize).saturating_add(out.len());
         if end > self.len() as usize {
             return false;
         }
-        // SAFETY: valid by the type invariants: `len` bytes in one buffer from `data` on, of which these
-        // are some, as was checked. `out` is ours alone.
+        // SAFETY: valid by the type invariants: `len` bytes in one buffer from `data` on, of which
+        // these are some, as was checked. `out` is ours alone.
         unsafe {
             let data = (*self.as_ptr()).data.cast::<u8>().add(offset as usize);
             core::ptr::copy_nonoverlapping(data, out.as_mut_ptr(), out.len());

@@ -141,8 +141,8 @@ pub(crate) fn bump(counter: &mut u64) {
 /// Why a well-formed request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Zero or multicast address as the VF's own: iPXE asks for it when it was given none, DPDK when it
-    /// gives up the VF.
+    /// Zero or multicast address as the VF's own: iPXE asks for it when it was given none, DPDK
+    /// when it gives up the VF.
     NoAddress,
     /// Zero or multicast address as an extra one.
     InvalidAddress,

@@ -2,11 +2,11 @@
 
 //! What an emulated controller does otherwise than the 82576, and how it is told.
 //!
-//! None of the [`Differences`] shows in a register: each is about frames, or about interrupts of VFs
-//! that do not exist yet. So they cannot be looked for one by one without sending something. What
-//! can be looked for, without sending or disturbing anything, are [`Signs`] of an emulation. Each
-//! comes from another part of the controller, so that a board that is damaged, or an emulation that
-//! has learned something, changes one of them. Two are believed.
+//! None of the [`Differences`] shows in a register: each is about frames, or about interrupts of
+//! VFs that do not exist yet. So they cannot be looked for one by one without sending something.
+//! What can be looked for, without sending or disturbing anything, are [`Signs`] of an emulation.
+//! Each comes from another part of the controller, so that a board that is damaged, or an emulation
+//! that has learned something, changes one of them. Two are believed.
 
 use crate::switch::Promiscuity;
 use core::fmt;
@@ -23,7 +23,7 @@ pub struct Differences {
     pub loses_fin: bool,
     /// A function receives what itself sends to a group or to everybody, without a mark.
     pub returns_own_multicast: bool,
-    /// A change of the link raises the wrong interrupt of the VFs: their drivers never look.
+    /// A message of the PF's raises the wrong interrupt of a VF: its driver never looks at it.
     pub hides_link_from_vfs: bool,
     /// The PF has the queues of VFs as soon as these are disabled.
     pub returns_queues_at_once: bool,

@@ -81,8 +81,8 @@ pub enum Board {
 }
 
 impl Board {
-    /// The address of the block that has the number as text, by the words at [`BOARD_WORD`]. Without
-    /// one they have it themselves.
+    /// The address of the block that has the number as text, by the words at [`BOARD_WORD`].
+    /// Without one they have it themselves.
     #[must_use]
     pub const fn block([first, second]: [u16; 2]) -> Option<u16> {
         match first {

@@ -2,23 +2,25 @@
 
 //! Frames to a group that a controller gives back to the function that sent them.
 //!
-//! The 82576 marks what its switch loops back, and gives no function its own frames. An emulated one may
-//! do neither ([`Differences::returns_own_multicast`](crate::model::Differences)): the PF then receives a
-//! copy of each broadcast and multicast that it sends. A bridge on the PF learns from the copy that the
-//! sender is on the wire, and IPv6 takes it for another host with the same address.
+//! The 82576 marks what its switch loops back, and gives no function its own frames. An emulated
+//! one may do neither ([`Differences::returns_own_multicast`](crate::model::Differences)): the PF
+//! then receives a copy of each broadcast and multicast that it sends. A bridge on the PF learns
+//! from the copy that the sender is on the wire, and IPv6 takes it for another host with the same
+//! address.
 //!
-//! [`Sent`] notes what was sent, for [`LIFETIME`], and for [`PATIENCE`] at most. A frame that comes in is such a copy if both
-//! addresses, the VLAN tag, the length and a keyed hash of 64 bits of all other bytes are the same. The
-//! bytes the controller fills in, a checksum it was left, are left out on both sides. Each note is used up
-//! by one copy: if the same frame comes from the wire as well, one of the two is received.
+//! [`Sent`] notes what was sent, for [`LIFETIME`], and for [`PATIENCE`] at most. A frame that comes
+//! in is such a copy if both addresses, the VLAN tag, the length and a keyed hash of 64 bits of all
+//! other bytes are the same. The bytes the controller fills in, a checksum it was left, are left
+//! out on both sides. Each note is used up by one copy: if the same frame comes from the wire as
+//! well, one of the two is received.
 
 use core::ops::DerefMut;
 
-/// How long a copy is waited for, in nanoseconds. It is in memory before the write to the doorbell is over,
-/// and waits for the next poll.
+/// How long a copy is waited for, in nanoseconds. It is in memory before the write to the doorbell
+/// is over, and waits for the next poll.
 pub const LIFETIME: u64 = 10_000_000;
-/// How long it is waited for while no poll has got to the end of the ring since, in nanoseconds: the
-/// processor had something else to do, or its host had.
+/// How long it is waited for while no poll has got to the end of the ring since, in nanoseconds:
+/// the processor had something else to do, or its host had.
 pub const PATIENCE: u64 = 1_000_000_000;
 
 /// Bytes of both addresses.
@@ -39,8 +41,8 @@ pub trait Contents {
     fn copy(&self, at: u32, out: &mut [u8]) -> bool;
 }
 
-/// The bytes of a frame that the controller fills in, counted from the frame's beginning, the tag left
-/// out.
+/// The bytes of a frame that the controller fills in, counted from the frame's beginning, the tag
+/// left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Filled {
     at: u16,
@@ -66,8 +68,8 @@ pub struct Frame<'a, C> {
 }
 
 impl<'a, C: Contents> Frame<'a, C> {
-    /// Looks at a frame that has the VLAN tag `tag` beside it. `None` if it is not to a group, or too
-    /// short.
+    /// Looks at a frame that has the VLAN tag `tag` beside it. `None` if it is not to a group, or
+    /// too short.
     pub fn new(contents: &'a C, tag: Option<u16>) -> Option<Self> {
         let mut addresses = [0; ADDRESSES as usize];
         if !contents.copy(0, &mut addresses) || addresses.first().is_none_or(|byte| byte & 1 == 0) {
@@ -101,8 +103,8 @@ impl<'a, C: Contents> Frame<'a, C> {
         Filled { at, len }
     }
 
-    /// What to note when the frame is sent, and the controller fills in `filled`. `None` if its bytes
-    /// cannot be read.
+    /// What to note when the frame is sent, and the controller fills in `filled`. `None` if its
+    /// bytes cannot be read.
     pub fn note(&self, key: Key, filled: Filled) -> Option<Note> {
         Some(Note {
             outline: self.outline,
@@ -165,7 +167,8 @@ pub struct Slot {
 
 /// The frames whose copies may still come, oldest first.
 ///
-/// There are as many as there are `slots`; beyond that the oldest is forgotten, and its copy received.
+/// There are as many as there are `slots`; beyond that the oldest is forgotten, and its copy
+/// received.
 pub struct Sent<S> {
     slots: S,
     oldest: usize,
@@ -218,8 +221,9 @@ impl<S: DerefMut<Target = [Slot]>> Sent<S> {
         }
     }
 
-    /// The bytes to be left out of the hash of `frame`, which has come in at `now`, to see whether it is a
-    /// copy: the first in their order behind `last`. `None` if it is none, or if all were tried.
+    /// The bytes to be left out of the hash of `frame`, which has come in at `now`, to see whether
+    /// it is a copy: the first in their order behind `last`. `None` if it is none, or if all were
+    /// tried.
     pub fn candidate<C: Contents>(
         &mut self,
         frame: &Frame<'_, C>,
@@ -235,8 +239,8 @@ impl<S: DerefMut<Target = [Slot]>> Sent<S> {
             .min()
     }
 
-    /// Whether a frame that has come in at `now` and would be noted as `note` is a copy. If so, that copy
-    /// is not waited for any more.
+    /// Whether a frame that has come in at `now` and would be noted as `note` is a copy. If so,
+    /// that copy is not waited for any more.
     pub fn take(&mut self, note: &Note, now: u64) -> bool {
         self.expire(now);
         for n in 0..self.count {

@@ -173,8 +173,8 @@ impl Server {
         };
     }
 
-    /// VFs were enabled or disabled without a reset of the controller: nothing is under way or used up, and
-    /// nothing is left in a mailbox.
+    /// VFs were enabled or disabled without a reset of the controller: nothing is under way or used
+    /// up, and nothing is left in a mailbox.
     pub fn begin(d: &mut impl Driver) {
         d.server().on_controller_reset();
         d.server().renew_rations();
@@ -194,17 +194,17 @@ impl Server {
         self.direct = Direct::new();
     }
 
-    /// The VF may have changed hands without a reset that was served: it is cleared in the next round
-    /// of the work item, which the caller schedules, and then told how it stands. Not before: what it is
-    /// told would be cleared as well.
+    /// The VF may have changed hands without a reset that was served: it is cleared in the next
+    /// round of the work item, which the caller schedules, and then told how it stands. Not before:
+    /// what it is told would be cleared as well.
     pub fn on_new_tenant(&mut self, vf: VfIndex) {
         self.unclean.insert(vf);
         self.pings.insert(vf);
     }
 
-    /// The controller has stopped queues of these VFs. They are closed at once; the caller schedules the
-    /// work item, which clears what their drivers have left in registers and in the mailbox. Then each is
-    /// told to start over.
+    /// The controller has stopped queues of these VFs. They are closed at once; the caller
+    /// schedules the work item, which clears what their drivers have left in registers and in the
+    /// mailbox. Then each is told to start over.
     pub fn on_malicious(d: &mut impl Driver, vfs: VfSet) {
         let now = d.now();
         let vfs = vfs.intersection(d.switch().vfs().without(d.switch().quarantined()));
@@ -351,9 +351,10 @@ impl Server {
         Self::ping_owed(d);
     }
 
-    /// Whether a VF has had a reset or a request pending at two looks in a row, so that the interrupt that
-    /// should have it served was lost: the caller schedules the work item. To be asked every two seconds. A
-    /// VF that has to wait for a token may be among them; nothing is served earlier for that.
+    /// Whether a VF has had a reset or a request pending at two looks in a row, so that the
+    /// interrupt that should have it served was lost: the caller schedules the work item. To be
+    /// asked every two seconds. A VF that has to wait for a token may be among them; nothing is
+    /// served earlier for that.
     pub fn has_overlooked(d: &mut impl Driver) -> bool {
         let requests = VfSet::from_bits(mbvficr::requests(d.read(regs::MBVFICR)));
         // CAST: one bit for each VF.
@@ -364,9 +365,9 @@ impl Server {
         !before.intersection(waiting).is_empty()
     }
 
-    /// Asks VFs that worked before the PF was reset to start over. In-tree clients do so when they are
-    /// refused; the DPDK client does so when it is told of the reset. `refuse` says which word to use. To
-    /// be called again and again: a VF that cannot be reached now is left alone.
+    /// Asks VFs that are [`missing`](Switch::missing) to start over. In-tree clients do so when
+    /// they are refused; the DPDK client does so when it is told of a reset. `refuse` says which
+    /// word to use. To be called again and again: a VF that cannot be reached now is left alone.
     pub fn recall(d: &mut impl Driver, refuse: bool) {
         let word = if refuse {
             msg::recall()
@@ -388,8 +389,8 @@ impl Server {
         }
     }
 
-    /// The mailbox of `vf` has an answer that was not read, or a request that cannot be answered yet; or
-    /// it is about to be cleared, and so would be what is written to it.
+    /// The mailbox of `vf` has an answer that was not read, or a request that cannot be answered
+    /// yet; or it is about to be cleared, and so would be what is written to it.
     fn is_busy(&self, vf: VfIndex) -> bool {
         self.unread.contains(vf)
             || self.held.contains(vf)

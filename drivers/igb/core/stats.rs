@@ -67,8 +67,9 @@ impl ReadClear {
         self.0 = self.0.wrapping_add(u64::from(reading));
     }
 
-    /// Takes a reading of [`rqdpc`], which has 12 bits and stays at the largest: more than 4095 drops between two readings are
-    /// counted as so many. All-ones is what a device that is gone returns, and is skipped.
+    /// Takes a reading of [`rqdpc`], which has 12 bits and stays at the largest: more than 4095
+    /// drops between two readings are counted as so many. All-ones is what a device that is gone
+    /// returns, and is skipped.
     pub fn add_drops(&mut self, reading: u32) {
         self.add(drops(reading));
     }

@@ -329,8 +329,8 @@ impl Switch {
         quarantined
     }
 
-    /// VFs that had a driver before the PF was reset, or before they were cut off and let back, and have
-    /// not made their handshake since.
+    /// VFs that had a driver before the PF was reset, before the controller stopped their queues,
+    /// or before they were cut off and let back, and have not made their handshake since.
     #[must_use]
     pub fn missing(&self) -> VfSet {
         let mut missing = VfSet::EMPTY;

@@ -37,8 +37,8 @@ pub(crate) fn stop_units(io: &Io) {
 /// Resets the controller. Afterwards interrupts are masked, both units are off, and all VFs see
 /// a reset in progress (RSTI) until CTRL_EXT.PFRSTD is set.
 ///
-/// Sleeps for some 20 ms. A controller that was away and is back is taken for present again: whatever
-/// was lost meanwhile is written anew after the reset.
+/// Sleeps for some 20 ms. A controller that was away and is back is taken for present again:
+/// whatever was lost meanwhile is written anew after the reset.
 ///
 /// # Errors
 ///

@@ -21,7 +21,8 @@ use net::{
 };
 
 impl TxRing {
-    /// Writes the descriptor of a frame. The doorbell is left to [`Sender::ring_if_due`](net::tx::Sender::ring_if_due).
+    /// Writes the descriptor of a frame. The doorbell is left to
+    /// [`Sender::ring_if_due`](net::tx::Sender::ring_if_due).
     ///
     /// # Errors
     ///

@@ -42,9 +42,9 @@ type Put =
     unsafe extern "C" fn(*mut netbind::devlink_info_req, *const c_char, *const c_char) -> c_int;
 
 impl Info<'_> {
-    /// Adds what never changes. Names that have a meaning everywhere (`asic.id`, `board.id`, ...) are
-    /// listed in the kernel's `devlink-info.rst`; others are the driver's. An empty value is not
-    /// shown, and one of more than 255 bytes is cut off.
+    /// Adds what never changes. Names that have a meaning everywhere (`asic.id`, `board.id`, ...)
+    /// are listed in the kernel's `devlink-info.rst`; others are the driver's. An empty value is
+    /// not shown, and one of more than 255 bytes is cut off.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl Info<'_> {
     fn put(&mut self, put: Put, name: &'static CStr, value: &dyn Display) -> Result {
         let mut buf = [0; LONGEST + 1];
         write!(Text::new(&mut buf), "{value}")?;
-        // SAFETY: The request is valid by the type invariants; name and value end with a NUL and are
-        // copied.
+        // SAFETY: The request is valid by the type invariants; name and value end with a NUL and
+        // are copied.
         to_result(unsafe { put(self.req.as_ptr(), name.as_char_ptr(), buf.as_ptr().cast()) })
     }
 }

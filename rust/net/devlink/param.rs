@@ -90,7 +90,8 @@ unsafe extern "C" fn set<T: Driver>(
     from_result(|| {
         // SAFETY: By the safety requirements of this function.
         let data = unsafe { data_of::<T>(devlink) };
-        // SAFETY: The kernel passes a value of the type of the parameter, at the start of the union.
+        // SAFETY: The kernel passes a value of the type of the parameter, at the start of the
+        // union.
         let value = unsafe { addr_of!((*ctx).val).cast::<u32>().read() };
         (find::<T>(id)?.set)(data, value)?;
         Ok(0)
@@ -110,7 +111,8 @@ unsafe extern "C" fn validate<T: Driver>(
     let mut extack = unsafe { ExtAck::from_raw(extack) };
     from_result(|| {
         let param = find::<T>(id)?;
-        // SAFETY: The kernel passes a value of the type of the parameter, at the start of the union.
+        // SAFETY: The kernel passes a value of the type of the parameter, at the start of the
+        // union.
         let value = unsafe { value.cast::<u32>().read() };
         let (least, most) = param.range;
         if !(least..=most).contains(&value) {

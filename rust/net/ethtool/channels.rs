@@ -68,8 +68,8 @@ unsafe extern "C" fn get<D, E: Channels<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_channels,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     let max = E::max_channels(dev.data(), dev);
@@ -92,8 +92,8 @@ unsafe extern "C" fn set<D, E: Channels<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_channels,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     let counts = ChannelCounts {

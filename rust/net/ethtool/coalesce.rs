@@ -141,8 +141,8 @@ unsafe extern "C" fn get<D, E: Coalescing<D>>(
     _kernel: *mut netbind::kernel_ethtool_coalesce,
     _extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     from_result(|| {
@@ -160,8 +160,8 @@ unsafe extern "C" fn set<D, E: Coalescing<D>>(
     _kernel: *mut netbind::kernel_ethtool_coalesce,
     extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, `raw` is valid during the call, and `extack` is valid or NULL.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, `raw` is valid during the call, and `extack` is valid or NULL.
     let (dev, raw, mut extack) = unsafe { (device::<D>(dev), &*raw, ExtAck::from_raw(extack)) };
 
     let coalesce = Coalesce::from_raw(raw);
@@ -176,8 +176,8 @@ unsafe extern "C" fn get_queue<D, E: Coalescing<D>>(
     queue: u32,
     raw: *mut netbind::ethtool_coalesce,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     from_result(|| {
@@ -194,8 +194,8 @@ unsafe extern "C" fn set_queue<D, E: Coalescing<D>>(
     queue: u32,
     raw: *mut netbind::ethtool_coalesce,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     let coalesce = Coalesce::from_raw(raw);

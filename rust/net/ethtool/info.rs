@@ -99,8 +99,8 @@ unsafe extern "C" fn drvinfo<D, E: Info<D>>(
     dev: *mut RawDevice,
     info: *mut netbind::ethtool_drvinfo,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `info` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `info` is valid and ours during the call.
     let (dev, info) = unsafe { (device::<D>(dev), &mut *info) };
 
     let mut text = Text::new(&mut info.fw_version);
@@ -126,8 +126,8 @@ unsafe extern "C" fn regs<D, E: Info<D>>(
     regs: *mut netbind::ethtool_regs,
     data: *mut c_void,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `regs` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `regs` is valid and ours during the call.
     let (dev, regs) = unsafe { (device::<D>(dev), &mut *regs) };
     // CAST: Widening.
     let count = (regs.len as usize / size_of::<u32>()).min(E::REGISTERS);
@@ -148,8 +148,8 @@ unsafe extern "C" fn ts_info<D, E: Info<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::kernel_ethtool_ts_info,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     let info = E::timestamp_info(dev.data(), dev);
@@ -164,8 +164,8 @@ unsafe extern "C" fn ts_info<D, E: Info<D>>(
 ///
 /// Called by the kernel as `get_msglevel` of a net device of `D`.
 unsafe extern "C" fn msglevel<D, E: Info<D>>(dev: *mut RawDevice) -> u32 {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     E::msglevel(dev.data(), dev)
@@ -175,8 +175,8 @@ unsafe extern "C" fn msglevel<D, E: Info<D>>(dev: *mut RawDevice) -> u32 {
 ///
 /// Called by the kernel as `set_msglevel` of a net device of `D`.
 unsafe extern "C" fn set_msglevel<D, E: Info<D>>(dev: *mut RawDevice, level: u32) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     E::set_msglevel(dev.data(), dev, level);

@@ -341,8 +341,8 @@ unsafe extern "C" fn get<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_link_ksettings,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     from_result(|| {
@@ -358,8 +358,8 @@ unsafe extern "C" fn set<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *const netbind::ethtool_link_ksettings,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     let settings = LinkSettings::from_raw(raw);
@@ -370,8 +370,8 @@ unsafe extern "C" fn set<D, E: Link<D>>(
 ///
 /// Called by the kernel as `get_link` of a net device of `D`.
 unsafe extern "C" fn link<D, E: Link<D>>(dev: *mut RawDevice) -> u32 {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     E::link(dev.data(), dev).into()
@@ -394,8 +394,8 @@ unsafe extern "C" fn ext_stats<D, E: Link<D>>(
 ///
 /// Called by the kernel as `nway_reset` of a net device of `D`.
 unsafe extern "C" fn nway_reset<D, E: Link<D>>(dev: *mut RawDevice) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     from_result(|| E::nway_reset(dev.data(), dev).map(|()| 0))
@@ -408,8 +408,8 @@ unsafe extern "C" fn set_phys_id<D, E: Link<D>>(
     dev: *mut RawDevice,
     state: netbind::ethtool_phys_id_state,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     let state = match state {

@@ -50,8 +50,8 @@ impl<D> Table<D> {
 ///
 /// Called by the kernel as `get_eeprom_len` of a net device of `D`.
 unsafe extern "C" fn len<D, E: Nvm<D>>(dev: *mut RawDevice) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     from_result(|| Ok(c_int::try_from(E::nvm_len(dev.data(), dev))?))
@@ -66,14 +66,14 @@ unsafe extern "C" fn get<D, E: Nvm<D>>(
     raw: *mut netbind::ethtool_eeprom,
     data: *mut u8,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     from_result(|| {
         let (offset, len) = (usize::try_from(raw.offset)?, usize::try_from(raw.len)?);
-        // SAFETY: By the safety requirements of this function, `data` has room for `raw.len` bytes, which the
-        // kernel has initialised.
+        // SAFETY: By the safety requirements of this function, `data` has room for `raw.len` bytes,
+        // which the kernel has initialised.
         let bytes = unsafe { core::slice::from_raw_parts_mut(data, len) };
         raw.magic = E::nvm_magic(dev.data(), dev);
         E::read_nvm(dev.data(), dev, offset, bytes).map(|()| 0)
@@ -88,8 +88,8 @@ unsafe extern "C" fn set<D, E: Nvm<D>>(
     raw: *mut netbind::ethtool_eeprom,
     data: *mut u8,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     from_result(|| {

@@ -76,8 +76,8 @@ unsafe extern "C" fn get<D, E: Pause<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_pauseparam,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     let pause = E::pauseparam(dev.data(), dev);
@@ -93,8 +93,8 @@ unsafe extern "C" fn set<D, E: Pause<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_pauseparam,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     let pause = PauseParam {
@@ -112,8 +112,9 @@ unsafe extern "C" fn stats<D, E: Pause<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_pause_stats,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call. Both variants of the union have the same fields.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call. Both variants of the union have
+    // the same fields.
     let (dev, raw) = unsafe {
         (
             device::<D>(dev),

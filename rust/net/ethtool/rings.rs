@@ -72,8 +72,8 @@ unsafe extern "C" fn get<D, E: Rings<D>>(
     _kernel: *mut netbind::kernel_ethtool_ringparam,
     _extack: *mut netbind::netlink_ext_ack,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `param` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `param` is valid and ours during the call.
     let (dev, param) = unsafe { (device::<D>(dev), &mut *param) };
 
     let rings = E::ringparam(dev.data(), dev);
@@ -92,8 +92,8 @@ unsafe extern "C" fn set<D, E: Rings<D>>(
     _kernel: *mut netbind::kernel_ethtool_ringparam,
     extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, `param` is valid during the call, and `extack` is valid or NULL.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, `param` is valid during the call, and `extack` is valid or NULL.
     let (dev, param, mut extack) = unsafe { (device::<D>(dev), &*param, ExtAck::from_raw(extack)) };
 
     let rings = RingParam {

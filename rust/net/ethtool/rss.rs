@@ -184,8 +184,8 @@ unsafe extern "C" fn key_size<D, E: Rss<D>>(_dev: *mut RawDevice) -> u32 {
 ///
 /// Called by the kernel as `get_rx_ring_count` of a net device of `D`.
 unsafe extern "C" fn rx_ring_count<D, E: Rss<D>>(dev: *mut RawDevice) -> u32 {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     E::rx_ring_count(dev.data(), dev)
@@ -199,20 +199,20 @@ unsafe extern "C" fn get<D, E: Rss<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_rxfh_param,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     raw.hfunc = TOEPLITZ;
     if !raw.indir.is_null() {
-        // SAFETY: By the safety requirements of this function, `raw.indir` has room for the table, of the
-        // size that was announced, which the kernel has initialised.
+        // SAFETY: By the safety requirements of this function, `raw.indir` has room for the table,
+        // of the size that was announced, which the kernel has initialised.
         let table = unsafe { core::slice::from_raw_parts_mut(raw.indir, E::INDIRECTION_SIZE) };
         E::indirection(dev.data(), dev, table);
     }
     if !raw.key.is_null() {
-        // SAFETY: By the safety requirements of this function, `raw.key` has room for the key, of the size
-        // that was announced, which the kernel has initialised.
+        // SAFETY: By the safety requirements of this function, `raw.key` has room for the key, of
+        // the size that was announced, which the kernel has initialised.
         let key = unsafe { core::slice::from_raw_parts_mut(raw.key, E::KEY_SIZE) };
         E::key(dev.data(), dev, key);
     }
@@ -231,8 +231,8 @@ unsafe extern "C" fn set<D, E: Rss<D>>(
     raw: *mut netbind::ethtool_rxfh_param,
     extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, `raw` is valid during the call, and `extack` is valid or NULL.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, `raw` is valid during the call, and `extack` is valid or NULL.
     let (dev, raw, mut extack) = unsafe { (device::<D>(dev), &*raw, ExtAck::from_raw(extack)) };
 
     from_result(|| {
@@ -243,8 +243,8 @@ unsafe extern "C" fn set<D, E: Rss<D>>(
         if raw.rss_context != 0 {
             return Err(extack.err(EOPNOTSUPP, c"there is one RSS context"));
         }
-        // SAFETY: By the safety requirements of this function, table and key are NULL or have the sizes that
-        // were announced.
+        // SAFETY: By the safety requirements of this function, table and key are NULL or have the
+        // sizes that were announced.
         let change = unsafe {
             RssChange {
                 indirection: slice(raw.indir, E::INDIRECTION_SIZE),
@@ -262,7 +262,8 @@ unsafe fn slice<'a, T>(ptr: *const T, len: usize) -> Option<&'a [T]> {
     if ptr.is_null() {
         return None;
     }
-    // SAFETY: By the safety requirements of this function, `ptr` has `len` elements during the call.
+    // SAFETY: By the safety requirements of this function, `ptr` has `len` elements during the
+    // call.
     Some(unsafe { core::slice::from_raw_parts(ptr, len) })
 }
 
@@ -273,8 +274,8 @@ unsafe extern "C" fn get_fields<D, E: Rss<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_rxfh_fields,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     from_result(|| {
@@ -292,8 +293,8 @@ unsafe extern "C" fn set_fields<D, E: Rss<D>>(
     raw: *const netbind::ethtool_rxfh_fields,
     extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, `raw` is valid during the call, and `extack` is valid or NULL.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, `raw` is valid during the call, and `extack` is valid or NULL.
     let (dev, raw, mut extack) = unsafe { (device::<D>(dev), &*raw, ExtAck::from_raw(extack)) };
 
     from_result(|| {

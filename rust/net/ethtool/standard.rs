@@ -185,8 +185,9 @@ unsafe extern "C" fn mac<D, E: Standard<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_eth_mac_stats,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call. Both variants of the union have the same fields.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call. Both variants of the union have
+    // the same fields.
     let (dev, raw) = unsafe {
         (
             device::<D>(dev),
@@ -204,8 +205,9 @@ unsafe extern "C" fn ctrl<D, E: Standard<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_eth_ctrl_stats,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call. Both variants of the union have the same fields.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call. Both variants of the union have
+    // the same fields.
     let (dev, raw) = unsafe {
         (
             device::<D>(dev),
@@ -224,8 +226,9 @@ unsafe extern "C" fn rmon<D, E: Standard<D>>(
     raw: *mut netbind::ethtool_rmon_stats,
     ranges: *mut *const RmonRange,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call. Both variants of the union have the same fields.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call. Both variants of the union have
+    // the same fields.
     let (dev, raw, ranges) = unsafe {
         (
             device::<D>(dev),

@@ -147,8 +147,8 @@ impl<D> Table<D> {
 ///
 /// Called by the kernel as `get_sset_count` of a net device of `D`.
 unsafe extern "C" fn count<D, E: Strings<D>>(dev: *mut RawDevice, set: c_int) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     from_result(|| {
@@ -183,8 +183,8 @@ fn count_statistics<D, E: Strings<D>>(dev: &Device<D>) -> u32 {
 /// Called by the kernel as `get_strings` of a net device of `D`, with room for as many names at
 /// `data` as `count` has returned for `set`; the lock under which that was has been held since.
 unsafe extern "C" fn names<D, E: Strings<D>>(dev: *mut RawDevice, set: u32, data: *mut u8) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
     // CAST: `Name` is an array of bytes.
     let data: *mut Name = data.cast();
@@ -219,16 +219,16 @@ unsafe extern "C" fn values<D, E: Strings<D>>(
     raw: *mut netbind::ethtool_stats,
     data: *mut u64,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     if data.is_null() {
         return;
     }
     // CAST: Widening.
-    // SAFETY: By the safety requirements of this function, `data` has room for `raw.n_stats` values, which
-    // the kernel has initialised.
+    // SAFETY: By the safety requirements of this function, `data` has room for `raw.n_stats`
+    // values, which the kernel has initialised.
     let values = unsafe { core::slice::from_raw_parts_mut(data, raw.n_stats as usize) };
     let mut out = Statistics(Sink::Values(values.iter_mut()));
     E::statistics(dev.data(), dev, &mut out);
@@ -243,12 +243,12 @@ unsafe extern "C" fn self_test<D, E: Strings<D>>(
     raw: *mut netbind::ethtool_test,
     data: *mut u64,
 ) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
-    // SAFETY: By the safety requirements of this function, `data` has room for a result of each test, which
-    // the kernel has initialised.
+    // SAFETY: By the safety requirements of this function, `data` has room for a result of each
+    // test, which the kernel has initialised.
     let results = unsafe { core::slice::from_raw_parts_mut(data, E::TESTS.len()) };
     let mut run = TestRun {
         offline: raw.flags & netbind::ethtool_test_flags_ETH_TEST_FL_OFFLINE != 0,
@@ -264,8 +264,8 @@ unsafe extern "C" fn self_test<D, E: Strings<D>>(
 ///
 /// Called by the kernel as `get_priv_flags` of a net device of `D`.
 unsafe extern "C" fn priv_flags<D, E: Strings<D>>(dev: *mut RawDevice) -> u32 {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     E::priv_flags(dev.data(), dev)
@@ -275,8 +275,8 @@ unsafe extern "C" fn priv_flags<D, E: Strings<D>>(dev: *mut RawDevice) -> u32 {
 ///
 /// Called by the kernel as `set_priv_flags` of a net device of `D`.
 unsafe extern "C" fn set_priv_flags<D, E: Strings<D>>(dev: *mut RawDevice, flags: u32) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { device::<D>(dev) };
 
     from_result(|| E::set_priv_flags(dev.data(), dev, flags).map(|()| 0))

@@ -89,8 +89,8 @@ impl<D> Table<D> {
 ///
 /// Called by the kernel as `get_wol` of a net device of `D`.
 unsafe extern "C" fn get<D, E: Wake<D>>(dev: *mut RawDevice, raw: *mut netbind::ethtool_wolinfo) {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid and ours during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     let wake = E::wake(dev.data(), dev);
@@ -105,8 +105,8 @@ unsafe extern "C" fn set<D, E: Wake<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_wolinfo,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `raw` is valid during the call.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &*raw) };
 
     from_result(|| {

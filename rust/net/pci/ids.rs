@@ -2,11 +2,11 @@
 
 //! The devices a driver is for.
 //!
-//! A table of our own: what an entry of the kernel crate's refers to its information by, and how the
-//! macro for it is called, is up to the release of the kernel. An entry here has the number of its
-//! information, from 0 on, as those of C drivers do: what a user adds by `new_id` has the first if it
-//! names none, and else one that is that of an entry, which the PCI core checks. Pointers could not be
-//! named.
+//! A table of our own: what an entry of the kernel crate's refers to its information by, and how
+//! the macro for it is called, is up to the release of the kernel. An entry here has the number of
+//! its information, from 0 on, as those of C drivers do: what a user adds by `new_id` has the first
+//! if it names none, and else one that is that of an entry, which the PCI core checks. Pointers
+//! could not be named.
 //!
 //! C header: [`include/linux/mod_devicetable.h`](srctree/include/linux/mod_devicetable.h)
 
@@ -20,8 +20,8 @@ mod test;
 /// `PCI_ANY_ID`.
 const ANY: u32 = u32::MAX;
 
-/// `N` devices as the PCI core, and `modpost`, read them; [`pci_device_table!`](crate::pci_device_table)
-/// makes one.
+/// `N` devices as the PCI core, and `modpost`, read them;
+/// [`pci_device_table!`](crate::pci_device_table) makes one.
 ///
 /// # Invariants
 ///
@@ -95,8 +95,8 @@ impl<I: 'static> IdTable<I> {
         self.first
     }
 
-    /// The information on the device that `id` stands for. `None` if it stands for any device, as it does
-    /// when the driver is forced upon one by `driver_override`.
+    /// The information on the device that `id` stands for. `None` if it stands for any device, as
+    /// it does when the driver is forced upon one by `driver_override`.
     pub(super) fn info(&self, id: &netbind::pci_device_id) -> Option<&'static I> {
         if id.vendor == ANY && id.device == ANY && id.class_mask == 0 {
             return None;
@@ -108,8 +108,9 @@ impl<I: 'static> IdTable<I> {
 /// Makes a static table of devices, which also tells who loads modules about them.
 ///
 /// Takes the name of the table, the type of the information on each device, and pairs of
-/// [`kernel::pci::DeviceId`] and constant information. Its use is `NAME.table()`. A device that is added
-/// by `new_id` has the information on the first, or on the one whose number (from 0 on) is named.
+/// [`kernel::pci::DeviceId`] and constant information. Its use is `NAME.table()`. A device that is
+/// added by `new_id` has the information on the first, or on the one whose number (from 0 on) is
+/// named.
 #[macro_export]
 macro_rules! pci_device_table {
     ($name:ident, $info:ty, [$(($id:expr, $value:expr $(,)?)),* $(,)?] $(,)?) => {

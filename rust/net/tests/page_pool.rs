@@ -375,7 +375,8 @@ mod tests {
             })?
         };
         napi.get_mut().ok_or(EINVAL)?.dev = Some(dev);
-        // The instance ends, and in the midst of that the device, which must not leave it to who began.
+        // The instance ends, and in the midst of that the device, which must not leave it to who
+        // began.
         drop(napi);
         assert_eq!(destroyed.get(), 1);
         Ok(())

@@ -97,8 +97,8 @@ impl Table {
             // SAFETY: the slot belongs to the consumer, whose group this is.
             let slot = unsafe { &mut *self.held(position) };
             if mapped {
-                // SAFETY: `reap` has found the device to be bound, in a poll: softirqs or interrupts are
-                // off, and still are.
+                // SAFETY: `reap` has found the device to be bound, in a poll: softirqs or
+                // interrupts are off, and still are.
                 unsafe { slot.unmap(&self.dev) };
             }
             slot.mapping = Mapping::None;

@@ -49,8 +49,9 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         let padded = len.max(min_len).min(COPY_LIMIT);
         let index = self.table.ring.index(self.next);
         let offset = index as usize * COPY_LIMIT as usize;
-        // SAFETY: the slot is free, so that its copy area is ours: it starts at `offset` and has COPY_LIMIT
-        // bytes, and `len` <= `padded` <= COPY_LIMIT. The frame has `len` bytes at `data`.
+        // SAFETY: the slot is free, so that its copy area is ours: it starts at `offset` and has
+        // COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT. The frame has `len` bytes at
+        // `data`.
         unsafe {
             let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
             core::ptr::copy_nonoverlapping((*frame.as_ptr()).data.cast::<u8>(), area, len as usize);
@@ -79,8 +80,8 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         }
         for i in 0..frags {
             let mut len = 0;
-            // SAFETY: the skb and the device are valid, and the skb has that fragment. It is kept until it is
-            // unmapped.
+            // SAFETY: the skb and the device are valid, and the skb has that fragment. It is kept
+            // until it is unmapped.
             let addr = unsafe { netbind::skb_map_frag(dev, skb.as_ptr(), u32::from(i), &mut len) };
             self.mapped(addr, len, i.wrapping_add(1) == frags)?;
         }

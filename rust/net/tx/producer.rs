@@ -81,9 +81,9 @@ impl Producer {
     /// # Errors
     ///
     /// The packet, if it has more buffers than slots are free behind the contexts, if it has none
-    /// that can be sent (a list of packets), or if a buffer cannot be mapped, as is the case when the
-    /// device is not bound any more. Descriptors may have been written, but the next packet uses them
-    /// again.
+    /// that can be sent (a list of packets), or if a buffer cannot be mapped, as is the case when
+    /// the device is not bound any more. Descriptors may have been written, but the next packet
+    /// uses them again.
     #[inline]
     pub fn push(
         &mut self,

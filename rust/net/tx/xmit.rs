@@ -22,7 +22,8 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// That of an empty ring. `tail` is the register that takes the index behind the last descriptor.
+    /// That of an empty ring. `tail` is the register that takes the index behind the last
+    /// descriptor.
     pub fn new(packets: Producer, tail: Doorbell) -> Self {
         Self {
             packets,

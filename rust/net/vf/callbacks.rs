@@ -61,8 +61,8 @@ unsafe fn with_vf<D, E: Admin<D>>(
     vf: c_int,
     op: impl FnOnce(&D, &Device<D>, VfIndex) -> Result,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { Device::<D>::from_raw(dev) };
 
     from_result(|| {
@@ -85,8 +85,8 @@ unsafe extern "C" fn config<D, E: Admin<D>>(
     // SAFETY: By the safety requirements of this function, `raw` is valid and ours during the call.
     let raw = unsafe { &mut *raw };
 
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe {
         with_vf::<D, E>(dev, vf, |port, dev, vf| {
             let info = E::config(port, dev, vf)?;
@@ -126,8 +126,8 @@ unsafe extern "C" fn stats<D, E: Admin<D>>(
     // SAFETY: By the safety requirements of this function, `raw` is valid and ours during the call.
     let raw = unsafe { &mut *raw };
 
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe {
         with_vf::<D, E>(dev, vf, |port, dev, vf| {
             let stats = E::stats(port, dev, vf)?;
@@ -155,8 +155,8 @@ unsafe extern "C" fn set_mac<D, E: Admin<D>>(
     // SAFETY: By the safety requirements of this function, `mac` points to an address, of 6 bytes.
     let mac = Mac(unsafe { mac.cast::<[u8; 6]>().read() });
 
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe { with_vf::<D, E>(dev, vf, |port, dev, vf| E::set_mac(port, dev, vf, mac)) }
 }
 
@@ -170,8 +170,8 @@ unsafe extern "C" fn set_vlan<D, E: Admin<D>>(
     qos: u8,
     proto: netbind::__be16,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe {
         with_vf::<D, E>(dev, vf, |port, dev, vf| {
             let vlan = VlanId::new(vlan).ok_or(EINVAL)?;
@@ -191,8 +191,8 @@ unsafe extern "C" fn set_rate<D, E: Admin<D>>(
     min: c_int,
     max: c_int,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe {
         with_vf::<D, E>(dev, vf, |port, dev, vf| {
             E::set_rate(port, dev, vf, u32::try_from(min)?, u32::try_from(max)?)
@@ -208,15 +208,15 @@ unsafe extern "C" fn set_spoofchk<D, E: Admin<D>>(
     vf: c_int,
     on: bool,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let port = unsafe { Device::<D>::from_raw(dev) }.data();
     // What user space has always been told by a device that has nothing to check.
     if E::num_vfs(port) == 0 {
         return EOPNOTSUPP.to_errno();
     }
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe { with_vf::<D, E>(dev, vf, |port, dev, vf| E::set_spoofchk(port, dev, vf, on)) }
 }
 
@@ -228,8 +228,8 @@ unsafe extern "C" fn set_link_state<D, E: Admin<D>>(
     vf: c_int,
     state: c_int,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe {
         with_vf::<D, E>(dev, vf, |port, dev, vf| {
             let state = match u32::try_from(state)? {
@@ -251,8 +251,8 @@ unsafe extern "C" fn set_trust<D, E: Admin<D>>(
     vf: c_int,
     on: bool,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe { with_vf::<D, E>(dev, vf, |port, dev, vf| E::set_trust(port, dev, vf, on)) }
 }
 
@@ -264,7 +264,7 @@ unsafe extern "C" fn set_rss_query<D, E: Admin<D>>(
     vf: c_int,
     on: bool,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, this is an operation of a net device of `D`, as
-    // `with_vf` asks for.
+    // SAFETY: By the safety requirements of this function, this is an operation of a net device of
+    // `D`, as `with_vf` asks for.
     unsafe { with_vf::<D, E>(dev, vf, |port, dev, vf| E::set_rss_query(port, dev, vf, on)) }
 }

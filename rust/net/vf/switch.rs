@@ -83,8 +83,8 @@ unsafe extern "C" fn get<D, E: Switch<D>>(
     filter_mask: u32,
     nlflags: c_int,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for.
     let dev = unsafe { Device::<D>::from_raw(raw) };
 
     from_result(|| {
@@ -117,8 +117,8 @@ unsafe extern "C" fn set<D, E: Switch<D>>(
     _flags: u16,
     extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
-    // is called for, and `extack` is valid or NULL.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `extack` is valid or NULL.
     let (dev, mut extack) = unsafe { (Device::<D>::from_raw(dev), ExtAck::from_raw(extack)) };
 
     from_result(|| {

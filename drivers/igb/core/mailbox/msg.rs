@@ -19,9 +19,9 @@
 //!
 //! Words a message does not use still hold what an earlier message left there, so they say nothing.
 //!
-//! The first word of a reply repeats bits 23:0 of the request (15:0 of SET_VLAN) and adds ACK or NACK,
-//! and CTS ("clear to send") once the VF has made its handshake. Only the answer to VF_RESET has more
-//! words.
+//! The first word of a reply repeats bits 23:0 of the request (15:0 of SET_VLAN) and adds ACK or
+//! NACK, and CTS ("clear to send") once the VF has made its handshake. Only the answer to VF_RESET
+//! has more words.
 
 use crate::{
     addr::{
@@ -253,8 +253,8 @@ impl Reply {
 
     /// Grants (`ack`) or refuses the request with this first word.
     ///
-    /// NACK without `cts` makes a client start over with VF_RESET. igbvf takes a refused SET_VLAN for a
-    /// success unless the information byte of the answer is 0; no client needs it there.
+    /// NACK without `cts` makes a client start over with VF_RESET. igbvf takes a refused SET_VLAN
+    /// for a success unless the information byte of the answer is 0; no client needs it there.
     #[must_use]
     pub const fn verdict(word0: u32, ack: bool, cts: bool) -> Self {
         let verdict = if ack { ACK } else { NACK };
@@ -286,8 +286,8 @@ pub const fn recall() -> u32 {
 
 /// The word that tells a VF to look at the link and at the state of the PF.
 ///
-/// Without `cts` the PF is about to be reset: an in-tree client takes the link for down and waits, the
-/// clients of DPDK and FreeBSD start over.
+/// Without `cts` the PF is about to be reset: an in-tree client takes the link for down and waits,
+/// the clients of DPDK and FreeBSD start over.
 #[must_use]
 pub const fn control(cts: bool) -> u32 {
     PF_CONTROL_MSG | if cts { CTS } else { 0 }

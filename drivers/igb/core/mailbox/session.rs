@@ -122,7 +122,8 @@ pub struct Session {
     throttled: bool,
     /// The VF has made a handshake at some time.
     known: bool,
-    /// The PF was reset under a known VF, or the VF was let back, and it has not made its handshake since.
+    /// The PF was reset under a known VF, the controller stopped its queues, or it was let back, and
+    /// it has not made its handshake since.
     missing: bool,
     offences: u32,
     offences_since: u64,
@@ -145,8 +146,8 @@ impl Session {
         }
     }
 
-    /// Whether the VF had made a handshake before the PF was reset or the VF was cut off and let back, and
-    /// none since.
+    /// Whether the VF had made a handshake before the PF was reset, the controller stopped queues of
+    /// the VF, or the VF was cut off and let back, and none since.
     #[must_use]
     pub const fn is_missing(&self) -> bool {
         self.missing
@@ -198,7 +199,7 @@ impl Session {
         }
     }
 
-    /// The PF was reset under the VF.
+    /// The PF was reset under the VF, or the controller has stopped queues of the VF.
     pub(crate) fn lose(&mut self) {
         self.missing = self.known && !self.is_quarantined();
         self.close();
@@ -212,8 +213,8 @@ impl Session {
         new
     }
 
-    /// The administrator forgives the VF. Returns whether there was something to forgive. What it had
-    /// asked for is gone, and nobody else would tell its driver to start over.
+    /// The administrator forgives the VF. Returns whether there was something to forgive. What it
+    /// had asked for is gone, and nobody else would tell its driver to start over.
     pub(crate) fn release(&mut self) -> bool {
         let was = self.is_quarantined();
         if was {

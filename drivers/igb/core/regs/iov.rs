@@ -47,10 +47,10 @@ impl Misbehaved {
 
     /// What [`LVMMC`] and [`WVBR`] say, which were read one after the other.
     ///
-    /// With several events at once the 82576 may report queues that were stopped in the lower half of
-    /// `WVBR` alone, next to others that were not. They are all taken for stopped: one that is overlooked
-    /// would stay so for ever. Without any, it is the last queue that `LVMMC` names. Seen with FreeBSD's
-    /// driver on the controller; the datasheet does not say so.
+    /// With several events at once the 82576 may report queues that were stopped in the lower half
+    /// of `WVBR` alone, next to others that were not. They are all taken for stopped: one that is
+    /// overlooked would stay so for ever. Without any, it is the last queue that `LVMMC` names.
+    /// Seen with FreeBSD's driver on the controller; the datasheet does not say so.
     #[must_use]
     pub const fn new(lvmmc: u32, wvbr: u32) -> Self {
         // The controller has left.

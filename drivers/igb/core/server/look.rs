@@ -3,14 +3,14 @@
 //! Having the drivers of VFs look at their links, where a message does not.
 //!
 //! A controller may raise the wrong interrupt of a VF for a message of the PF's
-//! ([`hides_link_from_vfs`](crate::model::Differences::hides_link_from_vfs)). Its driver reads the message
-//! when it looks at its link for another reason. A reset of the PF that is over (`RSTD`) is one: igbvf
-//! asks for that bit every two seconds, and then takes its link for up if the port's is up and word 0 of
-//! its mailbox has CTS.
+//! ([`hides_link_from_vfs`](crate::model::Differences::hides_link_from_vfs)). Its driver reads the
+//! message when it looks at its link for another reason. A reset of the PF that is over (`RSTD`) is
+//! one: igbvf asks for that bit every two seconds, and then takes its link for up if the port's is
+//! up and word 0 of its mailbox has CTS.
 //!
 //! `CTRL_EXT.PFRSTD` sets `RSTD` of all VFs. So all are told first, what is true for each, and a
-//! mailbox that is not free is waited for, but no longer than [`LOOK_NS`]: a VF that keeps its own does not
-//! keep anything from others. It is told, and made to look, when its mailbox is free.
+//! mailbox that is not free is waited for, but no longer than [`LOOK_NS`]: a VF that keeps its own
+//! does not keep anything from others. It is told, and made to look, when its mailbox is free.
 
 use super::{
     Driver,
@@ -25,8 +25,8 @@ use crate::{
     }, //
 };
 
-/// How long mailboxes that are not free are waited for, in nanoseconds: twice what a driver takes to
-/// write a message.
+/// How long mailboxes that are not free are waited for, in nanoseconds: twice what a driver takes
+/// to write a message.
 pub const LOOK_NS: u64 = 2 * WRITING_NS;
 
 /// Which VFs are to look at their links.
@@ -71,8 +71,8 @@ impl Looks {
         self.until = Some(now.saturating_add(LOOK_NS));
     }
 
-    /// Whether to make VFs look at time `now`, with messages `owed` to some. If so, those remain that
-    /// have to look once more when they were told.
+    /// Whether to make VFs look at time `now`, with messages `owed` to some. If so, those remain
+    /// that have to look once more when they were told.
     fn take_due(&mut self, owed: VfSet, now: u64) -> bool {
         let due = match self.until {
             Some(until) => owed.is_empty() || now >= until,
@@ -87,8 +87,9 @@ impl Looks {
 }
 
 impl Server {
-    /// The link that `vfs` see has changed: tells them, and makes their drivers look if a message does
-    /// not. Returns whether the work item is to be scheduled, as a mailbox has to be waited for.
+    /// The link that `vfs` see has changed: tells them, and makes their drivers look if a message
+    /// does not. Returns whether the work item is to be scheduled, as a mailbox has to be waited
+    /// for.
     pub fn show_link(d: &mut impl Driver, vfs: VfSet) -> bool {
         let seen = d.switch().vfs().without(d.switch().quarantined());
         let vfs = vfs.intersection(seen);
@@ -109,7 +110,8 @@ impl Server {
         Self::make_look(d);
     }
 
-    /// VFs were cut off: what they have not read is dropped, and they are shown that their link is down.
+    /// VFs were cut off: what they have not read is dropped, and they are shown that their link is
+    /// down.
     pub(super) fn show_cut_off(d: &mut impl Driver, vfs: VfSet) {
         if vfs.is_empty() || !d.server().looks.needed {
             return;

@@ -71,8 +71,8 @@ impl Quotas {
 
 /// Which addresses a VF without trust may choose, if the administrator has given it none.
 ///
-/// In a switch in the device an address is where its frames go: who has that of a station outside gets
-/// what all other functions send there.
+/// In a switch in the device an address is where its frames go: who has that of a station outside
+/// gets what all other functions send there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OwnAddresses {
     /// None.
@@ -221,8 +221,8 @@ impl Switch {
         Ok(())
     }
 
-    /// Turns the check of source addresses and VLANs of frames `vf` sends on or off. A VF that was put
-    /// into a VLAN is checked for that in any case.
+    /// Turns the check of source addresses and VLANs of frames `vf` sends on or off. A VF that was
+    /// put into a VLAN is checked for that in any case.
     pub fn set_vf_spoofchk(&mut self, vf: VfIndex, on: bool) {
         self.vf_mut(vf).admin.spoofchk = on;
     }
@@ -333,8 +333,8 @@ impl Switch {
         self.vf_mut(vf).session.release()
     }
 
-    /// Sets which addresses VFs without trust may choose. What one has chosen and may not have any more
-    /// is taken from it. It outlives the VFs.
+    /// Sets which addresses VFs without trust may choose. What one has chosen and may not have any
+    /// more is taken from it. It outlives the VFs.
     pub fn set_own_addresses(&mut self, own: OwnAddresses) {
         self.own_addresses = own;
         for vf in self.vfs().iter() {

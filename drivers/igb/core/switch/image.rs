@@ -285,8 +285,8 @@ impl Switch {
     ///
     /// A VF's are in force while its traffic flows. What a closed VF owns is kept for it, as
     /// [`Switch::owned`] says, but is in no register: nothing needs it there, as the VF neither
-    /// receives nor sends, and frames to it may have another way meanwhile, such as a network device that
-    /// stands in for it behind a bridge on the PF.
+    /// receives nor sends, and frames to it may have another way meanwhile, such as a network
+    /// device that stands in for it behind a bridge on the PF.
     pub fn addresses(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
         let bridged = self.bridged_entries();
         self.in_force()
@@ -301,8 +301,8 @@ impl Switch {
         })
     }
 
-    /// The addresses that nobody else can have, in force or not: entry of the receive address table that is
-    /// kept for it, owner and address.
+    /// The addresses that nobody else can have, in force or not: entry of the receive address table
+    /// that is kept for it, owner and address.
     pub fn owned(&self) -> impl Iterator<Item = (usize, Function, UnicastAddr)> + '_ {
         let primary = self
             .enabled()
@@ -457,8 +457,8 @@ impl Switch {
         image.rctl |= rctl::VFE;
         // A ring without buffers must not hold up the other functions.
         image.qde = qde::ALL_QUEUES;
-        // A queue of a VF with descriptors that must not be is stopped, and the PF hears of it. Not of
-        // spoofed frames, which a VF could send without pause: they are looked for now and then.
+        // A queue of a VF with descriptors that must not be is stopped, and the PF hears of it. Not
+        // of spoofed frames, which a VF could send without pause: they are looked for now and then.
         image.dtxctl = dtxctl::ENABLE_8023LL | dtxctl::VLAN_ADDED | dtxctl::MDP_EN;
         image.rplolr = rplolr::STRVLAN | rplolr::STRCRC;
         // What no filter matches is dropped unless the PF wants it. Otherwise the PF would receive, for

@@ -62,8 +62,8 @@ pub enum Event {
     Spoofed,
     /// The VF was cut off. Reported once.
     Quarantined,
-    /// The controller has stopped a queue of the VF for descriptors that must not be; the VF is closed until
-    /// its next handshake.
+    /// The controller has stopped a queue of the VF for descriptors that must not be; the VF is
+    /// closed until its next handshake.
     Malicious,
     /// A queue of the VF does not come to rest; the VF is closed until it does.
     QueueStuck,
@@ -120,8 +120,8 @@ impl Switch {
         Event::Spoofed
     }
 
-    /// Notes that the controller has stopped a queue of `vf`, whose driver has given it descriptors that
-    /// must not be. The VF is closed, loses what it had asked for, and is called back.
+    /// Notes that the controller has stopped a queue of `vf`, whose driver has given it descriptors
+    /// that must not be. The VF is closed, loses what it had asked for, and is called back.
     pub fn on_malicious(&mut self, vf: VfIndex, now: u64) -> Event {
         let v = self.vf_mut(vf);
         bump(&mut v.counters.malicious);

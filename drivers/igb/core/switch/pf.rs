@@ -234,12 +234,13 @@ impl Switch {
         }
     }
 
-    /// Replaces the addresses that bridges on the PF have learned on their other ports. With VFs, frames to
-    /// them from VFs reach the PF, as far as there are registers.
+    /// Replaces the addresses that bridges on the PF have learned on their other ports. With VFs,
+    /// frames to them from VFs reach the PF, as far as there are registers.
     ///
-    /// That an address was learned is no claim to it: whoever is behind the bridge can send from any. It
-    /// has a register while nobody has the address by another right: not the PF or a live VF. It
-    /// takes what is left of the PF's share and of what is nobody's, and gives way to all others.
+    /// That an address was learned is no claim to it: whoever is behind the bridge can send from
+    /// any. It has a register while nobody has the address by another right: not the PF or a live
+    /// VF. It takes what is left of the PF's share and of what is nobody's, and gives way to all
+    /// others.
     ///
     /// Returns how many of them have no register because none is left.
     pub fn set_bridged(&mut self, addrs: impl IntoIterator<Item = MacAddr>) -> usize {
@@ -312,8 +313,9 @@ impl Switch {
             .filter_map(|(addr, entry)| Some((entry?, (*addr)?)))
     }
 
-    /// Which entry each of them has: one of the last that can be handed out, as functions take the first.
-    /// Each place has an entry of its own, which it leaves only while somebody else has that.
+    /// Which entry each of them has: one of the last that can be handed out, as functions take the
+    /// first. Each place has an entry of its own, which it leaves only while somebody else has
+    /// that.
     fn bridged_places(&self) -> [Option<usize>; RAR_COUNT] {
         let mut entries = [None; RAR_COUNT];
         // Nearly always, and a VF waits for this.

@@ -79,8 +79,8 @@ impl Shadow {
         self.hardware = Hardware::UNKNOWN;
     }
 
-    /// Notes that VFs came or went: the hardware may have cleared the enables of any, and the next update
-    /// compares every register.
+    /// Notes that VFs came or went: the hardware may have cleared the enables of any, and the next
+    /// update compares every register.
     pub fn vfs_were_changed(&mut self) {
         for vf in VfIndex::all() {
             self.vf_was_reset(vf);

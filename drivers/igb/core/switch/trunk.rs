@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The VLANs of the PF's network device, of which there may be more than the pool filter has entries.
+//! The VLANs of the PF's network device, of which there may be more than the pool filter has
+//! entries.
 //!
-//! Without VFs there is no pool filter, and the VLAN table has all VLANs. With VFs a VLAN without an entry
-//! is still in that table, and its unicast frames of the wire reach the PF as frames that match no pool:
-//! by way of the default pool. Broadcast and multicast of that VLAN reach nobody. So entries are worth most
-//! for the VLANs that are used. A bridge adds all VLANs of a range, and then frames are sent in a few of
-//! them: the driver tells in which ([`Switch::serve_vlans`]), and they get an entry in place of those that
-//! the PF has not used for long.
+//! Without VFs there is no pool filter, and the VLAN table has all VLANs. With VFs a VLAN without
+//! an entry is still in that table, and its unicast frames of the wire reach the PF as frames that
+//! match no pool: by way of the default pool. Broadcast and multicast of that VLAN reach nobody. So
+//! entries are worth most for the VLANs that are used. A bridge adds all VLANs of a range, and then
+//! frames are sent in a few of them: the driver tells in which ([`Switch::serve_vlans`]), and they
+//! get an entry in place of those that the PF has not used for long.
 //!
 //! VFs do not suffer: their share is theirs, and of the pot they may take what the PF does not use
 //! ([`Switch::join_vlan`]). The reverse is not true, so a VF never loses an entry to the PF.
@@ -41,8 +42,9 @@ pub struct VlanRoom {
 }
 
 impl Switch {
-    /// Makes the PF a member of VLAN `vid`. VID 0 is always received. If VFs are enabled and no entry of
-    /// the pool filter is left, only unicast of the wire is received in it until it is used.
+    /// Makes the PF a member of VLAN `vid`. VID 0 is always received. If VFs are enabled and no
+    /// entry of the pool filter is left, only unicast of the wire is received in it until it is
+    /// used.
     ///
     /// # Errors
     ///
@@ -78,8 +80,8 @@ impl Switch {
         self.fill_vlans();
     }
 
-    /// Whether the PF is in more VLANs than the pool filter has room for, so that it is of interest in
-    /// which it sends.
+    /// Whether the PF is in more VLANs than the pool filter has room for, so that it is of interest
+    /// in which it sends.
     #[must_use]
     pub const fn vlans_overflow(&self) -> bool {
         self.pf.get().vlan_overflow
@@ -90,8 +92,8 @@ impl Switch {
         self.vlan_look = self.vlan_look.saturating_add(1);
     }
 
-    /// Gives the VLANs of the PF that are in `used`, those it has sent in since the look has begun, entries
-    /// of the pool filter. Says how many have one now.
+    /// Gives the VLANs of the PF that are in `used`, those it has sent in since the look has begun,
+    /// entries of the pool filter. Says how many have one now.
     pub fn serve_vlans(&mut self, used: &Bitmap4096) -> VlanRoom {
         if !self.vlans_overflow() {
             return self.vlan_room(&Bitmap4096::EMPTY);
@@ -144,8 +146,8 @@ impl Switch {
         self.set_vlan_overflow(self.pf_vlans.count() > members);
     }
 
-    /// Makes the PF a member of `vlans`, the lowest first, as long as there is room. Returns whether there
-    /// was.
+    /// Makes the PF a member of `vlans`, the lowest first, as long as there is room. Returns
+    /// whether there was.
     fn join_all(&mut self, vlans: &Bitmap4096) -> bool {
         vlans
             .vlans()

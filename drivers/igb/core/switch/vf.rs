@@ -213,9 +213,9 @@ impl Switch {
     }
 
     /// The word to write into the mailbox of `vf` so that it looks at the link again, or `None` if
-    /// the VF is in quarantine or not enabled. A VF that is [`missing`](Switch::missing) is asked to
-    /// start over instead. One whose link is disabled is told that, and must not start over: the same
-    /// would be refused again.
+    /// the VF is in quarantine or not enabled. A VF that is [`missing`](Switch::missing) is asked
+    /// to start over instead. One whose link is disabled is told that, and must not start over: the
+    /// same would be refused again.
     #[must_use]
     pub fn ping(&self, vf: VfIndex) -> Option<u32> {
         let v = self.vf(vf);

@@ -13,9 +13,9 @@
 //! than the pot and all reserved memberships together, so no function can take what another was
 //! promised, however VLANs overlap.
 //!
-//! The PF alone needs no entry for unicast: what matches none goes to the default pool. So it can be in
-//! more VLANs than there are entries, and gives one up ([`VlvfTable::displace`]) that it has not used for
-//! long.
+//! The PF alone needs no entry for unicast: what matches none goes to the default pool. So it can
+//! be in more VLANs than there are entries, and gives one up ([`VlvfTable::displace`]) that it has
+//! not used for long.
 
 use crate::{
     bitmap::Bitmap4096,
@@ -62,7 +62,8 @@ impl Entry {
 #[derive(Clone, Debug, Hash)]
 pub struct VlvfTable {
     entries: Tracked<[Option<Entry>; ENTRIES]>,
-    /// When the PF last used the VLAN of each entry, as [`VlvfTable::note_use`] was told; 0 for never.
+    /// When the PF last used the VLAN of each entry, as [`VlvfTable::note_use`] was told; 0 for
+    /// never.
     used: [u32; ENTRIES],
     nr_vfs: u8,
 }
@@ -154,9 +155,9 @@ impl VlvfTable {
         }
     }
 
-    /// Takes the PF out of the VLAN it has used longest ago, of those that no VF is in and that it has
-    /// not used since the time `before`. Whoever may take an entry `from_pot` then finds one. Returns
-    /// the VLAN; `None` if there is no such VLAN, and nothing has changed.
+    /// Takes the PF out of the VLAN it has used longest ago, of those that no VF is in and that it
+    /// has not used since the time `before`. Whoever may take an entry `from_pot` then finds one.
+    /// Returns the VLAN; `None` if there is no such VLAN, and nothing has changed.
     ///
     /// Of several VLANs it is the one that came last.
     pub fn displace(&mut self, from_pot: bool, before: u32) -> Option<VlanId> {
