@@ -145,8 +145,8 @@ def test_address_is_given_once(lan):
 
 @pytest.mark.driver("igb_rs")  # C igb has no link state
 def test_link_state(vfs, lan):
-    """A VF whose link is disabled neither sends nor receives. (That it sees the link down cannot be
-    shown here: the device model raises the wrong vector of the VF.)"""
+    """A VF whose link is disabled neither sends nor receives. (That its driver sees the link down is in
+    test_link.py.)"""
     first, second = vfs
     assert lan.link_set("vf 0 state disable").rc == 0
     assert shown(lan)[0]["link_state"] == "disable"
