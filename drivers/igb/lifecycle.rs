@@ -209,12 +209,12 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
             hw.begin_vf_stats(io);
             hw.shadow.vfs_were_changed();
         }
+        mac.write_rss(io, hw.switch.uses_pools());
         let now = hw.now();
         hw.apply_at(io, now);
         changed?;
         hw.switch.nr_vfs()
     };
-    mac.apply_rss(&port.hw);
     mac.apply_vlan_strip(&port.hw);
     if let Some(io) = mac.live(&port.hw) {
         io.write(regs::IMC, icr::VMMB);

@@ -125,6 +125,12 @@ impl Mac {
             return;
         };
         let pools = controller.lock().switch.uses_pools();
+        self.write_rss(io, pools);
+    }
+
+    /// The same of a controller that is known to be in service. Whether frames are sorted into `pools` may
+    /// change only while nothing is received (`MRQC`).
+    pub(crate) fn write_rss(&self, io: &Io, pools: bool) {
         for (n, word) in self.rss.rssrk().into_iter().enumerate() {
             io.write(regs::rssrk(n), word);
         }
