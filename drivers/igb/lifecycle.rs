@@ -206,6 +206,8 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
                 tenant::clear(vf, &registers);
             }
             mailbox::begin(io, hw);
+            // What queues did is not held against who has them next. Reading clears it.
+            let _ = io.read(regs::WVBR);
             hw.begin_vf_stats(io);
             hw.shadow.vfs_were_changed();
         }
@@ -217,7 +219,7 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
     };
     mac.apply_vlan_strip(&port.hw);
     if let Some(io) = mac.live(&port.hw) {
-        io.write(regs::IMC, icr::VMMB);
+        io.write(regs::IMC, icr::VMMB | icr::DOUTSYNC);
         io.write(regs::IMS, misc_causes(nr_vfs));
     }
     mac.apply_need(&port.hw)?;

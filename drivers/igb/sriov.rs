@@ -204,6 +204,7 @@ fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
         hw.vf_stats = Default::default();
         hw.lines = log::Lines::NEW;
         hw.server.renew_rations();
+        let _ = dev.data().stopped.take();
         Ok(())
     });
     drop(rtnl);
