@@ -51,7 +51,6 @@ use net::{
 ///
 /// - `EBUSY`: VFs are enabled already, or one that is to go is in use by a guest.
 /// - `EPERM`: more VFs than there are, or no MSI-X.
-/// - `ENOSPC`: the PF is in more VLANs than can be filtered with VFs.
 pub(crate) fn configure(
     pdev: &pci::Device<Core<'_>>,
     dev: &Device<Port>,

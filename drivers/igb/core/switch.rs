@@ -226,8 +226,9 @@ impl Switch {
     ///
     /// Every VF starts with default settings and closed; all that was set for VFs before is gone, and so
     /// is where frames between functions were switched: without VFs nobody could see that. The PF keeps
-    /// its filters. The pool layout changes, so the device has to be reset: the caller
-    /// forgets the [`Shadow`] and writes the image after the reset.
+    /// its filters. The pool layout changes: the caller has all queues at rest and receives nothing
+    /// until the [`Shadow`] has followed, which it tells by [`vfs_were_changed`](Shadow::vfs_were_changed);
+    /// or it resets the device and forgets the shadow.
     ///
     /// # Errors
     ///
