@@ -44,6 +44,7 @@ def test_messages_are_kept_within_bounds(lan):
 def test_filters(lan):
     """Who owns an address and a VLAN, and the registers that changed for it."""
     first, second = raw_vfs(lan, 2)
+    lan.guest.run("echo 1 >/sys/class/net/dut/device/reset")
     assert lan.link_set(f"vf 0 mac {MAC}").rc == 0
     first.handshake()
     second.handshake()
