@@ -15,6 +15,7 @@ use core::ops::{
 };
 use igb_core::{
     addr::UnicastAddr,
+    bucket::Bucket,
     error::AdminError,
     function::{
         VfIndex,
@@ -59,6 +60,8 @@ pub(crate) struct Hw {
     pub(crate) lines: log::Lines,
     /// Log lines that lists of addresses of the PF cause.
     pub(crate) warnings: Budget,
+    /// How often what is behind bridges on the net device may have the filters change at once.
+    pub(crate) moves: Bucket,
     /// What VFs did of late, and what was written for them.
     pub(crate) recent: Recent,
     /// When the port was set up.
@@ -160,6 +163,7 @@ impl Hw {
             told: VfSet::EMPTY,
             lines: const { log::Lines::NEW },
             warnings: Budget::FULL,
+            moves: Bucket::FULL,
             recent: const { Recent::NEW },
             epoch: now,
             up: false,

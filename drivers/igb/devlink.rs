@@ -15,7 +15,10 @@ use igb_core::{
         Quotas, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::atomic::Relaxed, //
+};
 use net::devlink::{
     Diagnosis,
     Driver,
@@ -164,6 +167,10 @@ impl Port {
         let mut hw = self.hw.lock();
         hw.switch.set_own_addresses(own);
         hw.apply();
+        drop(hw);
+        // It holds for what is behind bridges as well.
+        self.stations_due.store(true, Relaxed);
+        self.works.service.schedule();
         Ok(())
     }
 

@@ -282,7 +282,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     // What has come in since the restart is waiting.
     port.serve_misc(&netdev)?;
     items.bind(&mut netdev)?;
-    netdev.watch_bridges(port.stations.clone(), bridge::follow)?;
+    netdev.watch_bridges(port.stations.clone(), bridge::on_change)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
     dev_info!(pdev, "controller: {}\n", log::Text(port.identity.verdict));
@@ -409,6 +409,7 @@ fn new_port(
             differences,
             returned,
             stations,
+            stations_due: Atomic::new(false),
             told_left_out: Atomic::new(false),
             works,
             reporters,

@@ -106,6 +106,8 @@ pub(crate) struct Port {
     pub(crate) returned: Option<Arc<Returned>>,
     /// The addresses behind the bridges above the net device.
     pub(crate) stations: Arc<Stations>,
+    /// What is behind the bridges has to be looked at again.
+    pub(crate) stations_due: Atomic<bool>,
     /// The administrator was told that not all of them have a register.
     pub(crate) told_left_out: Atomic<bool>,
     pub(crate) works: Works,

@@ -3,6 +3,7 @@
 //! The service work item: the link, the counters, and receive rings that ran out of memory.
 
 use crate::{
+    bridge,
     controller::Live,
     mailbox,
     port::Port,
@@ -55,6 +56,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
         }
     }
     port.serve_vlans(true);
+    bridge::catch_up(dev);
     port.tell();
     // A ring without buffers gets no interrupt that would have it refilled.
     if let Some(queues) = &port.net.lock().queues {

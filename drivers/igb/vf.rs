@@ -124,6 +124,8 @@ impl Admin<Port> for Ops {
     fn set_mac(port: &Port, _dev: &Device<Port>, vf: VfNumber, mac: Mac) -> Result {
         let addr = MacAddr(mac.0);
         change(port, vf, |hw, vf| hw.switch.set_vf_mac(vf, addr))?;
+        // One that a bridge has may count now.
+        port.stations_due.store(true, Relaxed);
         let n = vf.get();
         if mac.is_zero() {
             dev_info!(&*port.pdev, "remove administratively set MAC on VF {n}\n");

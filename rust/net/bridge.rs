@@ -41,6 +41,16 @@ mod test;
 /// known until the bridge learns them again.
 pub const MAX_STATIONS: usize = 256;
 
+/// An address behind a bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Address {
+    /// The address: of one station.
+    pub addr: [u8; 6],
+    /// It is the bridge's own, or the administrator has told the bridge of it. Else the bridge has
+    /// learned it from a frame, which anybody behind it can send from any address.
+    pub is_given: bool,
+}
+
 /// An address, and where a bridge has it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Station {
@@ -54,6 +64,8 @@ struct Station {
 #[derive(Clone, Copy)]
 struct Entry {
     station: Station,
+    /// As in [`Address`].
+    is_given: bool,
     /// The reading of the bridges' tables in which it was seen last.
     seen: u32,
 }
@@ -67,22 +79,28 @@ struct Table {
 }
 
 impl Table {
-    /// Whether it was not known before.
-    fn add(&mut self, station: Station) -> bool {
+    /// Whether it was not known before, or not in this way.
+    fn add(&mut self, station: Station, is_given: bool) -> bool {
         let seen = self.reading;
         let mut vacant = None;
         for place in self.entries.iter_mut() {
             match place {
                 Some(entry) if entry.station == station => {
                     entry.seen = seen;
-                    return false;
+                    return core::mem::replace(&mut entry.is_given, is_given) != is_given;
                 }
                 Some(_) => {}
                 None => vacant = vacant.or(Some(place)),
             }
         }
         match vacant {
-            Some(place) => *place = Some(Entry { station, seen }),
+            Some(place) => {
+                *place = Some(Entry {
+                    station,
+                    is_given,
+                    seen,
+                });
+            }
             None => return false,
         }
         true
@@ -150,13 +168,12 @@ impl Stations {
     /// Shows them to `look`, in an order in which those that stay keep their turn. An address may
     /// come several times. Process context or softirq; `look` runs with a raw spinlock held and
     /// interrupts off.
-    pub fn with<R>(&self, look: impl FnOnce(&mut dyn Iterator<Item = [u8; 6]>) -> R) -> R {
+    pub fn with<R>(&self, look: impl FnOnce(&mut dyn Iterator<Item = Address>) -> R) -> R {
         let table = self.table.lock();
-        let mut addresses = table
-            .entries
-            .iter()
-            .flatten()
-            .map(|entry| entry.station.addr);
+        let mut addresses = table.entries.iter().flatten().map(|entry| Address {
+            addr: entry.station.addr,
+            is_given: entry.is_given,
+        });
         look(&mut addresses)
     }
 }
@@ -270,7 +287,7 @@ impl<D: Driver> Blocks<D> {
         }
         // SAFETY: by the requirements of this function; these events have this structure, whose
         // address has 6 bytes.
-        let (blocks, port, addr, vid, is_local) = unsafe {
+        let (blocks, port, addr, vid, is_local, is_given) = unsafe {
             let blocks = kernel::container_of!(Opaque::cast_from(block), Self, fdb);
             let fdb = &*info.cast::<netbind::switchdev_notifier_fdb_info>();
             (
@@ -279,6 +296,7 @@ impl<D: Driver> Blocks<D> {
                 fdb.addr.cast::<[u8; 6]>().read(),
                 fdb.vid,
                 fdb.is_local() != 0,
+                fdb.added_by_user() != 0,
             )
         };
         if is_local || addr[0] & 1 != 0 {
@@ -296,7 +314,7 @@ impl<D: Driver> Blocks<D> {
         let changed = {
             let mut table = blocks.stations.table.lock();
             if added {
-                table.add(station)
+                table.add(station, is_given)
             } else {
                 // Also what is said of a port that is behind no bridge of ours any more.
                 table.remove(station)
@@ -420,11 +438,12 @@ impl<D: Driver> Blocks<D> {
             }
             if netbind::netif_is_bridge_master(port) {
                 let addr = (*port).dev_addr.cast::<[u8; 6]>().read();
-                blocks.stations.table.lock().add(Station {
+                let station = Station {
                     addr,
                     vid: 0,
                     port: (*port).ifindex,
-                });
+                };
+                blocks.stations.table.lock().add(station, true);
             }
         }
         0

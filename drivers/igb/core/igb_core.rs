@@ -18,6 +18,7 @@
 //! - [`frame`]: sizes of frames.
 //! - [`layout`]: who has which queue.
 //! - [`itr`]: interrupt moderation.
+//! - [`bucket`]: how often somebody may cause something.
 //! - [`recent`]: what VFs did of late, for debugfs.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
 
@@ -27,6 +28,7 @@
 
 pub mod addr;
 pub mod bitmap;
+pub mod bucket;
 pub mod counters;
 pub mod desc;
 pub mod dump;

@@ -71,6 +71,7 @@ pub use self::{
         Outcome, //
     },
     pf::{
+        Behind,
         RxMode,
         RxModeOutcome, //
     },

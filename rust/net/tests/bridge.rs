@@ -22,9 +22,9 @@ mod tests {
     fn a_station_is_known_once_per_port_and_vlan() -> Result {
         let stations = Stations::new()?;
         let mut table = stations.table.lock();
-        assert!(table.add(station(1, 1)));
-        assert!(!table.add(station(1, 1)));
-        assert!(table.add(station(1, 2)));
+        assert!(table.add(station(1, 1), false));
+        assert!(!table.add(station(1, 1), false));
+        assert!(table.add(station(1, 2), false));
         assert!(!table.remove(station(1, 3)));
         assert!(table.remove(station(1, 1)));
         drop(table);
@@ -36,13 +36,13 @@ mod tests {
     fn the_table_does_not_grow() -> Result {
         let stations = Stations::new()?;
         for port in 0..2 * MAX_STATIONS as c_int {
-            let added = stations.table.lock().add(station(1, port));
+            let added = stations.table.lock().add(station(1, port), false);
             assert_eq!(added, (port as usize) < MAX_STATIONS);
         }
         assert_eq!(known(&stations), MAX_STATIONS);
         // There is room again when one goes.
         assert!(stations.table.lock().remove(station(1, 0)));
-        assert!(stations.table.lock().add(station(2, 0)));
+        assert!(stations.table.lock().add(station(2, 0), false));
         Ok(())
     }
 
@@ -50,14 +50,27 @@ mod tests {
     fn what_is_not_read_again_is_forgotten() -> Result {
         let stations = Stations::new()?;
         let mut table = stations.table.lock();
-        table.add(station(1, 1));
-        table.add(station(2, 1));
+        table.add(station(1, 1), false);
+        table.add(station(2, 1), false);
         table.begin_reading();
-        assert!(!table.add(station(2, 1)));
+        assert!(!table.add(station(2, 1), false));
         assert!(table.end_reading());
         assert!(!table.end_reading());
         drop(table);
-        assert_eq!(stations.with(|all| all.next()), Some([2, 0, 0, 0, 0, 2]));
+        let left = stations.with(|all| all.next());
+        assert_eq!(left.map(|address| address.addr), Some([2, 0, 0, 0, 0, 2]));
+        Ok(())
+    }
+
+    #[test]
+    fn an_address_can_be_learned_first_and_given_later() -> Result {
+        let stations = Stations::new()?;
+        let is_given = || stations.with(|all| all.next()).map(|known| known.is_given);
+        assert!(stations.table.lock().add(station(1, 1), false));
+        assert_eq!(is_given(), Some(false));
+        assert!(stations.table.lock().add(station(1, 1), true));
+        assert!(!stations.table.lock().add(station(1, 1), true));
+        assert_eq!(is_given(), Some(true));
         Ok(())
     }
 }

@@ -9,6 +9,8 @@ mod model;
 use igb_core::{
     addr::MacAddr,
     switch::{
+        Behind,
+        OwnAddresses,
         RxMode,
         VfLink, //
     }, //
@@ -46,7 +48,11 @@ fn guest(n: u8) -> Mac {
 
 /// Has bridges learn these, and the registers follow. Returns how many are left out.
 fn learn(w: &mut World, addrs: impl IntoIterator<Item = Mac>) -> usize {
-    let left_out = w.switch.set_bridged(addrs.into_iter().map(MacAddr));
+    let learned = |mac| Behind {
+        addr: MacAddr(mac),
+        is_given: false,
+    };
+    let left_out = w.switch.set_bridged(addrs.into_iter().map(learned));
     assert_eq!(left_out, w.switch.bridged_left_out());
     w.sync();
     left_out
@@ -73,6 +79,33 @@ fn they_are_received_by_the_pf_while_they_are_known() {
     assert_eq!(pools_of(&w, guest(2)), [4]);
     assert_eq!(learn(&mut w, [guest(2)]), 0);
     assert_eq!(with_register(&w), [guest(2)]);
+}
+
+#[test]
+fn what_was_learned_is_no_more_than_a_vf_may_choose() {
+    let gateway = [0, 0x1b, 0x21, 0, 0, 1];
+    for own in [OwnAddresses::None, OwnAddresses::Local, OwnAddresses::Any] {
+        let mut w = ready(2);
+        w.switch.set_own_addresses(own);
+        learn(&mut w, [gateway, guest(1)]);
+        let has = |w: &World, mac| !pools_of(w, mac).is_empty();
+        assert_eq!(has(&w, gateway), own == OwnAddresses::Any);
+        assert_eq!(has(&w, guest(1)), own != OwnAddresses::None);
+        // Nor less than the address of a VF that is not at work: somebody may stand in for it.
+        let standby = [0, 0x1b, 0x21, 0, 0, 2];
+        w.switch.set_vf_mac(vf_index(1), MacAddr(standby)).unwrap();
+        w.switch.on_flr(vf_index(1));
+        learn(&mut w, [gateway, standby]);
+        assert_eq!(pools_of(&w, standby), [4]);
+        w.switch.set_vf_mac(vf_index(1), MacAddr([0; 6])).unwrap();
+        // The administrator may give a bridge any.
+        w.switch.set_bridged([gateway, guest(1)].map(|mac| Behind {
+            addr: MacAddr(mac),
+            is_given: true,
+        }));
+        w.sync();
+        assert!(has(&w, gateway) && has(&w, guest(1)));
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use igb_core::{
     bitmap::Bitmap4096,
     function::VfIndex,
     switch::{
+        Behind,
         Loopback,
         OwnAddresses,
         Promiscuity,
@@ -219,7 +220,10 @@ proptest! {
                 Whole::New(n) => pair.switch = new_switch(promiscuity, n),
                 Whole::Bridged(set) => {
                     let stations = (0u8..16).filter(|n| set >> n & 1 != 0);
-                    pair.switch.set_bridged(stations.map(|n| MacAddr(station(n))));
+                    pair.switch.set_bridged(stations.map(|n| Behind {
+                        addr: MacAddr(station(n)),
+                        is_given: true,
+                    }));
                 }
                 Whole::Foreign => Shadow::new().follow(&mut pair.switch, |_, _| {}),
                 Whole::Shown => {

@@ -15,13 +15,15 @@
 //!   served in one, a little later.
 
 use super::session::{
-    Bucket,
     Policy,
     NSEC_PER_SEC, //
 };
-use crate::function::{
-    VfIndex,
-    MAX_VFS, //
+use crate::{
+    bucket::Bucket,
+    function::{
+        VfIndex,
+        MAX_VFS, //
+    },
 };
 
 /// What a VF may be served in the interrupt per second, in the long run: messages, of which a reset of

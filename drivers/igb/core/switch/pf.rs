@@ -45,6 +45,16 @@ pub struct RxModeOutcome {
     pub conflicts: u32,
 }
 
+/// An address behind a bridge on the PF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behind {
+    /// The address.
+    pub addr: MacAddr,
+    /// It is the bridge's own, or the administrator has told the bridge of it: it was not learned from
+    /// a frame.
+    pub is_given: bool,
+}
+
 /// Desired state of the PF itself.
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Pf {
@@ -234,21 +244,31 @@ impl Switch {
         }
     }
 
-    /// Replaces the addresses that bridges on the PF have learned on their other ports. With VFs,
-    /// frames to them from VFs reach the PF, as far as there are registers.
+    /// Replaces the addresses that bridges on the PF have on their other ports. With VFs, frames to
+    /// them from VFs reach the PF, as far as there are registers.
     ///
     /// That an address was learned is no claim to it: whoever is behind the bridge can send from
-    /// any. It has a register while nobody has the address by another right: not the PF or a live
-    /// VF. It takes what is left of the PF's share and of what is nobody's, and gives way to all
-    /// others.
+    /// any. So one that was learned counts only if a VF without trust might choose it as well
+    /// ([`Switch::own_addresses`]), or the frames of all VFs to the gateway would be drawn to the PF by
+    /// one frame in its name; or if it is the administrator's for a VF, which somebody may stand in
+    /// for. It has a register while nobody has the address by another right: not the
+    /// PF or a live VF. It takes what is left of the PF's share and of what is nobody's, and gives way
+    /// to all others. To be called again when the setting has changed.
     ///
     /// Returns how many of them have no register because none is left.
-    pub fn set_bridged(&mut self, addrs: impl IntoIterator<Item = MacAddr>) -> usize {
+    pub fn set_bridged(&mut self, addrs: impl IntoIterator<Item = Behind>) -> usize {
         let before = self.pf.get().bridged;
         let mut now = [None; RAR_COUNT];
         let mut new = [None; RAR_COUNT];
         let (mut news, mut beyond) = (0usize, 0usize);
-        for addr in addrs.into_iter().filter_map(UnicastAddr::new) {
+        let own = self.own_addresses;
+        let of_vfs = self.vfs.each_ref().map(|vf| vf.admin.mac);
+        let counts = |behind: Behind| {
+            UnicastAddr::new(behind.addr).filter(|addr| {
+                behind.is_given || own.permits(*addr) || of_vfs.contains(&Some(*addr))
+            })
+        };
+        for addr in addrs.into_iter().filter_map(counts) {
             if now.contains(&Some(addr)) || new.contains(&Some(addr)) {
                 continue;
             }
