@@ -20,7 +20,8 @@ use crate::{
         new_raw_spinlock,
         RawSpinLock, //
     },
-    netdev::Device, //
+    netdev::Device,
+    rtnl, //
 };
 use core::{
     ffi::c_void,
@@ -51,14 +52,19 @@ pub struct Address {
     pub is_given: bool,
 }
 
-/// An address, and where a bridge has it.
+/// An address, and the bridge that has it: behind which of its ports changes without notice.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Station {
     addr: [u8; 6],
+    /// Or [`OWN`].
     vid: u16,
-    /// Number of the interface.
-    port: c_int,
+    /// Address of its net device, which is only compared. Numbers of interfaces are not unique: anyone may
+    /// choose them in a network namespace of his own, and the kernel tells of all namespaces.
+    bridge: usize,
 }
+
+/// In the place of a VLAN, for the address of the bridge itself.
+const OWN: u16 = u16::MAX;
 
 /// What is known of a [`Station`].
 #[derive(Clone, Copy)]
@@ -227,7 +233,7 @@ impl<D: Driver> Watch<D> {
         // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed,
         // also by the error below.
         to_result(unsafe { netbind::fdb_register_notifier(blocks.fdb.get()) })?;
-        // SAFETY: as above.
+        // SAFETY: as for the other block.
         let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
         if let Err(error) = linked {
             // SAFETY: it was registered above.
@@ -235,7 +241,12 @@ impl<D: Driver> Watch<D> {
             return Err(error);
         }
         // INVARIANT: just registered.
-        Ok(Self(blocks))
+        let this = Self(blocks);
+        // Whoever was quick has made the net device a port before.
+        let _rtnl = rtnl::lock();
+        // SAFETY: RTNL is held.
+        unsafe { this.0.read_all() };
+        Ok(this)
     }
 }
 
@@ -299,24 +310,33 @@ impl<D: Driver> Blocks<D> {
                 fdb.added_by_user() != 0,
             )
         };
-        if is_local || addr[0] & 1 != 0 {
+        // What was learned may be made local, and is removed as such.
+        if (event == ADD && is_local) || addr[0] & 1 != 0 {
             return DONE;
         }
-        let station = Station {
-            addr,
-            vid,
-            // SAFETY: the port is valid, as it is in the message; its number is that of a
-            // registered device.
-            port: unsafe { (*port).ifindex },
-        };
-        // SAFETY: the port is valid, and this runs under RCU.
-        let added = event == ADD && unsafe { blocks.is_behind_bridge(port) };
+        // Most bridges are none of ours, or of another network namespace: they do not cost a lock.
+        // SAFETY: the port is valid, as it is in the message, and this runs under RCU.
+        if unsafe { blocks.bridge_above(port) }.is_none() {
+            return DONE;
+        }
         let changed = {
+            // Asked again under the lock: a bridge that stops being above us meanwhile is seen here to have
+            // done so, or what is added is forgotten by the reading that follows.
             let mut table = blocks.stations.table.lock();
-            if added {
+            // SAFETY: the port is valid, and this runs under RCU.
+            let Some(bridge) = (unsafe { blocks.bridge_above(port) }) else {
+                return DONE;
+            };
+            let station = Station {
+                addr,
+                vid,
+                bridge: bridge.addr(),
+            };
+            // SAFETY: the port is valid, and this runs under RCU.
+            if event == ADD && unsafe { blocks.is_other(port) } {
                 table.add(station, is_given)
             } else {
-                // Also what is said of a port that is behind no bridge of ours any more.
+                // Also when it is behind our net device now.
                 table.remove(station)
             }
         };
@@ -375,21 +395,38 @@ impl<D: Driver> Blocks<D> {
         unsafe { netbind::netdev_has_upper_dev_all_rcu(self.dev.as_ptr(), upper) }
     }
 
-    /// Whether `port` is another port of a bridge that is above our net device.
+    /// The bridge that says something of `port`, which is a port of it or the bridge itself. `None` if it
+    /// is not above our net device.
     ///
     /// # Safety
     ///
     /// `port` is valid; under RCU.
-    unsafe fn is_behind_bridge(&self, port: *mut netbind::net_device) -> bool {
+    unsafe fn bridge_above(
+        &self,
+        port: *mut netbind::net_device,
+    ) -> Option<*mut netbind::net_device> {
         // SAFETY: by the requirements of this function; what is above `port` is valid as long.
         unsafe {
-            let bridge = netbind::netdev_master_upper_dev_get_rcu(port);
-            !bridge.is_null()
-                && port != self.dev.as_ptr()
+            let bridge = if netbind::netif_is_bridge_master(port) {
+                port
+            } else {
+                netbind::netdev_master_upper_dev_get_rcu(port)
+            };
+            let is_above = !bridge.is_null()
                 && netbind::netif_is_bridge_master(bridge)
-                && self.has_upper(bridge)
-                && !self.has_upper(port)
+                && self.has_upper(bridge);
+            is_above.then_some(bridge)
         }
+    }
+
+    /// Whether `port` is neither our net device nor above it.
+    ///
+    /// # Safety
+    ///
+    /// `port` is valid; under RCU.
+    unsafe fn is_other(&self, port: *mut netbind::net_device) -> bool {
+        // SAFETY: by the requirements of this function.
+        port != self.dev.as_ptr() && !unsafe { self.has_upper(port) }
     }
 
     /// Reads the tables of all bridges above our net device.
@@ -440,8 +477,8 @@ impl<D: Driver> Blocks<D> {
                 let addr = (*port).dev_addr.cast::<[u8; 6]>().read();
                 let station = Station {
                     addr,
-                    vid: 0,
-                    port: (*port).ifindex,
+                    vid: OWN,
+                    bridge: port.addr(),
                 };
                 blocks.stations.table.lock().add(station, true);
             }

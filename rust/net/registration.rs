@@ -231,9 +231,9 @@ impl<D: Driver> Registration<D> {
     }
 
     /// Has `stations` follow what bridges above the device learn on their other ports. After each
-    /// change `changed` is called: in process context or softirq, perhaps with RTNL or locks of the
-    /// bridge held; it must not sleep. That ends when this registration is dropped, before the
-    /// device is unregistered.
+    /// change, and before this returns, `changed` is called: in process context or softirq, perhaps
+    /// with RTNL or locks of the bridge held; it must not sleep. That ends when this registration is
+    /// dropped, before the device is unregistered.
     ///
     /// Process context, without RTNL.
     ///

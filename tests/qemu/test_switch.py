@@ -172,6 +172,28 @@ def test_bridge_above_a_vlan(lan, vfs):
     guest.run("ip link del dut.7")
 
 
+def test_entries_of_other_bridges(lan, vfs):
+    """Who has a bridge in a network namespace of his own, and a port with the number of another, says nothing
+    of that. An entry that is moved to the PF's side, of which the bridge only tells where it is now, is
+    behind the bridge no more."""
+    guest = lan.guest
+    guest.run(f"""
+        ip link add br0 up type bridge && ip link set dut master br0
+        ip link add port0 up type dummy && ip link set port0 master br0
+        bridge fdb add {STRANGER} dev port0 master static""")
+    pf = 1 << Filters.read(guest).default_pool
+    assert Filters.read(guest).pools_of(STRANGER) == pf
+    index = int(guest.read("/sys/class/net/port0/ifindex"))
+    guest.run(f"""
+        ip netns add other && ip -n other link add br1 type bridge
+        ip -n other link add port1 index {index} type dummy && ip -n other link set port1 master br1
+        bridge -n other fdb add {STRANGER} dev port1 master static""")
+    assert Filters.read(guest).pools_of(STRANGER) == pf
+    guest.run(f"bridge fdb replace {STRANGER} dev dut master static")
+    assert not Filters.read(guest).pools_of(STRANGER)
+    guest.run("ip netns del other; ip link del br0; ip link del port0")
+
+
 def test_stand_in_for_a_vf(lan, vfs):
     """While the VF is closed, a machine behind the bridge has its address, as the standby of a failover
     pair does; when the VF has made its handshake, it has it back."""

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn station(n: u8, port: c_int) -> Station {
+fn station(n: u8, bridge: usize) -> Station {
     Station {
         addr: [2, 0, 0, 0, 0, n],
         vid: 0,
-        port,
+        bridge,
     }
 }
 
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_station_is_known_once_per_port_and_vlan() -> Result {
+    fn a_station_is_known_once_per_bridge_and_vlan() -> Result {
         let stations = Stations::new()?;
         let mut table = stations.table.lock();
         assert!(table.add(station(1, 1), false));
@@ -35,9 +35,9 @@ mod tests {
     #[test]
     fn the_table_does_not_grow() -> Result {
         let stations = Stations::new()?;
-        for port in 0..2 * MAX_STATIONS as c_int {
-            let added = stations.table.lock().add(station(1, port), false);
-            assert_eq!(added, (port as usize) < MAX_STATIONS);
+        for bridge in 0..2 * MAX_STATIONS {
+            let added = stations.table.lock().add(station(1, bridge), false);
+            assert_eq!(added, bridge < MAX_STATIONS);
         }
         assert_eq!(known(&stations), MAX_STATIONS);
         // There is room again when one goes.
