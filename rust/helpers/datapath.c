@@ -294,7 +294,13 @@ void nbh_rx_add_frag(struct sk_buff *skb, struct page *page, u32 headroom, u32 l
 /* Copies @len bytes from @offset on of what the device wrote @headroom bytes into @page. */
 void nbh_rx_copy(const struct page *page, u32 headroom, u32 offset, u32 len, void *out)
 {
-	page_pool_dma_sync_for_cpu(pp_page_to_nmdesc(page)->pp, page, offset, len);
+	const struct page_pool *pool = pp_page_to_nmdesc(page)->pp;
+
+	/* As in rx_sync_if_mapped(). */
+	rcu_read_lock();
+	if (pool->dma_sync)
+		page_pool_dma_sync_for_cpu(pool, page, offset, len);
+	rcu_read_unlock();
 	memcpy(out, page_address(page) + headroom + offset, len);
 }
 
