@@ -234,3 +234,10 @@ def test_an_exception_covers_its_reports_and_has_to_be_needed():
 def test_each_exception_is_argued():
     for exception in checkpatch.exceptions():
         assert len(exception["why"].split()) > 5
+
+
+def test_a_module_parameter_is_a_value_in_the_kernel():
+    assert (
+        transform.driver("let x = net::compat::parameter(crate::p::c.value());\n")
+        == "let x = crate::p::c.value();\n"
+    )
