@@ -206,7 +206,7 @@ struct Blocks<D: Driver> {
 // SAFETY: the kernel may use the blocks on any CPU, and locks its lists of them; the net device may
 // be used by any thread, as may `stations`.
 unsafe impl<D: Driver> Send for Blocks<D> {}
-// SAFETY: as above.
+// SAFETY: what is done through a shared reference is what the functions of the blocks do, on any CPU.
 unsafe impl<D: Driver> Sync for Blocks<D> {}
 
 impl<D: Driver> Watch<D> {
@@ -233,7 +233,7 @@ impl<D: Driver> Watch<D> {
         // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed,
         // also by the error below.
         to_result(unsafe { netbind::fdb_register_notifier(blocks.fdb.get()) })?;
-        // SAFETY: as for the other block.
+        // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed.
         let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
         if let Err(error) = linked {
             // SAFETY: it was registered above.

@@ -384,7 +384,8 @@ unsafe extern "C" fn ext_stats<D, E: Link<D>>(
     dev: *mut RawDevice,
     raw: *mut netbind::ethtool_link_ext_stats,
 ) {
-    // SAFETY: By the safety requirements of this function, as is the validity of `raw`.
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the operation
+    // is called for, and `raw` is valid and ours during the call.
     let (dev, raw) = unsafe { (device::<D>(dev), &mut *raw) };
 
     raw.link_down_events = E::link_down_events(dev.data(), dev);
