@@ -499,7 +499,7 @@ def test_a_build_that_fails_leaves_nothing_but_its_log(env):
 
 
 def test_a_build_that_was_killed_is_done_again(env):
-    env.makes("kernel", 'touch "$STUBS/started"; sleep 600')
+    env.makes("kernel", ': >"$STUBS/started"; exec sleep 600')
     process = env.start("prepare")
     until(env.flag("started").exists)
     os.killpg(process.pid, signal.SIGKILL)
@@ -518,7 +518,7 @@ def test_a_build_that_was_killed_is_done_again(env):
 
 
 def test_an_interrupted_build_removes_what_it_made(env):
-    env.makes("kernel", 'touch "$STUBS/started"; sleep 600')
+    env.makes("kernel", ': >"$STUBS/started"; exec sleep 600')
     process = env.start("prepare")
     until(env.flag("started").exists)
     os.killpg(process.pid, signal.SIGINT)
@@ -747,7 +747,7 @@ def processes_of(session):
 def test_what_is_made_beside_a_command_ends_with_it(env, end):
     """With no process left, nothing made by half, and no lock held."""
     command, sent, status = ENDS[end]
-    env.makes("vm", 'touch "$STUBS/started"; sleep 600')
+    env.makes("vm", ': >"$STUBS/started"; exec sleep 600')
     process = env.start(
         "enter", "--meanwhile", "vm", "bash", "-c",
         f'until [[ -e $STUBS/started ]]; do sleep 0.05; done; touch "$STUBS/runs"; {command}',
@@ -766,7 +766,7 @@ def test_what_is_made_beside_a_command_ends_with_it(env, end):
 
 
 def test_what_is_made_beside_a_command_ends_if_that_is_killed(env):
-    env.makes("vm", 'touch "$STUBS/started"; sleep 600')
+    env.makes("vm", ': >"$STUBS/started"; exec sleep 600')
     process = env.start("enter", "--meanwhile", "vm", "sleep", "600")
     until(env.flag("started").exists)
     os.kill(process.pid, signal.SIGKILL)
