@@ -95,11 +95,11 @@ def _addresses(route, names):
 
 
 def _qdiscs(route, names):
-    """Those directly at an interface."""
+    """Those directly at an interface of the test network."""
     found = []
     for body in route.ask(RTM_GETQDISC, TCMSG.pack(0, 0, 0, 0, 0), NLM_F_DUMP):
         _, index, _, parent, _ = TCMSG.unpack_from(body)
-        if parent in (TC_H_ROOT, TC_H_CLSACT) and index in names:
+        if parent in (TC_H_ROOT, TC_H_CLSACT) and names.get(index) in OURS:
             kind = text(attributes(body[TCMSG.size :])[TCA_KIND])
             found.append([names[index], parent, kind])
     return sorted(found)
@@ -221,7 +221,7 @@ def _restore_qdiscs(route, wanted):
     links = _links(route)
     names = {link["index"]: name for name, link in links.items()}
     for name, parent, kind in _qdiscs(route, names):
-        if [name, parent, kind] not in wanted and name in OURS:
+        if [name, parent, kind] not in wanted:
             with contextlib.suppress(OSError):
                 route.ask(RTM_DELQDISC, TCMSG.pack(0, links[name]["index"], 0, parent, 0))
 
