@@ -9,7 +9,7 @@ from support.mailbox import raw_vfs
 from support.registers import VMOLR_MPME, VMOLR_RLPML, Filters
 
 from harness.topology import PEER, PF_HOST
-from harness.traffic import mac_of, ping
+from harness.traffic import is_silent, mac_of, ping
 
 # VFIO wants an IOMMU, and testpmd large pages.
 pytestmark = pytest.mark.guest(
@@ -153,3 +153,43 @@ def test_testpmd_mtu(lan, testpmd):
     set_mtu(1500)
     assert longest_frame(guest) == before and passes(1500) and not passes(2000)
     guest.run("ip link set peer mtu 1500", netns=PEER.netns)
+
+
+def link(testpmd) -> str:
+    """As the VF driver finds it when it is asked."""
+    return re.search(r"Link status: (\w+)", testpmd.run("show port info 0"))[1]
+
+
+def follow_the_port(lan, testpmd):
+    guest = lan.guest
+    for up in (False, True):
+        guest.qmp("set_link", name="dut0", up=up)
+        guest.wait_carrier(PF_HOST.name, up=up)
+        assert link(testpmd) == ("up" if up else "down")
+        if up:
+            assert ping(guest, PEER, ECHO, count=5).complete
+        else:
+            assert is_silent(guest, PEER, ECHO)
+
+
+@pytest.mark.long
+def test_testpmd_sees_the_link_of_the_port(lan, testpmd):
+    """In its own status register, whenever it is asked."""
+    assert link(testpmd) == "up"
+    assert ping(lan.guest, PEER, ECHO, count=5).complete
+    follow_the_port(lan, testpmd)
+
+
+@pytest.mark.long
+@pytest.mark.driver("igb_rs")  # C igb has no state of a VF's link
+def test_testpmd_does_not_see_that_its_vf_is_disabled(lan, testpmd):
+    """Its link is that of the port; nothing passes all the same. It works again without a reset."""
+    guest = lan.guest
+    assert ping(guest, PEER, ECHO, count=5).complete
+    assert lan.link_set("vf 0 state disable").rc == 0
+    assert is_silent(guest, PEER, ECHO)
+    assert link(testpmd) == "up"
+    assert lan.link_set("vf 0 state auto").rc == 0
+    assert link(testpmd) == "up"
+    assert ping(guest, PEER, ECHO, count=5).complete
+    follow_the_port(lan, testpmd)
