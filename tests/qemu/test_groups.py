@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Groups of machines with VFs: routers that share an address (VRRP), and names by mDNS."""
+
+import pytest
+from support import ONE_CPU
+from support.registers import Filters
+
+from harness.topology import PEER, PF_HOST, PF_PCI, Host
+from harness.traffic import is_silent, ping
+
+pytestmark = [pytest.mark.long, ONE_CPU]
+
+# As keepalived has it with use_vmac: router 7.
+VMAC, VIRTUAL, ROUTER = "00:00:5e:00:01:07", "192.0.2.100", "vrrp7"
+VRRP = {"group": "224.0.0.18", "protocol": 112, "port": None}
+MDNS = {"group": "224.0.0.251", "protocol": 17, "port": 5353}
+
+
+def hear(guest, group: dict, *hosts: Host, at: dict | None = None) -> dict[str, set[str]]:
+    """Whom each host hears when all have sent one packet to the group. `at`: another interface of a host, by
+    which it sends and where it listens."""
+    plan = {
+        **group,
+        "ttl": 255,
+        "patience": guest.slowness,
+        "hosts": [
+            {
+                "name": host.name,
+                "netns": host.netns,
+                "interface": (at or {}).get(host.name, host.name),
+            }
+            for host in hosts
+        ],
+    }
+    return {name: set(heard) for name, heard in guest.ask("groups", value=plan).items()}
+
+
+def but(host: Host, *hosts: Host) -> set[str]:
+    """All but one."""
+    return {other.name for other in hosts} - {host.name}
+
+
+@pytest.mark.driver("igb_rs")  # C igb has no switch modes
+def test_mdns(lan, vfs):
+    """VFs, PF and peer hear each other. The model returns a VF what it sends, which the stack takes for forged
+    unless it is told otherwise. With VEPA nothing comes back, and functions of the port hear each other only
+    if the neighbour sends their frames back, which a hub does not."""
+    guest = lan.guest
+    hosts = (PF_HOST, PEER, *vfs)
+    heard = hear(guest, MDNS, *hosts)
+    assert heard == {host.name: but(host, *hosts) for host in hosts}
+    for vf in vfs:
+        guest.run(f"echo 1 >/proc/sys/net/ipv4/conf/{vf.name}/accept_local", netns=vf.netns)
+    heard = hear(guest, MDNS, *hosts)
+    assert heard[PF_HOST.name] == but(PF_HOST, *hosts)
+    for vf in vfs:
+        assert heard[vf.name] == but(vf, *hosts) | {vf.name}
+    guest.run("bridge link set dev dut hwmode vepa")
+    heard = hear(guest, MDNS, *hosts)
+    assert heard[PEER.name] == but(PEER, *hosts)
+    for host in (PF_HOST, *vfs):
+        assert heard[host.name] == {PEER.name}, host
+
+
+@pytest.mark.driver("igb_rs")
+def test_mdns_in_another_vlan(lan, vfs):
+    """Nothing is heard that is not meant to be."""
+    guest, (inside, outside) = lan.guest, vfs
+    assert lan.link_set("vf 0 vlan 100").rc == 0
+    heard = hear(guest, MDNS, PF_HOST, PEER, *vfs)
+    assert heard[inside.name] <= {inside.name}
+    assert heard[outside.name] >= {PF_HOST.name, PEER.name}
+    assert all(inside.name not in heard[host.name] for host in (PF_HOST, PEER, outside))
+
+
+def restart(guest, vf: Host):
+    """Has igbvf ask for its addresses anew."""
+    guest.run(f"ip link set {ROUTER} down && ip link set {ROUTER} up", netns=vf.netns)
+
+
+def add_router(guest, vf: Host):
+    """The interface that keepalived makes, whether or not this one is the master."""
+    guest.run(
+        f"""
+        for which in all default {vf.name}; do
+            echo 1 >/proc/sys/net/ipv4/conf/$which/arp_ignore
+            # Else a question for the peer tells it that the other interface has the virtual address.
+            echo 2 >/proc/sys/net/ipv4/conf/$which/arp_announce
+        done
+        echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+        ip link add {ROUTER} link {vf.name} address {VMAC} type macvlan mode private
+        ip link set {ROUTER} up""",
+        netns=vf.netns,
+    )
+
+
+def become_master(guest, vf: Host):
+    guest.run(
+        f"ip addr add {VIRTUAL}/32 dev {ROUTER}; arping -q -A -c 1 -I {ROUTER} {VIRTUAL}",
+        check=False,
+        netns=vf.netns,
+    )
+    # The peer did not hear it if it knew nothing.
+    guest.run(f"ip neigh flush to {VIRTUAL}", netns=PEER.netns)
+
+
+def works(guest) -> bool:
+    return ping(guest, PEER, VIRTUAL, count=5).complete
+
+
+def set_own_addresses(guest, value: int):
+    guest.run(
+        f"devlink dev param set pci/{PF_PCI} name vf_own_addresses value {value} cmode runtime"
+    )
+
+
+# C igb gives any VF any address.
+@pytest.mark.driver("igb_rs")
+def test_vrrp(lan, vfs):
+    """The address of a virtual router is one that only a trusted VF may have, or any with vf_own_addresses 2;
+    and one VF of a port at a time. Adverts need nothing."""
+    guest, (master, backup) = lan.guest, vfs
+
+    def owners() -> int:
+        return Filters.read(guest).pools_of(VMAC)
+
+    for vf in vfs:
+        add_router(guest, vf)
+    become_master(guest, master)
+    assert owners() == 0 and is_silent(guest, PEER, VIRTUAL)
+    # A macvlan takes what another router sends, with its own address, for what it has sent itself, and has it
+    # alone: so keepalived listens there.
+    routers = {vf.name: ROUTER for vf in vfs}
+    heard = hear(guest, VRRP, PF_HOST, PEER, *vfs, at=routers)
+    assert heard == {host.name: but(host, PF_HOST, PEER, *vfs) for host in (PF_HOST, PEER, *vfs)}
+
+    set_own_addresses(guest, 2)
+    restart(guest, master)
+    restart(guest, backup)
+    assert owners() == 0b01 and works(guest)
+    # The master's machine is gone: nobody has told the backup's driver that the address is free now.
+    lan.detach(master)
+    guest.run(f"echo {lan.vf_pci(0)} >/sys/bus/pci/drivers/igbvf/unbind")
+    become_master(guest, backup)
+    before = owners()
+    restart(guest, backup)
+    assert owners() == 0b10 and works(guest)
+    print(f"pools that had the address before the backup asked again: {before:#b}")
+
+    set_own_addresses(guest, 1)
+    assert owners() == 0 and is_silent(guest, PEER, VIRTUAL)
+    assert lan.link_set("vf 1 trust on").rc == 0
+    restart(guest, backup)
+    assert owners() == 0b10 and works(guest)
