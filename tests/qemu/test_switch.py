@@ -205,8 +205,12 @@ def test_stand_in_for_a_vf(lan, vfs):
     stand_in = Host("standby", "standby", vf.number)
     bridge_with(guest, stand_in, address=SHARED)
     # It speaks, and is learned, while the VF works: the VF keeps its address.
-    guest.run(f"ping -c 1 -W 1 {PEER.ipv4}", check=False, netns=stand_in.netns)
-    assert SHARED in guest.run("bridge fdb show br br0 brport standby-port dynamic").out
+    # Each frame of the VF to a group has the bridge believe otherwise again.
+    guest.wait_until(
+        f"""ip netns exec {stand_in.netns} ping -c 1 -W 1 {PEER.ipv4} >/dev/null
+            bridge fdb show br br0 brport standby-port dynamic | grep -q {SHARED}""",
+        20,
+    )
     assert Filters.read(guest).pools_of(SHARED) == 0b01
     assert ping(guest, other, vf.ipv4, count=3).complete
 
@@ -244,6 +248,11 @@ def send_and_count(guest, source: Host, sizes: list[int]):
     assert count_frames(guest, source, PF_HOST, sizes, BROADCAST, patience=5) >= len(sizes)
 
 
+def assert_copies(guest, before: int, frames: int):
+    """Of `frames` that were sent, and of a few that the stack sends by itself to groups."""
+    assert frames <= own_copies(guest) - before <= frames + 8
+
+
 @contextlib.contextmanager
 def only_from_the_wire(lan, sizes: list[int], end: int = 100):
     """What broadcasts the stack gets until the block ends: none. Then the peer sends some of `sizes`,
@@ -267,8 +276,8 @@ def test_own_broadcasts_do_not_come_back(lan, vfs):
     before = own_copies(guest)
     with only_from_the_wire(lan, sizes):
         send_and_count(guest, PF_HOST, sizes)
-        assert own_copies(guest) - before == len(sizes)
-    assert own_copies(guest) - before == len(sizes)
+        assert_copies(guest, before, len(sizes))
+    assert_copies(guest, before, len(sizes))
     # In frames of several buffers.
     for host in (PF_HOST, PEER):
         guest.run(f"ip link set {host.name} mtu 9000", netns=host.netns)
@@ -276,7 +285,7 @@ def test_own_broadcasts_do_not_come_back(lan, vfs):
     large, before = [9014, 5000, 3072, 3073] * 3, own_copies(guest)
     with only_from_the_wire(lan, large):
         send_and_count(guest, PF_HOST, large)
-    assert own_copies(guest) - before == len(large)
+    assert_copies(guest, before, len(large))
 
 
 def test_own_broadcasts_are_no_business_of_a_program(lan, vfs):
@@ -285,7 +294,7 @@ def test_own_broadcasts_are_no_business_of_a_program(lan, vfs):
     programs.attach("drop")
     before, dropped = own_copies(guest), dict(counters.ethtool(guest))["rx_queue_0_xdp_drop"]
     send_and_count(guest, PF_HOST, [200] * 20)
-    assert own_copies(guest) - before == 20
+    assert_copies(guest, before, 20)
     assert dict(counters.ethtool(guest))["rx_queue_0_xdp_drop"] == dropped
     programs.detach()
 
