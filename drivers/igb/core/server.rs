@@ -212,9 +212,8 @@ impl Server {
             let event = d.switch().on_malicious(vf, now);
             d.on_event(vf, event);
             d.shadow().vf_was_reset(vf);
-            d.server().unclean.insert(vf);
+            d.server().on_new_tenant(vf);
             d.server().answer_read(vf);
-            d.server().pings.insert(vf);
         }
         if !vfs.is_empty() {
             d.apply();
