@@ -3,6 +3,7 @@
 //! The controller's filters and mailboxes: the desired state, and the registers that follow it.
 
 use crate::{
+    clock::nanos_since,
     io::{
         Io,
         Registers, //
@@ -235,11 +236,6 @@ impl Hw {
         self.switch.on_pf_reset();
         self.server.on_controller_reset();
     }
-}
-
-/// Nanoseconds since `epoch`.
-pub(crate) fn nanos_since(epoch: Instant<Monotonic>) -> u64 {
-    u64::try_from(epoch.elapsed().as_nanos()).unwrap_or(0)
 }
 
 /// An error of the pure logic as the kernel's.

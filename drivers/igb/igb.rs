@@ -8,6 +8,7 @@
 //! like from here is up to the crate `net`, which knows no Intel.
 
 mod bridge;
+mod clock;
 mod controller;
 mod debugfs;
 mod devlink;

@@ -15,10 +15,8 @@
 //! `Documentation/architecture.rst` has all locks.
 
 use crate::{
-    controller::{
-        nanos_since,
-        Controller, //
-    },
+    clock::nanos_since,
+    controller::Controller,
     hw::{
         identity::Identity,
         nvm::Nvm, //

@@ -7,6 +7,7 @@
 //! there are VFs, without which nothing is looped back. Whether a frame is a copy:
 //! `core/returned.rs`.
 
+use crate::clock::nanos_since;
 use igb_core::returned::{
     Contents,
     Frame,
@@ -204,7 +205,7 @@ impl Returned {
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(0)
+        nanos_since(self.epoch)
     }
 }
 
