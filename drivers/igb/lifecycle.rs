@@ -177,6 +177,14 @@ pub(crate) fn split_with(
     split.and(opened)
 }
 
+/// Registers as [`tenant`] takes them.
+fn for_tenants(io: &Io) -> impl regs::Registers + '_ {
+    Access(
+        |offset| io.read_at(offset),
+        |offset, value| io.write_at(offset, value),
+    )
+}
+
 /// Changes the split while no queue of the PF is open. Returns whether all queues of `vfs` are at
 /// rest; if not, nothing was changed.
 fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<bool> {
@@ -187,10 +195,7 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
         let Some(Live { io, hw }) = controller.live() else {
             return Ok(false);
         };
-        let registers = Access(
-            |offset| io.read_at(offset),
-            |offset, value| io.write_at(offset, value),
-        );
+        let registers = for_tenants(io);
         // Each is stopped, whether or not another does not stop.
         if !vfs
             .iter()
@@ -426,13 +431,7 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     // Not every emulation resets the VFs' interrupt moderation.
     let vfs = port.hw.lock().switch.vfs();
     for vf in vfs.iter() {
-        tenant::clear(
-            vf,
-            &Access(
-                |offset| io.read_at(offset),
-                |offset, value| io.write_at(offset, value),
-            ),
-        );
+        tenant::clear(vf, &for_tenants(io));
     }
     let strip = {
         let mut hw = port.hw.lock();
