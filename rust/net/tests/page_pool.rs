@@ -99,6 +99,14 @@ mod tests {
         made.ok_or(EINVAL)
     }
 
+    /// A page whose pool, and the instance that had it, are gone.
+    fn page_without_pool(parent: &Parent, dev: &Registration<Dummy>) -> Result<RxPage> {
+        escaped(dev, &Counter::new()?, |setup| {
+            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+            pool.alloc(setup).ok_or(ENOMEM)
+        })
+    }
+
     /// Whether `step` is content with what it finds in a poll.
     fn holds_in_a_poll(step: Step) -> Result<bool> {
         let parent = Parent::new()?;
@@ -426,10 +434,7 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let (made, done) = (Counter::new()?, Counter::new()?);
-        let page = escaped(&dev, &Counter::new()?, |setup| {
-            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
-            pool.alloc(setup).ok_or(ENOMEM)
-        })?;
+        let page = page_without_pool(&parent, &dev)?;
         let mut napi = {
             let rtnl = rtnl::lock();
             let dev = dev.under(&rtnl).ok_or(ENODEV)?;
@@ -495,10 +500,7 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let (refused, done) = (Counter::new()?, Counter::new()?);
-        let page = escaped(&dev, &Counter::new()?, |setup| {
-            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
-            pool.alloc(setup).ok_or(ENOMEM)
-        })?;
+        let page = page_without_pool(&parent, &dev)?;
         let mut napi = {
             let rtnl = rtnl::lock();
             let dev = dev.under(&rtnl).ok_or(ENODEV)?;
