@@ -65,13 +65,13 @@ impl Binding {
             GFP_KERNEL,
         )?;
         let data = Arc::into_raw(this);
-        // SAFETY: the device is valid and bound. `ended` may be called with the pointer once, as
+        // SAFETY: The device is valid and bound. `ended` may be called with the pointer once, as
         // the reference is given up here.
         let begun = to_result(unsafe {
             netbind::binding_begin(raw(dev), Some(ended), data.cast_mut().cast())
         });
         if begun.is_err() {
-            // SAFETY: the pointer is that of the `Arc` above, and nobody else has it.
+            // SAFETY: The pointer is what `Arc::into_raw` has returned, and nobody else has it.
             drop(unsafe { Arc::from_raw(data) });
         }
         begun
@@ -83,10 +83,10 @@ impl Binding {
     ///
     /// `ENODEV` if the device has another driver, or if what is device-managed is ending.
     fn of(dev: &Device<Bound>) -> Result<Arc<Self>> {
-        // SAFETY: the device is valid.
+        // SAFETY: The device is valid.
         let data = unsafe { netbind::binding_data(raw(dev)) };
         let data = NonNull::new(data).ok_or(ENODEV)?;
-        // SAFETY: what `begin` gave is the pointer of an `Arc`. The reference that belongs to it is
+        // SAFETY: What `begin` gave is the pointer of an `Arc`. The reference that belongs to it is
         // there until the device is unbound, and that does not end before `dev` does.
         Ok(unsafe { ArcBorrow::<Self>::from_raw(data.as_ptr().cast_const().cast()) }.into())
     }
@@ -102,8 +102,9 @@ impl Binding {
             return;
         }
         self.over.store(true, Ordering::Relaxed);
-        // SAFETY: no preconditions; this is process context. Who has found `over` to be false did
-        // so with softirqs or interrupts off, and has done what it wanted when this returns.
+        // SAFETY: The function has no preconditions, and this is process context. Who has found
+        // `over` to be false did so with softirqs or interrupts off, and has done what it wanted
+        // when this returns.
         unsafe { netbind::synchronize_net() };
         dev_warn!(
             &*self.dev,

@@ -203,10 +203,10 @@ struct Blocks<D: Driver> {
     changed: fn(&Device<D>),
 }
 
-// SAFETY: the kernel may use the blocks on any CPU, and locks its lists of them; the net device may
+// SAFETY: The kernel may use the blocks on any CPU, and locks its lists of them; the net device may
 // be used by any thread, as may `stations`.
 unsafe impl<D: Driver> Send for Blocks<D> {}
-// SAFETY: what is done through a shared reference is what the functions of the blocks do, on any CPU.
+// SAFETY: What is done through a shared reference is what the functions of the blocks do, on any CPU.
 unsafe impl<D: Driver> Sync for Blocks<D> {}
 
 impl<D: Driver> Watch<D> {
@@ -230,13 +230,14 @@ impl<D: Driver> Watch<D> {
             }),
             GFP_KERNEL,
         )?;
-        // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed,
+        // SAFETY: The block is set up and pinned, and is taken out of the list before it is freed,
         // also by the error below.
         to_result(unsafe { netbind::fdb_register_notifier(blocks.fdb.get()) })?;
-        // SAFETY: the block is set up and pinned, and is taken out of the list before it is freed.
+        // SAFETY: The block is set up and pinned, and is taken out of the list before it is freed.
         let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
         if let Err(error) = linked {
-            // SAFETY: it was registered above.
+            // SAFETY: The block is in the list this takes it from: `fdb_register_notifier()` has
+            // put it there.
             unsafe { netbind::fdb_unregister_notifier(blocks.fdb.get()) };
             return Err(error);
         }
@@ -244,7 +245,7 @@ impl<D: Driver> Watch<D> {
         let this = Self(blocks);
         // Whoever was quick has made the net device a port before.
         let _rtnl = rtnl::lock();
-        // SAFETY: RTNL is held.
+        // SAFETY: RTNL is held, by `_rtnl`.
         unsafe { this.0.read_all() };
         Ok(this)
     }
@@ -252,7 +253,8 @@ impl<D: Driver> Watch<D> {
 
 impl<D: Driver> Drop for Watch<D> {
     fn drop(&mut self) {
-        // SAFETY: both are registered. Their functions have returned for the last time after this.
+        // SAFETY: Both blocks are in the lists this takes them from, by the type invariants. Their
+        // functions have returned for the last time after this.
         unsafe {
             netbind::unregister_netdevice_notifier(self.0.links.get());
             netbind::fdb_unregister_notifier(self.0.fdb.get());
@@ -272,7 +274,7 @@ impl<D: Driver> Blocks<D> {
                 notifier_call: Some(callback),
                 ..pin_init::zeroed()
             };
-            // SAFETY: valid for writes.
+            // SAFETY: The place is valid for writes of a block.
             unsafe { block.write(value) };
         })
     }
@@ -296,8 +298,9 @@ impl<D: Driver> Blocks<D> {
         if event != ADD && event != DEL {
             return DONE;
         }
-        // SAFETY: by the requirements of this function; these events have this structure, whose
-        // address has 6 bytes.
+        // SAFETY: `block` is the `fdb` of a `Blocks`, and `info` what the kernel says, by the
+        // requirements of this function. These events have this structure, whose address has 6
+        // bytes.
         let (blocks, port, addr, vid, is_local, is_given) = unsafe {
             let blocks = kernel::container_of!(Opaque::cast_from(block), Self, fdb);
             let fdb = &*info.cast::<netbind::switchdev_notifier_fdb_info>();
@@ -315,7 +318,7 @@ impl<D: Driver> Blocks<D> {
             return DONE;
         }
         // Most bridges are none of ours, or of another network namespace: they do not cost a lock.
-        // SAFETY: the port is valid, as it is in the message, and this runs under RCU.
+        // SAFETY: The port is valid, as it is in the message, and this runs under RCU.
         if unsafe { blocks.bridge_above(port) }.is_none() {
             return DONE;
         }
@@ -323,7 +326,7 @@ impl<D: Driver> Blocks<D> {
             // Asked again under the lock: a bridge that stops being above us meanwhile is seen here to have
             // done so, or what is added is forgotten by the reading that follows.
             let mut table = blocks.stations.table.lock();
-            // SAFETY: the port is valid, and this runs under RCU.
+            // SAFETY: The port is valid, and this runs under RCU.
             let Some(bridge) = (unsafe { blocks.bridge_above(port) }) else {
                 return DONE;
             };
@@ -332,7 +335,7 @@ impl<D: Driver> Blocks<D> {
                 vid,
                 bridge: bridge.addr(),
             };
-            // SAFETY: the port is valid, and this runs under RCU.
+            // SAFETY: The port is valid, and this runs under RCU.
             if event == ADD && unsafe { blocks.is_other(port) } {
                 table.add(station, is_given)
             } else {
@@ -362,8 +365,8 @@ impl<D: Driver> Blocks<D> {
         if event != LINKED && event != ADDRESS {
             return DONE;
         }
-        // SAFETY: by the requirements of this function; all events of net devices begin with this
-        // structure.
+        // SAFETY: `block` is the `links` of a `Blocks`, and `info` what the kernel says, by the
+        // requirements of this function. All events of net devices begin with this structure.
         let (blocks, changed) = unsafe {
             let blocks = kernel::container_of!(Opaque::cast_from(block), Self, links);
             (
@@ -371,7 +374,7 @@ impl<D: Driver> Blocks<D> {
                 (*info.cast::<netbind::netdev_notifier_info>()).dev,
             )
         };
-        // SAFETY: both are valid, and RTNL is held.
+        // SAFETY: Both are valid, and RTNL is held.
         let is_ours = changed == blocks.dev.as_ptr() || unsafe { blocks.has_upper(changed) };
         if is_ours {
             // SAFETY: RTNL is held.
@@ -381,7 +384,8 @@ impl<D: Driver> Blocks<D> {
     }
 
     fn tell(&self) {
-        // SAFETY: by the type invariants of `Watch`.
+        // SAFETY: By the type invariants of `Watch`, `dev` is a net device of `D` that is set up
+        // for longer than the blocks are registered.
         (self.changed)(unsafe { Device::from_raw(self.dev.as_ptr()) });
     }
 
@@ -391,7 +395,8 @@ impl<D: Driver> Blocks<D> {
     ///
     /// `upper` is valid; under RCU or RTNL.
     unsafe fn has_upper(&self, upper: *mut netbind::net_device) -> bool {
-        // SAFETY: by the requirements of this function.
+        // SAFETY: `upper` is valid, and this runs under RCU or RTNL, by the requirements of this
+        // function. Our net device is valid by the type invariants of `Watch`.
         unsafe { netbind::netdev_has_upper_dev_all_rcu(self.dev.as_ptr(), upper) }
     }
 
@@ -405,7 +410,8 @@ impl<D: Driver> Blocks<D> {
         &self,
         port: *mut netbind::net_device,
     ) -> Option<*mut netbind::net_device> {
-        // SAFETY: by the requirements of this function; what is above `port` is valid as long.
+        // SAFETY: `port` is valid, and this runs under RCU, by the requirements of this function;
+        // what is above `port` is valid as long.
         unsafe {
             let bridge = if netbind::netif_is_bridge_master(port) {
                 port
@@ -425,7 +431,7 @@ impl<D: Driver> Blocks<D> {
     ///
     /// `port` is valid; under RCU.
     unsafe fn is_other(&self, port: *mut netbind::net_device) -> bool {
-        // SAFETY: by the requirements of this function.
+        // SAFETY: `port` is valid, and this runs under RCU, by the requirements of this function.
         port != self.dev.as_ptr() && !unsafe { self.has_upper(port) }
     }
 
@@ -440,7 +446,7 @@ impl<D: Driver> Blocks<D> {
             flags: 0,
             data: core::ptr::from_ref(self).cast_mut().cast(),
         };
-        // SAFETY: our net device is valid; under RTNL nothing above it comes or goes, and the
+        // SAFETY: Our net device is valid; under RTNL nothing above it comes or goes, and the
         // callback may sleep. The context is what the callback wants.
         unsafe {
             Self::read_above(self.dev.as_ptr(), &mut cx);
@@ -464,8 +470,9 @@ impl<D: Driver> Blocks<D> {
         port: *mut netbind::net_device,
         cx: *mut netbind::netdev_nested_priv,
     ) -> c_int {
-        // SAFETY: by the requirements of this function. The block is one whose function is
-        // `on_fdb`, which the bridge calls under RCU, as the switchdev chain would.
+        // SAFETY: `port` is valid, RTNL is held, and `cx` has a `Blocks` in it, by the requirements
+        // of this function. The block is one whose function is `on_fdb`, which the bridge calls
+        // under RCU, as the switchdev chain would.
         unsafe {
             let blocks = &*(*cx).data.cast::<Self>();
             if netbind::netif_is_bridge_port(port) {

@@ -59,8 +59,9 @@ impl<T> fmt::Display for Entry<T> {
 ///
 /// `seq` is a seq file of a file of [`Open<T>`], which is being read.
 unsafe extern "C" fn show_entry<T>(seq: *mut netbind::seq_file, _v: *mut c_void) -> c_int {
-    // SAFETY: by the safety requirements of this function; the entry is freed when the file has been
-    // removed, which waits for readers.
+    // SAFETY: `seq` is that of a file of `Open<T>`, by the safety requirements of this function, so
+    // what is private to it is an `Entry<T>`. That is freed when the file has been removed, which
+    // waits for readers.
     let (entry, seq) = unsafe {
         (
             &*(*seq).private.cast::<Entry<T>>(),
@@ -81,14 +82,14 @@ struct Open<T> {
     entries: KVec<KBox<Entry<T>>>,
 }
 
-// SAFETY: a directory may be removed by any thread, and `T` may be shared and sent.
+// SAFETY: A directory may be removed by any thread, and `T` may be shared and sent.
 unsafe impl<T: Send + Sync> Send for Open<T> {}
-// SAFETY: there is nothing to do with a shared reference.
+// SAFETY: There is nothing to do with a shared reference.
 unsafe impl<T: Send + Sync> Sync for Open<T> {}
 
 impl<T: Send + Sync> Open<T> {
     fn new(name: &CStr, data: &Arc<T>, files: &[(&CStr, Show<T>)]) -> Result<Self> {
-        // SAFETY: the name is copied.
+        // SAFETY: The name is copied.
         let dentry = from_err_ptr(unsafe {
             netbind::debugfs_create_dir(name.as_char_ptr(), core::ptr::null_mut())
         })?;
@@ -110,7 +111,7 @@ impl<T: Send + Sync> Open<T> {
             let raw = core::ptr::from_mut(&mut *entry).cast();
             // INVARIANT: the entry is kept until the directory has been removed.
             this.entries.push(entry, GFP_KERNEL)?;
-            // SAFETY: the name is copied; the entry begins with its function, and does not move.
+            // SAFETY: The name is copied; the entry begins with its function, and does not move.
             from_err_ptr(unsafe {
                 netbind::debugfs_create_text(name.as_char_ptr(), this.dentry.as_ptr(), raw)
             })?;
@@ -122,7 +123,7 @@ impl<T: Send + Sync> Open<T> {
 impl<T> Drop for Open<T> {
     fn drop(&mut self) {
         // Before the entries: it waits for those who read.
-        // SAFETY: the directory is there, by the type invariants.
+        // SAFETY: The directory is there, by the type invariants.
         unsafe { netbind::debugfs_remove(self.dentry.as_ptr()) };
     }
 }

@@ -131,7 +131,7 @@ struct Shown<T: Driver> {
     _data: Arc<T>,
 }
 
-// SAFETY: devlink instances may be used and freed by any thread; `T` is `Send` and `Sync`.
+// SAFETY: Devlink instances may be used and freed by any thread; `T` is `Send` and `Sync`.
 unsafe impl<T: Driver> Send for Shown<T> {}
 // SAFETY: No method takes a shared reference.
 unsafe impl<T: Driver> Sync for Shown<T> {}
@@ -186,14 +186,16 @@ impl<T: Driver> Shown<T> {
     /// Registers everything, under the instance's lock.
     fn show(&mut self) -> Result {
         let devlink = self.devlink.as_ptr();
-        // SAFETY: The table outlives its registration, by the type invariants.
+        // SAFETY: The instance is valid, and its lock is held. The table outlives its registration,
+        // by the type invariants.
         to_result(unsafe {
             netbind::devl_params_register(devlink, self.params.as_ptr(), self.params.len())
         })?;
         self.has_params = true;
         for (ops, slot) in self.ops.iter().zip(&self.slots) {
             let slot = core::ptr::from_ref(slot).cast_mut().cast();
-            // SAFETY: Operations and slot outlive the reporter, by the type invariants.
+            // SAFETY: The instance is valid, and its lock is held. Operations and slot outlive the
+            // reporter, by the type invariants.
             let raw = unsafe { netbind::devl_health_reporter_create(devlink, ops, slot) };
             self.made.push(health::Raw::new(raw)?, GFP_KERNEL)?;
         }
@@ -207,15 +209,17 @@ impl<T: Driver> Shown<T> {
     fn hide(&mut self, made: &[health::Raw]) {
         let devlink = self.devlink.as_ptr();
         if self.is_visible {
-            // SAFETY: The instance is registered.
+            // SAFETY: The instance is registered, and its lock is held.
             unsafe { netbind::devl_unregister(devlink) };
         }
         for reporter in made {
-            // SAFETY: It was made by `show`, and nobody can get at it any more.
+            // SAFETY: The reporter is one that `show` has made. Nobody can get at it any more.
             unsafe { netbind::devl_health_reporter_destroy(reporter.as_ptr()) };
         }
         if self.has_params {
-            // SAFETY: As they were registered.
+            // SAFETY: These parameters are registered with the instance: `show` has done it, and
+            // the table has not changed since, by the type invariants. The lock of the instance is
+            // held.
             unsafe {
                 netbind::devl_params_unregister(devlink, self.params.as_ptr(), self.params.len())
             };

@@ -130,7 +130,7 @@ impl<T: Copy + AsBytes + FromBytes> Coherent<T> {
         if index >= self.len {
             return None;
         }
-        // SAFETY: By the type invariants there are `len` elements.
+        // SAFETY: By the type invariants there are `len` elements, and `index` is less.
         Some(unsafe { self.cpu.add(index) })
     }
 
@@ -277,7 +277,7 @@ impl<T> Drop for Coherent<T> {
         let size = self.len.wrapping_mul(size_of::<T>());
         // If the device is not bound any more, the memory is lost.
         self.device.while_bound(|dev| {
-            // SAFETY: the device is bound, meanwhile as well. By the type invariants the memory was
+            // SAFETY: The device is bound, meanwhile as well. By the type invariants the memory was
             // allocated for it, with this size and these addresses, and nobody else frees it.
             unsafe { netbind::dma_free_attrs(dev, size, self.cpu.as_ptr().cast(), self.handle, 0) };
         });

@@ -186,7 +186,7 @@ impl<D: Driver> Device<D> {
     /// Its transmit queues.
     #[inline]
     pub(crate) fn tx_queues(&self) -> Queues<'_, D::Tx> {
-        // SAFETY: by the type invariants the device was allocated for `D`, with slots of its `Tx`.
+        // SAFETY: By the type invariants the device was allocated for `D`, with slots of its `Tx`.
         unsafe { Queues::of(self.as_ptr()) }
     }
 }
@@ -212,7 +212,7 @@ impl<D: Driver> Locked<D> {
 
     /// A handle of transmit queue `index` that may be kept, for code that sends from outside of `xmit`.
     pub fn tx_handle(&self, index: u32) -> TxHandle<D::Tx> {
-        // SAFETY: by the type invariants the device was allocated for `D`, with slots of its `Tx`.
+        // SAFETY: By the type invariants the device was allocated for `D`, with slots of its `Tx`.
         unsafe { TxHandle::new(self.memory(), index) }
     }
 }
@@ -285,7 +285,7 @@ impl<'a> AddrList<'a> {
             if next == head {
                 return None;
             }
-            // SAFETY: the list is not changed for `'a`; its entries are the `list` fields of
+            // SAFETY: The list is not changed for `'a`; its entries are the `list` fields of
             // `struct netdev_hw_addr`.
             unsafe {
                 let entry = kernel::container_of!(next, netbind::netdev_hw_addr, list);
@@ -298,7 +298,7 @@ impl<'a> AddrList<'a> {
 
 /// Number of queues that suits this system (`netif_get_num_default_rss_queues()`).
 pub fn default_queues() -> u32 {
-    // SAFETY: no preconditions.
+    // SAFETY: No preconditions.
     let queues = unsafe { netbind::netif_get_num_default_rss_queues() };
     u32::try_from(queues).unwrap_or(1)
 }
@@ -313,6 +313,6 @@ pub fn rss_key<const N: usize>() -> [u8; N] {
 
 /// A number that nobody can guess. Any context.
 pub fn random() -> u64 {
-    // SAFETY: no preconditions.
+    // SAFETY: No preconditions.
     unsafe { netbind::get_random_u64() }
 }

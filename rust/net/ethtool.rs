@@ -158,8 +158,8 @@ type RawDevice = kernel::bindings::net_device;
 /// As of [`Locked::from_raw`]: `dev` is a net device of `D`, as it is in an operation of a
 /// [`Table<D>`](Table), and `'a` ends with the operation.
 unsafe fn device<'a, D>(dev: *mut RawDevice) -> &'a Locked<D> {
-    // SAFETY: By the safety requirements of this function. The operations run under RTNL, as the net
-    // devices of this crate ask for no lock of their own.
+    // SAFETY: `dev` is a net device of `D` for `'a`, by the safety requirements of this function. The
+    // operations run under RTNL, as the net devices of this crate ask for no lock of their own.
     unsafe { Locked::from_raw(dev.cast()) }
 }
 

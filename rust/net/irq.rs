@@ -187,8 +187,8 @@ impl VectorSet {
         cookie: *mut c_void,
         release: unsafe fn(*mut c_void),
     ) -> Result {
-        // SAFETY: By the safety requirements of this function, and nobody else has the cookie unless
-        // this is dismissed.
+        // SAFETY: `release` turns the cookie back, by the safety requirements of this function, and
+        // nobody else has it unless this is dismissed.
         let unused = ScopeGuard::new(|| unsafe { release(cookie) });
         let irq = self.irq(index).ok_or(EINVAL)?;
         let flags = match self.kind {
@@ -271,8 +271,8 @@ impl VectorSet {
 impl Action {
     /// Gives up the handler of an interrupt that has been freed.
     fn release(self) {
-        // SAFETY: By the type invariants, and this consumes the pointer. As the interrupt has
-        // been freed, the handler does not run any more.
+        // SAFETY: `release` turns the cookie back, by the type invariants, and this consumes it. As
+        // the interrupt has been freed, the handler does not run any more.
         unsafe { (self.release)(self.cookie) };
     }
 }
@@ -281,7 +281,8 @@ impl Action {
 ///
 /// `cookie` is an `Arc<H>` turned into a pointer; it must not be used afterwards.
 unsafe fn release<H>(cookie: *mut c_void) {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: `cookie` is an `Arc<H>` turned into a pointer, whose reference is given up here, by
+    // the safety requirements of this function.
     drop(unsafe { Arc::<H>::from_raw(cookie.cast_const().cast()) });
 }
 
@@ -292,7 +293,8 @@ type Entry = unsafe extern "C" fn(c_int, *mut c_void) -> netbind::irqreturn_t;
 ///
 /// `cookie` is an `Arc<H>` turned into a pointer, which stays valid during the call.
 unsafe extern "C" fn serve<H: Handler>(_irq: c_int, cookie: *mut c_void) -> netbind::irqreturn_t {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: `cookie` is an `Arc<H>` turned into a pointer, and valid during the call, by the
+    // safety requirements of this function.
     let handler = unsafe { &*cookie.cast_const().cast::<H>() };
 
     raw_return(handler.handle(&Context(PhantomData)))
@@ -305,7 +307,8 @@ unsafe extern "C" fn serve_hard<H: HardHandler>(
     _irq: c_int,
     cookie: *mut c_void,
 ) -> netbind::irqreturn_t {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: `cookie` is an `Arc<H>` turned into a pointer, and valid during the call, by the
+    // safety requirements of this function.
     let handler = unsafe { &*cookie.cast_const().cast::<H>() };
 
     raw_return(handler.handle(&HardIrq(PhantomData)))
@@ -402,7 +405,8 @@ impl Vectors {
         to_result(count)?;
         // From here on the vectors are freed when this is dropped.
         let set = VectorSet::new(dev, count).inspect_err(|_| {
-            // SAFETY: Allocated above, and none is requested.
+            // SAFETY: The vectors of the device are allocated, and no interrupt of them is
+            // requested.
             unsafe { netbind::pci_free_irq_vectors(pdev) }
         })?;
         let closer = Closer(set, claim);
@@ -486,8 +490,8 @@ impl Vectors {
     ) -> Result<Registration> {
         let name = CString::try_from_fmt(name)?;
         let cookie = Arc::into_raw(handler).cast_mut().cast();
-        // SAFETY: By the safety requirements of this function; `release::<H>` turns such a cookie
-        // back.
+        // SAFETY: `entry` may be called with these flags and such a cookie, by the safety
+        // requirements of this function; `release::<H>` turns it back.
         unsafe {
             self.set
                 .request(index, name, flags, entry, cookie, release::<H>)?;

@@ -65,7 +65,7 @@ impl<T: Deferred> Later<T> {
     /// The caller owns it, and gives it up.
     #[inline]
     pub(crate) unsafe fn give_back(&self, what: NonNull<T>) {
-        // SAFETY: the caller owns it and gives it up, by the requirements of this function.
+        // SAFETY: The caller owns `what` and gives it up, by the requirements of this function.
         if !unsafe { T::give_back(what) } {
             self.push(what);
         } else if !self.is_empty() {
@@ -82,11 +82,11 @@ impl<T: Deferred> Later<T> {
     /// Takes over what the caller owns.
     #[cold]
     fn push(&self, what: NonNull<T>) {
-        // SAFETY: it is ours.
+        // SAFETY: `what` is ours.
         let link = unsafe { T::link(what) };
         let mut first = self.0.load(Ordering::Relaxed);
         loop {
-            // SAFETY: the link is a place for a pointer; nobody else has it.
+            // SAFETY: The link is a place for a pointer, which nobody else has.
             unsafe { link.write(first) };
             // Release: the link is written before anyone sees it. INVARIANT: it is owned from here on.
             match self.0.compare_exchange_weak(
@@ -107,7 +107,7 @@ impl<T: Deferred> Later<T> {
         // Acquire: the links were written before. INVARIANT: the list is empty, and its contents ours.
         let mut next = self.0.swap(core::ptr::null_mut(), Ordering::Acquire);
         while let Some(what) = NonNull::new(next) {
-            // SAFETY: it is ours, with its link, which is read before it is given up.
+            // SAFETY: `what` is ours, with its link, which is read before it is given up.
             unsafe {
                 next = T::link(what).read();
                 if !T::give_back(what) {
@@ -125,12 +125,14 @@ pub(crate) static PAGES: Later<netbind::page> = Later::new();
 impl Deferred for netbind::page {
     #[inline]
     unsafe fn give_back(this: NonNull<Self>) -> bool {
-        // SAFETY: by the requirements of the trait, and it belongs to a pool.
+        // SAFETY: The caller owns the page and gives it up if this succeeds, by the requirements of
+        // the trait. It belongs to a pool, as all pages of `PAGES` do.
         unsafe { netbind::page_pool_put(this.as_ptr()) }
     }
 
     unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
-        // SAFETY: the page is valid, and so is its address. What is in it is nobody's any more.
+        // SAFETY: The page is valid, and so is its address, which is not NULL. What is in it is
+        // nobody's any more.
         unsafe { NonNull::new_unchecked(netbind::page_memory(this.as_ptr()).cast()) }
     }
 }
@@ -141,12 +143,13 @@ pub(crate) static FRAMES: Later<netbind::xdp_frame> = Later::new();
 impl Deferred for netbind::xdp_frame {
     #[inline]
     unsafe fn give_back(this: NonNull<Self>) -> bool {
-        // SAFETY: by the requirements of the trait.
+        // SAFETY: The caller owns the frame and gives it up if this succeeds, by the requirements
+        // of the trait.
         unsafe { netbind::xdp_give_back(this.as_ptr()) }
     }
 
     unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
-        // SAFETY: the frame is valid. The field is for who has the frame, and nothing that gives one back
+        // SAFETY: The frame is valid. The field is for who has the frame, and nothing that gives one back
         // looks at it.
         unsafe { NonNull::from(&mut (*this.as_ptr()).dev_rx).cast() }
     }

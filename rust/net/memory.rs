@@ -73,7 +73,7 @@ impl Drop for Ended {
         // Softirqs that walk the list of instances, or give a page back to a pool that was still there
         // when they read from it which instance it has, look at the instance until here. So this comes
         // after the pools, and the instance is only given up by the drop of the field.
-        // SAFETY: no preconditions.
+        // SAFETY: No preconditions.
         unsafe { netbind::synchronize_net() };
     }
 }
@@ -92,10 +92,10 @@ pub(crate) struct Memory {
     _slots: KBox<dyn Owned>,
 }
 
-// SAFETY: a net device may be used and freed by any thread. Instances are `Send` and `Sync`, and `Place`
+// SAFETY: A net device may be used and freed by any thread. Instances are `Send` and `Sync`, and `Place`
 // says under which lock a place is touched.
 unsafe impl Send for Memory {}
-// SAFETY: what can be reached through a shared reference is under the locks that `Place` names.
+// SAFETY: What can be reached through a shared reference is under the locks that `Place` names.
 unsafe impl Sync for Memory {}
 
 impl Memory {
@@ -114,7 +114,7 @@ impl Memory {
             places.push(Place::default(), GFP_KERNEL)?;
         }
         let size = i32::try_from(size_of::<Private>())?;
-        // SAFETY: no preconditions.
+        // SAFETY: No preconditions.
         let dev = unsafe { netbind::alloc_etherdev_mqs(size, queues, queues) };
         // INVARIANT: just allocated.
         let this = Self {
@@ -122,7 +122,7 @@ impl Memory {
             places,
             _slots: slots,
         };
-        // SAFETY: both are valid; the net device takes a reference when it is registered.
+        // SAFETY: Both are valid; the net device takes a reference when it is registered.
         unsafe { netbind::set_netdev_dev(dev, core::ptr::from_ref(parent).cast_mut().cast()) };
         Ok(Arc::new(this, GFP_KERNEL)?)
     }
@@ -149,11 +149,11 @@ impl Memory {
             netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_RX,
             netbind::netdev_queue_type_NETDEV_QUEUE_TYPE_TX,
         ] {
-            // SAFETY: the net device is valid, has such a queue for each place, and RTNL is held. The
+            // SAFETY: The net device is valid, has such a queue for each place, and RTNL is held. The
             // instance stays in memory while it is linked.
             unsafe { netbind::netif_queue_set_napi(self.as_ptr(), index, kind, raw) };
         }
-        // SAFETY: RTNL is held.
+        // SAFETY: RTNL is held, under which alone the place is touched.
         let old = core::mem::replace(unsafe { &mut *place.linked.get() }, instance);
         // Nothing refers to the cell any more: this may end in any code.
         drop(old);
@@ -162,11 +162,11 @@ impl Memory {
     /// Calls `f` with what is listed at `index`, under the instance lock. Process context, sleeps.
     fn with_listed<R>(&self, index: u32, f: impl FnOnce(&mut Option<Listed>) -> R) -> Result<R> {
         let place = self.places.get(index as usize).ok_or(EINVAL)?;
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netdev_lock(self.as_ptr()) };
-        // SAFETY: we hold the instance lock.
+        // SAFETY: We hold the instance lock, under which alone the place is touched.
         let result = f(unsafe { &mut *place.listed.get() });
-        // SAFETY: we hold it.
+        // SAFETY: We hold the instance lock.
         unsafe { netbind::netdev_unlock(self.as_ptr()) };
         Ok(result)
     }
@@ -201,7 +201,7 @@ impl Memory {
             if listed.is_some() {
                 return Err(EBUSY);
             }
-            // SAFETY: the instance is zeroed, at a fixed address, and stays there until it has ended, as
+            // SAFETY: The instance is zeroed, at a fixed address, and stays there until it has ended, as
             // it is kept in the list; the net device is valid and its instance lock is held. There are
             // as many NAPI configurations as places.
             unsafe {
@@ -225,7 +225,7 @@ impl Memory {
         self.with_this(index, napi, |listed| {
             if !listed.enabled {
                 listed.enabled = true;
-                // SAFETY: the instance is registered and disabled; the instance lock is held.
+                // SAFETY: The instance is registered and disabled; the instance lock is held.
                 unsafe { netbind::napi_enable_locked(napi) };
             }
         });
@@ -238,7 +238,7 @@ impl Memory {
 
     /// Tells the kernel which interrupt drives an instance, if that has not ended.
     pub(crate) fn set_irq(&self, index: u32, napi: *mut netbind::napi_struct, irq: c_int) {
-        // SAFETY: the instance is registered; the instance lock is held.
+        // SAFETY: The instance is registered; the instance lock is held.
         self.with_this(index, napi, |_| unsafe {
             netbind::netif_napi_set_irq_locked(napi, irq)
         });
@@ -255,10 +255,10 @@ impl Memory {
             let mut it =
                 listed.take_if(|it| napi.is_none_or(|napi| it.instance.as_ptr() == napi))?;
             it.disable();
-            // SAFETY: the instance is registered and disabled; the instance lock is held. Handles that
+            // SAFETY: The instance is registered and disabled; the instance lock is held. Handles that
             // are still around find it disabled and do nothing.
             unsafe { netbind::__netif_napi_del_locked(it.instance.as_ptr()) };
-            // SAFETY: whoever has taken the instance out of its place is alone here, and nothing is
+            // SAFETY: Whoever has taken the instance out of its place is alone here, and nothing is
             // added to what belongs to it any more.
             let mut belongings = core::mem::take(unsafe { &mut *it.instance.belongings().get() });
             while let Some(latest) = belongings.pop() {
@@ -278,7 +278,7 @@ impl Memory {
     /// The device is being unregistered, and RTNL is held.
     pub(crate) unsafe fn end_all(&self) {
         for index in (0u32..).take(self.places.len()) {
-            // SAFETY: the device is being unregistered, and RTNL is held, by the requirements of
+            // SAFETY: The device is being unregistered, and RTNL is held, by the requirements of
             // this function.
             unsafe { self.link(index, None) };
             drop(self.end(index, None));
@@ -291,7 +291,7 @@ impl Listed {
     fn disable(&mut self) {
         if self.enabled {
             self.enabled = false;
-            // SAFETY: the instance is registered and enabled; the instance lock is held.
+            // SAFETY: The instance is registered and enabled; the instance lock is held.
             unsafe { netbind::napi_disable_locked(self.instance.as_ptr()) };
         }
     }
@@ -299,7 +299,7 @@ impl Listed {
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        // SAFETY: the net device is ours, and is not registered: it never was, or was unregistered.
+        // SAFETY: The net device is ours, and is not registered: it never was, or was unregistered.
         unsafe { netbind::free_netdev(self.as_ptr()) };
     }
 }
@@ -338,7 +338,7 @@ impl Private {
             memory: Arc::as_ptr(memory),
             statistics: Atomic::new(0),
         };
-        // SAFETY: the private part of the net device is large enough and aligned for it
+        // SAFETY: The private part of the net device is large enough and aligned for it
         // (NETDEV_ALIGN); nobody uses it yet.
         unsafe {
             (*memory.as_ptr())
@@ -354,7 +354,7 @@ impl Private {
     /// `dev` has been given a private part, and stays for `'a`.
     #[inline]
     pub(crate) unsafe fn of<'a>(dev: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: by the requirements of this function the net device stays for `'a`, with the
+        // SAFETY: By the requirements of this function the net device stays for `'a`, with the
         // private part that `init` has written behind it.
         unsafe { &*(*dev).priv_.as_ptr().cast() }
     }
@@ -373,7 +373,7 @@ impl Private {
 
     /// Keeps the device in memory, though not registered.
     pub(crate) fn memory(&self) -> Arc<Memory> {
-        // SAFETY: by the type invariants this is the contents of an `Arc`, which is still there.
+        // SAFETY: By the type invariants this is the contents of an `Arc`, which is still there.
         unsafe { ArcBorrow::from_raw(self.memory) }.into()
     }
 
@@ -391,7 +391,7 @@ pub(crate) unsafe fn raw_tx_queue_of(
     dev: *mut netbind::net_device,
     index: u32,
 ) -> Option<NonNull<netbind::netdev_queue>> {
-    // SAFETY: the device is valid, and has `num_tx_queues` queues at `_tx`.
+    // SAFETY: The device is valid, and has `num_tx_queues` queues at `_tx`.
     unsafe {
         if index >= (*dev).num_tx_queues {
             return None;

@@ -70,7 +70,7 @@ impl Mapping {
         // SAFETY: `pdev` is a valid device, and the BAR is memory. 0 means all of it.
         let base = unsafe { netbind::pci_iomap(pdev, bar, 0) };
         let Some(base) = NonNull::new(base) else {
-            // SAFETY: Requested above.
+            // SAFETY: The memory regions of the device are requested, by this function.
             unsafe { netbind::pci_release_mem_regions(pdev) };
             return Err(ENOMEM);
         };
@@ -269,8 +269,8 @@ mod arch {
     #[inline(always)]
     pub(super) unsafe fn readl(register: NonNull<u32>) -> u32 {
         let value;
-        // SAFETY: By the safety requirements of this function. Without the option `nomem` the
-        // block is a barrier to the compiler.
+        // SAFETY: `register` is a mapped register, by the safety requirements of this function.
+        // Without the option `nomem` the block is a barrier to the compiler.
         unsafe {
             asm!(
                 "mov {value:e}, dword ptr [{register}]",
@@ -287,8 +287,9 @@ mod arch {
     /// `register` is a mapped register.
     #[inline(always)]
     pub(super) unsafe fn writel(register: NonNull<u32>, value: u32) {
-        // SAFETY: By the safety requirements of this function. Without the option `nomem` the
-        // block is a barrier to the compiler; the processor keeps stores in order.
+        // SAFETY: `register` is a mapped register, by the safety requirements of this function.
+        // Without the option `nomem` the block is a barrier to the compiler; the processor keeps
+        // stores in order.
         unsafe {
             asm!(
                 "mov dword ptr [{register}], {value:e}",
@@ -309,7 +310,7 @@ mod arch {
     /// `register` is a mapped register.
     #[inline]
     pub(super) unsafe fn readl(register: NonNull<u32>) -> u32 {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: `register` is a mapped register, by the safety requirements of this function.
         unsafe { netbind::readl(register.as_ptr().cast()) }
     }
 
@@ -318,7 +319,7 @@ mod arch {
     /// `register` is a mapped register.
     #[inline]
     pub(super) unsafe fn writel(register: NonNull<u32>, value: u32) {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: `register` is a mapped register, by the safety requirements of this function.
         unsafe { netbind::writel(value, register.as_ptr().cast()) }
     }
 }

@@ -87,7 +87,7 @@ impl TxContext<'_> {
     /// The transmit queue with the index of the NAPI instance.
     #[inline]
     pub fn queue(&mut self) -> Completions<'_> {
-        // SAFETY: by the type invariants the queue is valid, and this is the only `TxContext` of it,
+        // SAFETY: By the type invariants the queue is valid, and this is the only `TxContext` of it,
         // of which `&mut self` lends one `Completions` at a time. `Napi::reset_tx_queue` needs the
         // instance disabled.
         unsafe { Completions::from_raw(self.queue) }
@@ -204,10 +204,11 @@ struct Inner<P: Poll> {
     _pin: PhantomPinned,
 }
 
-// SAFETY: `poll` is only touched by the one CPU that polls, and by the owner (`Napi`) while
-// polling is disabled; `belongings` by one at a time, see `Instance`; the C part has its own synchronisation.
+// SAFETY: `poll` is only touched by the one CPU that polls, and by the owner (`Napi`) while polling is
+// disabled; `belongings` by who makes the instance, and after its end by who ended it. The C part has
+// its own synchronisation.
 unsafe impl<P: Poll> Sync for Inner<P> {}
-// SAFETY: nothing in it is bound to a CPU or task; what is polled is `Send`.
+// SAFETY: Nothing in it is bound to a CPU or task; what is polled is `Send`.
 unsafe impl<P: Poll> Send for Inner<P> {}
 
 impl<P: Poll> Inner<P> {
@@ -245,7 +246,7 @@ impl<P: Poll> Inner<P> {
         };
         let work = poll.poll(&mut cx, limit);
         if cx.flush {
-            // SAFETY: we are still in the poll the frames were redirected in.
+            // SAFETY: We are still in the poll the frames were redirected in.
             unsafe { netbind::xdp_do_flush() };
         }
         if work >= limit {
@@ -253,7 +254,7 @@ impl<P: Poll> Inner<P> {
         }
         // CAST: less than `budget`, which is an `int`.
         let work = work as core::ffi::c_int;
-        // SAFETY: we are in the poll function of this NAPI and did less than the budget. From
+        // SAFETY: We are in the poll function of this NAPI and did less than the budget. From
         // here on another CPU may poll: `poll` is not used any more.
         if unsafe { netbind::napi_complete_done(napi, work) } {
             P::rearm(&this.rearm);
@@ -288,7 +289,7 @@ impl Setup {
 
     /// The net device that will be polled.
     pub(crate) fn device(&self) -> *mut netbind::net_device {
-        // SAFETY: the NAPI is registered.
+        // SAFETY: The NAPI is registered.
         unsafe { (*self.instance.as_ptr()).dev }
     }
 
@@ -299,7 +300,7 @@ impl Setup {
     ///
     /// `ENOMEM`; it is dropped.
     pub(crate) fn keep(&self, what: KBox<dyn Owned>) -> Result {
-        // SAFETY: the instance is being made, by this thread.
+        // SAFETY: The instance is being made, by this thread.
         let belongings = unsafe { &mut *self.instance.belongings().get() };
         Ok(belongings.push(what, GFP_KERNEL)?)
     }
@@ -354,7 +355,7 @@ impl<P: Poll> Napi<P> {
         )?;
         let instance: Arc<dyn Instance> = inner.clone();
         let memory = dev.memory();
-        // SAFETY: the device is registered, and RTNL keeps it so. The instance is zeroed, and the
+        // SAFETY: The device is registered, and RTNL keeps it so. The instance is zeroed, and the
         // function is that of instances like this.
         unsafe { memory.add(index, instance.clone(), Inner::<P>::poll_callback) }?;
         // INVARIANT: just registered. From here on `Drop` cleans up.
@@ -368,7 +369,7 @@ impl<P: Poll> Napi<P> {
             instance,
             _thread: NotThreadSafe,
         })?;
-        // SAFETY: polling is disabled, so the cell is ours.
+        // SAFETY: Polling is disabled, so the cell is ours.
         unsafe { *this.inner.poll.get() = Some(poll) };
         Ok(this)
     }
@@ -394,7 +395,7 @@ impl<P: Poll> Napi<P> {
         if self.enabled {
             return None;
         }
-        // SAFETY: polling is disabled and `&mut self` is the only owner, so the cell is ours.
+        // SAFETY: Polling is disabled and `&mut self` is the only owner, so the cell is ours.
         unsafe { (*self.inner.poll.get()).as_mut() }
     }
 
@@ -417,7 +418,7 @@ impl<P: Poll> Napi<P> {
     /// place, or the device is unregistered; also when this is dropped before.
     pub fn link_queues<D>(&self, dev: &Locked<D>) {
         if dev.as_ptr() == self.memory.as_ptr() {
-            // SAFETY: the device is registered, and RTNL is held.
+            // SAFETY: The device is registered, and RTNL is held.
             unsafe { self.memory.link(self.index, Some(self.inner.clone())) };
         }
     }
@@ -425,7 +426,7 @@ impl<P: Poll> Napi<P> {
     /// Takes the links of [`Napi::link_queues`] back.
     pub fn unlink_queues<D>(&self, dev: &Locked<D>) {
         if dev.as_ptr() == self.memory.as_ptr() {
-            // SAFETY: the device is registered, and RTNL is held.
+            // SAFETY: The device is registered, and RTNL is held.
             unsafe { self.memory.link(self.index, None) };
         }
     }
@@ -435,7 +436,7 @@ impl<P: Poll> Napi<P> {
     /// report packets as sent.
     pub fn reset_tx_queue(&mut self) {
         if !self.enabled {
-            // SAFETY: the queue is valid, as its device is in memory. Nobody else resets it or reports
+            // SAFETY: The queue is valid, as its device is in memory. Nobody else resets it or reports
             // packets as sent: it takes the only instance with this index to do so, which is ours
             // and is not polled.
             unsafe { netbind::tx_reset_queue(self.inner.queue.as_ptr()) };
@@ -446,7 +447,7 @@ impl<P: Poll> Napi<P> {
 impl<P: Poll> Drop for Napi<P> {
     fn drop(&mut self) {
         self.memory.disable(self.index, self.as_ptr());
-        // SAFETY: polling has ended, here or with the device, and only the owner, who is gone,
+        // SAFETY: Polling has ended, here or with the device, and only the owner, who is gone,
         // would enable it: so nobody else touches the cell.
         drop(unsafe { (*self.inner.poll.get()).take() });
         // With the pools, to which what was polled has given its pages back.
@@ -498,14 +499,14 @@ impl<P: Poll> Scheduler<P> {
         if self.is_due() {
             P::hold(&self.0.rearm);
         }
-        // SAFETY: the instance was registered. If it has been disabled or deleted since, its
+        // SAFETY: The instance was registered. If it has been disabled or deleted since, its
         // SCHED bit is still set, and the call does nothing.
         unsafe { netbind::napi_schedule_irqoff(self.0.napi.get()) };
     }
 
     #[inline]
     fn is_due(&self) -> bool {
-        // SAFETY: the instance is valid; `state` is a word that others change atomically, hence the
+        // SAFETY: The instance is valid; `state` is a word that others change atomically, hence the
         // volatile read.
         let state = unsafe { (&raw const (*self.0.napi.get()).state).read_volatile() };
         state & 1 << netbind::NAPI_STATE_SCHED != 0
@@ -513,7 +514,7 @@ impl<P: Poll> Scheduler<P> {
 
     /// Asks for a poll. Any context.
     pub fn schedule(&self) {
-        // SAFETY: the instance was registered. If it has been disabled or deleted since, its
+        // SAFETY: The instance was registered. If it has been disabled or deleted since, its
         // SCHED bit is still set, and the call does nothing.
         unsafe { netbind::napi_schedule(self.0.napi.get()) };
     }

@@ -41,7 +41,7 @@ use kernel::{
 #[repr(transparent)]
 pub struct Device<D>(Opaque<netbind::net_device>, PhantomData<D>);
 
-// SAFETY: all methods are safe to call from any context they document, and give no more of `D` than a
+// SAFETY: All methods are safe to call from any context they document, and give no more of `D` than a
 // reference.
 unsafe impl<D: Send + Sync> Sync for Device<D> {}
 
@@ -52,7 +52,7 @@ impl<D> Device<D> {
     /// same `D`, its private part is set up, and both stay so for `'a`.
     #[inline]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: the net device is valid for `'a`, by the requirements of this function; the
+        // SAFETY: The net device is valid for `'a`, by the requirements of this function; the
         // wrapper is transparent.
         // INVARIANT: it was allocated for `D`, and has its private part, by these requirements.
         unsafe { &*ptr.cast() }
@@ -66,7 +66,7 @@ impl<D> Device<D> {
     /// Its private part.
     #[inline]
     pub(crate) fn private(&self) -> &Private {
-        // SAFETY: by the type invariants the net device has a private part, and both stay as long
+        // SAFETY: By the type invariants the net device has a private part, and both stay as long
         // as `self`.
         unsafe { Private::of(self.as_ptr()) }
     }
@@ -74,13 +74,13 @@ impl<D> Device<D> {
     /// The driver's state.
     #[inline]
     pub fn data(&self) -> &D {
-        // SAFETY: by the type invariants the private part points to a `D`, which outlives `self`.
+        // SAFETY: By the type invariants the private part points to a `D`, which outlives `self`.
         unsafe { self.private().data().cast().as_ref() }
     }
 
     /// The same device, if it is registered: RTNL keeps it so.
     pub fn under<'a>(&'a self, _rtnl: &'a rtnl::Held) -> Option<&'a Locked<D>> {
-        // SAFETY: the net device is valid; under RTNL the state does not change from or to this one.
+        // SAFETY: The net device is valid; under RTNL the state does not change from or to this one.
         let state = unsafe { (&raw const (*self.as_ptr()).reg_state).read_volatile() };
         if u32::from(state) != netbind::netdev_reg_state_NETREG_REGISTERED {
             return None;
@@ -92,7 +92,7 @@ impl<D> Device<D> {
     /// A copy of the interface's name, such as `eth0`. Any context. While the interface is being
     /// renamed, which takes RTNL, it may be a mixture of the two.
     pub fn name(&self) -> Name {
-        // SAFETY: the net device is valid; the bytes may change any time, hence volatile.
+        // SAFETY: The net device is valid; the bytes may change any time, hence volatile.
         Name(unsafe {
             (&raw const (*self.as_ptr()).name)
                 .cast::<[u8; NAME_LEN]>()
@@ -102,37 +102,37 @@ impl<D> Device<D> {
 
     /// Number of transmit queues the device was allocated with.
     pub fn num_tx_queues(&self) -> u32 {
-        // SAFETY: the net device is valid; the field never changes.
+        // SAFETY: The net device is valid; the field never changes.
         unsafe { (*self.as_ptr()).num_tx_queues }
     }
 
     /// Number of receive queues the device was allocated with.
     pub fn num_rx_queues(&self) -> u32 {
-        // SAFETY: the net device is valid; the field never changes.
+        // SAFETY: The net device is valid; the field never changes.
         unsafe { (*self.as_ptr()).num_rx_queues }
     }
 
     /// Number of queues in use.
     pub fn real_num_queues(&self) -> u32 {
-        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        // SAFETY: The net device is valid; the field may change any time, hence volatile.
         unsafe { (&raw const (*self.as_ptr()).real_num_rx_queues).read_volatile() }
     }
 
     /// The interface is administratively up.
     pub fn is_running(&self) -> bool {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_running(self.as_ptr()) }
     }
 
     /// The MTU in bytes.
     pub fn mtu(&self) -> u32 {
-        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        // SAFETY: The net device is valid; the field may change any time, hence volatile.
         unsafe { (&raw const (*self.as_ptr()).mtu).read_volatile() }
     }
 
     /// The features that are on.
     pub fn features(&self) -> Features {
-        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        // SAFETY: The net device is valid; the field may change any time, hence volatile.
         Features(unsafe { (&raw const (*self.as_ptr()).features).read_volatile() })
     }
 
@@ -147,7 +147,7 @@ impl<D> Device<D> {
     }
 
     fn flags(&self) -> u32 {
-        // SAFETY: the net device is valid; the field may change any time, hence volatile.
+        // SAFETY: The net device is valid; the field may change any time, hence volatile.
         unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() }
     }
 
@@ -160,42 +160,42 @@ impl<D> Device<D> {
 
     /// Reports the link as up, if the device is registered. Any context.
     pub fn carrier_on(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_set_carrier(self.as_ptr(), true) };
     }
 
     /// Reports the link as down, if the device is registered. Any context.
     pub fn carrier_off(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_set_carrier(self.as_ptr(), false) };
     }
 
     /// The link is reported as up.
     pub fn carrier_ok(&self) -> bool {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_carrier_ok(self.as_ptr()) }
     }
 
     /// The device is not marked as absent.
     pub fn is_present(&self) -> bool {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_device_present(self.as_ptr()) }
     }
 
     /// Lets the stack send on all queues, and send what it holds back. Any context.
     pub fn wake_queues(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_tx_wake_all_queues(self.as_ptr()) };
     }
 
     /// Restarts the clock of the transmit watchdog: a reset is under way. Any context.
     pub fn trans_update(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_trans_update(self.as_ptr()) };
     }
 
     pub(crate) fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { raw_tx_queue_of(self.as_ptr(), index) }
     }
 }
@@ -297,7 +297,7 @@ impl<D> Locked<D> {
     /// registered.
     #[inline]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut netbind::net_device) -> &'a Self {
-        // SAFETY: the net device is valid for `'a`, by the requirements of this function; the
+        // SAFETY: The net device is valid for `'a`, by the requirements of this function; the
         // wrapper is transparent.
         // INVARIANT: RTNL is held by this task and the device is registered, by these requirements.
         unsafe { &*ptr.cast() }
@@ -306,7 +306,7 @@ impl<D> Locked<D> {
     /// The device this net device belongs to. It is bound to its driver: before unbinding is over, the
     /// net device is unregistered, which takes RTNL.
     pub fn parent(&self) -> &kernel::device::Device<Bound> {
-        // SAFETY: the parent was set when the net device was allocated, and is referenced by it while
+        // SAFETY: The parent was set when the net device was allocated, and is referenced by it while
         // it is registered. It is bound: `Unregistered::new` was given proof of that, and the net
         // device cannot be unregistered while RTNL is held.
         unsafe { &*(*self.as_ptr()).dev.parent.cast() }
@@ -323,13 +323,13 @@ impl<D> Locked<D> {
     ///
     /// `EINVAL` for more queues than there are, or none; `ENOMEM`.
     pub fn set_real_num_queues(&self, queues: u32) -> Result {
-        // SAFETY: the net device is valid, and RTNL is held.
+        // SAFETY: The net device is valid, and RTNL is held.
         to_result(unsafe { netbind::netif_set_real_num_queues(self.as_ptr(), queues, queues) })
     }
 
     /// Sets the largest MTU the user may choose.
     pub fn set_max_mtu(&self, mtu: u32) {
-        // SAFETY: the net device is valid; readers expect whole words.
+        // SAFETY: The net device is valid; readers expect whole words.
         unsafe { (&raw mut (*self.as_ptr()).max_mtu).write_volatile(mtu) };
     }
 
@@ -338,14 +338,14 @@ impl<D> Locked<D> {
     /// The stack tells those that watch the device while the device still works: 8021q then takes VLAN 0
     /// away, and complains if it cannot.
     pub fn close(&self) {
-        // SAFETY: a valid registered net device, and RTNL is held. One that is down already is
+        // SAFETY: A valid registered net device, and RTNL is held. One that is down already is
         // left alone.
         unsafe { netbind::dev_close(self.as_ptr()) };
     }
 
     /// Marks the device as absent: the stack leaves it alone until [`Locked::attach`].
     pub fn detach(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_device_detach(self.as_ptr()) };
     }
 
@@ -355,7 +355,7 @@ impl<D> Locked<D> {
     /// [`Driver::set_rx_mode`](crate::driver::Driver::set_rx_mode) is called soon afterwards, if the
     /// device is up.
     pub fn attach(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_device_attach(self.as_ptr()) };
         if self.is_running() {
             self.ask_for_rx_mode();
@@ -365,7 +365,7 @@ impl<D> Locked<D> {
     /// Has the stack call `set_rx_mode`, which it only does for a change: an address comes and goes.
     fn ask_for_rx_mode(&self) {
         let dev = self.as_ptr();
-        // SAFETY: the net device is valid, and its address is as long as it says. RTNL is
+        // SAFETY: The net device is valid, and its address is as long as it says. RTNL is
         // held, and the device is up, so that its closing ends a retry.
         unsafe {
             let address = (*dev).dev_addr;
@@ -382,7 +382,7 @@ impl<D> Locked<D> {
     /// [`Driver::tx_timeout`](crate::driver::Driver::tx_timeout) cannot call this: the stack calls it
     /// under the lock this takes.
     pub fn disable_tx(&self) {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         unsafe { netbind::netif_tx_disable(self.as_ptr()) };
     }
 }

@@ -42,7 +42,7 @@ use kernel::{
 
 /// Fills in a net device that was just allocated for `D`.
 pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
-    // SAFETY: the caller owns the net device, which is not registered yet. The tables are static.
+    // SAFETY: The caller owns the net device, which is not registered yet. The tables are static.
     unsafe {
         (*dev).netdev_ops = &Tables::<D>::NETDEV;
         (*dev).ethtool_ops = ethtool::raw::<D, D::Ethtool>();
@@ -145,7 +145,7 @@ impl<D: Driver> Tables<D> {
     /// `dev` is the argument of an operation in one of the tables above.
     #[inline]
     unsafe fn device<'a>(dev: *mut netbind::net_device) -> &'a Device<D> {
-        // SAFETY: the tables are only given to net devices of `D`, whose private part is set up
+        // SAFETY: The tables are only given to net devices of `D`, whose private part is set up
         // before they are registered and stays until they are unregistered.
         unsafe { Device::from_raw(dev) }
     }
@@ -155,25 +155,25 @@ impl<D: Driver> Tables<D> {
     /// As of [`Self::device`]; the operation is called under RTNL.
     #[inline]
     unsafe fn locked<'a>(dev: *mut netbind::net_device) -> &'a Locked<D> {
-        // SAFETY: as of `device`, by the requirements of this function; under RTNL the net device
-        // stays registered until the operation ends.
+        // SAFETY: The tables are only given to net devices of `D` whose private part is set up;
+        // under RTNL the net device stays registered until the operation ends.
         unsafe { Locked::from_raw(dev) }
     }
 
     /// The last that is called, under RTNL: also if the device has never been up.
     extern "C" fn uninit(dev: *mut netbind::net_device) {
-        // SAFETY: called as an operation, under RTNL, when the device is being unregistered.
+        // SAFETY: Called as an operation, under RTNL, when the device is being unregistered.
         unsafe { Self::locked(dev).memory().end_all() };
     }
 
     extern "C" fn open(dev: *mut netbind::net_device) -> c_int {
-        // SAFETY: called as an operation, under RTNL.
+        // SAFETY: Called as an operation, under RTNL.
         let dev = unsafe { Self::locked(dev) };
         from_result(|| dev.data().open(dev).map(|()| 0))
     }
 
     extern "C" fn stop(dev: *mut netbind::net_device) -> c_int {
-        // SAFETY: called as an operation, under RTNL.
+        // SAFETY: Called as an operation, under RTNL.
         let dev = unsafe { Self::locked(dev) };
         dev.data().stop(dev);
         0
@@ -183,14 +183,14 @@ impl<D: Driver> Tables<D> {
         skb: *mut netbind::sk_buff,
         dev: *mut netbind::net_device,
     ) -> netbind::netdev_tx_t {
-        // SAFETY: called as an operation, with a packet that becomes ours.
+        // SAFETY: Called as an operation, with a packet that becomes ours.
         let (dev, owned) = unsafe {
             (
                 Self::device(dev),
                 SkBuff::from_raw(NonNull::new_unchecked(skb)),
             )
         };
-        // SAFETY: this is `ndo_start_xmit`, called under the queue's lock.
+        // SAFETY: This is `ndo_start_xmit`, called under the queue's lock.
         match unsafe { dev.tx_queues().xmit(owned) } {
             Ok(()) => netbind::netdev_tx_NETDEV_TX_OK,
             Err(given_back) if given_back.as_ptr() == skb => {
@@ -204,7 +204,7 @@ impl<D: Driver> Tables<D> {
     }
 
     extern "C" fn tx_timeout(dev: *mut netbind::net_device, queue: c_uint) {
-        // SAFETY: called as an operation.
+        // SAFETY: Called as an operation.
         let dev = unsafe { Self::device(dev) };
         dev.data().tx_timeout(dev, queue);
     }
@@ -214,7 +214,7 @@ impl<D: Driver> Tables<D> {
         unicast: *mut netbind::netdev_hw_addr_list,
         multicast: *mut netbind::netdev_hw_addr_list,
     ) -> c_int {
-        // SAFETY: called as an operation, with two valid lists that no one changes meanwhile.
+        // SAFETY: Called as an operation, with two valid lists that no one changes meanwhile.
         let (dev, unicast, multicast) = unsafe {
             (
                 Self::device(dev),
@@ -226,7 +226,7 @@ impl<D: Driver> Tables<D> {
     }
 
     extern "C" fn set_mac_address(dev: *mut netbind::net_device, addr: *mut c_void) -> c_int {
-        // SAFETY: called as an operation; `addr` is a `struct sockaddr_storage` with an address
+        // SAFETY: Called as an operation; `addr` is a `struct sockaddr_storage` with an address
         // of the device's type in it, which starts behind the 16-bit family.
         let (raw, this, mac) = unsafe {
             (
@@ -240,14 +240,14 @@ impl<D: Driver> Tables<D> {
                 return Err(EADDRNOTAVAIL);
             }
             this.data().set_mac_address(this, mac)?;
-            // SAFETY: the device is valid, RTNL is held.
+            // SAFETY: The device is valid, RTNL is held.
             unsafe { netbind::eth_hw_addr_set(raw, mac.as_ptr()) };
             Ok(0)
         })
     }
 
     extern "C" fn change_mtu(dev: *mut netbind::net_device, mtu: c_int) -> c_int {
-        // SAFETY: called as an operation, under RTNL.
+        // SAFETY: Called as an operation, under RTNL.
         let this = unsafe { Self::locked(dev) };
         from_result(|| {
             let mtu = u32::try_from(mtu)?;
@@ -262,7 +262,7 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         features: netbind::netdev_features_t,
     ) -> netbind::netdev_features_t {
-        // SAFETY: called as an operation.
+        // SAFETY: Called as an operation.
         let dev = unsafe { Self::device(dev) };
         dev.data().fix_features(dev, Features(features)).0
     }
@@ -271,7 +271,7 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         features: netbind::netdev_features_t,
     ) -> c_int {
-        // SAFETY: called as an operation, under RTNL.
+        // SAFETY: Called as an operation, under RTNL.
         let dev = unsafe { Self::locked(dev) };
         from_result(|| dev.data().set_features(dev, Features(features)).map(|()| 0))
     }
@@ -282,7 +282,7 @@ impl<D: Driver> Tables<D> {
         features: netbind::netdev_features_t,
     ) -> netbind::netdev_features_t {
         let mut raw = netbind::nbh_tx_shape::default();
-        // SAFETY: called as an operation, with a valid packet that stays the caller's.
+        // SAFETY: Called as an operation, with a valid packet that stays the caller's.
         let dev = unsafe {
             netbind::tx_shape(skb, &mut raw);
             Self::device(dev)
@@ -294,7 +294,7 @@ impl<D: Driver> Tables<D> {
             ends_stream: raw.ends_stream,
         };
         let features = dev.data().features_check(dev, shape, Features(features));
-        // SAFETY: the packet is valid during the operation.
+        // SAFETY: The packet is valid during the operation.
         unsafe { netbind::vlan_features_check(skb, features.0) }
     }
 
@@ -302,7 +302,7 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         storage: *mut netbind::rtnl_link_stats64,
     ) {
-        // SAFETY: called as an operation, with storage to fill.
+        // SAFETY: Called as an operation, with storage to fill.
         let (dev, out) = unsafe { (Self::device(dev), &mut *storage) };
         let mut stats = LinkStats::default();
         dev.data().get_stats64(dev, &mut stats);
@@ -331,7 +331,7 @@ impl<D: Driver> Tables<D> {
         _proto: netbind::__be16,
         vid: u16,
     ) -> c_int {
-        // SAFETY: called as an operation. The protocol is 802.1Q, as no other is offered.
+        // SAFETY: Called as an operation. The protocol is 802.1Q, as no other is offered.
         let dev = unsafe { Self::device(dev) };
         from_result(|| dev.data().vlan_rx_add_vid(dev, vid).map(|()| 0))
     }
@@ -341,7 +341,7 @@ impl<D: Driver> Tables<D> {
         _proto: netbind::__be16,
         vid: u16,
     ) -> c_int {
-        // SAFETY: called as an operation.
+        // SAFETY: Called as an operation.
         let dev = unsafe { Self::device(dev) };
         from_result(|| dev.data().vlan_rx_kill_vid(dev, vid).map(|()| 0))
     }
@@ -356,24 +356,24 @@ impl<D: Driver> Tables<D> {
         _notified: *mut bool,
         _extack: *mut netbind::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: called as an operation, with an address of 6 bytes.
+        // SAFETY: Called as an operation, with an address of 6 bytes.
         let (this, mac) = unsafe { (Self::device(dev), addr.cast::<[u8; 6]>().read()) };
         from_result(|| {
             if mac[0] & 1 == 0 {
                 this.data().check_fdb_add(this, mac)?;
             }
-            // SAFETY: the arguments are those of this operation.
+            // SAFETY: The arguments are those of this operation.
             Ok(unsafe { netbind::ndo_dflt_fdb_add(ndm, tb, dev, addr, vid, flags) })
         })
     }
 
     extern "C" fn bpf(dev: *mut netbind::net_device, command: *mut netbind::netdev_bpf) -> c_int {
-        // SAFETY: called as an operation, under RTNL, with a command to carry out.
+        // SAFETY: Called as an operation, under RTNL, with a command to carry out.
         let (dev, command) = unsafe { (Self::locked(dev), &mut *command) };
         if command.command != netbind::bpf_netdev_command_XDP_SETUP_PROG {
             return EINVAL.to_errno();
         }
-        // SAFETY: that command has these parameters: a program or NULL, and an extack or NULL.
+        // SAFETY: That command has these parameters: a program or NULL, and an extack or NULL.
         let (given, mut extack) = unsafe {
             // The members of a union are at its start.
             let setup = &*addr_of!(command.__bindgen_anon_1)
@@ -403,7 +403,7 @@ impl<D: Driver> Tables<D> {
             return EINVAL.to_errno();
         }
         let count = usize::try_from(count).unwrap_or(0);
-        // SAFETY: called as an operation, with `count` frames.
+        // SAFETY: Called as an operation, with `count` frames.
         let (dev, frames) = unsafe {
             (
                 Self::device(dev),
@@ -411,7 +411,7 @@ impl<D: Driver> Tables<D> {
             )
         };
         from_result(|| {
-            // SAFETY: those that are sent become ours, the others stay the caller's.
+            // SAFETY: Those that are sent become ours, the others stay the caller's.
             let sent = unsafe { dev.tx_queues().xmit_frames(frames, dev.real_num_queues()) }?;
             Ok(c_int::try_from(sent)?)
         })
@@ -422,7 +422,7 @@ impl<D: Driver> Tables<D> {
         queue: c_int,
         out: *mut netbind::netdev_queue_stats_rx,
     ) {
-        // SAFETY: called as an operation, with statistics to fill.
+        // SAFETY: Called as an operation, with statistics to fill.
         let (dev, out) = unsafe { (Self::device(dev), &mut *out) };
         let queue = u32::try_from(queue).unwrap_or(0);
         Self::fill_rx(dev.data().rx_queue_stats(dev, queue), out);
@@ -433,7 +433,7 @@ impl<D: Driver> Tables<D> {
         queue: c_int,
         out: *mut netbind::netdev_queue_stats_tx,
     ) {
-        // SAFETY: called as an operation, with statistics to fill.
+        // SAFETY: Called as an operation, with statistics to fill.
         let (dev, out) = unsafe { (Self::device(dev), &mut *out) };
         let queue = u32::try_from(queue).unwrap_or(0);
         Self::fill_tx(dev.data().tx_queue_stats(dev, queue), out);
@@ -444,7 +444,7 @@ impl<D: Driver> Tables<D> {
         rx: *mut netbind::netdev_queue_stats_rx,
         tx: *mut netbind::netdev_queue_stats_tx,
     ) {
-        // SAFETY: called as an operation, with statistics to fill.
+        // SAFETY: Called as an operation, with statistics to fill.
         let (dev, rx_out, tx_out) = unsafe { (Self::device(dev), &mut *rx, &mut *tx) };
         let (rx, tx) = dev.data().base_stats(dev);
         Self::fill_rx(rx, rx_out);

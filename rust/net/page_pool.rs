@@ -113,7 +113,7 @@ pub struct PagePool {
     _instance: Arc<dyn Instance>,
 }
 
-// SAFETY: a pool may be used from any CPU, by one user at a time.
+// SAFETY: A pool may be used from any CPU, by one user at a time.
 unsafe impl Send for PagePool {}
 
 impl PagePool {
@@ -128,14 +128,14 @@ impl PagePool {
             return Err(EINVAL);
         }
         let dev = binding::raw(dev);
-        // SAFETY: the net device is registered, as its instance is being made under RTNL.
+        // SAFETY: The net device is registered, as its instance is being made under RTNL.
         if unsafe { (*setup.device()).dev.parent } != dev {
             // The pool would unmap pages of a device that may be unbound by then.
             return Err(EINVAL);
         }
         let instance = setup.instance();
         let napi = instance.as_ptr();
-        // SAFETY: device and NAPI are valid, and outlive the pool: it holds a reference to the one, and
+        // SAFETY: Device and NAPI are valid, and outlive the pool: it holds a reference to the one, and
         // belongs to the other.
         let ptr = from_err_ptr(unsafe {
             netbind::page_pool_create_for(
@@ -178,7 +178,7 @@ impl PagePool {
             return None;
         }
         let mut dma = 0;
-        // SAFETY: the pool is ours, and nobody else polls its NAPI instance: that is the exclusion
+        // SAFETY: The pool is ours, and nobody else polls its NAPI instance: that is the exclusion
         // its allocator wants.
         let page = unsafe { netbind::page_pool_alloc(self.ptr.as_ptr(), &mut dma) };
         // INVARIANT: the page is ours, and mapped at `dma`.
@@ -196,15 +196,15 @@ impl PagePool {
 /// The pointer is to a page pool this owns.
 struct Created(NonNull<netbind::page_pool>);
 
-// SAFETY: a pool may be destroyed by any thread, which is all that is done with it here.
+// SAFETY: A pool may be destroyed by any thread, which is all that is done with it here.
 unsafe impl Send for Created {}
-// SAFETY: there is nothing to do with a shared reference.
+// SAFETY: There is nothing to do with a shared reference.
 unsafe impl Sync for Created {}
 
 impl Drop for Created {
     fn drop(&mut self) {
         later::PAGES.flush();
-        // SAFETY: the pool is ours, and nobody polls its NAPI; pages still out keep its memory alive.
+        // SAFETY: The pool is ours, and nobody polls its NAPI; pages still out keep its memory alive.
         unsafe { netbind::page_pool_destroy(self.0.as_ptr()) };
     }
 }
@@ -223,7 +223,7 @@ pub struct RxPage {
     dma: u64,
 }
 
-// SAFETY: pages may be given back to their pool by any thread.
+// SAFETY: Pages may be given back to their pool by any thread.
 unsafe impl Send for RxPage {}
 
 impl RxPage {
@@ -245,7 +245,7 @@ impl RxPage {
             Ok(len) if offset <= ROOM && len <= ROOM.wrapping_sub(offset) => len,
             _ => return false,
         };
-        // SAFETY: the page is ours by the type invariants, and has as many bytes behind the
+        // SAFETY: The page is ours by the type invariants, and has as many bytes behind the
         // headroom, as was checked; so has `out`.
         unsafe {
             netbind::rx_copy(
@@ -264,14 +264,14 @@ impl RxPage {
     /// `None`: no memory; the page is back in its pool.
     #[inline]
     pub fn into_skb(self, _cx: &napi::Context<'_>, len: u32) -> Option<RxSkb> {
-        // SAFETY: the page is ours by the type invariants, the data fits by the `min`, and the
+        // SAFETY: The page is ours by the type invariants, the data fits by the `min`, and the
         // pool's buffers leave room for the shared info. We are in a poll, whose cache of skbs may
         // be used.
         let skb = unsafe { netbind::rx_build(self.page.as_ptr(), HEADROOM, len.min(ROOM)) };
         let skb = NonNull::new(skb)?;
         // The skb owns the page now.
         let _ = ManuallyDrop::new(self);
-        // SAFETY: the skb is new and ours.
+        // SAFETY: The skb is new and ours.
         Some(unsafe { RxSkb::from_raw(skb) })
     }
 
@@ -286,7 +286,7 @@ impl RxPage {
             return Err(ENOSPC);
         }
         let page = ManuallyDrop::new(self);
-        // SAFETY: the page was ours and becomes the skb's, which has room for it; the skb is not
+        // SAFETY: The page was ours and becomes the skb's, which has room for it; the skb is not
         // shared.
         unsafe {
             netbind::rx_add_frag(
@@ -305,7 +305,7 @@ impl RxPage {
 impl Drop for RxPage {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: the page is ours and belongs to a pool, by the type invariants.
+        // SAFETY: The page is ours and belongs to a pool, by the type invariants.
         unsafe { later::PAGES.give_back(self.page) };
     }
 }
@@ -321,7 +321,7 @@ pub struct RxPages {
     window: Window,
 }
 
-// SAFETY: pages may be given back to their pool by any thread.
+// SAFETY: Pages may be given back to their pool by any thread.
 unsafe impl Send for RxPages {}
 
 impl RxPages {
@@ -395,17 +395,17 @@ impl RxPages {
             let count = self.window.run();
             // SAFETY: `first` is below the number of places.
             let places = unsafe { self.places.as_mut_ptr().add(first as usize) };
-            // SAFETY: the pool is ours, and nobody else polls its NAPI instance: that is the
+            // SAFETY: The pool is ours, and nobody else polls its NAPI instance: that is the
             // exclusion its allocator wants. There are `count` places from `first` on, all of them vacant.
             let filled = unsafe { netbind::page_pool_fill(pool.ptr.as_ptr(), places, count) };
             for i in 0..filled {
-                // SAFETY: there are `count` places from `first` on, of which the callee has filled
+                // SAFETY: There are `count` places from `first` on, of which the callee has filled
                 // so many.
                 let dma = unsafe { (*places.add(i as usize)).dma };
                 offer(first.wrapping_add(i), dma);
             }
             // INVARIANT: these places have pages now.
-            // SAFETY: the callee fills no more than `count`, and so many are vacant.
+            // SAFETY: The callee fills no more than `count`, and so many are vacant.
             unsafe { self.window.filled(filled) };
             if filled < count {
                 return false;
@@ -439,11 +439,11 @@ impl Oldest<'_> {
         let place = unsafe { self.pages.places.get_unchecked(self.index as usize) };
         // INVARIANT: the place had a page and is empty now, as the window moves beyond it.
         let page = RxPage {
-            // SAFETY: the place has a page, by the type invariants.
+            // SAFETY: The place has a page, by the type invariants.
             page: unsafe { NonNull::new_unchecked(place.page) },
             dma: place.dma,
         };
-        // SAFETY: there was a page, by the type invariants.
+        // SAFETY: There was a page, by the type invariants.
         unsafe { self.pages.window.taken() };
         page
     }
@@ -465,7 +465,7 @@ impl napi::Context<'_> {
         if skb.head_len() < netbind::ETH_HLEN {
             return;
         }
-        // SAFETY: the context exists only while its NAPI is being polled on this CPU; the skb is
+        // SAFETY: The context exists only while its NAPI is being polled on this CPU; the skb is
         // ours and given up. The callee takes the MAC header out of the linear part, which has it.
         unsafe {
             netbind::rx_deliver(self.as_ptr(), skb.into_raw().as_ptr(), meta.on_queue(queue))
@@ -483,7 +483,7 @@ impl napi::Context<'_> {
             return core::mem::take(batch).count;
         }
         let count = core::mem::take(&mut batch.count);
-        // SAFETY: the context exists only while its NAPI is being polled on this CPU. The first
+        // SAFETY: The context exists only while its NAPI is being polled on this CPU. The first
         // `count` frames are initialised, and own their pages, which the callee takes; the data
         // fits, by the invariants of `RxBatch`. Of a packet shorter than a MAC header it reads that
         // many bytes of the page, and takes none away. The pool is valid, as its instance is
@@ -522,7 +522,7 @@ impl Default for RxBatch {
         let frames = MaybeUninit::<Frames>::uninit();
         // INVARIANT: there are no frames.
         Self {
-            // SAFETY: an array of what need not be initialised need not be either.
+            // SAFETY: An array of what need not be initialised need not be either.
             frames: unsafe { frames.assume_init() },
             count: 0,
         }
@@ -558,7 +558,7 @@ impl Drop for RxBatch {
     #[inline]
     fn drop(&mut self) {
         for frame in self.frames.iter().take(self.count as usize) {
-            // SAFETY: the frame is initialised and owns its page, which belongs to a pool.
+            // SAFETY: The frame is initialised and owns its page, which belongs to a pool.
             unsafe { later::PAGES.give_back(NonNull::new_unchecked((*frame.as_ptr()).page)) };
         }
     }

@@ -52,7 +52,7 @@ impl<'a> TxQueue<'a> {
     /// Says what is to be done now.
     #[inline]
     pub fn sent(self, bytes: u32) -> Sent {
-        // SAFETY: the queue is valid by the type invariants.
+        // SAFETY: The queue is valid by the type invariants.
         Sent(unsafe { netbind::tx_sent(self.as_ptr(), bytes) })
     }
 
@@ -63,14 +63,14 @@ impl<'a> TxQueue<'a> {
     /// [`Transmit::xmit_frame`]: crate::device::Transmit::xmit_frame
     #[inline]
     pub fn sent_frame(self, bytes: u32) {
-        // SAFETY: the queue is valid by the type invariants.
+        // SAFETY: The queue is valid by the type invariants.
         unsafe { netbind::tx_sent_frame(self.as_ptr(), bytes) };
     }
 
     /// The stack will hand over another packet right after this one. To be called from `xmit`.
     #[inline]
     pub fn more(self) -> bool {
-        // SAFETY: no preconditions; reads a per-CPU flag of the caller's transmission.
+        // SAFETY: No preconditions; reads a per-CPU flag of the caller's transmission.
         unsafe { netbind::xmit_more() }
     }
 
@@ -86,12 +86,12 @@ impl<'a> TxQueue<'a> {
 
     #[cold]
     fn try_stop(self, wake: u32, free: impl Fn() -> u32) -> bool {
-        // SAFETY: the queue is valid by the type invariants.
+        // SAFETY: The queue is valid by the type invariants.
         unsafe { netbind::tx_stop_queue(self.as_ptr()) };
         if free() < wake {
             return true;
         }
-        // SAFETY: the queue is valid by the type invariants, and its lock is held: nobody else
+        // SAFETY: The queue is valid by the type invariants, and its lock is held: nobody else
         // stops it.
         unsafe { netbind::tx_start_queue(self.as_ptr()) };
         false
@@ -144,12 +144,12 @@ impl Completions<'_> {
         if packets == 0 {
             return false;
         }
-        // SAFETY: the queue is valid by the type invariants, and nobody else reports or resets.
+        // SAFETY: The queue is valid by the type invariants, and nobody else reports or resets.
         unsafe { netbind::tx_completed(self.0.as_ptr(), packets, bytes) };
         if !up || !is_stopped(self.0) || free() < wake {
             return false;
         }
-        // SAFETY: the queue is valid by the type invariants. Waking needs no lock.
+        // SAFETY: The queue is valid by the type invariants. Waking needs no lock.
         unsafe { netbind::netif_tx_wake_queue(self.0.as_ptr()) };
         true
     }
@@ -158,7 +158,7 @@ impl Completions<'_> {
 /// The driver has stopped the queue at `queue`, which is that of a [`TxQueue`] or [`Completions`].
 #[inline]
 fn is_stopped(queue: NonNull<netbind::netdev_queue>) -> bool {
-    // SAFETY: the queue is valid by the invariants of these types; `state` is a word that others
+    // SAFETY: The queue is valid, by the invariants of these types; `state` is a word that others
     // change atomically, hence the volatile read.
     let state = unsafe { (&raw const (*queue.as_ptr()).state).read_volatile() };
     state & 1 << netbind::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF != 0
@@ -192,7 +192,7 @@ impl Sent {
 #[derive(Default)]
 pub struct Counter(UnsafeCell<u64>);
 
-// SAFETY: all accesses are volatile and as wide as a machine word, so they do not tear.
+// SAFETY: All accesses are volatile and as wide as a machine word, so they do not tear.
 unsafe impl Sync for Counter {}
 
 impl Counter {
@@ -204,14 +204,14 @@ impl Counter {
     /// Current value.
     #[inline]
     pub fn get(&self) -> u64 {
-        // SAFETY: the cell is valid for reads.
+        // SAFETY: The cell is valid for reads.
         unsafe { self.0.get().read_volatile() }
     }
 
     /// Adds `n`, wrapping at 2^64.
     #[inline]
     pub fn add(&self, n: u64) {
-        // SAFETY: the cell is valid for writes.
+        // SAFETY: The cell is valid for writes.
         unsafe { self.0.get().write_volatile(self.get().wrapping_add(n)) };
     }
 }

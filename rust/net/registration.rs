@@ -66,7 +66,7 @@ pub struct Unregistered<D: Driver> {
 
 // SAFETY: `slots` is only a pointer into `memory`, which is `Send`.
 unsafe impl<D: Driver> Send for Unregistered<D> {}
-// SAFETY: no method takes a shared reference.
+// SAFETY: No method takes a shared reference.
 unsafe impl<D: Driver> Sync for Unregistered<D> {}
 
 impl<D: Driver> Unregistered<D> {
@@ -105,11 +105,11 @@ impl<D: Driver> Unregistered<D> {
         config: &Config,
     ) -> Result<Registration<D>> {
         let dev = self.memory.as_ptr();
-        // SAFETY: the net device is ours. The parent it was made for may be gone: it is only compared.
+        // SAFETY: The net device is ours. The parent it was made for may be gone: it is only compared.
         if unsafe { (*dev).dev.parent } != core::ptr::from_ref(parent).cast_mut().cast() {
             return Err(EINVAL);
         }
-        // SAFETY: the net device is ours, and nobody knows it. The memory keeps the slots, and `Net` the
+        // SAFETY: The net device is ours, and nobody knows it. The memory keeps the slots, and `Net` the
         // state, until nobody refers to the device.
         unsafe {
             Private::init(
@@ -119,11 +119,11 @@ impl<D: Driver> Unregistered<D> {
             )
         };
         ops::apply::<D>(dev, config);
-        // SAFETY: the net device is ours, and nobody else knows it.
+        // SAFETY: The net device is ours, and nobody else knows it.
         to_result(unsafe {
             netbind::netif_set_real_num_queues(dev, config.queues, config.queues)
         })?;
-        // SAFETY: the net device is ours, and nobody else knows it.
+        // SAFETY: The net device is ours, and nobody else knows it.
         unsafe { netbind::netif_carrier_off(dev) };
         let net = Arc::new(
             Net {
@@ -136,7 +136,7 @@ impl<D: Driver> Unregistered<D> {
         )?;
         // From here on, dropping this cleans up.
         let end = Devres::new(parent, Ok::<_, Error>(End(net.clone())))?;
-        // SAFETY: the net device is set up.
+        // SAFETY: The net device is set up.
         to_result(unsafe { netbind::register_netdev(dev) })?;
         net.registered.store(true, Release);
         Ok(Registration { net, _end: end })
@@ -171,11 +171,11 @@ impl<D: Driver> Drop for End<D> {
         drop(works);
         let dev = self.0.memory.as_ptr();
         if self.0.registered.xchg(false, Full) {
-            // SAFETY: the net device is registered, and RTNL is not held.
+            // SAFETY: The net device is registered, and RTNL is not held.
             unsafe { netbind::unregister_netdev(dev) };
         }
         // Operations are over. Whoever still has a handle of a queue finds it closed.
-        // SAFETY: the net device is still there, and has a private part with slots of this type.
+        // SAFETY: The net device is still there, and has a private part with slots of this type.
         let queues = unsafe { Queues::<D::Tx>::of(dev) };
         queues.close();
         // All that was dropped in the operations and interrupts of the device, if it waits.
@@ -242,7 +242,7 @@ impl<D: Driver> Registration<D> {
     /// `ENODEV` if the parent is no longer bound, `ENOMEM`.
     pub fn watch_bridges(&mut self, stations: Arc<Stations>, changed: fn(&Device<D>)) -> Result {
         let dev = NonNull::new(self.as_ptr()).ok_or(ENODEV)?;
-        // SAFETY: the net device is set up. `End` drops what is bound before it lets go of it.
+        // SAFETY: The net device is set up. `End` drops what is bound before it lets go of it.
         let watch = unsafe { Watch::<D>::new(dev, stations, changed) }?;
         let watch = KBox::new(watch, GFP_KERNEL)?;
         let mut guard = self.net.works.lock();
@@ -256,7 +256,7 @@ impl<D: Driver> Deref for Registration<D> {
     type Target = Device<D>;
 
     fn deref(&self) -> &Device<D> {
-        // SAFETY: the net device was made for `D` and is set up; `net` keeps it.
+        // SAFETY: The net device was made for `D` and is set up; `net` keeps it.
         unsafe { Device::from_raw(self.net.memory.as_ptr()) }
     }
 }

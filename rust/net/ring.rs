@@ -130,7 +130,7 @@ impl<S: Slots> Ring<S> {
     /// The slot at `position`, whose owner alone may touch it.
     #[inline]
     pub(crate) fn slot(&self, position: u32) -> *mut Slot<S::Held> {
-        // SAFETY: a masked position is below the number of slots, by the type invariants.
+        // SAFETY: A masked position is below the number of slots, by the type invariants.
         unsafe {
             self.slots
                 .get_unchecked(self.index(position) as usize)
@@ -257,7 +257,7 @@ impl Filler {
     #[inline]
     fn close<S: Slots>(&mut self, ring: &Ring<S>) {
         self.group.last = self.head.wrapping_sub(1);
-        // SAFETY: the slot is ours until the ring's `head` moves beyond it; there is one, as a packet
+        // SAFETY: The slot is ours until the ring's `head` moves beyond it; there is one, as a packet
         // has at least one.
         unsafe { (*ring.slot(self.first)).group = self.group };
         self.group = Group::EMPTY;
@@ -304,7 +304,7 @@ impl Reaper {
         // Acquire: the slots up to `head` are complete.
         let head = ring.head.0.load(Ordering::Acquire);
         while self.tail != head && reaped.skbs < limit {
-            // SAFETY: positions in `tail..head` belong to this end, and groups start at `tail`.
+            // SAFETY: Positions in `tail..head` belong to this end, and groups start at `tail`.
             let group = unsafe { (*ring.slot(self.tail)).group };
             if !is_done(ring.index(group.last)) {
                 break;

@@ -24,7 +24,7 @@ pub struct Guard(Held);
 
 /// Takes RTNL. Process context, sleeps. The operations of a net device run with it held already.
 pub fn lock() -> Guard {
-    // SAFETY: no preconditions; `Guard` releases it.
+    // SAFETY: No preconditions; `Guard` releases it.
     unsafe { netbind::rtnl_lock() };
     // INVARIANT: just taken; what is borrowed of the guard ends before it is released.
     Guard(Held(NotThreadSafe))
@@ -40,7 +40,7 @@ impl Deref for Guard {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // SAFETY: we hold the lock, in the same task (`NotThreadSafe`).
+        // SAFETY: We hold the lock, in the same task (`NotThreadSafe`).
         unsafe { netbind::rtnl_unlock() };
     }
 }

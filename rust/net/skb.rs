@@ -54,7 +54,7 @@ mod test;
 #[repr(transparent)]
 pub struct SkBuff(NonNull<netbind::sk_buff>);
 
-// SAFETY: an skb is not bound to the CPU or task that allocated it, and `SkBuff` owns it.
+// SAFETY: An skb is not bound to the CPU or task that allocated it, and `SkBuff` owns it.
 unsafe impl Send for SkBuff {}
 
 impl SkBuff {
@@ -83,7 +83,7 @@ impl SkBuff {
     /// Bytes of the packet, headers included.
     #[inline]
     pub fn len(&self) -> u32 {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         unsafe { (*self.as_ptr()).len }
     }
 
@@ -96,7 +96,7 @@ impl SkBuff {
     /// Bytes of the packet that are not in the linear part.
     #[inline]
     pub fn data_len(&self) -> u32 {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         unsafe { (*self.as_ptr()).data_len }
     }
 
@@ -109,7 +109,7 @@ impl SkBuff {
     /// The transmit queue the stack chose.
     #[inline]
     pub fn queue_mapping(&self) -> u16 {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         unsafe { (*self.as_ptr()).queue_mapping }
     }
 
@@ -125,7 +125,7 @@ impl SkBuff {
     /// Fragments behind the linear part; at most `MAX_SKB_FRAGS`.
     #[inline]
     pub(crate) fn nr_frags(&self) -> u8 {
-        // SAFETY: the skb is valid by the type invariants, and the shared info always stands at
+        // SAFETY: The skb is valid by the type invariants, and the shared info always stands at
         // `end`, which is an offset from `head` (NET_SKBUFF_DATA_USES_OFFSET) on 64-bit kernels.
         unsafe {
             let skb = self.as_ptr();
@@ -141,7 +141,7 @@ impl SkBuff {
     /// says what the stack asks of the device.
     #[inline]
     pub fn begin_tx(&self) -> TxMeta {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         TxMeta(unsafe { netbind::tx_begin(self.as_ptr()) })
     }
 
@@ -169,11 +169,11 @@ impl SkBuff {
             return Err(EINVAL);
         }
         let ptr = self.into_raw();
-        // SAFETY: we own the skb, so its bytes and checksum may be changed. By the check above the
+        // SAFETY: We own the skb, so its bytes and checksum may be changed. By the check above the
         // number of bytes to add is positive as an `int`, which is what the function counts in. It
         // frees the skb when it fails.
         to_result(unsafe { netbind::skb_put_padto(ptr.as_ptr(), len) })?;
-        // SAFETY: the reference `into_raw` gave us was not consumed.
+        // SAFETY: The reference `into_raw` gave us was not consumed.
         Ok(unsafe { Self::from_raw(ptr) })
     }
 
@@ -189,7 +189,7 @@ impl SkBuff {
     #[inline]
     pub fn prepare_offload(&mut self) -> Result<Option<TxOffload>> {
         let mut raw = netbind::nbh_tx_offload::default();
-        // SAFETY: we own the skb, so its headers may be changed; `raw` is valid for writes.
+        // SAFETY: We own the skb, so its headers may be changed; `raw` is valid for writes.
         to_result(unsafe { netbind::tx_prepare_offload(self.as_ptr(), &mut raw) })?;
         let l4 = match u32::from(raw.l4_proto) {
             netbind::IPPROTO_TCP => L4Proto::Tcp,
@@ -213,7 +213,7 @@ impl SkBuff {
     /// The first byte, if the linear part has it. Any context.
     #[inline]
     pub fn first_byte(&self) -> Option<u8> {
-        // SAFETY: the skb is valid by the type invariants, and so are the bytes of its linear part.
+        // SAFETY: The skb is valid by the type invariants, and so are the bytes of its linear part.
         // Others may read and write them, hence volatile.
         (self.head_len() != 0).then(|| unsafe { (*self.as_ptr()).data.read_volatile() })
     }
@@ -224,7 +224,7 @@ impl SkBuff {
         let (Ok(offset), Ok(len)) = (i32::try_from(offset), i32::try_from(out.len())) else {
             return false;
         };
-        // SAFETY: the skb is valid by the type invariants; `out` has room for `len` bytes. What the
+        // SAFETY: The skb is valid by the type invariants; `out` has room for `len` bytes. What the
         // packet does not have is refused.
         unsafe { netbind::skb_copy_bits(self.as_ptr(), offset, out.as_mut_ptr().cast(), len) == 0 }
     }
@@ -233,7 +233,7 @@ impl SkBuff {
     /// bytes of the checksum that is left to it, both 0 if none is. `None` if it makes several
     /// packets of it. After [`SkBuff::prepare_offload`], if that is called at all. Any context.
     pub fn filled_in(&self) -> Option<(u16, u16)> {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         let filled = unsafe { netbind::tx_filled(self.as_ptr()) };
         // CAST: both halves.
         (filled != u32::MAX).then_some((filled as u16, (filled >> 16) as u16))
@@ -242,7 +242,7 @@ impl SkBuff {
     /// Frees a packet that reached its destination, in a poll.
     #[inline]
     pub fn consume(self, cx: &napi::TxContext<'_>) {
-        // SAFETY: we own the skb and give it up. By the invariants of `TxContext` a budget other
+        // SAFETY: We own the skb and give it up. By the invariants of `TxContext` a budget other
         // than 0 means that this is softirq context, whose cache of skbs is at hand.
         unsafe { netbind::napi_consume_skb(self.into_raw().as_ptr(), cx.budget()) };
     }
@@ -253,7 +253,7 @@ impl SkBuff {
     /// proves, so that the CPU's cache of skbs is at hand.
     #[inline]
     pub(crate) fn consume_in_xmit(self, _queue: TxQueue<'_>) {
-        // SAFETY: we own the skb and give it up; bottom halves are off.
+        // SAFETY: We own the skb and give it up; bottom halves are off.
         unsafe { netbind::tx_consume(self.into_raw().as_ptr()) };
     }
 }
@@ -261,7 +261,7 @@ impl SkBuff {
 impl Drop for SkBuff {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: we own the reference, and it is not used after this.
+        // SAFETY: We own the reference, and it is not used after this.
         unsafe { netbind::kfree_skb_any(self.as_ptr()) };
     }
 }
@@ -342,7 +342,7 @@ impl RxSkb {
     /// As [`SkBuff::from_raw`]; no one else holds a reference.
     #[inline]
     pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::sk_buff>) -> Self {
-        // SAFETY: the skb is valid, and the caller gives up its reference, by the requirements of
+        // SAFETY: The skb is valid, and the caller gives up its reference, by the requirements of
         // this function.
         Self(unsafe { SkBuff::from_raw(ptr) })
     }

@@ -60,7 +60,7 @@ pub trait Transmit: Send + 'static {
 /// It is only touched under the lock of that queue.
 pub(crate) struct Slot<T>(UnsafeCell<Option<KBox<T>>>);
 
-// SAFETY: the state is `Send`, and touched by who holds the lock of the queue.
+// SAFETY: The state is `Send`, and touched by who holds the lock of the queue.
 unsafe impl<T: Send> Sync for Slot<T> {}
 
 impl<T> Slot<T> {
@@ -83,18 +83,19 @@ impl<'a, T: Transmit> Queues<'a, T> {
     /// `dev` is a net device with a private part whose slots are of `T`, and stays for `'a`.
     #[inline]
     pub(crate) unsafe fn of(dev: *mut netbind::net_device) -> Self {
-        // SAFETY: the net device has a private part, and stays for `'a`, by the requirements of
+        // SAFETY: The net device has a private part, and stays for `'a`, by the requirements of
         // this function.
         let (slots, count) = unsafe { Private::of(dev) }.slots();
         Self {
             dev,
-            // SAFETY: by the type invariants of `Private`, and the requirements of this function.
+            // SAFETY: There are `count` slots at `slots`, by the type invariants of `Private`. They
+            // are of `T` and stay for `'a`, by the requirements of this function.
             slots: unsafe { core::slice::from_raw_parts(slots.cast().as_ptr(), count) },
         }
     }
 
     fn get(&self, index: u32) -> Option<(NonNull<netbind::netdev_queue>, &'a Slot<T>)> {
-        // SAFETY: the net device is valid.
+        // SAFETY: The net device is valid.
         let queue = unsafe { raw_tx_queue_of(self.dev, index) }?;
         Some((queue, self.slots.get(index as usize)?))
     }
@@ -105,11 +106,11 @@ impl<'a, T: Transmit> Queues<'a, T> {
         let Some((queue, slot)) = self.get(index) else {
             return tx;
         };
-        // SAFETY: the queue is valid.
+        // SAFETY: The queue is valid.
         unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
-        // SAFETY: we hold the lock of the queue that the slot belongs to.
+        // SAFETY: We hold the lock of the queue that the slot belongs to.
         let old = core::mem::replace(unsafe { &mut *slot.0.get() }, tx);
-        // SAFETY: we hold the lock.
+        // SAFETY: We hold the lock.
         unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
         old
     }
@@ -126,15 +127,15 @@ impl<'a, T: Transmit> Queues<'a, T> {
     #[inline]
     fn with<R>(&self, index: u32, f: impl FnOnce(&mut T, TxQueue<'_>) -> R) -> Option<R> {
         let (queue, slot) = self.get(index)?;
-        // SAFETY: the queue is valid.
+        // SAFETY: The queue is valid.
         unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
-        // SAFETY: we hold the lock of the queue that the slot belongs to.
+        // SAFETY: We hold the lock of the queue that the slot belongs to.
         let state = unsafe { &mut *slot.0.get() };
         let result = state.as_mut().map(|tx| {
-            // SAFETY: the queue lives as long as its device, and we hold its lock meanwhile.
+            // SAFETY: The queue lives as long as its device, and we hold its lock meanwhile.
             f(tx, unsafe { TxQueue::from_raw(queue) })
         });
-        // SAFETY: we hold the lock.
+        // SAFETY: We hold the lock.
         unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
         result
     }
@@ -150,14 +151,14 @@ impl<'a, T: Transmit> Queues<'a, T> {
         frames: &[*mut netbind::xdp_frame],
         in_use: u32,
     ) -> Result<usize> {
-        // SAFETY: no preconditions.
+        // SAFETY: No preconditions.
         let index = unsafe { netbind::this_cpu() }
             .checked_rem(in_use)
             .ok_or(ENETDOWN)?;
         self.with(index, |tx, queue| {
             let sent = frames
                 .iter()
-                // SAFETY: the caller owns the frames, by the requirements of this function.
+                // SAFETY: The caller owns the frames, by the requirements of this function.
                 .take_while(|frame| unsafe { xmit_raw_frame(tx, **frame, queue) })
                 .count();
             // Even if more may follow: they need not.
@@ -179,12 +180,12 @@ impl<'a, T: Transmit> Queues<'a, T> {
             drop_unsent(skb);
             return Ok(());
         };
-        // SAFETY: the caller holds the lock of the queue that the slot belongs to.
+        // SAFETY: The caller holds the lock of the queue that the slot belongs to.
         let Some(tx) = (unsafe { &mut *slot.0.get() }) else {
             drop_unsent(skb);
             return Ok(());
         };
-        // SAFETY: there is a slot for each transmit queue, so the queue exists. The caller holds its
+        // SAFETY: There is a slot for each transmit queue, so the queue exists. The caller holds its
         // lock.
         let queue = unsafe {
             TxQueue::from_raw(NonNull::new_unchecked(
@@ -198,7 +199,7 @@ impl<'a, T: Transmit> Queues<'a, T> {
 /// Drops a packet there is no queue for, and counts it. In `ndo_start_xmit`.
 #[cold]
 fn drop_unsent(skb: SkBuff) {
-    // SAFETY: a packet that is to be sent has a net device, which is valid.
+    // SAFETY: A packet that is to be sent has a net device, which is valid.
     unsafe { netbind::count_dropped(skb.as_ptr()) };
 }
 
@@ -212,7 +213,7 @@ unsafe fn xmit_raw_frame<T: Transmit>(
     frame: *mut netbind::xdp_frame,
     queue: TxQueue<'_>,
 ) -> bool {
-    // SAFETY: the caller owns the frame, by the requirements of this function, and gives it up if
+    // SAFETY: The caller owns the frame, by the requirements of this function, and gives it up if
     // it becomes a `Frame`; whether it is given back is decided below.
     let Some(owned) = NonNull::new(frame).and_then(|ptr| unsafe { xdp::Frame::from_raw(ptr) })
     else {
@@ -261,7 +262,7 @@ impl<T: Transmit> TxHandle<T> {
     /// the queue is closed. Process or softirq context; not from within the queue's own `xmit`.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut T, TxQueue<'_>) -> R) -> Option<R> {
-        // SAFETY: by the type invariants the slots are of `T`. Private part, queues and slots stay
+        // SAFETY: By the type invariants the slots are of `T`. Private part, queues and slots stay
         // with the memory, which `self` keeps.
         unsafe { Queues::of(self.dev.as_ptr()) }.with(self.index, f)
     }

@@ -104,7 +104,7 @@ impl Held {
     unsafe fn unmap(&mut self, dev: &device::Device) {
         if self.mapping == Mapping::Streaming {
             self.mapping = Mapping::None;
-            // SAFETY: the device is bound, by the requirements of this function. The slot's buffer
+            // SAFETY: The device is bound, by the requirements of this function. The slot's buffer
             // was mapped for it, with this address and length, and is unmapped once, as the slot
             // says so.
             unsafe {
@@ -140,16 +140,18 @@ struct Table {
     dev: ARef<device::Device>,
 }
 
-// SAFETY: who may touch a slot is settled by the positions, see the invariants of `Ring`.
+// SAFETY: A slot is touched by one end at a time: those from `tail` up to `head` by the consumer,
+// all others by the producer. Whoever moves a position publishes it with release, and the other end
+// reads it with acquire.
 unsafe impl Sync for Table {}
-// SAFETY: nothing in a table is bound to a CPU or task.
+// SAFETY: Nothing in a table is bound to a CPU or task.
 unsafe impl Send for Table {}
 
 impl Table {
     /// What is kept for the descriptor at `position`, whose owner alone may touch it.
     #[inline]
     fn held(&self, position: u32) -> *mut Held {
-        // SAFETY: the slot is valid; this is the address of a part of it.
+        // SAFETY: The slot is valid; this is the address of a part of it.
         unsafe { &raw mut (*self.ring.slot(position)).held }
     }
 
@@ -163,7 +165,7 @@ impl Table {
     /// The place for a frame in the slot at `position`, whose owner alone may touch it.
     #[inline]
     fn frame(&self, position: u32) -> *mut Option<Frame> {
-        // SAFETY: there are as many places as slots, and an index is below their number.
+        // SAFETY: There are as many places as slots, and an index is below their number.
         unsafe {
             self.frames
                 .get_unchecked(self.ring.index(position) as usize)
@@ -176,12 +178,12 @@ impl Drop for Table {
     fn drop(&mut self) {
         let unmapped = self.copies.device().while_bound(|_| {
             for position in self.ring.used() {
-                // SAFETY: both ends are gone, so all slots are ours, and nobody else refers to one.
+                // SAFETY: Both ends are gone, so all slots are ours, and nobody else refers to one.
                 unsafe { (*self.held(position)).unmap(&self.dev) };
             }
         });
         for position in self.ring.used() {
-            // SAFETY: both ends are gone, so all slots are ours, and nobody else refers to one.
+            // SAFETY: Both ends are gone, so all slots are ours, and nobody else refers to one.
             let (skb, frame) = unsafe {
                 (
                     (*self.held(position)).skb.take(),

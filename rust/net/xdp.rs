@@ -46,9 +46,9 @@ const _: () = assert!(HEADROOM >= netbind::XDP_PACKET_HEADROOM);
 /// The pointer is to a program this value owns a reference to.
 pub struct Program(NonNull<netbind::bpf_prog>);
 
-// SAFETY: programs are immutable while they can be run, and references may be given back anywhere.
+// SAFETY: Programs are immutable while they can be run, and references may be given back anywhere.
 unsafe impl Send for Program {}
-// SAFETY: programs are immutable while they can be run, and references are counted atomically.
+// SAFETY: Programs are immutable while they can be run, and references are counted atomically.
 unsafe impl Sync for Program {}
 
 impl Program {
@@ -63,7 +63,7 @@ impl Program {
 
 impl Clone for Program {
     fn clone(&self) -> Self {
-        // SAFETY: the program is valid by the type invariants.
+        // SAFETY: The program is valid by the type invariants.
         unsafe { netbind::bpf_prog_inc(self.0.as_ptr()) };
         // INVARIANT: we just took the reference.
         Self(self.0)
@@ -72,7 +72,7 @@ impl Clone for Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // SAFETY: we own the reference. The memory is freed after an RCU grace period, so runs
+        // SAFETY: We own the reference. The memory is freed after an RCU grace period, so runs
         // that are under way end first.
         unsafe { netbind::bpf_prog_put(self.0.as_ptr()) };
     }
@@ -135,14 +135,14 @@ pub struct RxQueue {
     instance: Arc<dyn Instance>,
 }
 
-// SAFETY: the registration is not bound to a CPU or task.
+// SAFETY: The registration is not bound to a CPU or task.
 unsafe impl Send for RxQueue {}
 
 struct Info(UnsafeCell<netbind::xdp_rxq_info>);
 
-// SAFETY: it is only used by who polls its instance, and by who makes or has ended that.
+// SAFETY: It is only used by who polls its instance, and by who makes or has ended that.
 unsafe impl Send for Info {}
-// SAFETY: what is shared is not accessed through it, but by one user at a time.
+// SAFETY: What is shared is not accessed through it, but by one user at a time.
 unsafe impl Sync for Info {}
 
 /// An [`Info`] that is registered, as the instance keeps it whose queue it is.
@@ -151,7 +151,8 @@ struct Registered(Arc<Info>);
 impl Drop for Registered {
     fn drop(&mut self) {
         later::FRAMES.flush();
-        // SAFETY: registered, and not used any more. Frames that are out do not refer to it.
+        // SAFETY: The queue is registered, and not used any more. Frames that are out do not refer
+        // to it.
         unsafe { netbind::xdp_rxq_info_unreg(self.0 .0.get()) };
     }
 }
@@ -173,11 +174,11 @@ impl RxQueue {
             Info(UnsafeCell::new(netbind::xdp_rxq_info::default())),
             GFP_KERNEL,
         )?;
-        // SAFETY: the device is valid, and outlives the instance, with which the registration ends.
+        // SAFETY: The device is valid, and outlives the instance, with which the registration ends.
         to_result(unsafe { netbind::xdp_rxq_info_reg(info.0.get(), dev.as_ptr(), index) })?;
         // From here on, dropping this cleans up.
         let registered = KBox::new(Registered(info.clone()), GFP_KERNEL)?;
-        // SAFETY: the queue was just registered. The model takes a reference to the pool, which is there,
+        // SAFETY: The queue was just registered. The model takes a reference to the pool, which is there,
         // as its instance is being made.
         to_result(unsafe {
             netbind::xdp_rxq_info_reg_mem_model(
@@ -218,7 +219,7 @@ impl RxQueue {
             return Verdict::Failed;
         }
         let mut raw = netbind::xdp_buff::default();
-        // SAFETY: program, registration and page are valid by their type invariants; the data fits
+        // SAFETY: Program, registration and page are valid by their type invariants; the data fits
         // by the `min`. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set
         // up what programs need.
         let act = unsafe {
@@ -251,7 +252,7 @@ impl RxQueue {
             }
             netbind::xdp_action_XDP_ABORTED => self.failed(program, act),
             unknown => {
-                // SAFETY: the program is valid, and the device, as its instance is polled. The kernel says
+                // SAFETY: The program is valid, and the device, as its instance is polled. The kernel says
                 // so once.
                 unsafe {
                     netbind::bpf_warn_invalid_xdp_action(
@@ -275,7 +276,7 @@ impl RxQueue {
     /// Hands a frame to where the program wants it. If that fails, the page is back in its pool.
     fn redirect(&mut self, cx: &mut napi::Context<'_>, program: &Program, buff: Buff) -> bool {
         let Buff { mut raw, page } = buff;
-        // SAFETY: called right after the program, in the same poll; the buffer is in a page that
+        // SAFETY: Called right after the program, in the same poll; the buffer is in a page that
         // is ours.
         let result =
             unsafe { netbind::xdp_do_redirect(self.dev.as_ptr(), &mut raw, program.0.as_ptr()) };
@@ -291,7 +292,7 @@ impl RxQueue {
     /// In a poll of the queue's instance.
     #[cold]
     fn failed(&self, program: &Program, act: u32) -> Verdict {
-        // SAFETY: the program is valid, and the device, as its instance is polled.
+        // SAFETY: The program is valid, and the device, as its instance is polled.
         unsafe { netbind::trace_xdp_exception(self.dev.as_ptr(), program.0.as_ptr(), act) };
         Verdict::Failed
     }
@@ -314,12 +315,12 @@ impl Buff {
     /// `None`: no memory; the page is back in its pool.
     #[inline]
     pub fn into_skb(self, _cx: &napi::Context<'_>) -> Option<RxSkb> {
-        // SAFETY: by the type invariants the buffer is within a page that is ours, with room for
+        // SAFETY: By the type invariants the buffer is within a page that is ours, with room for
         // the shared info. We are in a poll, as `_cx` proves, whose cache of skbs may be used.
         let skb = NonNull::new(unsafe { netbind::xdp_build_skb(&self.raw) })?;
         // The skb owns the page now.
         let _ = ManuallyDrop::new(self.page);
-        // SAFETY: the skb is new and ours.
+        // SAFETY: The skb is new and ours.
         Some(unsafe { RxSkb::from_raw(skb) })
     }
 
@@ -327,7 +328,7 @@ impl Buff {
     /// its pool.
     #[inline]
     fn into_frame(mut self) -> Option<Frame> {
-        // SAFETY: by the type invariants the buffer is within a page that is ours; the description
+        // SAFETY: By the type invariants the buffer is within a page that is ours; the description
         // is written into its headroom, if there is room.
         let frame = NonNull::new(unsafe { netbind::xdp_convert_buff_to_frame(&mut self.raw) })?;
         // The frame owns the page now.
@@ -347,7 +348,7 @@ impl Buff {
 #[repr(transparent)]
 pub struct Frame(NonNull<netbind::xdp_frame>);
 
-// SAFETY: frames may be given back on any CPU.
+// SAFETY: Frames may be given back on any CPU.
 unsafe impl Send for Frame {}
 
 impl Frame {
@@ -359,7 +360,7 @@ impl Frame {
     /// `ptr` is a valid frame. If `Some` is returned, it is given up.
     #[inline]
     pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::xdp_frame>) -> Option<Self> {
-        // SAFETY: valid by the requirements of this function.
+        // SAFETY: The frame is valid, by the requirements of this function.
         if unsafe { netbind::xdp_frame_has_frags(ptr.as_ptr()) } {
             return None;
         }
@@ -381,7 +382,7 @@ impl Frame {
     /// Bytes of the frame.
     #[inline]
     pub fn len(&self) -> u32 {
-        // SAFETY: valid by the type invariants.
+        // SAFETY: The frame is valid, by the type invariants.
         unsafe { (*self.as_ptr()).len }
     }
 
@@ -398,8 +399,8 @@ impl Frame {
         if end > self.len() as usize {
             return false;
         }
-        // SAFETY: valid by the type invariants: `len` bytes in one buffer from `data` on, of which
-        // these are some, as was checked. `out` is ours alone.
+        // SAFETY: The frame is valid, by the type invariants: `len` bytes in one buffer from `data`
+        // on, of which these are some, as was checked. `out` is ours alone.
         unsafe {
             let data = (*self.as_ptr()).data.cast::<u8>().add(offset as usize);
             core::ptr::copy_nonoverlapping(data, out.as_mut_ptr(), out.len());
@@ -410,7 +411,7 @@ impl Frame {
 
 impl Drop for Frame {
     fn drop(&mut self) {
-        // SAFETY: we own the frame.
+        // SAFETY: We own the frame.
         unsafe { later::FRAMES.give_back(self.0) };
     }
 }

@@ -32,7 +32,7 @@ use super::Driver;
 /// It was made by `devl_health_reporter_create()` and is valid until its registration hides it.
 pub(super) struct Raw(NonNull<netbind::devlink_health_reporter>);
 
-// SAFETY: Reporters may be used by any thread.
+// SAFETY: Reporters may be used and destroyed by any thread.
 unsafe impl Send for Raw {}
 
 impl Raw {
@@ -174,7 +174,8 @@ unsafe extern "C" fn diagnose<T: Driver>(
     _extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: The private pointer of the reporter is to a `Slot` of `T`, by the safety
+        // requirements of this function.
         let slot = unsafe { &*netbind::devlink_health_reporter_priv(reporter).cast::<Slot<T>>() };
         // SAFETY: The registration, which has the reporter destroyed first, keeps `data`.
         let data = unsafe { &*slot.data };

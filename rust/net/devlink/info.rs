@@ -94,7 +94,7 @@ unsafe extern "C" fn info_get<T: Driver>(
     _extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: The instance is one of `T`, by the safety requirements of this function.
         let data = unsafe { data_of::<T>(devlink) };
         // INVARIANT: The kernel passes a request that is valid during this call.
         let mut out = Info {

@@ -69,7 +69,7 @@ unsafe extern "C" fn get<T: Driver>(
     _extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: The instance is one of `T`, by the safety requirements of this function.
         let data = unsafe { data_of::<T>(devlink) };
         let value = (find::<T>(id)?.get)(data);
         // SAFETY: The kernel passes a context to fill. The members of a union are at its start.
@@ -88,7 +88,7 @@ unsafe extern "C" fn set<T: Driver>(
     _extack: *mut netbind::netlink_ext_ack,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: The instance is one of `T`, by the safety requirements of this function.
         let data = unsafe { data_of::<T>(devlink) };
         // SAFETY: The kernel passes a value of the type of the parameter, at the start of the
         // union.

@@ -193,7 +193,8 @@ unsafe extern "C" fn names<D, E: Strings<D>>(dev: *mut RawDevice, set: u32, data
         netbind::ethtool_stringset_ETH_SS_STATS if E::HAS_STATISTICS => {
             // CAST: Widening.
             let room = dev.private().statistics().load(Relaxed) as usize;
-            // SAFETY: `count` has returned `room`. The kernel has initialised the names.
+            // SAFETY: There is room for `room` names at `data`, which is what `count` has returned,
+            // by the safety requirements of this function. The kernel has initialised it.
             let names = unsafe { core::slice::from_raw_parts_mut(data, room) };
             let mut out = Statistics(Sink::Names(names.iter_mut()));
             E::statistics(dev.data(), dev, &mut out);
@@ -203,7 +204,8 @@ unsafe extern "C" fn names<D, E: Strings<D>>(dev: *mut RawDevice, set: u32, data
         netbind::ethtool_stringset_ETH_SS_PRIV_FLAGS if E::HAS_PRIV_FLAGS => E::PRIV_FLAGS,
         _ => return,
     };
-    // SAFETY: `count` has returned the number of these. The kernel has initialised the names.
+    // SAFETY: There is room at `data` for as many names as these, which is what `count` has
+    // returned, by the safety requirements of this function. The kernel has initialised it.
     let names = unsafe { core::slice::from_raw_parts_mut(data, constant.len()) };
     for (to, name) in names.iter_mut().zip(constant) {
         write_name(to, fmt!("{name}"));

@@ -228,7 +228,7 @@ impl Occupant {
         }
         // SAFETY: The device lock is held.
         let occupant = unsafe { Self::of_locked(dev) };
-        // SAFETY: Taken above.
+        // SAFETY: This task holds the device lock: `device_trylock()` has taken it.
         unsafe { netbind::device_unlock(generic) };
 
         occupant

@@ -102,10 +102,10 @@ mod tests {
     /// Calls `f` under the lock of transmit queue 0, as the stack would.
     fn on_queue_0<R>(dev: &Device<Dummy>, f: impl FnOnce() -> R) -> Result<R> {
         let queue = dev.raw_tx_queue(0).ok_or(EINVAL)?;
-        // SAFETY: the queue is valid.
+        // SAFETY: The queue is valid.
         unsafe { netbind::tx_lock_bh(queue.as_ptr()) };
         let result = f();
-        // SAFETY: we hold the lock.
+        // SAFETY: We hold the lock.
         unsafe { netbind::tx_unlock_bh(queue.as_ptr()) };
         Ok(result)
     }
@@ -121,7 +121,7 @@ mod tests {
         install(&dev, 0, Some(KBox::new(sink, GFP_KERNEL)?))?;
         let freed = freed_by(|| {
             let skb = packet(60)?.into_raw().as_ptr();
-            // SAFETY: the net device has the operation, which may be called with a packet that is
+            // SAFETY: The net device has the operation, which may be called with a packet that is
             // given up, under the lock of its queue.
             let verdict = on_queue_0(&dev, || unsafe {
                 (*(*dev.as_ptr()).netdev_ops)
@@ -148,7 +148,7 @@ mod tests {
             install(&dev, index, Some(KBox::new(sink, GFP_KERNEL)?))?;
         }
         let given = frame(60)?.into_raw().as_ptr();
-        // SAFETY: the frame is given up.
+        // SAFETY: The frame is given up.
         assert_eq!(unsafe { dev.tx_queues().xmit_frames(&[given], QUEUES) }?, 1);
         Ok(())
     }
@@ -235,7 +235,7 @@ mod tests {
         let raw = dev.as_ptr();
         let write = |name: &[u8]| {
             for (index, byte) in name.iter().enumerate() {
-                // SAFETY: the net device is valid, and its name has 16 bytes.
+                // SAFETY: The net device is valid, and its name has 16 bytes.
                 unsafe {
                     (&raw mut (*raw).name)
                         .cast::<u8>()

@@ -21,7 +21,7 @@ mod tests {
         memory.write(0, [3, 4]);
         assert!(memory.read_word(0, 1) == 4);
         drop(memory);
-        // SAFETY: the address is one of memory, whosever it is.
+        // SAFETY: The address is one of memory, whosever it is.
         assert_eq!(unsafe { netbind::kunit_page_count(at) }, 1);
         Ok(())
     }

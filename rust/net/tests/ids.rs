@@ -31,12 +31,12 @@ mod tests {
     fn an_entry_has_the_number_of_its_information() {
         let table = TABLE.table();
         for (number, info) in [70, 71].into_iter().enumerate() {
-            // SAFETY: the table has two entries.
+            // SAFETY: The table has two entries.
             let entry = unsafe { &*table.as_ptr().add(number) };
             assert!(entry.driver_data == number);
             assert_eq!(table.info(entry).copied(), Some(info));
         }
-        // SAFETY: the entries are followed by one that is zero.
+        // SAFETY: The entries are followed by one that is zero.
         let end = unsafe { &*table.as_ptr().add(2) };
         assert!(end.vendor == 0 && end.subvendor == 0 && end.class_mask == 0);
     }

@@ -42,7 +42,7 @@ mod tests {
     fn vectors(parent: &Parent, irq: u32) -> Result<Vectors> {
         const ANY: u32 = netbind::PCI_ANY_ID as u32;
         // Whichever there is: it has none, so that none are freed.
-        // SAFETY: no preconditions.
+        // SAFETY: No preconditions.
         let any = unsafe { netbind::pci_get_device(ANY, ANY, core::ptr::null_mut()) };
         let any = NonNull::new(any).ok_or(ENODEV)?;
         let mut irqs = KVec::new();
@@ -51,7 +51,7 @@ mod tests {
         slots.push(None, GFP_KERNEL)?;
         let set = Arc::pin_init(
             pin_init!(VectorSet {
-                // SAFETY: the reference to the device is ours.
+                // SAFETY: The reference to the device is ours.
                 dev: unsafe { ARef::from_raw(any.cast()) },
                 kind: Kind::Msix,
                 irqs,
@@ -68,9 +68,9 @@ mod tests {
 
     #[test]
     fn a_registration_that_is_forgotten_ends_when_the_device_is_unbound() -> Result {
-        // SAFETY: no preconditions.
+        // SAFETY: No preconditions.
         let irq = u32::try_from(unsafe { netbind::kunit_irq_alloc() })?;
-        // SAFETY: the interrupt is ours.
+        // SAFETY: The interrupt is ours.
         let fire = || unsafe { netbind::kunit_irq_fire(irq) };
         let (parent, calls) = (Parent::new()?, Counter::new()?);
         let vectors = vectors(&parent, irq)?;
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(calls.owners(), 0);
         fire();
         assert_eq!(calls.get(), 2);
-        // SAFETY: the interrupt is ours, and not requested any more.
+        // SAFETY: The interrupt is ours, and not requested any more.
         unsafe { netbind::kunit_irq_free(irq) };
         // So that the test leaks nothing.
         drop(core::mem::ManuallyDrop::into_inner(forgotten));

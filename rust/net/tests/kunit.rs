@@ -112,7 +112,7 @@ impl Parent {
     pub(crate) fn named(name: &CStr) -> Result<Self> {
         let this = Self(faux::Registration::new(name, None)?);
         let dev: *mut netbind::device = core::ptr::from_ref(this.device()).cast_mut().cast();
-        // SAFETY: the device is ours. It reaches all of memory, so that DMA to it maps one to one.
+        // SAFETY: The device is ours. It reaches all of memory, so that DMA to it maps one to one.
         unsafe {
             (*dev).coherent_dma_mask = u64::MAX;
             (*dev).dma_mask = &raw mut (*dev).coherent_dma_mask;
@@ -135,10 +135,10 @@ extern "C" fn freed(_skb: *mut netbind::sk_buff) {
 
 /// A linear packet of `len` bytes 0xff.
 pub(crate) fn packet(len: u32) -> Result<SkBuff> {
-    // SAFETY: no preconditions.
+    // SAFETY: No preconditions.
     let skb = unsafe { netbind::__alloc_skb(len + 64, netbind::GFP_KERNEL, 0, -1) };
     let skb = NonNull::new(skb).ok_or(ENOMEM)?;
-    // SAFETY: the skb is new and ours, and has room for `len` bytes; memory of those is
+    // SAFETY: The skb is new and ours, and has room for `len` bytes; memory of those is
     // written before anyone reads it.
     unsafe {
         netbind::skb_put(skb.as_ptr(), len)
@@ -162,7 +162,8 @@ pub(crate) fn in_irq(f: impl FnOnce()) {
     ///
     /// `arg` points to an `Option<F>` that nobody else refers to.
     unsafe extern "C" fn run<F: FnOnce()>(arg: *mut c_void) {
-        // SAFETY: By the safety requirement of this function.
+        // SAFETY: `arg` points to an `Option<F>` that nobody else refers to, by the safety
+        // requirement of this function.
         if let Some(f) = unsafe { (*arg.cast::<Option<F>>()).take() } {
             f();
         }
@@ -178,7 +179,7 @@ pub(crate) fn in_irq(f: impl FnOnce()) {
 /// A frame of `len` bytes.
 pub(crate) fn frame(len: u32) -> Result<Frame> {
     let page = ManuallyDrop::new(Page::alloc_page(GFP_KERNEL)?);
-    // SAFETY: the page is ours, and becomes the frame's, which is new and ours.
+    // SAFETY: The page is ours, and becomes the frame's, which is new and ours.
     unsafe {
         NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), len, false))
             .and_then(|frame| Frame::from_raw(frame))
@@ -198,7 +199,7 @@ pub(crate) struct NoModule;
 impl kernel::ModuleMetadata for NoModule {
     const NAME: &'static CStr = c"net-kunit";
     const THIS_MODULE: ThisModule = {
-        // SAFETY: outside of modules it is NULL.
+        // SAFETY: Outside of modules it is NULL.
         unsafe { ThisModule::from_ptr(core::ptr::null_mut()) }
     };
 }

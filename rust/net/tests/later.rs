@@ -111,7 +111,7 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let driver = kernel::types::Opaque::new(netbind::pci_driver::default());
-        // SAFETY: the driver stays where it is until it is unregistered.
+        // SAFETY: The driver stays where it is until it is unregistered.
         unsafe {
             pci::Adapter::<Nobody>::register(
                 &driver,
@@ -120,7 +120,7 @@ mod tests {
             )
         }?;
         let left = leave_in_irq(&parent, &dev);
-        // SAFETY: it is registered.
+        // SAFETY: The driver is registered.
         unsafe { pci::Adapter::<Nobody>::unregister(&driver) };
         left?;
         assert!(PAGES.is_empty() && FRAMES.is_empty());

@@ -15,7 +15,7 @@ mod tests {
     #[test]
     fn ports_are_not_mapped() -> Result {
         let raw = KBox::<netbind::pci_dev>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
-        // SAFETY: any bit pattern is a `struct pci_dev`, for who only looks at its resources.
+        // SAFETY: Any bit pattern is a `struct pci_dev`, for who only looks at its resources.
         let mut raw = unsafe { raw.assume_init() };
         let bar = raw.resource.first_mut().ok_or(EINVAL)?;
         bar.start = 0xc000;

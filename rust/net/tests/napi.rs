@@ -188,7 +188,7 @@ mod tests {
         let setting = setting()?;
         let napi = setting.napi()?;
         let raw = napi.inner.napi.get();
-        // SAFETY: the instance is registered and disabled, so that nobody else polls it.
+        // SAFETY: The instance is registered and disabled, so that nobody else polls it.
         let work = unsafe { (*raw).poll.map(|poll| poll(raw, 0)) };
         assert_eq!(work, Some(0));
         assert_eq!((setting.polls.get(), setting.rearms.get()), (0, 0));
@@ -225,10 +225,10 @@ mod tests {
         for _ in 0..8 {
             let napi = setting.napi()?;
             let mut before = Default::default();
-            // SAFETY: the state is valid for writes.
+            // SAFETY: The state is valid for writes.
             unsafe { netbind::get_state_synchronize_rcu_full(&mut before) };
             drop(napi);
-            // SAFETY: the state is one that was taken.
+            // SAFETY: The state is one that was taken.
             assert!(unsafe { netbind::poll_state_synchronize_rcu_full(&mut before) });
         }
         Ok(())

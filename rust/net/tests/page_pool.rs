@@ -319,12 +319,12 @@ mod tests {
         let raw = pool.as_ptr();
         drop(queue);
         drop(pool);
-        // SAFETY: the page keeps the pool in memory. It still has its instance: nobody has begun to
+        // SAFETY: The page keeps the pool in memory. It still has its instance: nobody has begun to
         // destroy it, which would race with polls that give pages back.
         assert!(!unsafe { (&raw const (*raw).p.napi).read_volatile() }.is_null());
         napi.disable();
         drop(napi);
-        // SAFETY: the page keeps the pool in memory. Now it has been destroyed.
+        // SAFETY: The page keeps the pool in memory. Now it has been destroyed.
         assert!(unsafe { (&raw const (*raw).p.napi).read_volatile() }.is_null());
         drop(page);
         Ok(())
@@ -339,7 +339,7 @@ mod tests {
         destroyed: Owner,
     }
 
-    // SAFETY: the pool is only looked at, and stays with the page.
+    // SAFETY: The pool is only looked at, and stays with the page.
     unsafe impl Send for Last {}
 
     impl napi::Poll for Last {
@@ -357,7 +357,7 @@ mod tests {
     impl Drop for Last {
         fn drop(&mut self) {
             drop(self.dev.take());
-            // SAFETY: the page keeps the pool in memory.
+            // SAFETY: The page keeps the pool in memory.
             if unsafe { (&raw const (*self.pool).p.napi).read_volatile() }.is_null() {
                 self.destroyed.count();
             }
@@ -478,7 +478,7 @@ mod tests {
         type Rearm = Owner;
 
         fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
-            // SAFETY: a program that is not run is not looked at, and this one is not dropped.
+            // SAFETY: A program that is not run is not looked at, and this one is not dropped.
             let program = ManuallyDrop::new(unsafe { Program::from_raw(NonNull::dangling()) });
             let page = self.page.take();
             let verdict = page.map(|page| self.queue.run(cx, &program, page, 60));
@@ -526,7 +526,7 @@ mod tests {
         /// A frame in a page of a pool.
         fn frame_in(page: RxPage) -> Option<Frame> {
             let page = core::mem::ManuallyDrop::new(page).as_ptr();
-            // SAFETY: the page was ours and becomes the frame's, which is new and ours.
+            // SAFETY: The page was ours and becomes the frame's, which is new and ours.
             unsafe {
                 NonNull::new(netbind::xdp_frame_of_page(page, 60, true))
                     .and_then(|frame| Frame::from_raw(frame))

@@ -25,7 +25,7 @@ mod tests {
     #[test]
     fn given_up_and_taken_back_it_is_still_there() -> Result {
         let skb = packet(60)?;
-        // SAFETY: the reference is the one `into_raw` gave up.
+        // SAFETY: The reference is the one `into_raw` gave up.
         let skb = unsafe { SkBuff::from_raw(skb.into_raw()) };
         assert_eq!(skb.len(), 60);
         assert_eq!(skb.buffers(), 1);
@@ -45,7 +45,7 @@ mod tests {
         // Of a destination that is in no header.
         let seed = 0x1234_u16;
         let udp_len = 8 + PAYLOAD as u16;
-        // SAFETY: the packet is ours, and has room for the headers.
+        // SAFETY: The packet is ours, and has room for the headers.
         unsafe { netbind::kunit_udp_gso(skb.as_ptr(), 100, (seed + udp_len).to_be()) };
         let offload = skb.prepare_offload()?.ok_or(EINVAL)?;
         assert_eq!((offload.mac_len, offload.ip_len), (14, 20));
@@ -53,7 +53,7 @@ mod tests {
             offload.gso.map(|gso| (gso.size, gso.l4_len)),
             Some((100, 8))
         );
-        // SAFETY: the packet has a transport header.
+        // SAFETY: The packet has a transport header.
         let check = unsafe { netbind::kunit_udp_check(skb.as_ptr()) };
         assert_eq!(u16::from_be(check), seed);
         Ok(())
@@ -64,7 +64,7 @@ mod tests {
         let kept = freed_by(|| {
             let skb = packet(14)?.pad_to(60)?;
             assert_eq!((skb.len(), skb.head_len()), (60, 60));
-            // SAFETY: the packet has 60 linear bytes.
+            // SAFETY: The packet has 60 linear bytes.
             let bytes = unsafe { core::slice::from_raw_parts((*skb.as_ptr()).data, 60) };
             assert!(bytes[..14].iter().all(|&byte| byte == 0xff));
             assert!(bytes[14..].iter().all(|&byte| byte == 0));

@@ -83,7 +83,7 @@ mod tests {
             assert!(!push(&mut producer, LEN, lead)?);
         }
         for position in 0..SLOTS - 1 {
-            // SAFETY: nobody else uses the table.
+            // SAFETY: Nobody else uses the table.
             let slot = unsafe { &*producer.table().held(position) };
             assert!(slot.mapping == Mapping::Streaming && slot.skb.is_some());
         }
@@ -103,9 +103,9 @@ mod tests {
     fn append(skb: &SkBuff, len: u32) -> Result {
         let page = Page::alloc_page(GFP_KERNEL)?;
         let (raw, page) = (skb.as_ptr(), page.as_ptr().cast());
-        // SAFETY: the packet is ours, and takes a reference to the page.
+        // SAFETY: The packet is ours, and takes a reference to the page.
         to_result(unsafe { netbind::skb_append_pagefrags(raw, page, 0, len as usize, 2) })?;
-        // SAFETY: the packet is ours, and has so many bytes more.
+        // SAFETY: The packet is ours, and has so many bytes more.
         unsafe {
             (*raw).len += len;
             (*raw).data_len += len;
@@ -132,7 +132,7 @@ mod tests {
         // Two slots are free, for three buffers.
         let pushed = producer.push(TxQueue::for_test(), skb, layout, |_| ());
         assert!(pushed.is_err());
-        // SAFETY: nobody else uses the table.
+        // SAFETY: Nobody else uses the table.
         let oldest = unsafe { &*producer.table().held(0) };
         assert!(oldest.mapping == Mapping::Streaming && oldest.len == MAPPED);
         Ok(())
@@ -147,7 +147,7 @@ mod tests {
         assert!(producer
             .push_frame(TxQueue::for_test(), frame(MAPPED)?, LEN, |_| ())
             .is_ok());
-        // SAFETY: nobody else uses the table.
+        // SAFETY: Nobody else uses the table.
         let (skb, sent) = unsafe {
             (
                 (*producer.table().held(0)).skb.as_ref().map(SkBuff::as_ptr),
@@ -170,7 +170,7 @@ mod tests {
         })?;
         assert_eq!(freed, 0);
         // So that the test leaks no more than what stays mapped.
-        // SAFETY: the table has given them up, and nobody else has them.
+        // SAFETY: The table has given them up, and nobody else has them.
         unsafe {
             drop(skb.and_then(NonNull::new).map(|skb| SkBuff::from_raw(skb)));
             drop(
@@ -204,7 +204,7 @@ mod tests {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
         let skb = packet(0)?;
-        // SAFETY: the packet is ours. Nothing of it is in itself, and what it is said to have elsewhere is
+        // SAFETY: The packet is ours. Nothing of it is in itself, and what it is said to have elsewhere is
         // not looked for.
         unsafe {
             (*skb.as_ptr()).len = 2 * LEN;
@@ -224,7 +224,7 @@ mod tests {
             consumer.reap(&netpoll(), SLOTS, |_| true),
             Reaped::default()
         );
-        // SAFETY: the packet is ours. It goes as what it is.
+        // SAFETY: The packet is ours. It goes as what it is.
         unsafe {
             (*skb.as_ptr()).len = 0;
             (*skb.as_ptr()).data_len = 0;

@@ -64,7 +64,7 @@ impl Consumer {
             }
             // The mappings in question have all been made.
             let mapped = *mapped.get_or_insert_with(|| {
-                // SAFETY: the device is valid.
+                // SAFETY: The device is valid.
                 unsafe { netbind::dma_need_unmap(raw_device(&table.dev)) }
             });
             if !group.frame {
@@ -85,7 +85,7 @@ impl Table {
     #[cold]
     fn release_with_frame(&self, positions: Positions, mapped: bool, cx: &napi::TxContext<'_>) {
         self.release(positions, mapped, cx);
-        // SAFETY: the slots belong to the consumer, whose group this is.
+        // SAFETY: The slots belong to the consumer, whose group this is.
         unsafe { *self.frame(positions.last()) = None };
     }
 
@@ -94,7 +94,7 @@ impl Table {
     #[inline(always)]
     fn release(&self, positions: Positions, mapped: bool, cx: &napi::TxContext<'_>) {
         for position in positions {
-            // SAFETY: the slot belongs to the consumer, whose group this is.
+            // SAFETY: The slot belongs to the consumer, whose group this is.
             let slot = unsafe { &mut *self.held(position) };
             if mapped {
                 // SAFETY: `reap` has found the device to be bound, in a poll: softirqs or

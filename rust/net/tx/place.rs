@@ -40,7 +40,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
             if self.table.is_over() {
                 return Err(());
             }
-            // SAFETY: frame and device are valid; the frame is kept until it is unmapped.
+            // SAFETY: Frame and device are valid; the frame is kept until it is unmapped.
             let addr =
                 unsafe { netbind::xdp_frame_map(raw_device(&self.table.dev), frame.as_ptr()) };
             self.mapped(addr, len, true)?;
@@ -49,7 +49,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         let padded = len.max(min_len).min(COPY_LIMIT);
         let index = self.table.ring.index(self.next);
         let offset = index as usize * COPY_LIMIT as usize;
-        // SAFETY: the slot is free, so that its copy area is ours: it starts at `offset` and has
+        // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has
         // COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT. The frame has `len` bytes at
         // `data`.
         unsafe {
@@ -74,13 +74,13 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         };
         let head = skb.head_len();
         if head != 0 {
-            // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
+            // SAFETY: The skb and the device are valid; the skb is kept until it is unmapped.
             let addr = unsafe { netbind::skb_map_head(dev, skb.as_ptr()) };
             self.mapped(addr, head, frags == 0)?;
         }
         for i in 0..frags {
             let mut len = 0;
-            // SAFETY: the skb and the device are valid, and the skb has that fragment. It is kept
+            // SAFETY: The skb and the device are valid, and the skb has that fragment. It is kept
             // until it is unmapped.
             let addr = unsafe { netbind::skb_map_frag(dev, skb.as_ptr(), u32::from(i), &mut len) };
             self.mapped(addr, len, i.wrapping_add(1) == frags)?;
@@ -109,7 +109,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         let pieces = len.div_ceil(self.max_len.max(1)).max(1);
         if pieces > self.room {
             // Not placed, so the unwinding does not know of it.
-            // SAFETY: just mapped for this device, with this length.
+            // SAFETY: The buffer was just mapped for this device, with this address and length.
             unsafe {
                 netbind::dma_unmap_page_attrs(
                     raw_device(&self.table.dev),
@@ -133,7 +133,7 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
 
     #[inline]
     fn record(&mut self, position: u32, addr: u64, len: u32) {
-        // SAFETY: the slot was free and has not been published yet: it is ours.
+        // SAFETY: The slot was free and has not been published yet: it is ours.
         let slot = unsafe { &mut *self.table.held(position) };
         slot.addr = addr;
         slot.len = len;

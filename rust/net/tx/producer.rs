@@ -105,7 +105,7 @@ impl Producer {
             write(self.copy(&skb, start, report));
             skb.consume_in_xmit(queue);
             let next = start.wrapping_add(1);
-            // SAFETY: there is more free than the contexts. The slots hold nothing.
+            // SAFETY: There is more free than the contexts. The slots hold nothing.
             return Ok(unsafe { self.advance(next, layout.bytes, report) });
         }
         if self.table.is_over() {
@@ -127,10 +127,10 @@ impl Producer {
             self.unwind(next);
             return Err(skb);
         }
-        // SAFETY: the slot is ours until the group is complete, which moves the ring's `head` beyond it.
+        // SAFETY: The slot is ours until the group is complete, which moves the ring's `head` beyond it.
         unsafe { (*self.table.held(self.filler.head)).skb = Some(skb) };
         self.filler.group.holds = true;
-        // SAFETY: the cursor has placed at least one buffer, in slots that were free, and records what
+        // SAFETY: The cursor has placed at least one buffer, in slots that were free, and records what
         // they hold.
         Ok(unsafe { self.advance(next, layout.bytes, true) })
     }
@@ -145,12 +145,12 @@ impl Producer {
         mut write: impl FnMut(Buffer),
     ) -> Result<u32, SkBuff> {
         let len = skb.len();
-        // SAFETY: the skb and the device are valid; the skb is kept until it is unmapped.
+        // SAFETY: The skb and the device are valid; the skb is kept until it is unmapped.
         let addr = unsafe { netbind::skb_map_head(raw_device(&self.table.dev), skb.as_ptr()) };
         if addr == DMA_MAPPING_ERROR {
             return Err(skb);
         }
-        // SAFETY: the slot is ours until the group is complete, which moves the ring's `head` beyond it.
+        // SAFETY: The slot is ours until the group is complete, which moves the ring's `head` beyond it.
         let slot = unsafe { &mut *self.table.held(start) };
         slot.addr = addr;
         slot.len = len;
@@ -176,7 +176,7 @@ impl Producer {
         let index = self.table.ring.index(position);
         let offset = index as usize * COPY_LIMIT as usize;
         let len = skb.len();
-        // SAFETY: the slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
+        // SAFETY: The slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
         // part has `len` <= COPY_LIMIT. The device reads the area only while the slot is in use.
         unsafe {
             core::ptr::copy_nonoverlapping(
@@ -201,7 +201,8 @@ impl Producer {
     /// As of [`Filler::advance`].
     #[inline]
     unsafe fn advance(&mut self, next: u32, bytes: u32, report: bool) -> u32 {
-        // SAFETY: by the requirements of this function.
+        // SAFETY: The slots from the ring's `head` up to `next` are free, at least one, and ready
+        // for the reaper, by the requirements of this function.
         unsafe { self.filler.advance(&self.table.ring, next, bytes, report) }
     }
 
@@ -235,11 +236,11 @@ impl Producer {
             return Err(frame);
         };
         let next = cursor.next;
-        // SAFETY: the place is ours until the group is complete, which moves the ring's `head` beyond its slot.
+        // SAFETY: The place is ours until the group is complete, which moves the ring's `head` beyond its slot.
         unsafe { *self.table.frame(self.filler.head) = Some(frame) };
         self.filler.group.holds = true;
         self.filler.group.frame = true;
-        // SAFETY: the cursor has placed one buffer, in a free slot.
+        // SAFETY: The cursor has placed one buffer, in a free slot.
         Ok(unsafe { self.advance(next, bytes, true) })
     }
 
@@ -247,7 +248,7 @@ impl Producer {
     #[cold]
     fn unwind(&mut self, end: u32) {
         for position in Positions::new(self.filler.head, end) {
-            // SAFETY: these slots were never published, so they are ours: `push` has made sure that
+            // SAFETY: These slots were never published, so they are ours: `push` has made sure that
             // the contexts in front of the first buffer are in free slots as well. It has found the
             // device to be bound, with softirqs off, which they still are.
             unsafe { (*self.table.held(position)).unmap(&self.table.dev) };

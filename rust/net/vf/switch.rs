@@ -89,7 +89,8 @@ unsafe extern "C" fn get<D, E: Switch<D>>(
 
     from_result(|| {
         let mode = E::mode(dev.data(), dev)?.into_raw();
-        // SAFETY: Passes on what the kernel has passed; no attributes of a bridge port.
+        // SAFETY: The arguments are those of this operation, which the kernel has passed; without a
+        // function that fills in VLANs, none is called.
         to_result(unsafe {
             netbind::ndo_dflt_bridge_getlink(
                 skb,
@@ -122,7 +123,8 @@ unsafe extern "C" fn set<D, E: Switch<D>>(
     let (dev, mut extack) = unsafe { (Device::<D>::from_raw(dev), ExtAck::from_raw(extack)) };
 
     from_result(|| {
-        // SAFETY: `message` is a netlink message that the kernel has received.
+        // SAFETY: `message` is a netlink message that the kernel has received and passes for the
+        // call.
         let mode = unsafe { netbind::bridge_mode_of(message) };
         // Negative: an errno.
         to_result(mode)?;
