@@ -234,8 +234,8 @@ impl<D: Driver> Watch<D> {
         // also by the error below.
         to_result(unsafe { netbind::fdb_register_notifier(blocks.fdb.get()) })?;
         // SAFETY: The block is set up and pinned, and is taken out of the list before it is freed.
-        let linked = to_result(unsafe { netbind::register_netdevice_notifier(blocks.links.get()) });
-        if let Err(error) = linked {
+        let linked = unsafe { netbind::register_netdevice_notifier(blocks.links.get()) };
+        if let Err(error) = to_result(linked) {
             // SAFETY: The block is in the list this takes it from: `fdb_register_notifier()` has
             // put it there.
             unsafe { netbind::fdb_unregister_notifier(blocks.fdb.get()) };
