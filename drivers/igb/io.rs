@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Access to the controller's registers (BAR 0).
+//! Access to the controller's registers (BAR 0): those of [`mmio`] with the types that [`igb_core`] gives
+//! them. What does not depend on a register's type is there: whether the controller has left the bus,
+//! flushing, and reading at an offset.
 //!
 //! Everybody may read ([`Registers`]). Who has an [`Io`] may write as well, and whoever configures the
 //! controller gets one only while it is in service: from [`Controller::live`] or [`Mac::live`], under
@@ -34,7 +36,9 @@ use net::mmio;
 const BAR_SIZE: usize = 0x2_0000;
 
 /// STATUS tells whether the controller is there: PF_RST_DONE is set whenever it is.
-type Bar = mmio::Registers<BAR_SIZE, { regs::STATUS.offset() }>;
+const WITNESS: u32 = regs::STATUS.offset();
+
+type Bar = mmio::Registers<BAR_SIZE, WITNESS>;
 
 // What registers and counters read as when the controller is gone is known under two names.
 const _: () = assert!(regs::GONE == mmio::ALL_ONES);
@@ -42,6 +46,14 @@ const _: () = assert!(regs::GONE == mmio::ALL_ONES);
 /// The registers of one controller, to be read. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Registers(Bar);
+
+impl Deref for Registers {
+    type Target = mmio::Reader<BAR_SIZE, WITNESS>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 /// The registers of one controller, to be read and written.
 #[derive(Clone)]
@@ -62,40 +74,10 @@ impl Registers {
         V::from_bits(self.read_at(register.offset()))
     }
 
-    /// Reads the register at an offset: for what [`igb_core`] does by a function. Any context.
-    #[inline(always)]
-    pub(crate) fn read_at(&self, offset: u32) -> u32 {
-        self.0.read(offset)
-    }
-
     /// Reads a counter that reading does not clear: [`regs::GONE`], which counters skip, if the
     /// controller has left. Any context.
     pub(crate) fn read_counter(&self, register: Reg<u32, impl Readable>) -> u32 {
         self.read_counter_at(register.offset())
-    }
-
-    /// The same for a counter whose offset is known.
-    pub(crate) fn read_counter_at(&self, offset: u32) -> u32 {
-        self.0.read_counter(offset)
-    }
-
-    /// Waits until posted writes have reached the controller.
-    pub(crate) fn flush(&self) {
-        self.0.flush();
-    }
-
-    /// The controller has left the bus.
-    pub(crate) fn is_gone(&self) -> bool {
-        self.0.is_gone()
-    }
-
-    /// The controller is (back) on the bus: checked at first, and after a reset of the slot.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if it does not answer.
-    pub(crate) fn probe_presence(&self) -> Result {
-        self.0.probe_presence()
     }
 
     /// Waits until `done` holds for a register, looking every `step`. Process context, sleeps.
@@ -110,11 +92,10 @@ impl Registers {
         timeout: Delta,
         done: impl Fn(V) -> bool,
     ) -> Result<V> {
-        self.0
-            .wait(register.offset(), step, timeout, |value| {
-                done(V::from_bits(value))
-            })
-            .map(V::from_bits)
+        self.wait_at(register.offset(), step, timeout, |value| {
+            done(V::from_bits(value))
+        })
+        .map(V::from_bits)
     }
 }
 
@@ -144,7 +125,7 @@ impl Io {
     /// Writes the register at an offset: for what [`igb_core`] does by a function. Any context.
     #[inline(always)]
     pub(crate) fn write_at(&self, offset: u32, value: u32) {
-        self.0 .0.write(offset, value);
+        self.0 .0.write_at(offset, value);
     }
 
     /// Replaces a register's value. The caller serialises users of the same register.
@@ -160,9 +141,20 @@ impl Io {
     /// A handle for one register that is written often.
     pub(crate) fn doorbell<V: Word>(&self, register: Reg<V, impl Writable>) -> Result<Doorbell<V>> {
         Ok(Doorbell {
-            doorbell: self.0 .0.doorbell(register.offset())?,
+            doorbell: self.0 .0.doorbell_at(register.offset())?,
             _value: PhantomData,
         })
+    }
+}
+
+/// For what [`igb_core`] does with registers.
+impl regs::Registers for Io {
+    fn read_at(&self, offset: u32) -> u32 {
+        self.0.read_at(offset)
+    }
+
+    fn write_at(&self, offset: u32, value: u32) {
+        self.write_at(offset, value);
     }
 }
 

@@ -40,8 +40,7 @@ use igb_core::{
             self,
             Icr, //
         },
-        ivar,
-        Access, //
+        ivar, //
     },
     tenant,
     wake::WakeEvents, //
@@ -177,14 +176,6 @@ pub(crate) fn split_with(
     split.and(opened)
 }
 
-/// Registers as [`tenant`] takes them.
-fn for_tenants(io: &Io) -> impl regs::Registers + '_ {
-    Access(
-        |offset| io.read_at(offset),
-        |offset, value| io.write_at(offset, value),
-    )
-}
-
 /// Changes the split while no queue of the PF is open. Returns whether all queues of `vfs` are at
 /// rest; if not, nothing was changed.
 fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<bool> {
@@ -195,11 +186,10 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
         let Some(Live { io, hw }) = controller.live() else {
             return Ok(false);
         };
-        let registers = for_tenants(io);
         // Each is stopped, whether or not another does not stop.
         if !vfs
             .iter()
-            .fold(true, |rest, vf| tenant::stop(vf, &registers) && rest)
+            .fold(true, |rest, vf| tenant::stop(vf, io) && rest)
         {
             return Ok(false);
         }
@@ -208,7 +198,7 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
         let changed = change(hw);
         if changed.is_ok() {
             for vf in vfs.iter() {
-                tenant::clear(vf, &registers);
+                tenant::clear(vf, io);
             }
             mailbox::begin(io, hw);
             // What queues did is not held against who has them next. Reading clears it.
@@ -431,7 +421,7 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     // Not every emulation resets the VFs' interrupt moderation.
     let vfs = port.hw.lock().switch.vfs();
     for vf in vfs.iter() {
-        tenant::clear(vf, &for_tenants(io));
+        tenant::clear(vf, io);
     }
     let strip = {
         let mut hw = port.hw.lock();

@@ -27,7 +27,10 @@ use crate::pci::as_raw;
 
 mod registers;
 
-pub use self::registers::Registers;
+pub use self::registers::{
+    Reader,
+    Registers, //
+};
 
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/mmio.rs"]

@@ -31,12 +31,18 @@ use net::{
         Device,
         Driver, //
     },
-    mmio::Registers,
+    mmio::{
+        Reader,
+        Registers, //
+    },
     queue::Counter, //
 };
 
 /// The registers. STATUS has bits that are always set, and is never all ones.
 pub(crate) type Io = Registers<{ regs::BAR_SIZE }, { regs::STATUS }>;
+
+/// The same for who only reads.
+type ReadOnly = Reader<{ regs::BAR_SIZE }, { regs::STATUS }>;
 
 /// Vector of the pair of queues.
 pub(crate) const PAIR_VECTOR: u32 = 0;
@@ -54,7 +60,7 @@ pub(crate) const OTHER: u32 = cause::OTHER | cause::LSC;
 const PATIENCE: Delta = Delta::from_millis(100);
 
 fn wait(io: &Io, offset: u32, done: impl Fn(u32) -> bool) -> Result {
-    io.wait(offset, Delta::from_millis(1), PATIENCE, done)
+    io.wait_at(offset, Delta::from_millis(1), PATIENCE, done)
         .map(|_| ())
 }
 
@@ -65,51 +71,51 @@ fn wait(io: &Io, offset: u32, done: impl Fn(u32) -> bool) -> Result {
 ///
 /// `ENODEV` if it does not answer, `ETIMEDOUT` if it does not get over it.
 pub(crate) fn reset(io: &Io) -> Result {
-    io.write(regs::IMC, !0);
-    io.write(regs::RCTL, 0);
-    io.write(regs::TCTL, tctl::PSP);
+    io.write_at(regs::IMC, !0);
+    io.write_at(regs::RCTL, 0);
+    io.write_at(regs::TCTL, tctl::PSP);
     // Frames under way come to their end.
     fsleep(Delta::from_millis(10));
-    io.update(regs::CTRL, |value| value | ctrl::GIO_MASTER_DISABLE);
+    io.update_at(regs::CTRL, |value| value | ctrl::GIO_MASTER_DISABLE);
     // One that has not got there by then is reset all the same.
     let _ = wait(io, regs::STATUS, |value| {
         value & status::GIO_MASTER_ENABLE == 0
     });
-    io.update(regs::CTRL, |value| value | ctrl::RST);
+    io.update_at(regs::CTRL, |value| value | ctrl::RST);
     fsleep(Delta::from_millis(1));
     wait(io, regs::EECD, |value| value & eecd::AUTO_RD != 0)?;
     // The PHY is set up from the NVM after that.
     fsleep(Delta::from_millis(25));
-    io.write(regs::IMC, !0);
-    let _ = io.read(regs::ICR);
+    io.write_at(regs::IMC, !0);
+    let _ = io.read_at(regs::ICR);
     io.probe_presence()
 }
 
 /// Sets up what does not depend on the queues, after a reset. Both units are still off.
 pub(crate) fn set_up(io: &Io) {
-    io.update(regs::CTRL, |value| {
+    io.update_at(regs::CTRL, |value| {
         (value | ctrl::SLU) & !(ctrl::FRCSPD | ctrl::FRCDPX | ctrl::GIO_MASTER_DISABLE)
     });
-    io.write(
+    io.write_at(
         regs::IVAR,
         ivar::rxq0(PAIR_VECTOR) | ivar::txq0(PAIR_VECTOR) | ivar::other(OTHER_VECTOR),
     );
     // A message of the pair clears its cause and masks it.
-    io.write(regs::EIAC, PAIR);
-    io.write(regs::IAM, PAIR);
-    io.update(regs::CTRL_EXT, |value| {
+    io.write_at(regs::EIAC, PAIR);
+    io.write_at(regs::IAM, PAIR);
+    io.update_at(regs::CTRL_EXT, |value| {
         value | ctrl_ext::PBA_CLR | ctrl_ext::EIAME | ctrl_ext::DRV_LOAD
     });
-    io.write(regs::RFCTL, rfctl::EXTEN | rfctl::ACK_DIS);
-    io.update(regs::RXCSUM, |value| value | rxcsum::TUOFL);
+    io.write_at(regs::RFCTL, rfctl::EXTEN | rfctl::ACK_DIS);
+    io.update_at(regs::RXCSUM, |value| value | rxcsum::TUOFL);
     // The gaps between frames that IEEE 802.3 asks for.
-    io.write(regs::TIPG, 8 | 8 << 10 | 6 << 20);
-    io.write(regs::TXDCTL, txdctl::EACH | txdctl::RESERVED);
+    io.write_at(regs::TIPG, 8 | 8 << 10 | 6 << 20);
+    io.write_at(regs::TXDCTL, txdctl::EACH | txdctl::RESERVED);
 }
 
 /// Lets the controller send. (It receives with [`Filter::apply`].)
 pub(crate) fn start_sending(io: &Io) {
-    io.write(
+    io.write_at(
         regs::TCTL,
         tctl::EN | tctl::PSP | tctl::RTLC | tctl::collisions(15, 63),
     );
@@ -118,21 +124,21 @@ pub(crate) fn start_sending(io: &Io) {
 /// Tells the controller where a ring of `descs` descriptors is.
 pub(crate) fn write_ring(io: &Io, ring: &regs::Ring, address: u64, descs: u32) {
     // CAST: the two halves of the address.
-    io.write(ring.bal, address as u32);
-    io.write(ring.bah, (address >> 32) as u32);
+    io.write_at(ring.bal, address as u32);
+    io.write_at(ring.bah, (address >> 32) as u32);
     // CAST: 16.
-    io.write(
+    io.write_at(
         ring.len,
         descs.wrapping_mul(size_of::<regs::Words>() as u32),
     );
-    io.write(ring.head, 0);
-    io.write(ring.tail, 0);
+    io.write_at(ring.head, 0);
+    io.write_at(ring.tail, 0);
 }
 
 /// The address the NVM has, which a reset loads into the first receive address.
 pub(crate) fn read_mac(io: &Io) -> [u8; 6] {
-    let [a, b, c, d] = io.read(regs::ral(0)).to_le_bytes();
-    let [e, f, ..] = io.read(regs::rah(0)).to_le_bytes();
+    let [a, b, c, d] = io.read_at(regs::ral(0)).to_le_bytes();
+    let [e, f, ..] = io.read_at(regs::rah(0)).to_le_bytes();
     [a, b, c, d, e, f]
 }
 
@@ -202,11 +208,11 @@ impl Filter {
             let is_used = n < self.count as u32;
             let [a, b, c, d, e, f] = *address;
             let valid = if is_used { rah_bits::AV } else { 0 };
-            io.write(regs::ral(n), u32::from_le_bytes([a, b, c, d]));
-            io.write(regs::rah(n), u32::from_le_bytes([e, f, 0, 0]) | valid);
+            io.write_at(regs::ral(n), u32::from_le_bytes([a, b, c, d]));
+            io.write_at(regs::rah(n), u32::from_le_bytes([e, f, 0, 0]) | valid);
         }
         for (n, word) in (0..).zip(self.hashes) {
-            io.write(regs::mta(n), word);
+            io.write_at(regs::mta(n), word);
         }
         let mut value = rctl::EN | rctl::BAM | rctl::SECRC;
         for (bit, set) in [
@@ -217,7 +223,7 @@ impl Filter {
                 value |= bit;
             }
         }
-        io.write(regs::RCTL, value);
+        io.write_at(regs::RCTL, value);
     }
 }
 
@@ -231,8 +237,8 @@ pub(crate) struct Link {
 
 impl Link {
     /// The link as it is; `None` while it is down, or the controller is gone.
-    pub(crate) fn read(io: &Io) -> Option<Self> {
-        let value = io.read(regs::STATUS);
+    pub(crate) fn read(io: &ReadOnly) -> Option<Self> {
+        let value = io.read_at(regs::STATUS);
         (value & status::LU != 0).then_some(Self {
             speed: status::speed(value),
             full_duplex: value & status::FD != 0,
@@ -257,7 +263,7 @@ impl Counters {
     /// Adds what was counted since the last time, which reading clears. By one at a time.
     ///
     /// A controller that is gone has counted nothing.
-    pub(crate) fn fold(&self, io: &Io) {
+    pub(crate) fn fold(&self, io: &ReadOnly) {
         for (counter, offset) in [
             (&self.rx_frames, stats::GPRC),
             (&self.rx_broadcast, stats::BPRC),
@@ -266,14 +272,14 @@ impl Counters {
             (&self.rx_crc_errors, stats::CRCERRS),
             (&self.tx_frames, stats::GPTC),
         ] {
-            counter.add(io.read(offset).into());
+            counter.add(io.read_at(offset).into());
         }
         for (counter, low, high) in [
             (&self.rx_octets, stats::GORCL, stats::GORCH),
             (&self.tx_octets, stats::GOTCL, stats::GOTCH),
         ] {
-            let low = io.read(low);
-            counter.add(u64::from(io.read(high)) << 32 | u64::from(low));
+            let low = io.read_at(low);
+            counter.add(u64::from(io.read_at(high)) << 32 | u64::from(low));
         }
     }
 }

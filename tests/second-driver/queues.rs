@@ -56,7 +56,7 @@ impl Poll for Pair {
     }
 
     fn rearm(io: &Io) {
-        io.write(regs::IMS, hw::PAIR);
+        io.write_at(regs::IMS, hw::PAIR);
     }
 }
 
@@ -79,14 +79,14 @@ struct OtherHandler {
 impl irq::Handler for OtherHandler {
     fn handle(&self, _cx: &irq::Context) -> IrqReturn {
         // Reading clears all causes on the controller, and none on QEMU's, which wants them written.
-        let causes = self.io.read(regs::ICR);
-        self.io.write(regs::ICR, causes & !hw::PAIR);
+        let causes = self.io.read_at(regs::ICR);
+        self.io.write_at(regs::ICR, causes & !hw::PAIR);
         // So those of the pair are set again.
         if causes & hw::PAIR != 0 {
-            self.io.write(regs::ICS, causes & hw::PAIR);
+            self.io.write_at(regs::ICS, causes & hw::PAIR);
         }
         self.service.schedule();
-        self.io.write(regs::IMS, hw::OTHER);
+        self.io.write_at(regs::IMS, hw::OTHER);
         IrqReturn::Handled
     }
 }
@@ -101,7 +101,7 @@ pub(crate) struct Queues {
 impl Queues {
     /// Has the rings looked at, as if there had been an interrupt.
     pub(crate) fn kick(&self, io: &Io) {
-        io.write(regs::ICS, hw::PAIR);
+        io.write_at(regs::ICS, hw::PAIR);
     }
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn open(port: &Port, dev: &Locked<Port>, filter: &Filter) -> Result<Q
     }
     napi.enable();
     dev.wake_queues();
-    io.write(regs::IMS, hw::PAIR | hw::OTHER);
+    io.write_at(regs::IMS, hw::PAIR | hw::OTHER);
     Ok(Queues { _irqs: irqs, napi })
 }
 
@@ -164,7 +164,7 @@ fn request_irqs(
 
 /// Silences the controller, and gives everything back. Under RTNL.
 pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) {
-    port.io.write(regs::IMC, !0);
+    port.io.write_at(regs::IMC, !0);
     queues.napi.disable();
     // Not before: a poll would wake the stack's queue again.
     dev.disable_tx();

@@ -71,7 +71,7 @@ impl RxRing {
             desc: Coherent::zeroed(dev, DESCS as usize)?,
             pages: RxPages::new(DESCS)?,
             pool: PagePool::new(dev, napi, config)?,
-            tail: io.doorbell(regs::RX.tail)?,
+            tail: io.doorbell_at(regs::RX.tail)?,
             stats,
         };
         if !ring.fill(napi) {

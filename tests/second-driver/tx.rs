@@ -70,7 +70,7 @@ pub(crate) fn new(
     let (producer, consumer) = tx::table(dev, DESCS)?;
     let ring = TxRing {
         desc: desc.clone(),
-        sender: Sender::new(producer, io.doorbell(regs::TX.tail)?),
+        sender: Sender::new(producer, io.doorbell_at(regs::TX.tail)?),
         context: None,
         stats,
     };

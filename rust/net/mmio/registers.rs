@@ -7,6 +7,7 @@ use super::{
     Mmio,
     ALL_ONES, //
 };
+use core::ops::Deref;
 use kernel::{
     device::Bound,
     io::poll::read_poll_timeout,
@@ -62,12 +63,12 @@ impl Presence {
     }
 }
 
-/// The registers of a device that may leave the bus. Cheap to clone; a handle of the mapping, to be
-/// dropped where an [`Mmio`] may be.
+/// The registers of a device that may leave the bus, to be read. Cheap to clone; a handle of the
+/// mapping, to be dropped where an [`Mmio`] may be.
 ///
 /// A device that has left answers every read with ones. The first time that happens is remembered:
 /// from then on a register that reads as ones counts as 0, so that waits end and no decision is taken
-/// from garbage. Writes go nowhere.
+/// from garbage.
 ///
 /// `WITNESS` is the offset of a register that is never 0, and never all ones, while the device is
 /// there: reading it has no effect. It tells a device that has left from a register that holds all ones.
@@ -75,68 +76,51 @@ impl Presence {
 ///
 /// # Examples
 ///
+/// Who is given only this cannot write, and so may run while somebody else configures the device:
+///
 /// ```
-/// use kernel::prelude::*;
-/// use net::mmio::Registers;
+/// use net::mmio::Reader;
 ///
 /// const STATUS: u32 = 0x0008;
-/// const COMMAND: u32 = 0x0010;
 ///
-/// fn start(io: &Registers<0x1000, STATUS>) -> Result {
-///     io.update(COMMAND, |value| value | 1);
-///     io.flush();
-///     Ok(())
+/// fn is_ready(io: &Reader<0x1000, STATUS>) -> bool {
+///     io.read_at(STATUS) & 1 != 0
+/// }
+/// ```
+///
+/// ```compile_fail,E0599
+/// # use net::mmio::Reader;
+/// fn reset(io: &Reader<0x1000, 8>) {
+///     io.write_at(0, 1);
 /// }
 /// ```
 #[derive(Clone)]
-pub struct Registers<const SIZE: usize, const WITNESS: u32> {
+pub struct Reader<const SIZE: usize, const WITNESS: u32> {
     bar: Mmio<SIZE>,
     presence: Arc<Presence>,
 }
 
-impl<const SIZE: usize, const WITNESS: u32> Registers<SIZE, WITNESS> {
-    /// Claims and maps BAR `bar`, as [`Mmio::map`] does. Process context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Mmio::map`]; `ENOMEM`.
-    pub fn map(dev: &pci::Device<Bound>, bar: u32, name: &'static CStr) -> Result<Self> {
-        Ok(Self {
-            bar: Mmio::map(dev, bar, name)?,
-            presence: Arc::new(Presence::new(), GFP_KERNEL)?,
-        })
-    }
-
+impl<const SIZE: usize, const WITNESS: u32> Reader<SIZE, WITNESS> {
     fn witness(&self) -> u32 {
         // CAST: widening.
         const { assert!(WITNESS % 4 == 0 && WITNESS as usize + 4 <= SIZE) };
         self.bar.read32(WITNESS)
     }
 
-    /// Reads a register. Any context.
-    pub fn read(&self, offset: u32) -> u32 {
+    /// Reads the register at an offset. Any context.
+    pub fn read_at(&self, offset: u32) -> u32 {
         self.presence
             .judge(self.bar.read32(offset), || self.witness())
     }
 
     /// Reads a counter that reading does not clear: [`ALL_ONES`], which who adds up is to skip, if the
     /// device has left. Any context.
-    pub fn read_counter(&self, offset: u32) -> u32 {
-        let value = self.read(offset);
+    pub fn read_counter_at(&self, offset: u32) -> u32 {
+        let value = self.read_at(offset);
         if self.is_gone() {
             return ALL_ONES;
         }
         value
-    }
-
-    /// Writes a register. Any context.
-    pub fn write(&self, offset: u32, value: u32) {
-        self.bar.write32(offset, value);
-    }
-
-    /// Replaces a register's value. The caller serialises users of the same register.
-    pub fn update(&self, offset: u32, change: impl FnOnce(u32) -> u32) {
-        self.write(offset, change(self.read(offset)));
     }
 
     /// Waits until posted writes have reached the device.
@@ -160,12 +144,13 @@ impl<const SIZE: usize, const WITNESS: u32> Registers<SIZE, WITNESS> {
         self.presence.probe(self.witness())
     }
 
-    /// Waits until `done` holds for a register, looking every `step`. Process context, sleeps.
+    /// Waits until `done` holds for the register at an offset, looking every `step`. Process context,
+    /// sleeps.
     ///
     /// # Errors
     ///
     /// `ETIMEDOUT` after `timeout`, `ENODEV` if the device left the bus.
-    pub fn wait(
+    pub fn wait_at(
         &self,
         offset: u32,
         step: Delta,
@@ -173,7 +158,7 @@ impl<const SIZE: usize, const WITNESS: u32> Registers<SIZE, WITNESS> {
         done: impl Fn(u32) -> bool,
     ) -> Result<u32> {
         let value = read_poll_timeout(
-            || Ok(self.read(offset)),
+            || Ok(self.read_at(offset)),
             |value: &u32| done(*value) || self.is_gone(),
             step,
             timeout,
@@ -183,13 +168,68 @@ impl<const SIZE: usize, const WITNESS: u32> Registers<SIZE, WITNESS> {
         }
         Ok(value)
     }
+}
 
-    /// A handle for one register that is written often.
+/// The registers of a device that may leave the bus, to be read ([`Reader`]) and written. Cheap to
+/// clone. Writes to a device that has left go nowhere.
+///
+/// # Examples
+///
+/// ```
+/// use kernel::prelude::*;
+/// use net::mmio::Registers;
+///
+/// const STATUS: u32 = 0x0008;
+/// const COMMAND: u32 = 0x0010;
+///
+/// fn start(io: &Registers<0x1000, STATUS>) -> Result {
+///     io.update_at(COMMAND, |value| value | 1);
+///     io.flush();
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Registers<const SIZE: usize, const WITNESS: u32>(Reader<SIZE, WITNESS>);
+
+impl<const SIZE: usize, const WITNESS: u32> Deref for Registers<SIZE, WITNESS> {
+    type Target = Reader<SIZE, WITNESS>;
+
+    #[inline]
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<const SIZE: usize, const WITNESS: u32> Registers<SIZE, WITNESS> {
+    /// Claims and maps BAR `bar`, as [`Mmio::map`] does. Process context.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Mmio::map`]; `ENOMEM`.
+    pub fn map(dev: &pci::Device<Bound>, bar: u32, name: &'static CStr) -> Result<Self> {
+        Ok(Self(Reader {
+            bar: Mmio::map(dev, bar, name)?,
+            presence: Arc::new(Presence::new(), GFP_KERNEL)?,
+        }))
+    }
+
+    /// Writes the register at an offset. Any context.
+    pub fn write_at(&self, offset: u32, value: u32) {
+        self.0.bar.write32(offset, value);
+    }
+
+    /// Replaces the value of the register at an offset. The caller serialises users of the same
+    /// register.
+    pub fn update_at(&self, offset: u32, change: impl FnOnce(u32) -> u32) {
+        self.write_at(offset, change(self.read_at(offset)));
+    }
+
+    /// A handle for the register at an offset, which is written often.
     ///
     /// # Errors
     ///
     /// `EINVAL` if there is no such register.
-    pub fn doorbell(&self, offset: u32) -> Result<Doorbell> {
-        self.bar.doorbell(offset)
+    pub fn doorbell_at(&self, offset: u32) -> Result<Doorbell> {
+        self.0.bar.doorbell(offset)
     }
 }
