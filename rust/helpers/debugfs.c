@@ -26,3 +26,15 @@ struct dentry *nbh_debugfs_create_text(const char *name, struct dentry *dir, voi
 {
 	return debugfs_create_file(name, 0400, dir, show, &nbh_debugfs_operations);
 }
+
+#ifndef CONFIG_DEBUG_FS
+struct dentry *nbh_debugfs_create_dir(const char *name, struct dentry *dir)
+{
+	return debugfs_create_dir(name, dir);
+}
+
+void nbh_debugfs_remove(struct dentry *dentry)
+{
+	debugfs_remove(dentry);
+}
+#endif

@@ -24,6 +24,28 @@ bool nbh_pci_is_enabled(struct pci_dev *pdev)
 	return pci_is_enabled(pdev);
 }
 
+#ifndef CONFIG_PCI_IOV
+int nbh_pci_enable_sriov(struct pci_dev *pdev, int nr_vfs)
+{
+	return pci_enable_sriov(pdev, nr_vfs);
+}
+
+void nbh_pci_disable_sriov(struct pci_dev *pdev)
+{
+	pci_disable_sriov(pdev);
+}
+
+int nbh_pci_num_vf(struct pci_dev *pdev)
+{
+	return pci_num_vf(pdev);
+}
+
+int nbh_pci_sriov_set_totalvfs(struct pci_dev *pdev, u16 nr_vfs)
+{
+	return pci_sriov_set_totalvfs(pdev, nr_vfs);
+}
+#endif
+
 /* The @n-th VF (from 0) of @pf with a reference taken, or NULL. */
 struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 {

@@ -9,6 +9,18 @@
 #include <net/page_pool/helpers.h>
 #include <net/xdp.h>
 
+#ifndef CONFIG_BPF_SYSCALL
+void nbh_bpf_prog_inc(struct bpf_prog *prog)
+{
+	bpf_prog_inc(prog);
+}
+
+void nbh_bpf_prog_put(struct bpf_prog *prog)
+{
+	bpf_prog_put(prog);
+}
+#endif
+
 /* Runs @prog on @len bytes that a device wrote @headroom bytes into @page, and returns
  * its verdict. @xdp says where the frame is afterwards.
  *

@@ -82,25 +82,36 @@ def quiet(output: str):
         raise Failed("\n".join([*said[:20], "in:", *output.splitlines()[-60:]]))
 
 
-def configure(enable: bool):
-    """The options of the series on. Before the patch that brings them they are unknown, and have no effect."""
-    config = KDIR / ".config"
-    text = config.read_text()
-    for option in OPTIONS:
+def line(option: str, value: str) -> str:
+    """The line of an option in a .config."""
+    return f"# CONFIG_{option} is not set\n" if value == "n" else f"CONFIG_{option}={value}\n"
+
+
+def configured(text: str, options: dict[str, str]) -> str:
+    """A .config with these options."""
+    for option, value in options.items():
         text = re.sub(rf"^(?:# )?CONFIG_{option}(?:=.*| is not set)\n", "", text, flags=re.M)
-        text += f"CONFIG_{option}=y\n" if enable else ""
+        text += line(option, value)
+    return text
+
+
+def configure(options: dict[str, str]):
+    """The options of the series on, and others as they are asked for. Before the patch that brings them
+    those of the series are unknown, and have no effect."""
+    config = KDIR / ".config"
+    text = configured(config.read_text(), dict.fromkeys(OPTIONS, "y") | options)
     if text != config.read_text():
         config.write_text(text)
     kbuild("olddefconfig")
 
 
 def has_option(option: str) -> bool:
-    return f"CONFIG_{option}=y\n" in (KDIR / ".config").read_text()
+    return line(option, "y") in (KDIR / ".config").read_text()
 
 
 def objects():
     """The objects of the state that is in the tree, without a warning."""
-    configure(True)
+    configure({})
     quiet(kbuild("prepare"))
     if has_option("IGB_RS"):
         quiet(kbuild(f"{state.DRIVER}/"))
@@ -133,7 +144,7 @@ def core():
 
 def kernel(result: Path):
     """The kernel with the driver in it, as the harness boots it."""
-    configure(True)
+    configure({})
     for option in OPTIONS:
         if not has_option(option):
             raise Failed(f"CONFIG_{option} is not in the configuration")

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "series"))
 
+import build
 import checkpatch
 import reflow
 import state
 import transform
+import variants
 
 
 def test_an_abstraction_says_where_it_is_in_the_kernel():
@@ -241,3 +245,49 @@ def test_a_module_parameter_is_a_value_in_the_kernel():
         transform.driver("let x = net::compat::parameter(crate::p::c.value());\n")
         == "let x = crate::p::c.value();\n"
     )
+
+
+def test_a_configuration_is_what_was_asked_for():
+    text = "CONFIG_A=y\n# CONFIG_B is not set\nCONFIG_AB=y\n"
+    new = build.configured(text, {"A": "n", "B": "m", "C": "y"})
+    assert sorted(new.splitlines()) == [
+        "# CONFIG_A is not set",
+        "CONFIG_AB=y",
+        "CONFIG_B=m",
+        "CONFIG_C=y",
+    ]
+    assert variants.otherwise(new, {"A": "n", "B": "m", "C": "y"}) == []
+    # An option that is gone is off; one that is selected is not.
+    assert variants.otherwise("CONFIG_A=y\n", {"A": "n", "B": "n", "C": "y"}) == ["A=n", "C=y"]
+
+
+def test_patches_in_front_of_one_that_changed_are_not_built_again(tmp_path, monkeypatch):
+    loader = SourceFileLoader("series_make", str(Path(build.__file__).parent / "make"))
+    make = module_from_spec(spec_from_loader("series_make", loader))
+    loader.exec_module(make)
+    monkeypatch.setattr(make, "STATE", tmp_path)
+    monkeypatch.setattr(make.repository, "begin", lambda _tree: applied.clear())
+    monkeypatch.setattr(make.repository, "apply", lambda _tree, paths: applied.extend(paths))
+    monkeypatch.setattr(make.build, "objects", lambda: built.append(applied[-1].name))
+    made = [tmp_path / name for name in ("1.patch", "2.patch", "3.patch")]
+    applied, built = [], []
+    for path in made:
+        path.write_text("as at first")
+    make.each(made, "base")
+    assert built == ["1.patch", "2.patch", "3.patch"]
+    make.each(made, "base")
+    assert len(built) == 3
+    made[1].write_text("changed")
+
+    def fail():
+        raise build.Failed("it does not build")
+
+    with monkeypatch.context() as context:
+        context.setattr(make.build, "objects", fail)
+        with pytest.raises(build.Failed):
+            make.each(made, "base")
+    # Once more: the one that failed, and the one behind it.
+    make.each(made, "base")
+    assert built[3:] == ["2.patch", "3.patch"] and applied == made
+    make.each(made, "another base")
+    assert built[5:] == ["1.patch", "2.patch", "3.patch"]
