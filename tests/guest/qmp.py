@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """One command to the monitor of a QEMU in this guest; ends when it is done.
 
-qmp.py SOCKET COMMAND
+qmp.py SOCKET COMMAND [EVENT] <arguments    an object, or null; with EVENT, it also waits for that
 """
 
 import json
@@ -10,20 +10,25 @@ import socket
 from by_hand import by_hand
 
 
-def answer(arguments, _):
-    path, command = arguments
+def execute(lines, command, arguments, *events):
+    """Events may come before the reply, and others than those waited for."""
+    print(json.dumps({"execute": command, "arguments": arguments}), file=lines, flush=True)
+    missing = {"return", *events}
+    while missing:
+        said = json.loads(lines.readline())
+        if "error" in said:
+            raise SystemExit(f"{command}: {said['error']}")
+        missing -= {"return"} & said.keys() | {said.get("event")}
+
+
+def answer(words, arguments):
+    path, command, *events = words
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
         lines = connection.makefile("rw")
         lines.readline()  # the greeting
-        for name in ("qmp_capabilities", command):
-            print(json.dumps({"execute": name}), file=lines, flush=True)
-            # Events may come first.
-            reply = {}
-            while not reply.keys() & {"return", "error"}:
-                reply = json.loads(lines.readline())
-            if "error" in reply:
-                raise SystemExit(f"{name}: {reply['error']}")
+        execute(lines, "qmp_capabilities", {})
+        execute(lines, command, arguments or {}, *events)
 
 
 if __name__ == "__main__":

@@ -247,8 +247,20 @@ class Vm(Nested):
     def resume(self):
         self._monitor("cont")
 
-    def _monitor(self, command: str):
-        self.host.guest.ask("qmp", f"{self.directory}/monitor", command)
+    # ---- devices that come and go ------------------------------------------------------------
+
+    def plug(self, driver: str, name: str, **properties: str):
+        """Adds a device of QEMU while the guest runs. Does not wait for the guest's driver."""
+        self._monitor("device_add", driver=driver, id=name, **properties)
+
+    def unplug(self, name: str):
+        """Asks the guest to give a device up, and waits until it has and QEMU has removed it."""
+        self._monitor("device_del", "DEVICE_DELETED", id=name)
+
+    def _monitor(self, command: str, *events: str, **arguments: str):
+        """Executes a command, and waits for its reply and those events."""
+        monitor = f"{self.directory}/monitor"
+        self.host.guest.ask("qmp", monitor, command, *events, value=arguments)
 
     def __enter__(self) -> Vm:
         return self
