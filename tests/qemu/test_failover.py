@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A failover pair of a virtual machine: a VF, and a virtio-net on the bridge with the PF that stands in
+for the VF while that is unplugged. Documentation/virtual-machines.rst has the figures."""
+
+import itertools
+import re
+import statistics
+import time
+
+import pytest
+from support.registers import Filters
+from support.tenants import Place, answered, reaches
+
+from harness.nested import HOST_OF_GUESTS, on_tap, vm_host
+from harness.topology import PEER
+
+pytestmark = [
+    pytest.mark.guest(**HOST_OF_GUESTS),
+    pytest.mark.driver("igb_rs"),
+    pytest.mark.timeout(1800),
+    pytest.mark.long,
+]
+
+MAC = "02:00:00:00:00:f0"
+BRIDGE, TAP = "br0", "standby"
+# Names of QEMU's.
+VF, STANDBY, PORT = "vf0", "standby0", "port0"
+ROUNDS = 10
+INTERVAL = 0.05  # seconds between two echo requests
+# The longest time without an answer in seconds: of each change, and of most.
+LONGEST, USUAL = 10, 2
+# The VF's driver in the virtual machine.
+OF_THE_VF = "/sys/bus/pci/drivers/igbvf/0000:*/net/*"
+
+
+class Stream:
+    """Echo requests until `end`. Times are by the clock of who sends them."""
+
+    def __init__(self, source: Place, target: str):
+        self.source = source
+        self.changes: list[float] = []
+        self._job = source.shell.start(
+            f"ping -n -D -i {INTERVAL} {target}", timeout=1500, netns=source.host.netns
+        )
+
+    def mark(self):
+        """A change begins."""
+        self.changes.append(float(self.source.shell.run("date +%s.%N").text))
+
+    def end(self) -> list[float]:
+        """Seconds of each change, until the next one began, in which no answer came."""
+        self.mark()
+        self._job.kill(2)
+        found = re.findall(r"^\[([\d.]+)\] \d+ bytes from", self._job.wait(check=False).out, re.M)
+        times = list(map(float, found))
+        return [
+            longest(begin, *(at for at in times if begin < at < end), end)
+            for begin, end in itertools.pairwise(self.changes)
+        ]
+
+
+def longest(*times: float) -> float:
+    return max(later - earlier for earlier, later in itertools.pairwise(times))
+
+
+class Pair:
+    """The virtual machine whose card it is, the VF plugged in."""
+
+    def __init__(self, host):
+        self.host, self.guest = host, host.guest
+        (self.pci,) = host.create_vfs(1)
+        assert host.lan.link_set(f"vf 0 mac {MAC}").rc == 0
+        self.guest.run(
+            f"ip link add {BRIDGE} type bridge forward_delay 0 && ip link set dut master {BRIDGE} &&"
+            f"ip tuntap add {TAP} mode tap vnet_hdr && ip link set {TAP} master {BRIDGE} up &&"
+            f"ip link set {BRIDGE} up"
+        )
+        self.pools = {True: 0b01, False: 1 << Filters.read(self.guest).default_pool}
+        primary = ",".join(f"{name}={value}" for name, value in self.properties.items())
+        self.vm = host.boot(
+            [
+                *("-device", f"pcie-root-port,id={PORT},chassis=1"),
+                *on_tap(f"virtio-net-pci,failover=on,id={STANDBY}", TAP, MAC),
+                # Which QEMU keeps from the guest until that knows what to do with it.
+                *("-device", f"vfio-pci,id={VF},{primary}"),
+            ]
+        )
+        self._join()
+
+    @property
+    def properties(self) -> dict[str, str]:
+        return {"host": self.pci, "bus": PORT, "failover_pair_id": STANDBY}
+
+    def _join(self):
+        """The one interface over both."""
+        host = vm_host(0)
+        self.vm.run("modprobe -a igbvf virtio_net")
+        self.vm.wait_until(f"ls -d {OF_THE_VF}/master", 60)
+        pair = self.vm.run(f"basename $(readlink {OF_THE_VF}/master)").text
+        assert "driver: net_failover" in self.vm.run(f"ethtool -i {pair}").out
+        self.vm.run(
+            f"ip link set {pair} name {host.name} && ip addr add {host.ipv4}/24 dev {host.name} &&"
+            f"ip addr add {host.ipv6}/64 dev {host.name} nodad && ip link set {host.name} up"
+        )
+        self.vm.nic = host.name
+        assert self.vm.mac() == MAC
+        self._settle(True)
+
+    def unplug(self):
+        self.vm.unplug(VF)
+        self._settle(False)
+
+    def plug(self):
+        self.vm.plug("vfio-pci", VF, **self.properties)
+        self._settle(True)
+
+    def _settle(self, plugged: bool):
+        """Waits until the address and the traffic are where they belong."""
+        if plugged:
+            self.vm.wait_until(f"grep -q 1 {OF_THE_VF}/carrier", 60, interval=0.5)
+        else:
+            assert not self.vm.succeeds(f"ls -d {OF_THE_VF}")
+        until = time.monotonic() + self.guest.limit(30)
+        while (pools := Filters.read(self.guest).pools_of(MAC)) != self.pools[plugged]:
+            assert time.monotonic() < until, f"VF plugged in: {plugged}, {MAC} is in pools {pools:#x}"
+        peer = Place(self.guest, PEER)
+        reaches(peer, vm_host(0).ipv4)
+        before = self._carried()
+        for address in (vm_host(0).ipv4, vm_host(0).ipv6):
+            answered(peer, address, count=20)
+        answered(Place(self.vm, vm_host(0)), PEER.ipv4, count=20)
+        carried = [after - earlier for earlier, after in zip(before, self._carried())]
+        assert (max(carried) < 20) if plugged else (min(carried) >= 60), carried
+
+    def _carried(self) -> list[int]:
+        """Frames of the standby, from the virtual machine and to it."""
+        counters = f"/sys/class/net/{TAP}/statistics"
+        return [int(self.guest.read(f"{counters}/{way}_packets")) for way in ("rx", "tx")]
+
+    def remove(self):
+        self.vm.power_off()
+        self.host.remove_vfs()
+        self.guest.run(f"ip link del {BRIDGE}; ip link del {TAP}")
+
+
+def test_vf_unplugged_and_plugged_in(vmhost, record_property):
+    """The virtual machine goes on under its address, and the VF takes that back with its handshake: ten
+    times, under traffic both ways. All of it is QEMU's own `failover=on`."""
+    pair = Pair(vmhost)
+    streams = {
+        "peer to machine": Stream(Place(pair.guest, PEER), vm_host(0).ipv4),
+        "machine to peer": Stream(Place(pair.vm, vm_host(0)), PEER.ipv4),
+    }
+    for _ in range(ROUNDS):
+        for change in (pair.unplug, pair.plug):
+            for stream in streams.values():
+                stream.mark()
+            change()
+    for way, stream in streams.items():
+        outages = stream.end()
+        assert len(outages) == 2 * ROUNDS
+        for what, some in (("unplugged", outages[::2]), ("plugged in", outages[1::2])):
+            figures = f"{statistics.median(some):.2f} s, {min(some):.2f} to {max(some):.2f} s"
+            print(f"{what}, {way}: {figures} without an answer")
+            record_property(f"{what}, {way}", figures)
+            assert statistics.median(some) < USUAL and max(some) < LONGEST, (way, what, some)
+    pair.remove()
