@@ -101,6 +101,9 @@ impl Driver for Port {
         out.fixed(c"asic.id", &identity.verdict.name())?;
         out.fixed(c"asic.rev", &self.pdev.revision_id())?;
         out.fixed(c"controller", &identity.verdict)?;
+        if self.differences.ignores_rate_limits {
+            out.fixed(c"controller.max_tx_rate", &"no effect")?;
+        }
         if let Some(board) = &identity.board {
             out.fixed(c"board.id", board)?;
         }

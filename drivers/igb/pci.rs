@@ -411,6 +411,7 @@ fn new_port(
             stations,
             stations_due: Atomic::new(false),
             told_left_out: Atomic::new(false),
+            told_no_limit: Atomic::new(false),
             works,
             reporters,
             ethtool: EthtoolState::new(),

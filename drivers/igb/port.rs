@@ -108,6 +108,8 @@ pub(crate) struct Port {
     pub(crate) stations_due: Atomic<bool>,
     /// The administrator was told that not all of them have a register.
     pub(crate) told_left_out: Atomic<bool>,
+    /// The administrator was told that the controller limits no rate.
+    pub(crate) told_no_limit: Atomic<bool>,
     pub(crate) works: Works,
     /// To be told which VFs are cut off.
     pub(crate) reporters: Reporters,

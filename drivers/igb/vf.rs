@@ -29,7 +29,10 @@ use igb_core::{
 };
 use kernel::{
     prelude::*,
-    sync::atomic::Relaxed, //
+    sync::atomic::{
+        Full,
+        Relaxed, //
+    },
 };
 use net::{
     compat::EOPNOTSUPP,
@@ -167,7 +170,18 @@ impl Admin<Port> for Ops {
     }
 
     fn set_rate(port: &Port, _dev: &Device<Port>, vf: VfNumber, min: u32, max: u32) -> Result {
-        change(port, vf, |hw, vf| hw.switch.set_vf_rate(vf, min, max))
+        change(port, vf, |hw, vf| hw.switch.set_vf_rate(vf, min, max))?;
+        // Not refused: tools that give VFs to machines would fail with all of their settings. The
+        // kernel passes no extended acknowledgement, so the log says it.
+        let limits = max == 0 || !port.differences.ignores_rate_limits;
+        if !limits && !port.told_no_limit.xchg(true, Full) {
+            dev_warn!(
+                &*port.pdev,
+                "max_tx_rate of a VF is kept and shown, and has no effect: this emulated \
+                 controller does not limit what VFs send\n"
+            );
+        }
+        Ok(())
     }
 
     fn set_spoofchk(port: &Port, _dev: &Device<Port>, vf: VfNumber, on: bool) -> Result {

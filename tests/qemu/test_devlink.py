@@ -100,6 +100,7 @@ def test_info(lan):
         "asic.rev": "1",
         "controller": "QEMU igb; signs of an emulation: default subsystem ID, no NVM auto-read, "
         "timer stands still, no rate scheduler",
+        "controller.max_tx_rate": "no effect",
         # What the model's NVM has there.
         "board.id": "1040FF-0FF",
     }
@@ -109,9 +110,10 @@ def test_info(lan):
 
 def test_controller_parameter(lan):
     """The administrator knows better than the signs. The log says once what was decided, and that a
-    value means nothing."""
+    value means nothing; and with the first rate limit, that the model has none."""
     guest = lan.guest
-    feature = f"ethtool -k $(ls /sys/bus/pci/devices/{PF_PCI}/net) | grep tx-udp-segmentation:"
+    device = f"/sys/bus/pci/devices/{PF_PCI}"
+    feature = f"ethtool -k $(ls {device}/net) | grep tx-udp-segmentation:"
     for value, name, udp in ((1, "82576 by module parameter", "on"), (9, "QEMU igb", "off")):
         guest.unload()
         guest.run(f"echo '<6>test: controller={value}' >/dev/kmsg")
@@ -120,9 +122,18 @@ def test_controller_parameter(lan):
         assert fixed["controller"].startswith(f"{name}; signs of an emulation: default")
         assert fixed["asic.id"] == name.split(" by")[0]
         assert guest.run(feature).text == f"tx-udp-segmentation: {udp}"
+        guest.run(f"""
+            echo 0 >{device}/sriov_drivers_autoprobe && echo 1 >{device}/sriov_numvfs &&
+            for rate in 0 100 200 0; do
+                ip link set $(ls {device}/net) vf 0 max_tx_rate $rate || exit
+            done
+            echo 1 >{device}/sriov_drivers_autoprobe""")
+        is_model = name == "QEMU igb"
+        assert fixed.get("controller.max_tx_rate") == ("no effect" if is_model else None)
         lines = guest.run(f"dmesg | sed '1,/test: controller={value}/d'").out
         assert lines.count(f" controller: {fixed['controller']}\n") == 1
         assert ("controller=9 is none of 0 " in lines) == (value == 9)
+        assert lines.count("max_tx_rate of a VF is kept and shown, and has no effect") == is_model
 
 
 def test_parameters(lan):

@@ -27,6 +27,8 @@ pub struct Differences {
     pub hides_link_from_vfs: bool,
     /// The PF has the queues of VFs as soon as these are disabled.
     pub returns_queues_at_once: bool,
+    /// Rate limits of queues are stored at most, and limit nothing.
+    pub ignores_rate_limits: bool,
 }
 
 impl Differences {
@@ -38,6 +40,7 @@ impl Differences {
         returns_own_multicast: false,
         hides_link_from_vfs: false,
         returns_queues_at_once: false,
+        ignores_rate_limits: false,
     };
 
     /// QEMU's model `igb`.
@@ -48,6 +51,7 @@ impl Differences {
         returns_own_multicast: true,
         hides_link_from_vfs: true,
         returns_queues_at_once: true,
+        ignores_rate_limits: true,
     };
 }
 
