@@ -18,6 +18,7 @@
 //! - [`frame`]: sizes of frames.
 //! - [`layout`]: who has which queue.
 //! - [`itr`]: interrupt moderation.
+//! - [`ptp`]: the PTP hardware clock, and frames stamped with its time.
 //! - [`bucket`]: how often somebody may cause something.
 //! - [`recent`]: what VFs did of late, for debugfs.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
@@ -44,6 +45,7 @@ pub mod link_config;
 pub mod mailbox;
 pub mod model;
 pub mod nvm;
+pub mod ptp;
 pub mod rate;
 pub mod recent;
 pub mod register_test;

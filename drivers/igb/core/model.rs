@@ -29,6 +29,8 @@ pub struct Differences {
     pub returns_queues_at_once: bool,
     /// Rate limits of queues are stored at most, and limit nothing.
     pub ignores_rate_limits: bool,
+    /// Of the event messages of PTP one kind is stamped, over Ethernet without a tag.
+    pub stamps_one_kind: bool,
 }
 
 impl Differences {
@@ -41,6 +43,7 @@ impl Differences {
         hides_link_from_vfs: false,
         returns_queues_at_once: false,
         ignores_rate_limits: false,
+        stamps_one_kind: false,
     };
 
     /// QEMU's model `igb`.
@@ -52,6 +55,7 @@ impl Differences {
         hides_link_from_vfs: true,
         returns_queues_at_once: true,
         ignores_rate_limits: true,
+        stamps_one_kind: true,
     };
 }
 

@@ -31,6 +31,7 @@ mod mac;
 mod mailbox;
 mod name;
 mod phy;
+mod ptp;
 mod queue;
 mod stats;
 
@@ -42,6 +43,7 @@ pub use self::{
     mailbox::*,
     name::RegisterName,
     phy::*,
+    ptp::*,
     queue::*,
     register::*,
     stats::*,
@@ -59,7 +61,7 @@ pub const GONE: u32 = u32::MAX;
 pub const QUEUE_COUNT: usize = 16;
 
 /// The registers in BAR 0, by block.
-pub const TABLES: [&[Info]; 8] = [
+pub const TABLES: [&[Info]; 9] = [
     mac::TABLE,
     interrupt::TABLE,
     queue::TABLE,
@@ -67,6 +69,7 @@ pub const TABLES: [&[Info]; 8] = [
     iov::TABLE,
     mailbox::TABLE,
     mailbox::memory::TABLE,
+    ptp::TABLE,
     stats::TABLE,
 ];
 
@@ -89,7 +92,7 @@ pub struct Block {
 }
 
 /// The blocks of [`TABLES`], and that of the PHY.
-pub const BLOCKS: [Block; 9] = [
+pub const BLOCKS: [Block; 10] = [
     block(
         "Device control, NVM, flow control, LEDs, wake-up, semaphores",
         (mac::TABLE, mac::ABOUT),
@@ -109,6 +112,7 @@ pub const BLOCKS: [Block; 9] = [
         "Mailbox memory",
         (mailbox::memory::TABLE, mailbox::memory::ABOUT),
     ),
+    block("Clock and time stamps", (ptp::TABLE, ptp::ABOUT)),
     block("Counters", (stats::TABLE, stats::ABOUT)),
     Block {
         is_numbered: true,

@@ -55,6 +55,10 @@ const KNOWN: &[(&str, What)] = &[
     ("FACTPS", What::Access),
     // Not there: writes are dropped, reads are 0.
     ("FRTIMER", What::Access),
+    ("FTQF", What::Access),
+    ("IMIR", What::Access),
+    ("IMIREXT", What::Access),
+    ("SPQF", What::Access),
     ("IOVCTL", What::Access),
     ("LVMMC", What::Access),
     ("PSRTYPE", What::Access),
@@ -62,6 +66,15 @@ const KNOWN: &[(&str, What)] = &[
     ("RTTBCNRM", What::Access),
     ("RTTDQSEL", What::Access),
     ("RXCTL", What::Access),
+    // Can be written, which has no effect on the clock: the next reading, or the next stamp, replaces it.
+    ("RXSATRH", What::Access),
+    ("RXSATRL", What::Access),
+    ("RXSTMPH", What::Access),
+    ("RXSTMPL", What::Access),
+    ("SYSTIMH", What::Access),
+    ("SYSTIML", What::Access),
+    ("TXSTMPH", What::Access),
+    ("TXSTMPL", What::Access),
     // Errors, collisions and pause frames are not counted: there is nothing to clear.
     ("ALGNERRC", What::Access),
     ("COLC", What::Access),

@@ -14,6 +14,8 @@ mod status {
     pub(super) const VP: u32 = 1 << 3;
     pub(super) const UDPCS: u32 = 1 << 4;
     pub(super) const L4CS: u32 = 1 << 5;
+    /// The frame was stamped (TS).
+    pub(super) const TS: u32 = 1 << 16;
     /// Transport checksum error (TCPE).
     pub(super) const L4E: u32 = 1 << 29;
     /// IPv4 header checksum error.
@@ -85,10 +87,17 @@ impl RxStatus {
     }
 
     /// A buffer that ends a frame, has bytes, and of which the MAC reported no damage: all of a frame
-    /// unless it is the rest of one.
+    /// unless it is the rest of one. Not one that was stamped.
     #[inline]
     pub const fn is_whole_frame(self) -> bool {
-        self.bits() & (status::EOP | status::FRAME_ERRORS) == status::EOP && !self.is_empty()
+        self.bits() & (status::EOP | status::TS | status::FRAME_ERRORS) == status::EOP
+            && !self.is_empty()
+    }
+
+    /// The controller has taken the time at which the frame came.
+    #[inline]
+    pub const fn is_stamped(self) -> bool {
+        self.bits() & status::TS != 0
     }
 
     /// Bytes the controller wrote into the buffer.
@@ -209,7 +218,14 @@ mod tests {
         assert!(status(end).is_whole_frame());
         assert!(!status(end & !2).is_whole_frame());
         assert!(!status(end | 1 << 31).is_whole_frame());
+        assert!(!status(end | 1 << 16).is_whole_frame());
         assert!(!status(3).is_whole_frame());
+    }
+
+    #[test]
+    fn stamped_frames() {
+        assert!(status(0x0000_0040_0001_0003).is_stamped());
+        assert!(!status(0x0000_0040_fffe_ffff).is_stamped());
     }
 
     #[test]

@@ -11,6 +11,8 @@ use super::DescWords;
 
 /// Bits of dword 2 (DTYP and DCMD) common to data and context descriptors.
 mod cmd {
+    /// Take the time at which the frame leaves (2STMP).
+    pub(super) const STAMP: u32 = 1 << 19;
     pub(super) const DTYP_CONTEXT: u32 = 0x2 << 20;
     pub(super) const DTYP_DATA: u32 = 0x3 << 20;
     /// End of packet.
@@ -202,6 +204,21 @@ impl DataDesc {
         Self { command, olinfo }
     }
 
+    /// The same, and the controller takes the time at which the frame leaves.
+    #[must_use]
+    pub const fn stamped(self) -> Self {
+        Self {
+            command: self.command | cmd::STAMP,
+            ..self
+        }
+    }
+
+    /// The controller is to take the time at which the frame leaves.
+    #[must_use]
+    pub const fn is_stamped(self) -> bool {
+        self.command & cmd::STAMP != 0
+    }
+
     /// The data descriptor for `len` bytes at DMA address `addr`.
     #[inline]
     pub const fn data(self, addr: u64, len: u32, end: End) -> DescWords {
@@ -248,6 +265,18 @@ mod tests {
         let words = DataDesc::new(60, None, false).data(0x1000, 60, End::Reported);
         assert_eq!(u64::from_le(words[0]), 0x1000);
         assert_eq!(u64::from_le(words[1]), 0x000f_0000_2b30_003c);
+    }
+
+    #[test]
+    fn a_stamp_is_asked_for_in_each_descriptor() {
+        let plain = DataDesc::new(3000, None, false);
+        let stamped = plain.stamped();
+        assert!(stamped.is_stamped() && !plain.is_stamped());
+        for end in [End::None, End::Silent, End::Reported] {
+            let [_, word] = stamped.data(0, 1500, end);
+            let [_, without] = plain.data(0, 1500, end);
+            assert_eq!(u64::from_le(word ^ without), 1 << 19);
+        }
     }
 
     #[test]
