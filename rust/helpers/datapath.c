@@ -377,21 +377,59 @@ void nbh_tx_consume(struct sk_buff *skb)
 
 #define NBH_TX_OFFLOAD		BIT(0)
 #define NBH_TX_VLAN		BIT(1)
+#define NBH_TX_STAMP		BIT(2)
 
-/* A frame is about to be given to the device: takes the software timestamp, and says
- * what the frame asks for: NBH_TX_* bits, and the VLAN tag in bits 31:16.
- */
-u32 nbh_tx_begin(struct sk_buff *skb)
+/* What a frame asks the device for: NBH_TX_* bits, and the VLAN tag in bits 31:16. */
+static __always_inline u32 tx_meta(const struct sk_buff *skb)
 {
 	u32 meta = 0;
-
-	skb_tx_timestamp(skb);
 
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		meta |= NBH_TX_OFFLOAD;
 	if (skb_vlan_tag_present(skb))
 		meta |= NBH_TX_VLAN | (u32)skb_vlan_tag_get(skb) << 16;
 	return meta;
+}
+
+/* A frame is about to be given to the device: takes the software timestamp, and says
+ * what the frame asks for.
+ */
+u32 nbh_tx_begin(struct sk_buff *skb)
+{
+	skb_tx_timestamp(skb);
+	return tx_meta(skb);
+}
+
+/* The same for a device that takes timestamps itself. If the frame asks for one, that is all it says:
+ * the caller decides about it, then takes the software timestamp with nbh_tx_begin_late(), and
+ * asks nbh_tx_meta() for the rest.
+ */
+u32 nbh_tx_begin_stamping(struct sk_buff *skb)
+{
+	u8 flags;
+
+	skb_clone_tx_timestamp(skb);
+	flags = skb_shinfo(skb)->tx_flags;
+	if (flags & (SKBTX_SW_TSTAMP | SKBTX_HW_TSTAMP)) {
+		if (flags & SKBTX_HW_TSTAMP)
+			return NBH_TX_STAMP;
+		skb_tstamp_tx(skb, NULL);
+	}
+	return tx_meta(skb);
+}
+
+u32 nbh_tx_meta(const struct sk_buff *skb)
+{
+	return tx_meta(skb);
+}
+
+/* What skb_tx_timestamp() does after the PHY was asked. If the device takes a timestamp, that is for
+ * sockets that want both.
+ */
+void nbh_tx_begin_late(struct sk_buff *skb)
+{
+	if (skb_shinfo(skb)->tx_flags & (SKBTX_SW_TSTAMP | SKBTX_BPF))
+		skb_tstamp_tx(skb, NULL);
 }
 
 /* What the device fills in of a packet that has been prepared for it: offset and, in bits 31:16,

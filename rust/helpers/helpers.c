@@ -15,6 +15,7 @@
 #include "irq.c"
 #include "lock.c"
 #include "pci.c"
+#include "ptp.c"
 #include "vf.c"
 #include "work.c"
 #include "xdp.c"

@@ -92,6 +92,12 @@ pub(crate) const IRQ_NONE: netbind::irqreturn_t = unsafe { transmute(netbind::IR
 // SAFETY: `irqreturn_t` is as big as the number it is made of, and any number is valid.
 pub(crate) const IRQ_HANDLED: netbind::irqreturn_t = unsafe { transmute(netbind::IRQ_HANDLED) };
 
+/// `HRTIMER_NORESTART`: the timer has ended, unless it was started again.
+#[allow(clippy::useless_transmute)]
+pub(crate) const HRTIMER_NORESTART: netbind::hrtimer_restart =
+    // SAFETY: `hrtimer_restart` is as big as the number it is made of, and any number is valid.
+    unsafe { transmute(netbind::HRTIMER_NORESTART) };
+
 /// `DMA_TO_DEVICE`: the device reads.
 #[allow(clippy::useless_transmute)]
 pub(crate) const DMA_TO_DEVICE: netbind::dma_data_direction =

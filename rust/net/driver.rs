@@ -11,6 +11,7 @@ use crate::{
         Device,
         Locked, //
     },
+    ptp::StampConfig,
     queue::{
         RxQueueStats,
         TxQueueStats, //
@@ -157,6 +158,29 @@ pub trait Driver: Send + Sync + Sized + 'static {
         extack: &mut ethtool::ExtAck<'_>,
     ) -> Result {
         let _ = (dev, program, extack);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Which packets are stamped with the time of the device's clock.
+    fn stamp_config(&self, dev: &Locked<Self>) -> StampConfig {
+        let _ = dev;
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Changes that, and returns what is in force: a device that cannot tell the messages that are
+    /// wanted may stamp more. The configuration is one there is, but nobody has asked yet whether the
+    /// device has it.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE` for what the device cannot do; nothing has changed.
+    fn set_stamp_config(
+        &self,
+        dev: &Locked<Self>,
+        config: StampConfig,
+        extack: &mut ethtool::ExtAck<'_>,
+    ) -> Result<StampConfig> {
+        let _ = (dev, config, extack);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -97,6 +97,7 @@ pub use self::{
         RmonRange,
         RmonRanges,
         RmonStats,
+        StampStats,
         Standard, //
     },
     strings::{

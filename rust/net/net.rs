@@ -24,6 +24,7 @@
 //! | [`ethtool`]   | the operations behind `ethtool` |
 //! | [`bridge`]    | which addresses are behind the bridges above a net device |
 //! | [`vf`]        | what an administrator does to virtual functions |
+//! | [`ptp`]       | clocks of devices, and packets stamped with their time |
 //! | [`devlink`]   | settings and health of a device as a whole |
 //! | [`debugfs`]   | text files about a device |
 //! | [`compat`]    | what older kernels spell differently |
@@ -63,6 +64,7 @@ mod netdev;
 mod ops;
 pub mod page_pool;
 pub mod pci;
+pub mod ptp;
 pub mod queue;
 mod registration;
 mod ring;

@@ -17,6 +17,7 @@ use crate::{
         Device,
         Locked, //
     },
+    ptp::StampConfig,
     queue,
     skb::SkBuff,
     vf,
@@ -123,6 +124,16 @@ impl<D: Driver> Tables<D> {
             },
             ndo_xdp_xmit: if D::HAS_XDP_SETUP {
                 Some(Self::xdp_xmit)
+            } else {
+                None
+            },
+            ndo_hwtstamp_get: if D::HAS_STAMP_CONFIG {
+                Some(Self::hwtstamp_get)
+            } else {
+                None
+            },
+            ndo_hwtstamp_set: if D::HAS_SET_STAMP_CONFIG {
+                Some(Self::hwtstamp_set)
             } else {
                 None
             },
@@ -344,6 +355,39 @@ impl<D: Driver> Tables<D> {
         // SAFETY: Called as an operation.
         let dev = unsafe { Self::device(dev) };
         from_result(|| dev.data().vlan_rx_kill_vid(dev, vid).map(|()| 0))
+    }
+
+    extern "C" fn hwtstamp_get(
+        dev: *mut netbind::net_device,
+        config: *mut netbind::kernel_hwtstamp_config,
+    ) -> c_int {
+        // SAFETY: called as an operation, under RTNL, with a configuration to fill in.
+        let (dev, config) = unsafe { (Self::locked(dev), &mut *config) };
+        dev.data().stamp_config(dev).store(config);
+        0
+    }
+
+    extern "C" fn hwtstamp_set(
+        dev: *mut netbind::net_device,
+        config: *mut netbind::kernel_hwtstamp_config,
+        extack: *mut netbind::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: called as an operation, under RTNL, with a configuration that is the operation's to
+        // change, and an extack or NULL.
+        let (dev, config, mut extack) = unsafe {
+            (
+                Self::locked(dev),
+                &mut *config,
+                ethtool::ExtAck::from_raw(extack),
+            )
+        };
+        from_result(|| {
+            let wanted = StampConfig::load(config)?;
+            dev.data()
+                .set_stamp_config(dev, wanted, &mut extack)?
+                .store(config);
+            Ok(0)
+        })
     }
 
     extern "C" fn fdb_add(

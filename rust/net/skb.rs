@@ -145,6 +145,45 @@ impl SkBuff {
         TxMeta(unsafe { netbind::tx_begin(self.as_ptr()) })
     }
 
+    /// The same for a device that takes timestamps itself. If a socket has asked for one of the device,
+    /// that is all this says ([`TxMeta::asks_for_stamp`]). The caller then asks
+    /// [`SkBuff::tx_meta`] for the rest, decides whether the device takes one
+    /// ([`TxStamps::claim`](crate::ptp::TxStamps::claim)), and calls [`SkBuff::stamp_in_software`].
+    #[inline]
+    pub fn begin_tx_stamping(&self) -> TxMeta {
+        // SAFETY: the skb is valid by the type invariants.
+        TxMeta(unsafe { netbind::tx_begin_stamping(self.as_ptr()) })
+    }
+
+    /// What the stack asks of the device besides a timestamp. Any context.
+    pub fn tx_meta(&self) -> TxMeta {
+        // SAFETY: the skb is valid by the type invariants.
+        TxMeta(unsafe { netbind::tx_meta(self.as_ptr()) })
+    }
+
+    /// Takes the software timestamp, if a socket asked for one and is content with it.
+    pub fn stamp_in_software(&self) {
+        // SAFETY: the skb is valid by the type invariants.
+        unsafe { netbind::tx_begin_late(self.as_ptr()) };
+    }
+
+    /// Tells the stack that a stamp of the device follows, and returns one more reference, which
+    /// [`SkBuff::deliver_stamp`] takes.
+    pub(crate) fn begin_stamp(&self) -> Self {
+        // SAFETY: the skb is valid by the type invariants, and the caller is its only user: it has not
+        // been given to the device yet.
+        unsafe { netbind::tx_stamp_begin(self.as_ptr()) };
+        // SAFETY: this is the reference that was just taken.
+        unsafe { Self::from_raw(self.0) }
+    }
+
+    /// Tells the sockets that asked for it when the device has sent the packet: `ns` on the device's
+    /// clock. Process context or softirq.
+    pub(crate) fn deliver_stamp(self, ns: i64) {
+        // SAFETY: the skb is valid by the type invariants, and the reference is given up.
+        unsafe { netbind::tx_stamp_deliver(self.into_raw().as_ptr(), ns) };
+    }
+
     /// Pads a short packet with zeroes to `len` bytes. A checksum that was left to the device is
     /// computed here then, because a device sums to the end of the frame, padding included.
     ///
@@ -286,6 +325,12 @@ impl TxMeta {
         self.0 & 1 != 0
     }
 
+    /// A timestamp of the device is asked for, and [`SkBuff::tx_meta`] has the rest.
+    #[inline]
+    pub fn asks_for_stamp(self) -> bool {
+        self.0 & 4 != 0
+    }
+
     /// The VLAN tag (TCI) the device is to insert.
     #[inline]
     pub fn vlan_tci(self) -> Option<u16> {
@@ -378,6 +423,12 @@ impl RxSkb {
     /// As [`SkBuff::copy_to`].
     pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
         self.0.copy_to(offset, out)
+    }
+
+    /// Says when the device has received the packet: `ns` on the device's clock.
+    pub fn set_stamp(&mut self, ns: i64) {
+        // SAFETY: the skb is valid and not shared.
+        unsafe { netbind::rx_stamp(self.as_ptr(), ns) };
     }
 
     /// One more page can be added.

@@ -35,6 +35,17 @@ pub struct TimestampInfo {
     pub rx_filters: u32,
 }
 
+impl TimestampInfo {
+    /// What any device has: the stack stamps what it is given, and what it sends.
+    pub const SOFTWARE: u32 = netbind::SOF_TIMESTAMPING_TX_SOFTWARE
+        | netbind::SOF_TIMESTAMPING_RX_SOFTWARE
+        | netbind::SOF_TIMESTAMPING_SOFTWARE;
+    /// What a device with a clock of its own has besides.
+    pub const HARDWARE: u32 = netbind::SOF_TIMESTAMPING_TX_HARDWARE
+        | netbind::SOF_TIMESTAMPING_RX_HARDWARE
+        | netbind::SOF_TIMESTAMPING_RAW_HARDWARE;
+}
+
 /// The contents of the device's registers, for `ethtool -d`.
 pub struct Registers<'a> {
     /// Where the register values go, as many as the user wants; all 0.

@@ -111,6 +111,18 @@ group! {
     }
 }
 
+group! {
+    /// Packets the device was asked to stamp when it sent them (`ethtool -I -T`). `None`: not counted.
+    StampStats as netbind::ethtool_ts_stats__bindgen_ty_1__bindgen_ty_1 {
+        /// The stamp was delivered.
+        packets: pkts,
+        /// It was lost, or did not come in time.
+        lost: lost,
+        /// There was none, as another packet was being stamped.
+        errors: err,
+    }
+}
+
 /// Most ranges of sizes there can be.
 const RANGES: usize = netbind::ETHTOOL_RMON_HIST_MAX as usize;
 
@@ -162,6 +174,11 @@ pub trait Standard<D>: 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Returns the counters of stamps.
+    fn stamp_stats(_port: &D, _dev: &Device<D>) -> StampStats {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Returns the counters by size.
     fn rmon_stats(_port: &D, _dev: &Device<D>) -> RmonStats {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -173,6 +190,7 @@ impl<D> Table<D> {
     pub const fn standard<E: Standard<D>>(mut self) -> Self {
         self.ops.get_eth_mac_stats = op!(E::HAS_MAC_STATS, mac::<D, E>);
         self.ops.get_eth_ctrl_stats = op!(E::HAS_CTRL_STATS, ctrl::<D, E>);
+        self.ops.get_ts_stats = op!(E::HAS_STAMP_STATS, stamps::<D, E>);
         self.ops.get_rmon_stats = op!(E::HAS_RMON_STATS, rmon::<D, E>);
         self
     }
@@ -216,6 +234,26 @@ unsafe extern "C" fn ctrl<D, E: Standard<D>>(
     };
 
     E::ctrl_stats(dev.data(), dev).store(raw);
+}
+
+/// # Safety
+///
+/// Called by the kernel as `get_ts_stats` of a net device of `D`.
+unsafe extern "C" fn stamps<D, E: Standard<D>>(
+    dev: *mut RawDevice,
+    raw: *mut netbind::ethtool_ts_stats,
+) {
+    // SAFETY: By the safety requirements of this function, `dev` is the net device of `D` that the
+    // operation is called for, and `raw` is valid during the call. Both variants of the union have
+    // the same fields.
+    let (dev, raw) = unsafe {
+        (
+            device::<D>(dev),
+            &mut (*raw).__bindgen_anon_1.__bindgen_anon_1,
+        )
+    };
+
+    E::stamp_stats(dev.data(), dev).store(raw);
 }
 
 /// # Safety
