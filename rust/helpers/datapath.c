@@ -91,6 +91,17 @@ void nbh_tx_unlock_bh(struct netdev_queue *txq)
 	__netif_tx_unlock_bh(txq);
 }
 
+/* Has the stack leave a queue alone until it is woken, which is soon: the watchdog's time begins
+ * anew.
+ */
+void nbh_tx_hold_queue(struct netdev_queue *txq)
+{
+	__netif_tx_lock_bh(txq);
+	netif_tx_stop_queue(txq);
+	txq_trans_cond_update(txq);
+	__netif_tx_unlock_bh(txq);
+}
+
 void nbh_tx_reset_queue(struct netdev_queue *txq)
 {
 	netdev_tx_reset_queue(txq);
@@ -166,6 +177,24 @@ void nbh_napi_schedule(struct napi_struct *napi)
 void nbh_napi_schedule_irqoff(struct napi_struct *napi)
 {
 	napi_schedule_irqoff(napi);
+}
+
+/* Has the instance at @place polled, if there is one: on this CPU, at once unless it is polled
+ * elsewhere.
+ */
+bool nbh_napi_wake(struct napi_struct **place)
+{
+	struct napi_struct *napi;
+
+	rcu_read_lock();
+	napi = smp_load_acquire(place);
+	if (napi) {
+		local_bh_disable();
+		napi_schedule(napi);
+		local_bh_enable();
+	}
+	rcu_read_unlock();
+	return napi;
 }
 
 /* page_pool */

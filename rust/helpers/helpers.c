@@ -19,3 +19,4 @@
 #include "vf.c"
 #include "work.c"
 #include "xdp.c"
+#include "xsk.c"

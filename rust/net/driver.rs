@@ -22,7 +22,8 @@ use crate::{
         TxHandle, //
     },
     vf,
-    xdp, //
+    xdp,
+    xsk, //
 };
 use kernel::{
     error::VTABLE_DEFAULT_ERROR,
@@ -182,6 +183,25 @@ pub trait Driver: Send + Sync + Sized + 'static {
     ) -> Result<StampConfig> {
         let _ = (dev, config, extack);
         build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sockets that are bound to a queue bring buffers, which the device is to read and write itself: a
+    /// driver that has this offers them to the device while there is a program, and sends what the
+    /// sockets want sent. What the queue's NAPI instance makes of the pool ([`xsk::Rx`], [`xsk::Tx`]) is
+    /// polled when the sockets ask for it.
+    ///
+    /// # Errors
+    ///
+    /// The sockets have their frames copied, unless they insist.
+    fn xsk_attach(&self, dev: &Locked<Self>, queue: u32, pool: xsk::Pool) -> Result {
+        let _ = (dev, queue, pool);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Takes [`Driver::xsk_attach`] back. The device must not know of a buffer of the pool any more when
+    /// this returns: they are unmapped then.
+    fn xsk_detach(&self, dev: &Locked<Self>, queue: u32) {
+        let _ = (dev, queue);
     }
 
     /// A host's bridge wants packets to `mac` to reach this device (`bridge fdb add … self`).

@@ -11,7 +11,12 @@
 
 use core::{
     cell::UnsafeCell,
-    ptr::NonNull, //
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicBool,
+        AtomicPtr,
+        Ordering, //
+    }, //
 };
 use kernel::{
     device::Bound,
@@ -55,10 +60,50 @@ struct Listed {
 /// - `linked`, the instance the queues are linked to, is only touched under RTNL.
 /// - `listed`, the instance with the number of the queues, is only touched under the instance lock of
 ///   the net device (`netdev_lock()`).
+/// - `attached`, what sockets have attached to the queues, is only touched under RTNL.
+/// - `woken` is NULL or an instance that has not ended, or whose end has not waited for a grace period
+///   yet.
 #[derive(Default)]
 struct Place {
     linked: UnsafeCell<Option<Arc<dyn Instance>>>,
     listed: UnsafeCell<Option<Listed>>,
+    attached: UnsafeCell<Option<KBox<dyn Owned>>>,
+    woken: AtomicPtr<netbind::napi_struct>,
+}
+
+/// Has an instance polled when sockets ask, until it is dropped: with what belongs to that instance.
+pub(crate) struct Waking {
+    memory: Arc<Memory>,
+    index: u32,
+    instance: Arc<dyn Instance>,
+}
+
+impl Waking {
+    /// `instance` is number `index` of the device, and is being made.
+    pub(crate) fn new(memory: Arc<Memory>, index: u32, instance: Arc<dyn Instance>) -> Self {
+        if let Some(place) = memory.places.get(index as usize) {
+            // Release: the instance is registered. INVARIANT: it has not ended.
+            place.woken.store(instance.as_ptr(), Ordering::Release);
+        }
+        Self {
+            memory,
+            index,
+            instance,
+        }
+    }
+}
+
+impl Drop for Waking {
+    fn drop(&mut self) {
+        if let Some(place) = self.memory.places.get(self.index as usize) {
+            let _ = place.woken.compare_exchange(
+                self.instance.as_ptr(),
+                core::ptr::null_mut(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+        }
+    }
 }
 
 /// An instance that is not polled any more, nor known to its net device, and that nothing belongs
@@ -88,6 +133,8 @@ impl Drop for Ended {
 pub(crate) struct Memory {
     dev: NonNull<netbind::net_device>,
     places: KVec<Place>,
+    /// The device has been unregistered, as far as its driver is concerned. Set under RTNL.
+    over: AtomicBool,
     /// What the driver has of each transmit queue.
     _slots: KBox<dyn Owned>,
 }
@@ -120,6 +167,7 @@ impl Memory {
         let this = Self {
             dev: NonNull::new(dev).ok_or(ENOMEM)?,
             places,
+            over: AtomicBool::new(false),
             _slots: slots,
         };
         // SAFETY: Both are valid; the net device takes a reference when it is registered.
@@ -157,6 +205,40 @@ impl Memory {
         let old = core::mem::replace(unsafe { &mut *place.linked.get() }, instance);
         // Nothing refers to the cell any more: this may end in any code.
         drop(old);
+    }
+
+    /// Puts what sockets attach to queues `index` in place (or takes it away), and returns what was
+    /// there; `EINVAL` if there are no such queues.
+    ///
+    /// # Safety
+    ///
+    /// RTNL is held.
+    pub(crate) unsafe fn attach(
+        &self,
+        index: u32,
+        what: Option<KBox<dyn Owned>>,
+    ) -> Result<Option<KBox<dyn Owned>>> {
+        let place = self.places.get(index as usize).ok_or(EINVAL)?;
+        // SAFETY: RTNL is held.
+        Ok(core::mem::replace(
+            unsafe { &mut *place.attached.get() },
+            what,
+        ))
+    }
+
+    /// Has the instance of queues `index` polled soon that [`Waking`] says is to be. Returns whether
+    /// there is one. Process context.
+    pub(crate) fn wake(&self, index: u32) -> bool {
+        self.places.get(index as usize).is_some_and(|place| {
+            // SAFETY: The place has NULL, or an instance that has not ended, or will only do so after
+            // a grace period.
+            unsafe { netbind::napi_wake(place.woken.as_ptr()) }
+        })
+    }
+
+    /// The device has been unregistered, as far as its driver is concerned. Under RTNL.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     /// Calls `f` with what is listed at `index`, under the instance lock. Process context, sleeps.
@@ -277,6 +359,7 @@ impl Memory {
     ///
     /// The device is being unregistered, and RTNL is held.
     pub(crate) unsafe fn end_all(&self) {
+        self.over.store(true, Ordering::Relaxed);
         for index in (0u32..).take(self.places.len()) {
             // SAFETY: The device is being unregistered, and RTNL is held, by the requirements of
             // this function.
@@ -375,6 +458,12 @@ impl Private {
     pub(crate) fn memory(&self) -> Arc<Memory> {
         // SAFETY: By the type invariants this is the contents of an `Arc`, which is still there.
         unsafe { ArcBorrow::from_raw(self.memory) }.into()
+    }
+
+    /// As of [`Memory::wake`].
+    pub(crate) fn wake(&self, index: u32) -> bool {
+        // SAFETY: By the type invariants the memory is still there.
+        unsafe { (*self.memory).wake(index) }
     }
 
     /// The number of statistics that ethtool was told last.

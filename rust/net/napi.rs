@@ -10,7 +10,8 @@ use crate::{
         Belongings,
         Instance,
         Memory,
-        Owned, //
+        Owned,
+        Waking, //
     },
     netdev::Locked,
     queue::Completions, //
@@ -142,6 +143,13 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn tx(&mut self) -> &mut TxContext<'a> {
         &mut self.tx
+    }
+
+    /// The link is reported as up.
+    #[inline]
+    pub fn has_carrier(&self) -> bool {
+        // SAFETY: The instance is polled, so its device is registered.
+        unsafe { netbind::netif_carrier_ok((*self.napi.as_ptr()).dev) }
     }
 
     /// Frames were redirected: they are to be passed on before the poll ends.
@@ -276,6 +284,8 @@ impl<P: Poll> Instance for Inner<P> {
 /// A NAPI instance that is being set up: what the polled value may need to know of it.
 pub struct Setup {
     instance: Arc<dyn Instance>,
+    memory: Arc<Memory>,
+    index: u32,
     /// It is lent to one thread.
     _thread: NotThreadSafe,
 }
@@ -291,6 +301,16 @@ impl Setup {
     pub(crate) fn device(&self) -> *mut netbind::net_device {
         // SAFETY: The NAPI is registered.
         unsafe { (*self.instance.as_ptr()).dev }
+    }
+
+    /// The number of the instance, and of its queues.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Has the instance polled when sockets ask. To be kept by it ([`Setup::keep`]).
+    pub(crate) fn waking(&self) -> Waking {
+        Waking::new(self.memory.clone(), self.index, self.instance())
     }
 
     /// Has the instance keep something, and drop it in process context when it has been polled for the
@@ -361,12 +381,14 @@ impl<P: Poll> Napi<P> {
         // INVARIANT: just registered. From here on `Drop` cleans up.
         let this = Self {
             inner,
-            memory,
+            memory: memory.clone(),
             index,
             enabled: false,
         };
         let poll = make(&Setup {
             instance,
+            memory,
+            index,
             _thread: NotThreadSafe,
         })?;
         // SAFETY: Polling is disabled, so the cell is ours.

@@ -76,6 +76,7 @@ pub mod tx;
 pub mod vf;
 pub mod work;
 pub mod xdp;
+pub mod xsk;
 
 /// Net devices: allocation, registration, and the operations a driver implements.
 ///

@@ -194,6 +194,19 @@ impl<D> Device<D> {
         unsafe { netbind::netif_trans_update(self.as_ptr()) };
     }
 
+    /// Lets the stack send on one queue again, and send what it holds back. Any context.
+    pub fn wake_queue(&self, index: u32) {
+        if let Some(queue) = self.raw_tx_queue(index) {
+            // SAFETY: The queue is valid.
+            unsafe { netbind::netif_tx_wake_queue(queue.as_ptr()) };
+        }
+    }
+
+    /// Has the instance of queues `index` polled that sockets are to wake. Process context.
+    pub(crate) fn wake(&self, index: u32) -> bool {
+        self.private().wake(index)
+    }
+
     pub(crate) fn raw_tx_queue(&self, index: u32) -> Option<NonNull<netbind::netdev_queue>> {
         // SAFETY: The net device is valid.
         unsafe { raw_tx_queue_of(self.as_ptr(), index) }
@@ -312,6 +325,13 @@ impl<D> Locked<D> {
         unsafe { &*(*self.as_ptr()).dev.parent.cast() }
     }
 
+    /// The device, whatever its driver.
+    pub fn any(&self) -> &Locked<()> {
+        // SAFETY: The device stays registered, and RTNL held, for as long as `self` is borrowed. What
+        // needs a driver type is not to be had of `()`, which is none.
+        unsafe { Locked::from_raw(self.as_ptr()) }
+    }
+
     /// Keeps the device in memory, though not registered.
     pub(crate) fn memory(&self) -> Arc<Memory> {
         self.private().memory()
@@ -375,6 +395,15 @@ impl<D> Locked<D> {
                 // No memory: in a second.
                 netbind::netif_rx_mode_schedule_retry(dev);
             }
+        }
+    }
+
+    /// Has the stack leave one queue alone until it is woken, and waits for a running transmission to
+    /// return. It is not to last: the transmit watchdog's time begins anew. Process context.
+    pub fn hold_queue(&self, index: u32) {
+        if let Some(queue) = self.raw_tx_queue(index) {
+            // SAFETY: The queue is valid.
+            unsafe { netbind::tx_hold_queue(queue.as_ptr()) };
         }
     }
 

@@ -3,7 +3,10 @@
 //! The C side of [`Driver`]: operation tables and the functions in them.
 
 use crate::{
-    compat::EADDRNOTAVAIL,
+    compat::{
+        EADDRNOTAVAIL,
+        ENETDOWN, //
+    },
     driver::{
         AddrList,
         Config,
@@ -21,7 +24,8 @@ use crate::{
     queue,
     skb::SkBuff,
     vf,
-    xdp, //
+    xdp,
+    xsk, //
 };
 use core::{
     ffi::{
@@ -64,6 +68,9 @@ pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
             (*dev).xdp_features = netbind::NETDEV_XDP_ACT_BASIC
                 | netbind::NETDEV_XDP_ACT_REDIRECT
                 | netbind::NETDEV_XDP_ACT_NDO_XMIT;
+        }
+        if D::HAS_XSK_ATTACH {
+            (*dev).xdp_features |= netbind::NETDEV_XDP_ACT_XSK_ZEROCOPY;
         }
         netbind::eth_hw_addr_set(dev, config.mac.as_ptr());
     }
@@ -117,8 +124,13 @@ impl<D: Driver> Tables<D> {
             } else {
                 None
             },
-            ndo_bpf: if D::HAS_XDP_SETUP {
+            ndo_bpf: if D::HAS_XDP_SETUP || D::HAS_XSK_ATTACH {
                 Some(Self::bpf)
+            } else {
+                None
+            },
+            ndo_xsk_wakeup: if D::HAS_XSK_ATTACH {
+                Some(Self::xsk_wakeup)
             } else {
                 None
             },
@@ -361,7 +373,7 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         config: *mut netbind::kernel_hwtstamp_config,
     ) -> c_int {
-        // SAFETY: called as an operation, under RTNL, with a configuration to fill in.
+        // SAFETY: Called as an operation, under RTNL, with a configuration to fill in.
         let (dev, config) = unsafe { (Self::locked(dev), &mut *config) };
         dev.data().stamp_config(dev).store(config);
         0
@@ -372,7 +384,7 @@ impl<D: Driver> Tables<D> {
         config: *mut netbind::kernel_hwtstamp_config,
         extack: *mut netbind::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: called as an operation, under RTNL, with a configuration that is the operation's to
+        // SAFETY: Called as an operation, under RTNL, with a configuration that is the operation's to
         // change, and an extack or NULL.
         let (dev, config, mut extack) = unsafe {
             (
@@ -414,9 +426,24 @@ impl<D: Driver> Tables<D> {
     extern "C" fn bpf(dev: *mut netbind::net_device, command: *mut netbind::netdev_bpf) -> c_int {
         // SAFETY: Called as an operation, under RTNL, with a command to carry out.
         let (dev, command) = unsafe { (Self::locked(dev), &mut *command) };
-        if command.command != netbind::bpf_netdev_command_XDP_SETUP_PROG {
-            return EINVAL.to_errno();
+        // SAFETY: The arguments are those of this operation, and of these commands.
+        unsafe {
+            match command.command {
+                netbind::bpf_netdev_command_XDP_SETUP_PROG if D::HAS_XDP_SETUP => {
+                    Self::xdp_setup(dev, command)
+                }
+                netbind::bpf_netdev_command_XDP_SETUP_XSK_POOL if D::HAS_XSK_ATTACH => {
+                    Self::xsk_setup(dev, command)
+                }
+                _ => EINVAL.to_errno(),
+            }
         }
+    }
+
+    /// # Safety
+    ///
+    /// As of `ndo_bpf` with `XDP_SETUP_PROG`.
+    unsafe fn xdp_setup(dev: &Locked<D>, command: &mut netbind::netdev_bpf) -> c_int {
         // SAFETY: That command has these parameters: a program or NULL, and an extack or NULL.
         let (given, mut extack) = unsafe {
             // The members of a union are at its start.
@@ -434,6 +461,55 @@ impl<D: Driver> Tables<D> {
             drop(ManuallyDrop::into_inner(given));
             Ok(0)
         })
+    }
+
+    /// # Safety
+    ///
+    /// As of `ndo_bpf` with `XDP_SETUP_XSK_POOL`.
+    unsafe fn xsk_setup(dev: &Locked<D>, command: &netbind::netdev_bpf) -> c_int {
+        // SAFETY: That command has these parameters: a pool or NULL, and a queue. The members of a union
+        // are at its start.
+        let (pool, queue) = unsafe {
+            let setup = &*addr_of!(command.__bindgen_anon_1)
+                .cast::<netbind::netdev_bpf__bindgen_ty_1__bindgen_ty_3>();
+            (NonNull::new(setup.pool), u32::from(setup.queue_id))
+        };
+        let memory = dev.memory();
+        let Some(raw) = pool else {
+            // The last references may go after the device has been unregistered, as far as the driver is
+            // concerned: `unregister_netdev()` waits for them.
+            if !memory.is_over() {
+                dev.data().xsk_detach(dev, queue);
+            }
+            // SAFETY: RTNL is held. The parent is still bound, as `unregister_netdev()` has not
+            // returned: what is dropped ends the pool.
+            return from_result(|| unsafe { memory.attach(queue, None) }.map(|_| 0));
+        };
+        from_result(|| {
+            if memory.is_over() || queue >= dev.real_num_queues() {
+                return Err(EINVAL);
+            }
+            // SAFETY: RTNL is held, and the parent is bound. The kernel takes the pool away, by this
+            // operation, before it frees it, and before it binds another to the queue. Should this fail,
+            // it is dropped here.
+            let (pool, attached) = unsafe { xsk::Pool::attach(raw, dev.as_ptr(), queue) }?;
+            let attached = KBox::new(attached, GFP_KERNEL)?;
+            dev.data().xsk_attach(dev, queue, pool)?;
+            // SAFETY: RTNL is held.
+            unsafe { memory.attach(queue, Some(attached)) }?;
+            Ok(0)
+        })
+    }
+
+    extern "C" fn xsk_wakeup(dev: *mut netbind::net_device, queue: u32, _flags: u32) -> c_int {
+        // SAFETY: Called as an operation.
+        let dev = unsafe { Self::device(dev) };
+        // Both directions have the same instance.
+        if dev.wake(queue) {
+            0
+        } else {
+            ENETDOWN.to_errno()
+        }
     }
 
     extern "C" fn xdp_xmit(

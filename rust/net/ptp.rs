@@ -123,14 +123,14 @@ impl SystemSample<'_> {
     /// To be called right before the access to the device that takes the clock's time.
     #[inline]
     pub fn before(&mut self) {
-        // SAFETY: the pointer is NULL or valid by the type invariants.
+        // SAFETY: The pointer is NULL or valid by the type invariants.
         unsafe { netbind::ptp_read_system_prets(self.0) };
     }
 
     /// To be called right after it.
     #[inline]
     pub fn after(&mut self) {
-        // SAFETY: the pointer is NULL or valid by the type invariants.
+        // SAFETY: The pointer is NULL or valid by the type invariants.
         unsafe { netbind::ptp_read_system_postts(self.0) };
     }
 
@@ -143,7 +143,7 @@ impl SystemSample<'_> {
 
 /// What the system's clock shows: nanoseconds since 1970 (`CLOCK_REALTIME`). Any context but NMI.
 pub fn system_time() -> i64 {
-    // SAFETY: no preconditions but those of this function.
+    // SAFETY: No preconditions but those of this function.
     unsafe { netbind::ktime_get_real() }
 }
 
@@ -164,7 +164,7 @@ impl<T: Clock> Registration<T> {
     /// `EOPNOTSUPP` if the kernel has no such clocks, `ENOMEM`, and what registering it returns.
     pub fn new(dev: &Device<Bound>, data: Arc<T>, name: fmt::Arguments<'_>) -> Result<Self> {
         let shown = Shown::new(dev, data, name)?;
-        // SAFETY: the clock is registered.
+        // SAFETY: The clock is registered.
         let index = unsafe { netbind::phc_index(shown.clock.as_ptr()) };
         Ok(Self {
             index,
@@ -197,9 +197,9 @@ struct Shown<T: Clock> {
     _info: KBox<Info<T>>,
 }
 
-// SAFETY: clocks may be unregistered by any thread; `T` is `Send` and `Sync`.
+// SAFETY: Clocks may be unregistered by any thread; `T` is `Send` and `Sync`.
 unsafe impl<T: Clock> Send for Shown<T> {}
-// SAFETY: no method takes a shared reference.
+// SAFETY: No method takes a shared reference.
 unsafe impl<T: Clock> Sync for Shown<T> {}
 
 impl<T: Clock> Shown<T> {
@@ -222,7 +222,7 @@ impl<T: Clock> Shown<T> {
             GFP_KERNEL,
         )?;
         let parent = core::ptr::from_ref(dev).cast_mut().cast();
-        // SAFETY: the device is valid. The information stays where it is, and is kept until the clock is
+        // SAFETY: The device is valid. The information stays where it is, and is kept until the clock is
         // unregistered; only the kernel changes it. Its operations are for an `Info<T>`.
         let clock = from_err_ptr(unsafe { netbind::phc_register(info.raw.get(), parent) })?;
         // INVARIANT: just registered.
@@ -235,7 +235,7 @@ impl<T: Clock> Shown<T> {
 
 impl<T: Clock> Drop for Shown<T> {
     fn drop(&mut self) {
-        // SAFETY: the clock is registered by the type invariants, and nobody refers to it afterwards.
+        // SAFETY: The clock is registered by the type invariants, and nobody refers to it afterwards.
         // This waits for operations.
         unsafe { netbind::phc_unregister(self.clock.as_ptr()) };
     }
@@ -245,7 +245,7 @@ impl<T: Clock> Drop for Shown<T> {
 ///
 /// `info` is that of a [`Shown<T>`], which lasts for `'a`.
 unsafe fn data_of<'a, T: Clock>(info: *mut netbind::ptp_clock_info) -> &'a T {
-    // SAFETY: by the requirements of this function. What is registered is the first field of an `Info`.
+    // SAFETY: By the requirements of this function. What is registered is the first field of an `Info`.
     unsafe { &(*info.cast::<Info<T>>()).data }
 }
 
@@ -256,7 +256,7 @@ unsafe extern "C" fn adjfine<T: Clock>(
     info: *mut netbind::ptp_clock_info,
     scaled_ppm: c_long,
 ) -> c_int {
-    // SAFETY: by the requirements of this function; unregistering the clock waits for this.
+    // SAFETY: By the requirements of this function; unregistering the clock waits for this.
     let clock = unsafe { data_of::<T>(info) };
     // CAST: `long` has 64 bits.
     from_result(|| clock.set_rate(scaled_ppm as i64).map(|()| 0))
@@ -266,7 +266,7 @@ unsafe extern "C" fn adjfine<T: Clock>(
 ///
 /// As of [`adjfine`].
 unsafe extern "C" fn adjtime<T: Clock>(info: *mut netbind::ptp_clock_info, delta: i64) -> c_int {
-    // SAFETY: by the requirements of this function; unregistering the clock waits for this.
+    // SAFETY: By the requirements of this function; unregistering the clock waits for this.
     let clock = unsafe { data_of::<T>(info) };
     from_result(|| clock.shift(delta).map(|()| 0))
 }
@@ -279,13 +279,13 @@ unsafe extern "C" fn gettimex64<T: Clock>(
     ts: *mut netbind::timespec64,
     sts: *mut netbind::ptp_system_timestamp,
 ) -> c_int {
-    // SAFETY: by the requirements of this function; unregistering the clock waits for this.
+    // SAFETY: By the requirements of this function; unregistering the clock waits for this.
     let clock = unsafe { data_of::<T>(info) };
     // INVARIANT: by the requirements of this function.
     let mut sample = SystemSample(sts, PhantomData);
     from_result(|| {
         let time = clock.time(&mut sample)?;
-        // SAFETY: by the requirements of this function.
+        // SAFETY: By the requirements of this function.
         unsafe {
             ts.write(netbind::timespec64 {
                 tv_sec: time.div_euclid(SECOND),
@@ -304,7 +304,7 @@ unsafe extern "C" fn settime64<T: Clock>(
     info: *mut netbind::ptp_clock_info,
     ts: *const netbind::timespec64,
 ) -> c_int {
-    // SAFETY: by the requirements of this function; unregistering the clock waits for this.
+    // SAFETY: By the requirements of this function; unregistering the clock waits for this.
     let (clock, ts) = unsafe { (data_of::<T>(info), &*ts) };
     from_result(|| clock.set_time(nanoseconds(ts).ok_or(ERANGE)?).map(|()| 0))
 }

@@ -35,8 +35,10 @@ pub(crate) struct Group {
     bytes: u32,
     /// One of the slots has memory to be given back.
     pub(crate) holds: bool,
-    /// The last packet is a frame without an skb, in one slot.
+    /// The last packet is a frame without an skb, in one slot; or there are frames of sockets.
     pub(crate) frame: bool,
+    /// Frames of sockets, in a slot each, behind packets that hold nothing.
+    pub(crate) sockets: u16,
 }
 
 impl Group {
@@ -46,6 +48,7 @@ impl Group {
         bytes: 0,
         holds: false,
         frame: false,
+        sockets: 0,
     };
 }
 
@@ -274,6 +277,8 @@ pub struct Reaped {
     pub skbs: u32,
     /// Bytes on the wire.
     pub bytes: u32,
+    /// Those of the packets that are frames of sockets.
+    pub sockets: u32,
 }
 
 /// The end of a [`Ring`] that takes packets out, in whole groups.
@@ -315,6 +320,7 @@ impl Reaper {
             }
             reaped.skbs = reaped.skbs.wrapping_add(group.packets);
             reaped.bytes = reaped.bytes.wrapping_add(group.bytes);
+            reaped.sockets = reaped.sockets.wrapping_add(group.sockets.into());
             self.tail = end;
         }
         if reaped.skbs != 0 {

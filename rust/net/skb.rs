@@ -151,36 +151,36 @@ impl SkBuff {
     /// ([`TxStamps::claim`](crate::ptp::TxStamps::claim)), and calls [`SkBuff::stamp_in_software`].
     #[inline]
     pub fn begin_tx_stamping(&self) -> TxMeta {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         TxMeta(unsafe { netbind::tx_begin_stamping(self.as_ptr()) })
     }
 
     /// What the stack asks of the device besides a timestamp. Any context.
     pub fn tx_meta(&self) -> TxMeta {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         TxMeta(unsafe { netbind::tx_meta(self.as_ptr()) })
     }
 
     /// Takes the software timestamp, if a socket asked for one and is content with it.
     pub fn stamp_in_software(&self) {
-        // SAFETY: the skb is valid by the type invariants.
+        // SAFETY: The skb is valid by the type invariants.
         unsafe { netbind::tx_begin_late(self.as_ptr()) };
     }
 
     /// Tells the stack that a stamp of the device follows, and returns one more reference, which
     /// [`SkBuff::deliver_stamp`] takes.
     pub(crate) fn begin_stamp(&self) -> Self {
-        // SAFETY: the skb is valid by the type invariants, and the caller is its only user: it has not
+        // SAFETY: The skb is valid by the type invariants, and the caller is its only user: it has not
         // been given to the device yet.
         unsafe { netbind::tx_stamp_begin(self.as_ptr()) };
-        // SAFETY: this is the reference that was just taken.
+        // SAFETY: This is the reference that was just taken.
         unsafe { Self::from_raw(self.0) }
     }
 
     /// Tells the sockets that asked for it when the device has sent the packet: `ns` on the device's
     /// clock. Process context or softirq.
     pub(crate) fn deliver_stamp(self, ns: i64) {
-        // SAFETY: the skb is valid by the type invariants, and the reference is given up.
+        // SAFETY: The skb is valid by the type invariants, and the reference is given up.
         unsafe { netbind::tx_stamp_deliver(self.into_raw().as_ptr(), ns) };
     }
 
@@ -427,7 +427,7 @@ impl RxSkb {
 
     /// Says when the device has received the packet: `ns` on the device's clock.
     pub fn set_stamp(&mut self, ns: i64) {
-        // SAFETY: the skb is valid and not shared.
+        // SAFETY: The skb is valid and not shared.
         unsafe { netbind::rx_stamp(self.as_ptr(), ns) };
     }
 

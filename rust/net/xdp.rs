@@ -61,6 +61,23 @@ impl Program {
     }
 }
 
+impl Program {
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::bpf_prog {
+        self.0.as_ptr()
+    }
+}
+
+/// Tells who traces it that `program`, or what it asked for, failed.
+///
+/// # Safety
+///
+/// `dev` is a valid net device.
+pub(crate) unsafe fn exception(dev: *mut netbind::net_device, program: &Program, act: u32) {
+    // SAFETY: The program is valid, and the device, by the requirements of this function.
+    unsafe { netbind::trace_xdp_exception(dev, program.as_ptr(), act) };
+}
+
 impl Clone for Program {
     fn clone(&self) -> Self {
         // SAFETY: The program is valid by the type invariants.
@@ -138,12 +155,25 @@ pub struct RxQueue {
 // SAFETY: The registration is not bound to a CPU or task.
 unsafe impl Send for RxQueue {}
 
-struct Info(UnsafeCell<netbind::xdp_rxq_info>);
+/// A `struct xdp_rxq_info`.
+pub(crate) struct Info(UnsafeCell<netbind::xdp_rxq_info>);
 
 // SAFETY: It is only used by who polls its instance, and by who makes or has ended that.
 unsafe impl Send for Info {}
 // SAFETY: What is shared is not accessed through it, but by one user at a time.
 unsafe impl Sync for Info {}
+
+impl Info {
+    /// One that is not registered.
+    pub(crate) fn new() -> Self {
+        Self(UnsafeCell::new(netbind::xdp_rxq_info::default()))
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::xdp_rxq_info {
+        self.0.get()
+    }
+}
 
 /// An [`Info`] that is registered, as the instance keeps it whose queue it is.
 struct Registered(Arc<Info>);
@@ -151,9 +181,8 @@ struct Registered(Arc<Info>);
 impl Drop for Registered {
     fn drop(&mut self) {
         later::FRAMES.flush();
-        // SAFETY: The queue is registered, and not used any more. Frames that are out do not refer
-        // to it.
-        unsafe { netbind::xdp_rxq_info_unreg(self.0 .0.get()) };
+        // SAFETY: Registered, and not used any more. Frames that are out do not refer to it.
+        unsafe { netbind::xdp_rxq_info_unreg(self.0.as_ptr()) };
     }
 }
 
@@ -170,19 +199,16 @@ impl RxQueue {
             return Err(EINVAL);
         }
         let dev = NonNull::new(setup.device()).ok_or(ENODEV)?;
-        let info = Arc::new(
-            Info(UnsafeCell::new(netbind::xdp_rxq_info::default())),
-            GFP_KERNEL,
-        )?;
+        let info = Arc::new(Info::new(), GFP_KERNEL)?;
         // SAFETY: The device is valid, and outlives the instance, with which the registration ends.
-        to_result(unsafe { netbind::xdp_rxq_info_reg(info.0.get(), dev.as_ptr(), index) })?;
+        to_result(unsafe { netbind::xdp_rxq_info_reg(info.as_ptr(), dev.as_ptr(), index) })?;
         // From here on, dropping this cleans up.
         let registered = KBox::new(Registered(info.clone()), GFP_KERNEL)?;
         // SAFETY: The queue was just registered. The model takes a reference to the pool, which is there,
         // as its instance is being made.
         to_result(unsafe {
             netbind::xdp_rxq_info_reg_mem_model(
-                info.0.get(),
+                info.as_ptr(),
                 netbind::xdp_mem_type_MEM_TYPE_PAGE_POOL,
                 pool.as_ptr().cast(),
             )
@@ -225,7 +251,7 @@ impl RxQueue {
         let act = unsafe {
             netbind::xdp_run(
                 program.0.as_ptr(),
-                self.info.0.get(),
+                self.info.as_ptr(),
                 self.pool,
                 page.as_ptr(),
                 HEADROOM,
@@ -292,8 +318,8 @@ impl RxQueue {
     /// In a poll of the queue's instance.
     #[cold]
     fn failed(&self, program: &Program, act: u32) -> Verdict {
-        // SAFETY: The program is valid, and the device, as its instance is polled.
-        unsafe { netbind::trace_xdp_exception(self.dev.as_ptr(), program.0.as_ptr(), act) };
+        // SAFETY: The device is valid, as its instance is polled.
+        unsafe { exception(self.dev.as_ptr(), program, act) };
         Verdict::Failed
     }
 }

@@ -88,15 +88,15 @@ struct Inner {
     skipped: Atomic<u64>,
 }
 
-// SAFETY: timers may be used by any thread; the other fields are `Send`.
+// SAFETY: Timers may be used by any thread; the other fields are `Send`.
 unsafe impl Send for Inner {}
-// SAFETY: timers have a lock of their own; the other fields are `Sync`.
+// SAFETY: Timers have a lock of their own; the other fields are `Sync`.
 unsafe impl Sync for Inner {}
 
 impl Inner {
     /// With the lock of `current` held, and unless `over`.
     fn start(&self, ns: u64) {
-        // SAFETY: the timer is set up by the type invariants. `End` cancels it before its memory goes.
+        // SAFETY: The timer is set up by the type invariants. `End` cancels it before its memory goes.
         unsafe { netbind::soft_timer_start(self.timer.get(), ns) };
     }
 
@@ -131,7 +131,7 @@ impl Inner {
 ///
 /// `timer` is that of an [`Inner`], whose end waits for this.
 unsafe extern "C" fn fire(timer: *mut netbind::hrtimer) -> netbind::hrtimer_restart {
-    // SAFETY: by the requirements of this function.
+    // SAFETY: By the requirements of this function.
     let inner = unsafe { &*kernel::container_of!(Opaque::cast_from(timer), Inner, timer) };
     inner.look();
     compat::HRTIMER_NORESTART
@@ -149,7 +149,7 @@ impl Drop for End {
             slot.waiting.take()
         };
         drop(waiting);
-        // SAFETY: the timer is set up. Nobody starts it any more.
+        // SAFETY: The timer is set up. Nobody starts it any more.
         unsafe { netbind::hrtimer_cancel(self.0.timer.get()) };
     }
 }
@@ -203,7 +203,7 @@ impl TxStamps {
     fn inner(stamper: Arc<dyn TxStamper>) -> Result<Arc<Inner>> {
         Arc::pin_init(
             pin_init!(Inner {
-                // SAFETY: the memory is that of a timer that nobody uses yet.
+                // SAFETY: The memory is that of a timer that nobody uses yet.
                 // INVARIANT: set up with `fire`.
                 timer <- Opaque::ffi_init(|timer| unsafe {
                     netbind::soft_timer_setup(timer, Some(fire))

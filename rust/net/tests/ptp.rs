@@ -111,7 +111,7 @@ mod tests {
         )?;
         let raw = info.raw.get();
         let mut now = timespec(0, 0);
-        // SAFETY: the information is that of a `Fake`, and the times are valid.
+        // SAFETY: The information is that of a `Fake`, and the times are valid.
         unsafe {
             assert_eq!(settime64::<Fake>(raw, &timespec(-1, 5)), 0);
             assert_eq!(fake.time.load(Relaxed), -999_999_995);
@@ -180,13 +180,13 @@ mod tests {
 
     fn asking() -> Result<SkBuff> {
         let skb = packet(60)?;
-        // SAFETY: the packet is ours.
+        // SAFETY: The packet is ours.
         unsafe { netbind::kunit_want_stamp(skb.as_ptr()) };
         Ok(skb)
     }
 
     fn awaits(skb: &SkBuff) -> bool {
-        // SAFETY: the packet is valid.
+        // SAFETY: The packet is valid.
         unsafe { netbind::kunit_awaits_stamp(skb.as_ptr()) }
     }
 
@@ -306,10 +306,10 @@ mod tests {
     #[test]
     fn a_received_packet_has_its_stamp() -> Result {
         let skb = packet(60)?;
-        // SAFETY: the reference is the one `into_raw` gives up, and the only one.
+        // SAFETY: The reference is the one `into_raw` gives up, and the only one.
         let mut skb = unsafe { RxSkb::from_raw(skb.into_raw()) };
         skb.set_stamp(1_234_567_890_123);
-        // SAFETY: the packet is ours.
+        // SAFETY: The packet is ours.
         assert_eq!(
             unsafe { netbind::kunit_stamp(skb.as_ptr()) },
             1_234_567_890_123

@@ -37,7 +37,11 @@ mod tests {
     }
 
     fn count(skbs: u32, bytes: u32) -> Reaped {
-        Reaped { skbs, bytes }
+        Reaped {
+            skbs,
+            bytes,
+            sockets: 0,
+        }
     }
 
     #[test]

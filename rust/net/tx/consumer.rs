@@ -39,8 +39,8 @@ impl Consumer {
     /// until there are `limit` packets.
     ///
     /// In a poll of netpoll ([`Poll::poll_tx`](napi::Poll::poll_tx)), a group with a frame without an
-    /// skb stays, and what is behind it: it may be in hard interrupt context, where XDP may not be
-    /// used.
+    /// skb or with those of sockets stays, and what is behind it: it may be in hard interrupt
+    /// context, where XDP may not be used.
     ///
     /// When the device is not bound any more, what is mapped stays.
     ///
@@ -71,7 +71,7 @@ impl Consumer {
                 table.release(positions, mapped, cx);
             } else if cx.budget() == 0 {
                 return false;
-            } else {
+            } else if group.sockets == 0 {
                 table.release_with_frame(positions, mapped, cx);
             }
             true

@@ -13,13 +13,15 @@ use super::{
     DMA_MAPPING_ERROR, //
 };
 use crate::{
+    napi,
     queue::TxQueue,
     ring::{
         Filler,
         Positions, //
     },
     skb::SkBuff,
-    xdp::Frame, //
+    xdp::Frame,
+    xsk, //
 };
 use kernel::sync::Arc;
 
@@ -242,6 +244,87 @@ impl Producer {
         self.filler.group.frame = true;
         // SAFETY: The cursor has placed one buffer, in a free slot.
         Ok(unsafe { self.advance(next, bytes, true) })
+    }
+
+    /// Takes frames from the sockets of `sockets` into the table, `most` and as many as there is room
+    /// for at most, each padded with zeroes to `min_len` bytes (at most [`COPY_LIMIT`]). `write` is
+    /// called for each. The caller is in a poll of the instance that has `sockets`.
+    ///
+    /// Returns how many there were, and their bytes.
+    pub fn push_sockets(
+        &mut self,
+        _queue: TxQueue<'_>,
+        cx: &napi::Context<'_>,
+        sockets: &mut xsk::Tx,
+        most: u32,
+        min_len: u32,
+        mut write: impl FnMut(&xsk::Unmapped<'_>, Buffer),
+    ) -> (u32, u32) {
+        let Some(batch) = sockets.take(cx, most.min(self.free())) else {
+            return (0, 0);
+        };
+        let count = batch.len();
+        let mut bytes = 0u32;
+        for n in 0..count {
+            let Some(frame) = batch.get(n) else {
+                break;
+            };
+            let position = self.filler.head;
+            let last = n.wrapping_add(1) == count;
+            let report = last || self.filler.is_due(position);
+            let buffer = self.place_unmapped(&frame, position, min_len, report);
+            write(&frame, buffer);
+            bytes = bytes.wrapping_add(buffer.len);
+            let group = &mut self.filler.group;
+            group.holds = true;
+            group.frame = true;
+            group.sockets = group.sockets.wrapping_add(1);
+            // SAFETY: No more were taken than slots are free. They hold nothing.
+            unsafe { self.advance(position.wrapping_add(1), 0, report) };
+        }
+        (count, bytes)
+    }
+
+    /// The buffer of a frame of a socket: where it is, or a copy if it has to be padded.
+    #[inline]
+    fn place_unmapped(
+        &self,
+        frame: &xsk::Unmapped<'_>,
+        position: u32,
+        min_len: u32,
+        report: bool,
+    ) -> Buffer {
+        let index = self.table.ring.index(position);
+        let (addr, len) = if frame.size() < min_len.min(COPY_LIMIT) {
+            self.copy_unmapped(frame, index, min_len.min(COPY_LIMIT))
+        } else {
+            (frame.addr(), frame.size())
+        };
+        Buffer {
+            index,
+            addr,
+            len,
+            last: true,
+            report,
+        }
+    }
+
+    #[cold]
+    fn copy_unmapped(&self, frame: &xsk::Unmapped<'_>, index: u32, min_len: u32) -> (u64, u32) {
+        let mut padded = [0; COPY_LIMIT as usize];
+        let size = frame.size().min(min_len) as usize;
+        if let Some(out) = padded.get_mut(..size) {
+            frame.copy_to(0, out);
+        }
+        let offset = index as usize * COPY_LIMIT as usize;
+        // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has
+        // COPY_LIMIT bytes.
+        unsafe {
+            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
+            core::ptr::copy_nonoverlapping(padded.as_ptr(), area, min_len as usize);
+        }
+        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
+        (addr, min_len)
     }
 
     /// Undoes the mappings made from `head` up to (not including) `end`.

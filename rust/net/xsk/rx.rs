@@ -1,0 +1,468 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The end of a pool that receives.
+
+use super::{
+    claim,
+    Pool,
+    Shared, //
+};
+use crate::{
+    memory::{
+        Instance,
+        Waking, //
+    },
+    napi,
+    ring::Window,
+    skb::RxSkb,
+    xdp::{
+        self,
+        Frame,
+        Info,
+        Program, //
+    }, //
+};
+use core::{
+    cell::UnsafeCell,
+    ptr::NonNull, //
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::{
+        atomic::Relaxed,
+        rcu,
+        Arc, //
+    }, //
+};
+
+/// What becomes of a frame a device received, as a program has decided.
+pub enum Verdict {
+    /// The stack is to have it: this copy.
+    Pass(RxSkb),
+    /// The same, but there is no memory.
+    NoMemory,
+    /// It is to be sent by the device that received it: this copy.
+    Transmit(Frame),
+    /// A socket, or another device or CPU has it.
+    Redirected,
+    /// The socket has no room for it.
+    Full,
+    /// The program did not want it.
+    Dropped,
+    /// The program failed, or asked for what cannot be done. Whoever traces `xdp:xdp_exception`
+    /// has been told.
+    Failed,
+}
+
+/// The receiving end of a [`Pool`]: the buffers offered to the device, oldest first, with one place for
+/// each descriptor.
+///
+/// # Invariants
+///
+/// There is one for `ring`. `napi` is that of `instance`, whose end gives the buffers of the ring back.
+pub struct Rx {
+    ring: Arc<Ring>,
+    napi: *mut netbind::napi_struct,
+    /// So that there is no other at the same address.
+    _instance: Arc<dyn Instance>,
+}
+
+// SAFETY: An end of a pool may be used by any thread that polls its instance.
+unsafe impl Send for Rx {}
+
+/// # Invariants
+///
+/// `buffers` and `info` are only used in polls of the instance that was made with this, while it is made,
+/// and when it has ended.
+struct Ring {
+    pool: Pool,
+    info: Info,
+    buffers: UnsafeCell<Buffers>,
+}
+
+// SAFETY: By the type invariants there is one user at a time.
+unsafe impl Send for Ring {}
+// SAFETY: The same.
+unsafe impl Sync for Ring {}
+
+/// # Invariants
+///
+/// There are as many places as `window` is of. Those it says have a buffer own one of the pool each.
+struct Buffers {
+    places: KVVec<*mut netbind::xdp_buff>,
+    /// Where the device finds those that were taken from the pool last: scratch.
+    addrs: KVVec<netbind::dma_addr_t>,
+    window: Window,
+}
+
+/// A [`Ring`] as its instance keeps it. Its drop gives the buffers back.
+struct Offered {
+    ring: Arc<Ring>,
+    _waking: Waking,
+}
+
+impl Drop for Offered {
+    fn drop(&mut self) {
+        let pool = &self.ring.pool.0;
+        // SAFETY: The instance has ended: nobody else uses it, and its buffers.
+        let buffers = unsafe { &mut *self.ring.buffers.get() };
+        {
+            let _rcu = rcu::read_lock();
+            while let Some(buff) = buffers.take(pool) {
+                drop(buff);
+            }
+        }
+        // SAFETY: Registered, and not used any more.
+        unsafe { netbind::xdp_rxq_info_unreg(self.ring.info.as_ptr()) };
+        pool.receives.store(false, Relaxed);
+    }
+}
+
+impl Buffers {
+    fn new(descs: u32) -> Result<Self> {
+        let mut places = KVVec::with_capacity(descs as usize, GFP_KERNEL)?;
+        let mut addrs = KVVec::with_capacity(descs as usize, GFP_KERNEL)?;
+        for _ in 0..descs {
+            places.push(core::ptr::null_mut(), GFP_KERNEL)?;
+            addrs.push(0, GFP_KERNEL)?;
+        }
+        // INVARIANT: there are no buffers.
+        Ok(Self {
+            places,
+            addrs,
+            window: Window::new(descs).ok_or(EINVAL)?,
+        })
+    }
+
+    /// Takes the oldest buffer out of its place. `None` if there is none; or if the pool is over, whose
+    /// memory is gone, so that who owns a buffer owns nothing. Where the end of the pool waits, and not
+    /// for longer.
+    #[inline]
+    fn take(&mut self, pool: &Shared) -> Option<Buff> {
+        let index = self.window.oldest()?;
+        let buff = *self.places.get(index as usize)?;
+        // SAFETY: There is one.
+        unsafe { self.window.taken() };
+        // INVARIANT: the place had it, and is vacant now.
+        (!pool.is_over()).then_some(Buff(buff))
+    }
+}
+
+impl Rx {
+    /// Makes room for the buffers of a ring with `descs` descriptors, and registers the queue for
+    /// programs. Process context, may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` if the pool is that of another queue than the instance's, or unless `descs` is a power of
+    /// two up to 2^16; `ENODEV` if the pool is over, `EBUSY` if it has a receiving end; `ENOMEM`.
+    pub fn new(setup: &napi::Setup, pool: &Pool, descs: u32) -> Result<Self> {
+        if !descs.is_power_of_two() || descs > 1 << 16 {
+            return Err(EINVAL);
+        }
+        let ring = Arc::new(
+            Ring {
+                pool: pool.clone(),
+                info: Info::new(),
+                buffers: UnsafeCell::new(Buffers::new(descs)?),
+            },
+            GFP_KERNEL,
+        )?;
+        claim(setup, &pool.0, &pool.0.receives)?;
+        let offered =
+            Self::register(setup, &ring).inspect_err(|_| pool.0.receives.store(false, Relaxed))?;
+        setup.keep(offered)?;
+        let instance = setup.instance();
+        // INVARIANT: the ring was just made.
+        Ok(Self {
+            ring,
+            napi: instance.as_ptr(),
+            _instance: instance,
+        })
+    }
+
+    fn register(setup: &napi::Setup, ring: &Arc<Ring>) -> Result<KBox<Offered>> {
+        let shared = &ring.pool.0;
+        let room = KBox::new_uninit(GFP_KERNEL)?;
+        // SAFETY: The device is valid, and outlives the instance, with which the registration ends.
+        to_result(unsafe {
+            netbind::xdp_rxq_info_reg(ring.info.as_ptr(), setup.device(), shared.queue)
+        })?;
+        // From here on, dropping this cleans up.
+        let offered = KBox::write(
+            room,
+            Offered {
+                ring: ring.clone(),
+                _waking: setup.waking(),
+            },
+        );
+        // SAFETY: The queue was just registered. The pool is not over, and stays so, as RTNL is held while
+        // an instance is made. Only we use its buffers, which stay, and so does the registration while
+        // they are shown to programs: that is in `run`.
+        unsafe {
+            to_result(netbind::xdp_rxq_info_reg_mem_model(
+                ring.info.as_ptr(),
+                netbind::xdp_mem_type_MEM_TYPE_XSK_BUFF_POOL,
+                core::ptr::null_mut(),
+            ))?;
+            netbind::xp_set_rxq_info(shared.as_ptr(), ring.info.as_ptr());
+        }
+        Ok(offered)
+    }
+
+    /// The pool and the buffers, for who polls the instance or makes it.
+    #[inline]
+    fn parts(&mut self, cx: &impl napi::Exclusive) -> Option<(&Shared, &mut Buffers)> {
+        if napi::polled(cx) != self.napi {
+            return None;
+        }
+        let ring = &*self.ring;
+        // SAFETY: This is the only `Rx` of the ring, and borrowed for as long; the instance has not ended,
+        // as `cx` is about it.
+        Some((&ring.pool.0, unsafe { &mut *ring.buffers.get() }))
+    }
+
+    /// The same, to look at.
+    #[inline]
+    fn look(&self, cx: &impl napi::Exclusive) -> Option<(&Shared, &Buffers)> {
+        if napi::polled(cx) != self.napi {
+            return None;
+        }
+        let ring = &*self.ring;
+        // SAFETY: As of `parts`, which needs `&mut self` to change something.
+        Some((&ring.pool.0, unsafe { &*ring.buffers.get() }))
+    }
+
+    /// The descriptor of the oldest buffer; `None` if there is none, or in the poll of another instance.
+    #[inline]
+    pub fn oldest(&self, cx: &impl napi::Exclusive) -> Option<u32> {
+        self.look(cx)?.1.window.oldest()
+    }
+
+    /// The descriptor behind the latest buffer, which is what the device is told, and how many
+    /// buffers can be added. One descriptor stays unused. Both are 0 in the poll of another instance.
+    #[inline]
+    pub fn room(&self, cx: &impl napi::Exclusive) -> (u32, u32) {
+        self.look(cx).map_or((0, 0), |(_, buffers)| {
+            (buffers.window.next(), buffers.window.vacant())
+        })
+    }
+
+    /// Adds buffers until no place is vacant; `offer` is called for each with its descriptor and where
+    /// the device finds it. Does not sleep. Returns whether there were enough. There are none if the pool
+    /// is over, or in the poll of another instance.
+    pub fn fill(&mut self, cx: &impl napi::Exclusive, mut offer: impl FnMut(u32, u64)) -> bool {
+        let Some((pool, buffers)) = self.parts(cx) else {
+            return false;
+        };
+        while buffers.window.vacant() != 0 {
+            if pool.is_over() {
+                return false;
+            }
+            let first = buffers.window.next();
+            let count = buffers.window.run();
+            // SAFETY: The pool is not over, in a poll or under RTNL, and we are the only one to use its
+            // buffers. There are `count` places from `first` on, all of them vacant, and as many
+            // addresses as places.
+            let filled = unsafe {
+                netbind::xsk_fill(
+                    pool.as_ptr(),
+                    buffers.places.as_mut_ptr().add(first as usize),
+                    buffers.addrs.as_mut_ptr(),
+                    count,
+                )
+            };
+            for (index, addr) in (first..).zip(buffers.addrs.iter().take(filled as usize)) {
+                offer(index, *addr);
+            }
+            // INVARIANT: these places have buffers now.
+            // SAFETY: The callee fills no more than `count`, and so many are vacant.
+            unsafe { buffers.window.filled(filled) };
+            if filled < count {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Copies bytes the device wrote into the oldest buffer, from `offset` on, to `out`. Returns
+    /// whether there is a buffer with room for as many. In a poll of the instance.
+    pub fn copy_oldest(&self, cx: &napi::Context<'_>, offset: u32, out: &mut [u8]) -> bool {
+        let Some((pool, buffers)) = self.look(cx) else {
+            return false;
+        };
+        let (Some(&buff), Ok(len)) = (
+            buffers
+                .window
+                .oldest()
+                .and_then(|index| buffers.places.get(index as usize)),
+            u32::try_from(out.len()),
+        ) else {
+            return false;
+        };
+        let fits = offset
+            .checked_add(len)
+            .is_some_and(|end| end <= pool.frame_size);
+        if !fits || pool.is_over() {
+            return false;
+        }
+        // SAFETY: The buffer is ours, of a pool that is not over, in a poll, and has as many bytes for the
+        // device; so has `out`.
+        unsafe { netbind::xsk_copy(buff, offset, len, out.as_mut_ptr().cast()) };
+        true
+    }
+
+    /// Gives the oldest buffer back to the pool. In a poll of the instance.
+    pub fn drop_oldest(&mut self, cx: &napi::Context<'_>) {
+        if let Some((pool, buffers)) = self.parts(cx) {
+            drop(buffers.take(pool));
+        }
+    }
+
+    /// Shows `program` the oldest buffer, into which the device has written `len` bytes (cut to
+    /// [`Pool::frame_size`]), and takes it out of its place. What the program sends elsewhere leaves
+    /// when the poll ends.
+    ///
+    /// [`Verdict::Dropped`] if there is no buffer, if the pool is over, or in the poll of another
+    /// instance.
+    #[inline]
+    pub fn run(&mut self, cx: &mut napi::Context<'_>, program: &Program, len: u32) -> Verdict {
+        let Some((pool, buffers)) = self.parts(cx) else {
+            return Verdict::Dropped;
+        };
+        let Some(buff) = buffers.take(pool) else {
+            return Verdict::Dropped;
+        };
+        // SAFETY: Program and buffer are valid by their type invariants, and the buffer has so many
+        // bytes for the device. We are in a poll, as `cx` proves: softirqs are off, and the kernel has
+        // set up what programs need.
+        let act = unsafe { netbind::xsk_run(program.as_ptr(), buff.0, len.min(pool.frame_size)) };
+        if act == netbind::xdp_action_XDP_REDIRECT {
+            pool.redirect(cx, program, buff)
+        } else {
+            pool.follow(cx, program, buff, act)
+        }
+    }
+
+    /// Reports that a frame of [`Verdict::Transmit`] could not be sent after all, in the same poll.
+    pub fn transmit_failed(&mut self, cx: &napi::Context<'_>, program: &Program) {
+        if let Some((pool, _)) = self.parts(cx) {
+            pool.failed(program, netbind::xdp_action_XDP_TX);
+        }
+    }
+
+    /// Says whether the sockets have to wake the driver when they have put new buffers into the fill
+    /// ring. Returns whether they know: if not, nobody but the driver looks for buffers. In a
+    /// poll of the instance.
+    #[inline]
+    pub fn set_need_wakeup(&mut self, cx: &napi::Context<'_>, needed: bool) -> bool {
+        let Some((pool, _)) = self.parts(cx) else {
+            return false;
+        };
+        if !pool.need_wakeup || pool.is_over() {
+            return false;
+        }
+        // SAFETY: The pool is not over, in a poll, and nobody else says so.
+        unsafe {
+            if needed {
+                netbind::xsk_ask_rx(pool.as_ptr());
+            } else {
+                netbind::xsk_clear_rx_need_wakeup(pool.as_ptr());
+            }
+        }
+        true
+    }
+}
+
+/// What becomes of a buffer a program has seen, in a poll of the one who receives.
+impl Shared {
+    #[inline]
+    fn redirect(&self, cx: &mut napi::Context<'_>, program: &Program, buff: Buff) -> Verdict {
+        // SAFETY: Called right after the program, in the same poll, with a buffer that is ours.
+        let result = unsafe { netbind::xdp_do_redirect(self.dev, buff.0, program.as_ptr()) };
+        if result == 0 {
+            cx.must_flush();
+            // The target owns it, or has made a copy and given it back.
+            core::mem::forget(buff);
+            return Verdict::Redirected;
+        }
+        // A socket without room has given it back to the pool; others have not. That can be done twice, as
+        // nobody has taken a buffer from there since.
+        drop(buff);
+        self.failed(program, netbind::xdp_action_XDP_REDIRECT);
+        if result == ENOBUFS.to_errno() {
+            Verdict::Full
+        } else {
+            Verdict::Failed
+        }
+    }
+
+    fn follow(
+        &self,
+        cx: &mut napi::Context<'_>,
+        program: &Program,
+        buff: Buff,
+        act: u32,
+    ) -> Verdict {
+        match act {
+            netbind::xdp_action_XDP_DROP => Verdict::Dropped,
+            netbind::xdp_action_XDP_PASS => {
+                // SAFETY: We are in a poll of this instance, with a buffer that is ours.
+                let skb = NonNull::new(unsafe { netbind::xsk_copy_skb(cx.as_ptr(), buff.0) });
+                match skb {
+                    // SAFETY: The skb is new and ours.
+                    Some(skb) => Verdict::Pass(unsafe { RxSkb::from_raw(skb) }),
+                    None => Verdict::NoMemory,
+                }
+            }
+            netbind::xdp_action_XDP_TX => {
+                // SAFETY: The buffer is ours; what is made of it is a copy, which is new and ours.
+                let frame = unsafe {
+                    NonNull::new(netbind::xdp_convert_zc_to_xdp_frame(buff.0))
+                        .and_then(|raw| Frame::from_raw(raw))
+                };
+                match frame {
+                    Some(frame) => {
+                        // It was given back to the pool.
+                        core::mem::forget(buff);
+                        Verdict::Transmit(frame)
+                    }
+                    None => self.failed(program, act),
+                }
+            }
+            netbind::xdp_action_XDP_ABORTED => self.failed(program, act),
+            unknown => {
+                // SAFETY: The program is valid, and the device, as its instance is polled. The kernel says
+                // so once.
+                unsafe {
+                    netbind::bpf_warn_invalid_xdp_action(self.dev, program.as_ptr(), unknown)
+                };
+                self.failed(program, unknown)
+            }
+        }
+    }
+
+    #[cold]
+    fn failed(&self, program: &Program, act: u32) -> Verdict {
+        // SAFETY: The device is valid, as its instance is polled.
+        unsafe { xdp::exception(self.dev, program, act) };
+        Verdict::Failed
+    }
+}
+
+/// A buffer that was taken out of its place. Its drop gives it back to the pool.
+///
+/// # Invariants
+///
+/// It is a buffer that this owns, of a pool whose end waits for who has found it not to be over. Nobody
+/// else uses the buffers of that pool meanwhile.
+struct Buff(*mut netbind::xdp_buff);
+
+impl Drop for Buff {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { netbind::xsk_free(self.0) };
+    }
+}
