@@ -69,6 +69,9 @@ pub(crate) enum Rearm {
     /// A vector of its own. It is not masked while the pair is polled: its interval (EITR) keeps it
     /// quiet, and mostly the poll is over by then. Only when it fires during a poll it is masked. That
     /// saves a register write per interrupt, and costs one interrupt more if polls are long.
+    ///
+    /// Where the user has interrupts deferred, its first interrupt masks it, until polls that a timer
+    /// asks for find nothing more.
     Msix {
         /// The mask.
         masks: Masks,

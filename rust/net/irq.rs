@@ -63,6 +63,14 @@ pub trait HardHandler: Send + Sync + 'static {
 /// is the interrupt's thread.
 pub struct Context(PhantomData<*mut ()>);
 
+impl Context {
+    /// For tests of what asks for one, in a hard interrupt of theirs.
+    #[cfg(CONFIG_KUNIT = "y")]
+    pub(crate) fn for_test() -> Self {
+        Self(PhantomData)
+    }
+}
+
 /// Proof of running in a hard interrupt.
 pub struct HardIrq(PhantomData<*mut ()>);
 

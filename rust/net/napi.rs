@@ -60,8 +60,9 @@ pub trait Poll: Send + Sized + 'static {
     /// Lets the device interrupt again after the last poll.
     fn rearm(rearm: &Self::Rearm);
 
-    /// An interrupt has come although a poll is due or running: the device may be kept from
-    /// interrupting until [`Poll::rearm`], which follows. Hard interrupt context.
+    /// An interrupt has come although a poll is due or running, or where polls are to follow each
+    /// other by a timer: the device is to be kept from interrupting until [`Poll::rearm`], which
+    /// follows. Hard interrupt context.
     #[inline]
     fn hold(_rearm: &Self::Rearm) {}
 }
@@ -512,13 +513,16 @@ impl<P: Poll> Clone for Scheduler<P> {
 }
 
 impl<P: Poll> Scheduler<P> {
-    /// Asks for a poll, or has [`Poll::hold`] called if one is due. In the handler of an interrupt, as
-    /// `_cx` proves: interrupts are off, or, on PREEMPT_RT, the call turns them off itself.
+    /// Asks for a poll. If one is due, or the user wants interrupts to be deferred
+    /// (`napi_defer_hard_irqs` and `gro_flush_timeout`), [`Poll::hold`] is called before. In the
+    /// handler of an interrupt, as `_cx` proves: interrupts are off, or, on PREEMPT_RT, the call turns
+    /// them off itself.
     #[inline]
     pub fn schedule_irqoff(&self, _cx: &irq::Context) {
         // Before the poll is asked for: if the one that is due ends now, the next one rearms, and
-        // if it does not, it finds that it is asked for and goes on.
-        if self.is_due() {
+        // if it does not, it finds that it is asked for and goes on. The same holds for polls that a
+        // timer asks for: the last of them rearms.
+        if self.is_due() || self.defers() {
             P::hold(&self.0.rearm);
         }
         // SAFETY: The instance was registered. If it has been disabled or deleted since, its
@@ -532,6 +536,18 @@ impl<P: Poll> Scheduler<P> {
         // volatile read.
         let state = unsafe { (&raw const (*self.0.napi.get()).state).read_volatile() };
         state & 1 << netbind::NAPI_STATE_SCHED != 0
+    }
+
+    /// After a poll a timer asks for the next one, until several in a row have found nothing.
+    #[inline]
+    fn defers(&self) -> bool {
+        let napi = self.0.napi.get();
+        // SAFETY: the instance is valid; the user changes either word at any time, hence the
+        // volatile reads.
+        unsafe {
+            (&raw const (*napi).defer_hard_irqs).read_volatile() != 0
+                && (&raw const (*napi).gro_flush_timeout).read_volatile() != 0
+        }
     }
 
     /// Asks for a poll. Any context.

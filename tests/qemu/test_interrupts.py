@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """MSI-X where there is MSI-X, and less where there is less."""
 
+import json
+
 import pytest
 from support import counters
 from support.irqs import limited, no_message_signalled
 from support.load import running
+from support.upstream import Upstream
 
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import frames, ping, tcp_stream
@@ -67,6 +70,63 @@ def test_idle_interface_is_quiet(lan):
     lan.guest.run("sleep 4")
     after = counters.interrupts(lan.guest)
     assert sum(after.values()) - sum(before.values()) < 100, (before, after)
+
+
+# Settings of NAPI as netdev-genl has them. A timer of 20 ms polls ten times in vain before the device may
+# interrupt again; while a program takes what it polls for by itself, the timer is one of a second.
+DEFERRED = {"defer-hard-irqs": 10, "gro-flush-timeout": 20_000_000, "irq-suspend-timeout": 0}
+SUSPENDED = {**DEFERRED, "irq-suspend-timeout": 1_000_000_000}
+AT_ONCE = dict.fromkeys(DEFERRED, 0)
+DATAGRAMS = 200
+
+
+def interrupts_for_datagrams(lan, busy: bool) -> int:
+    """Interrupts of the queues while datagrams come one by one, each of which arrives."""
+    guest = lan.guest
+    plan = {
+        "source": PEER.netns,
+        "target": PF_HOST.netns,
+        "address": PF_HOST.ipv4,
+        "count": DATAGRAMS,
+        "gap": 0.002,
+        "patience": guest.limit(3),
+        "busy": busy,
+    }
+    before = counters.interrupts(guest)
+    assert guest.ask("epolled", value=plan, timeout=60) == DATAGRAMS
+    after = counters.interrupts(guest)
+    queues = [name for name in after if any(digit.isdigit() for digit in name)]
+    return sum(after[name] - before[name] for name in queues)
+
+
+@pytest.mark.driver("igb_rs")  # C igb counts on EIAM, which QEMU has not: as many as without
+def test_deferred_interrupts_do_not_come(lan):
+    """While NAPI polls by a timer, or a program does, the queue's vector is masked."""
+    guest = lan.guest
+    netdev = Upstream(guest)
+    index = int(guest.run("cat /sys/class/net/dut/ifindex").text)
+    found = netdev.ynl("netdev", "napi-get", json.dumps({"ifindex": index}), dump=True)
+
+    def apply(settings: dict[str, int]):
+        for napi in found:
+            request = json.dumps({"id": napi["id"], **settings})
+            netdev.ynl("netdev", "napi-set", request)
+
+    assert found
+    seen = {"at once": interrupts_for_datagrams(lan, busy=False)}
+    try:
+        apply(DEFERRED)
+        seen["deferred"] = interrupts_for_datagrams(lan, busy=False)
+        apply(SUSPENDED)
+        seen["suspended"] = interrupts_for_datagrams(lan, busy=True)
+    finally:
+        apply(AT_ONCE)
+    # The timer has let the device interrupt again.
+    assert ping(guest, PEER, PF_HOST.ipv4, count=3).complete
+    guest.run("echo 20000000 >/sys/class/net/dut/gro_flush_timeout")
+    guest.run("echo 10 >/sys/class/net/dut/napi_defer_hard_irqs")
+    seen["by sysfs"] = interrupts_for_datagrams(lan, busy=False)
+    assert seen.pop("at once") > DATAGRAMS / 4 and max(seen.values()) < DATAGRAMS / 20, seen
 
 
 @pytest.mark.parametrize("vfs", [7], indirect=True)

@@ -8,6 +8,7 @@ use super::*;
 mod tests {
     use super::*;
     use crate::kunit::{
+        in_irq,
         register,
         Counter,
         Owner,
@@ -93,6 +94,83 @@ mod tests {
         scheduler.schedule();
         assert_eq!(setting.polls.get(), polls);
         setting.drop_napi(napi);
+        Ok(())
+    }
+
+    /// Finds something in its first poll, and nothing after it.
+    struct Once {
+        found: bool,
+        polls: Owner,
+    }
+
+    /// What `Once` counts: when it may interrupt again, and when it is kept from that.
+    struct Line {
+        rearms: Owner,
+        holds: Owner,
+    }
+
+    impl Poll for Once {
+        type Rearm = Line;
+
+        fn poll(&mut self, _cx: &mut Context<'_>, _budget: u32) -> u32 {
+            self.polls.count();
+            u32::from(!core::mem::replace(&mut self.found, true))
+        }
+
+        fn poll_tx(&mut self, _cx: &mut TxContext<'_>) {}
+
+        fn rearm(line: &Line) {
+            line.rearms.count();
+        }
+
+        fn hold(line: &Line) {
+            line.holds.count();
+        }
+    }
+
+    /// Interrupts an instance whose polls follow each other by a timer of `flush_timeout` ns, if one
+    /// has found nothing up to `deferrals` times. Returns how often it was held, and polled before it
+    /// was rearmed.
+    fn interrupted(deferrals: u32, flush_timeout: usize) -> Result<(usize, usize)> {
+        let setting = setting()?;
+        let holds = Counter::new()?;
+        let line = Line {
+            rearms: setting.rearms.owner(),
+            holds: holds.owner(),
+        };
+        let once = Once {
+            found: false,
+            polls: setting.polls.owner(),
+        };
+        let mut napi = {
+            let rtnl = rtnl::lock();
+            Napi::new(setting.dev.under(&rtnl).ok_or(ENODEV)?, 0, line, |_| {
+                Ok(once)
+            })?
+        };
+        napi.enable();
+        let raw = napi.inner.napi.get();
+        // SAFETY: the instance is registered, and no user knows its device.
+        unsafe {
+            (*raw).defer_hard_irqs = deferrals;
+            (*raw).gro_flush_timeout = flush_timeout;
+        }
+        let scheduler = napi.scheduler();
+        in_irq(|| scheduler.schedule_irqoff(&irq::Context::for_test()));
+        assert!(setting.rearms.reaches(1));
+        let seen = (holds.get(), setting.polls.get());
+        let _rtnl = rtnl::lock();
+        drop(napi);
+        Ok(seen)
+    }
+
+    #[test]
+    fn an_interrupt_is_held_while_polls_are_asked_for_by_a_timer() -> Result {
+        assert_eq!(interrupted(0, 0)?, (0, 1));
+        // Either setting by itself changes nothing.
+        assert_eq!(interrupted(2, 0)?, (0, 1));
+        assert_eq!(interrupted(0, 100_000)?, (0, 1));
+        assert_eq!(interrupted(2, 100_000)?, (1, 3));
         Ok(())
     }
 
