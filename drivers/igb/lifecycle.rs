@@ -22,6 +22,7 @@ use crate::{
         wake as wake_up, //
     },
     io::Io,
+    log,
     mac::Mac,
     mailbox,
     port::Port,
@@ -55,6 +56,7 @@ use net::{
         Locked, //
     },
     pci::{
+        self,
         CoreExt,
         SriovCore, //
     },
@@ -298,7 +300,8 @@ pub(crate) enum Cause {
     /// The system sleeps: the function watches for what shall wake the system, and is disabled.
     Sleep,
     /// The system shuts down: the link goes down, firmware may have the controller, and the function
-    /// is disabled.
+    /// is disabled. If it is switched off, the function watches for what shall wake it, as before a
+    /// sleep.
     Shutdown,
     /// The driver leaves: the same, and its interrupts are freed.
     Unbind,
@@ -327,7 +330,18 @@ pub(crate) fn suspend(pdev: &kernel::pci::Device<Core<'_>>, dev: &Device<Port>, 
     match cause {
         Cause::FunctionReset => return,
         Cause::BusError | Cause::BusFailure => {}
-        Cause::Sleep => prepare_sleep(port),
+        Cause::Sleep => {
+            let _ = prepare_sleep(port);
+        }
+        Cause::Shutdown if pci::powers_off() => {
+            let wakes = prepare_sleep(port);
+            if !wakes {
+                release(port);
+            }
+            disable(pdev);
+            pdev.enter_d3(wakes);
+            return;
+        }
         Cause::Shutdown => release(port),
         Cause::Unbind => {
             release(port);
@@ -351,6 +365,7 @@ pub(crate) fn resume(pdev: &kernel::pci::Device<Core<'_>>, dev: &Device<Port>) -
         let _ = dev.data().io.probe_presence();
     } else {
         enable(pdev, dev.data())?;
+        tell_wake(pdev, dev.data());
     }
     if recover(pdev, dev).is_ok() {
         let rtnl = rtnl::lock();
@@ -495,8 +510,8 @@ pub(crate) fn release(port: &Port) {
 }
 
 /// Readies a quiesced port for the system's sleep: it watches for what shall wake the system, with a
-/// link to hear it on, or else its link is down.
-fn prepare_sleep(port: &Port) {
+/// link to hear it on, or else its link is down. Returns whether it watches for something.
+fn prepare_sleep(port: &Port) -> bool {
     let mut mac = port.mac.lock();
     let io = mac.out_of_service();
     let wanted = port.ethtool.wake();
@@ -508,12 +523,13 @@ fn prepare_sleep(port: &Port) {
     // whatever memory their rings point at.
     io.write(regs::VFRE, own);
     io.write(regs::VFTE, own);
-    let events = if wake_up::supported(&port.io, &port.nvm).contains(wanted) {
+    let armed = if wake_up::supported(&port.io, &port.nvm).contains(wanted) {
         wake_up::arm(io, wanted)
     } else {
         wake_up::arm(io, WakeEvents::NONE)
     };
-    let link = if events.is_empty() {
+    mac.armed = Some(armed);
+    let link = if armed.events.is_empty() {
         mac.link.stop()
     } else if !needed {
         // It was down, or on its way there, as nobody needed it.
@@ -530,4 +546,20 @@ fn prepare_sleep(port: &Port) {
     // Firmware may have the controller.
     mac.out_of_service()
         .update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
+    !armed.events.is_empty()
+}
+
+/// Tells what has woken the system, of a port that has watched for it and is enabled again.
+fn tell_wake(pdev: &kernel::pci::Device<Core<'_>>, port: &Port) {
+    let woken_by = {
+        let mut mac = port.mac.lock();
+        let Some(armed) = mac.armed.take() else {
+            return;
+        };
+        wake_up::disarm(mac.out_of_service(), armed)
+    };
+    if !woken_by.is_empty() {
+        pdev.note_wakeup();
+        dev_info!(pdev, "woke the system by {}\n", log::Text(woken_by));
+    }
 }

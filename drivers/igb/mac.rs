@@ -29,6 +29,8 @@ pub(crate) struct Mac {
     pub(crate) rx_csum: bool,
     /// The link, as it shall be and as it is.
     pub(crate) link: PortLink,
+    /// What it watches for while the system sleeps.
+    pub(crate) armed: Option<hw::wake::Armed>,
     /// The next word for VFs that have to come back is a refusal.
     pub(crate) recall_refuses: bool,
     /// Packets the PF had received when the counters were read last.
@@ -44,6 +46,7 @@ impl Mac {
             rss,
             rx_csum: true,
             link: PortLink::new(io),
+            armed: None,
             recall_refuses: false,
             folded_rx: 0,
             folded_at: 0,

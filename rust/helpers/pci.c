@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/aer.h>
+#include <linux/kernel.h>
 #include <linux/pci.h>
 #include <linux/pm_wakeup.h>
 
@@ -70,6 +71,26 @@ struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 bool nbh_pci_order_sleep(struct pci_dev *first, struct pci_dev *second)
 {
 	return device_link_add(&second->dev, &first->dev, DL_FLAG_STATELESS);
+}
+
+/* D3hot, in which the device raises PME or does not. A state that is not reached changes nothing for a
+ * machine that loses its power.
+ */
+void nbh_pci_enter_d3(struct pci_dev *pdev, bool wakes)
+{
+	pci_wake_from_d3(pdev, wakes);
+	pci_set_power_state(pdev, PCI_D3hot);
+}
+
+bool nbh_system_powers_off(void)
+{
+	return system_state == SYSTEM_POWER_OFF;
+}
+
+/* An inline of a kernel that does not sleep. */
+void nbh_pm_wakeup_event(struct device *dev)
+{
+	pm_wakeup_event(dev, 0);
 }
 
 /* An inline of a kernel that does not sleep. */

@@ -46,6 +46,7 @@ pub use self::{
         RawIds, //
     },
     power::{
+        powers_off,
         CoreExt,
         DeviceExt, //
     },

@@ -14,6 +14,7 @@ use crate::regs::{
     },
     Word, //
 };
+use core::fmt;
 
 /// NVM word 0x14: initialization control 3 of port 1.
 pub const PORT1_CONTROL_WORD: u16 = 0x14;
@@ -49,6 +50,13 @@ impl WakeEvents {
     #[must_use]
     pub fn from_wufc(value: u32) -> Self {
         Self(Wufc::from_bits(value) & wufc::ALL)
+    }
+
+    /// The events that `WUS`, whose bits are those of `WUFC`, shows as having come since it was cleared.
+    /// `cleared` is what it held right after that: an emulation keeps what was written.
+    #[must_use]
+    pub fn since(cleared: u32, now: u32) -> Self {
+        Self::from_wufc(now & !cleared)
     }
 
     /// Value of `WUFC`.
@@ -88,6 +96,25 @@ impl WakeEvents {
     }
 }
 
+/// The events by name, for the log.
+impl fmt::Display for WakeEvents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let named = [
+            (Self::LINK, "a change of the link"),
+            (Self::MAGIC, "a magic packet"),
+            (Self::UNICAST, "a packet to its address"),
+            (Self::MULTICAST, "a multicast packet"),
+            (Self::BROADCAST, "a broadcast packet"),
+        ];
+        let mut separator = "";
+        for (_, name) in named.iter().filter(|(event, _)| self.contains(*event)) {
+            write!(f, "{separator}{name}")?;
+            separator = ", ";
+        }
+        Ok(())
+    }
+}
+
 #[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_wake))]
 #[cfg(any(test, CONFIG_KUNIT = "y"))]
 mod tests {
@@ -103,5 +130,15 @@ mod tests {
         assert!(events.contains(WakeEvents::LINK));
         assert_eq!(events.without(WakeEvents::LINK), WakeEvents::MAGIC);
         assert!(port1_may_wake(0x0400) && !port1_may_wake(0xfbff));
+    }
+
+    #[test]
+    fn only_what_has_come_since_is_a_reason() {
+        assert_eq!(WakeEvents::since(0, 2), WakeEvents::MAGIC);
+        assert_eq!(WakeEvents::since(0, 0), WakeEvents::NONE);
+        // QEMU's model shows the ones by which it was to be cleared.
+        assert_eq!(WakeEvents::since(u32::MAX, u32::MAX), WakeEvents::NONE);
+        // ARP and flexible filters, which are never asked for.
+        assert_eq!(WakeEvents::since(0, 0xff20), WakeEvents::NONE);
     }
 }

@@ -41,9 +41,18 @@ pub(crate) fn supported(io: &Registers, nvm: &Nvm) -> WakeEvents {
     }
 }
 
+/// What a controller watches for while the system sleeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Armed {
+    /// The events.
+    pub(crate) events: WakeEvents,
+    /// `WUS` right after it was cleared.
+    cleared: u32,
+}
+
 /// Has a quiesced controller, whose filters are still in place, watch for `events` while it sleeps.
 /// Returns what it watches for: a link that is up now does not wake the system by coming up.
-pub(crate) fn arm(io: &Io, events: WakeEvents) -> WakeEvents {
+pub(crate) fn arm(io: &Io, events: WakeEvents) -> Armed {
     let events = if io.read(regs::STATUS) & status::LU != 0 {
         events.without(WakeEvents::LINK)
     } else {
@@ -56,8 +65,19 @@ pub(crate) fn arm(io: &Io, events: WakeEvents) -> WakeEvents {
     }
     // What woke the system last time.
     io.write(regs::WUS, !0);
+    let cleared = io.read(regs::WUS);
     io.write(regs::WUC, events.wuc());
     io.write(regs::WUFC, events.wufc());
     io.flush();
-    events
+    Armed { events, cleared }
+}
+
+/// Ends the watch of a controller that is accessible again, and returns what has come meanwhile. To be
+/// called before it is reset.
+pub(crate) fn disarm(io: &Io, armed: Armed) -> WakeEvents {
+    let woken_by = WakeEvents::since(armed.cleared, io.read(regs::WUS));
+    io.write(regs::WUC, WakeEvents::NONE.wuc());
+    io.write(regs::WUFC, WakeEvents::NONE.wufc());
+    io.write(regs::WUS, !0);
+    woken_by
 }

@@ -47,6 +47,21 @@ pub trait CoreExt: private::Sealed {
 
     /// Declares whether the device is to wake the system (as `ethtool -s wol` does).
     fn set_wakeup(&self, enable: bool) -> Result;
+
+    /// Notes that the device has woken the system: `wakeup*` in `power/` of sysfs.
+    fn note_wakeup(&self);
+
+    /// Puts the device into D3hot, where it raises PME if it `wakes` the system; for a machine that is
+    /// about to lose its power. Nothing but configuration space answers afterwards.
+    fn enter_d3(&self, wakes: bool);
+}
+
+/// Whether the machine is being switched off, rather than restarted or halted. In
+/// [`Driver::shutdown`](super::Driver::shutdown).
+#[must_use]
+pub fn powers_off() -> bool {
+    // SAFETY: no preconditions.
+    unsafe { netbind::system_powers_off() }
 }
 
 impl CoreExt for Device<Core<'_>> {
@@ -81,5 +96,15 @@ impl CoreExt for Device<Core<'_>> {
         to_result(unsafe {
             netbind::device_set_wakeup(core::ptr::addr_of_mut!((*as_raw(self)).dev), enable)
         })
+    }
+
+    fn note_wakeup(&self) {
+        // SAFETY: The pointer is valid by the type invariant of `Device`.
+        unsafe { netbind::pm_wakeup_event(core::ptr::addr_of_mut!((*as_raw(self)).dev)) };
+    }
+
+    fn enter_d3(&self, wakes: bool) {
+        // SAFETY: The pointer is valid by the type invariant of `Device`.
+        unsafe { netbind::pci_enter_d3(as_raw(self), wakes) };
     }
 }
