@@ -23,6 +23,13 @@ impl MacAddr {
         Self([l[0], l[1], l[2], l[3], h[0], h[1]])
     }
 
+    /// From three words of the NVM, whose lower byte comes first.
+    #[must_use]
+    pub const fn from_nvm([first, second, third]: [u16; 3]) -> Self {
+        // Widening.
+        Self::from_words(first as u32 | (second as u32) << 16, third as u32)
+    }
+
     /// The inverse of [`MacAddr::from_words`]: bytes 0..=3, and bytes 4..=5 in the lower half.
     #[must_use]
     pub const fn to_words(self) -> [u32; 2] {
@@ -139,6 +146,7 @@ mod tests {
         let a = MacAddr([0x02, 0x11, 0x22, 0x33, 0x44, 0x55]);
         assert_eq!(a.to_words(), [0x3322_1102, 0x5544]);
         assert_eq!(MacAddr::from_words(0x3322_1102, 0xdead_5544), a);
+        assert_eq!(MacAddr::from_nvm([0x1102, 0x3322, 0x5544]), a);
     }
 
     #[test]

@@ -21,6 +21,9 @@
 //! - [`ptp`]: the PTP hardware clock, and frames stamped with its time.
 //! - [`bucket`]: how often somebody may cause something.
 //! - [`recent`]: what VFs did of late, for debugfs.
+//! - [`device`], [`semaphore`]: waiting for the hardware, and sharing it.
+//! - [`media`], [`phy`], [`pcs`], [`management`]: what the link is behind, and who else uses it.
+//! - [`pcie`]: how long the host is waited for.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
 
 #![cfg_attr(not(any(test, CONFIG_RUST)), no_std)]
@@ -32,6 +35,7 @@ pub mod bitmap;
 pub mod bucket;
 pub mod counters;
 pub mod desc;
+pub mod device;
 pub mod dump;
 pub mod error;
 pub mod frame;
@@ -43,8 +47,13 @@ pub mod lines;
 pub mod link;
 pub mod link_config;
 pub mod mailbox;
+pub mod management;
+pub mod media;
 pub mod model;
 pub mod nvm;
+pub mod pcie;
+pub mod pcs;
+pub mod phy;
 pub mod ptp;
 pub mod rate;
 pub mod recent;
@@ -53,6 +62,7 @@ pub mod regs;
 pub mod returned;
 pub mod ring;
 pub mod rss;
+pub mod semaphore;
 pub mod server;
 pub mod stats;
 pub mod switch;

@@ -184,6 +184,16 @@ impl Advertise {
     }
 }
 
+/// Whether a frame for a queue without free descriptors is dropped (`SRRCTL.DROP_EN`), or waits in the packet
+/// buffer, which is what has PAUSE sent to the partner.
+///
+/// It must not wait if it would hold up VFs. One queue alone holds up nobody else. Without PAUSE to send,
+/// nothing is gained.
+#[must_use]
+pub const fn drops_when_full(nr_vfs: u8, pairs: u32, pause: Pause) -> bool {
+    nr_vfs != 0 || pairs > 1 && !pause.tx
+}
+
 /// Fill levels of the receive packet buffer, in bytes, at which the device pauses its partner and
 /// lets it go on (`FCRTH`, `FCRTL`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,6 +282,16 @@ mod tests {
             ..Advertise::ALL
         };
         assert_eq!(slow.gbcr(Gbcr::from_bits(0x0f00)), 0x0c00);
+    }
+
+    #[test]
+    fn queues_wait_for_buffers_only_where_pause_is_sent() {
+        let pause = |tx| Pause { rx: true, tx };
+        assert!(!drops_when_full(0, 8, pause(true)));
+        assert!(drops_when_full(0, 8, pause(false)));
+        assert!(!drops_when_full(0, 1, pause(false)));
+        assert!(drops_when_full(1, 1, pause(true)));
+        assert!(drops_when_full(7, 2, pause(false)));
     }
 
     #[test]

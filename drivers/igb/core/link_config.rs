@@ -132,6 +132,12 @@ impl Advertise {
         pause: Pause { rx: true, tx: true },
     };
 
+    /// 1000BASE-T is offered, and nothing else.
+    #[must_use]
+    pub const fn is_only_gigabit(&self) -> bool {
+        self.t1000_full && !(self.t10_half || self.t10_full || self.tx100_half || self.tx100_full)
+    }
+
     const fn offers_nothing(&self) -> bool {
         !(self.t10_half || self.t10_full || self.tx100_half || self.tx100_full || self.t1000_full)
     }

@@ -25,6 +25,8 @@ pub struct Differences {
     pub returns_own_multicast: bool,
     /// A message of the PF's raises the wrong interrupt of a VF: its driver never looks at it.
     pub hides_link_from_vfs: bool,
+    /// The PHY is ready as soon as it is there, and it is never said that it was set up.
+    pub phy_is_ready: bool,
     /// The PF has the queues of VFs as soon as these are disabled.
     pub returns_queues_at_once: bool,
     /// Rate limits of queues are stored at most, and limit nothing.
@@ -41,6 +43,7 @@ impl Differences {
         loses_fin: false,
         returns_own_multicast: false,
         hides_link_from_vfs: false,
+        phy_is_ready: false,
         returns_queues_at_once: false,
         ignores_rate_limits: false,
         stamps_one_kind: false,
@@ -53,6 +56,7 @@ impl Differences {
         loses_fin: true,
         returns_own_multicast: true,
         hides_link_from_vfs: true,
+        phy_is_ready: true,
         returns_queues_at_once: true,
         ignores_rate_limits: true,
         stamps_one_kind: true,

@@ -62,6 +62,20 @@ impl fmt::Display for Image {
     }
 }
 
+/// The word with the address of the ports' alternate MAC addresses.
+pub const ALTERNATE_WORD: u16 = 0x37;
+
+/// Where the alternate MAC address of port `lan_id` (0..=3) is, three words, by the word at
+/// [`ALTERNATE_WORD`]; `None` if there are none. Some makers have the ports' addresses there.
+#[must_use]
+pub const fn alternate_address(word: u16, lan_id: u32) -> Option<u16> {
+    match word {
+        0 | 0xffff => None,
+        // At most 9.
+        _ => word.checked_add(3 * (lan_id & 3) as u16),
+    }
+}
+
 /// First of the two words that name the board.
 pub const BOARD_WORD: u16 = 0x08;
 
@@ -147,6 +161,15 @@ mod tests {
         words[0] = 0;
         assert!(!checksum_ok(words));
         assert!(!checksum_ok([0; 64]));
+    }
+
+    #[test]
+    fn alternate_addresses() {
+        assert_eq!(alternate_address(0, 1), None);
+        assert_eq!(alternate_address(0xffff, 0), None);
+        assert_eq!(alternate_address(0x60, 0), Some(0x60));
+        assert_eq!(alternate_address(0x60, 3), Some(0x69));
+        assert_eq!(alternate_address(0xfffe, 1), None);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod interrupt;
 mod iov;
 mod mac;
 mod mailbox;
+mod media;
 mod name;
 mod phy;
 mod ptp;
@@ -41,6 +42,7 @@ pub use self::{
     iov::*,
     mac::*,
     mailbox::*,
+    media::*,
     name::RegisterName,
     phy::*,
     ptp::*,
@@ -63,6 +65,7 @@ pub const QUEUE_COUNT: usize = 16;
 /// The registers in BAR 0, by block.
 pub const TABLES: [&[Info]; 9] = [
     mac::TABLE,
+    media::TABLE,
     interrupt::TABLE,
     queue::TABLE,
     filter::TABLE,
@@ -96,6 +99,10 @@ pub const BLOCKS: [Block; 10] = [
     block(
         "Device control, NVM, flow control, LEDs, wake-up, semaphores",
         (mac::TABLE, mac::ABOUT),
+    ),
+    block(
+        "SerDes, physical coding sublayer, SFP modules",
+        (media::TABLE, media::ABOUT),
     ),
     block(
         "Interrupt causes, masks, vectors and moderation",

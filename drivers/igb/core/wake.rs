@@ -2,17 +2,20 @@
 
 //! What wakes a sleeping system.
 
-use crate::regs::{
-    bit,
-    wuc::{
-        self,
-        Wuc, //
+use crate::{
+    media::Wakes,
+    regs::{
+        bit,
+        wuc::{
+            self,
+            Wuc, //
+        },
+        wufc::{
+            self,
+            Wufc, //
+        },
+        Word, //
     },
-    wufc::{
-        self,
-        Wufc, //
-    },
-    Word, //
 };
 use core::fmt;
 
@@ -24,6 +27,22 @@ pub const PORT1_CONTROL_WORD: u16 = 0x14;
 pub const fn port1_may_wake(word: u16) -> bool {
     // Widening.
     word as u32 & bit(10) != 0
+}
+
+/// Whether port `lan_id` of a controller can wake the system. `is_first` says whether the controller is the
+/// first on its board; `port1` reads the NVM word at [`PORT1_CONTROL_WORD`].
+pub fn may_wake(
+    wakes: Wakes,
+    lan_id: u32,
+    is_first: bool,
+    port1: impl FnOnce() -> Option<u16>,
+) -> bool {
+    match (wakes, lan_id) {
+        (Wakes::FirstOfFour, 0) => is_first,
+        (_, 0) => true,
+        (Wakes::ByNvm, 1) => port1().is_some_and(port1_may_wake),
+        _ => false,
+    }
 }
 
 /// A set of wake-up events, as in the register `WUFC`.
@@ -140,5 +159,18 @@ mod tests {
         assert_eq!(WakeEvents::since(u32::MAX, u32::MAX), WakeEvents::NONE);
         // ARP and flexible filters, which are never asked for.
         assert_eq!(WakeEvents::since(0, 0xff20), WakeEvents::NONE);
+    }
+
+    #[test]
+    fn ports_that_wake() {
+        let allowed = || Some(0x0400);
+        let ports = |wakes, is_first| [0, 1].map(|port| may_wake(wakes, port, is_first, allowed));
+        assert_eq!(ports(Wakes::ByNvm, true), [true, true]);
+        assert_eq!(ports(Wakes::Port0, true), [true, false]);
+        assert_eq!(ports(Wakes::FirstOfFour, true), [true, false]);
+        assert_eq!(ports(Wakes::FirstOfFour, false), [false, false]);
+        assert!(!may_wake(Wakes::ByNvm, 1, true, || Some(0)));
+        assert!(!may_wake(Wakes::ByNvm, 1, true, || None));
+        assert!(!may_wake(Wakes::ByNvm, 2, true, allowed));
     }
 }

@@ -38,11 +38,15 @@ impl LinkMode {
         Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_1000baseX_Full_BIT);
     pub const BASE_1000_KX_FULL: Self =
         Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_1000baseKX_Full_BIT);
+    pub const BASE_100_FX_FULL: Self =
+        Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_100baseFX_Full_BIT);
     pub const AUTONEG: Self =
         Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Autoneg_BIT);
     pub const TP: Self = Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_TP_BIT);
     pub const FIBRE: Self =
         Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_FIBRE_BIT);
+    pub const BACKPLANE: Self =
+        Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Backplane_BIT);
     pub const PAUSE: Self =
         Self(netbind::ethtool_link_mode_bit_indices_ETHTOOL_LINK_MODE_Pause_BIT);
     pub const ASYM_PAUSE: Self =

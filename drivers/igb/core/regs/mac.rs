@@ -42,15 +42,15 @@ registers! {
     /// Wake-up status.
     WUS @ 0x5810: W1c<u32> = 0, dumped;
     /// Management control.
-    MANC @ 0x5820: Rw<u32> = nvm (qemu 0), dumped;
+    MANC @ 0x5820: Rw<manc::Manc> = nvm (qemu 0), dumped;
     /// PCIe control.
-    GCR @ 0x5b00: Rw<u32> = nvm (qemu 0x0685_0200), dumped;
+    GCR @ 0x5b00: Rw<gcr::Gcr> = nvm (qemu 0x0685_0200), dumped;
     /// Function active and power state.
-    FACTPS @ 0x5b30: Ro<u32> = nvm (qemu 0), dumped;
+    FACTPS @ 0x5b30: Ro<factps::Factps> = nvm (qemu 0), dumped;
     /// Software semaphore.
     SWSM @ 0x5b50: Rs<swsm::Swsm> = 0;
     /// Firmware semaphore.
-    FWSM @ 0x5b54: Rw<u32> = nvm (qemu 0), dumped;
+    FWSM @ 0x5b54: Rw<fwsm::Fwsm> = nvm (qemu 0), dumped;
     /// Software-firmware synchronization.
     SW_FW_SYNC @ 0x5b5c: Rw<sw_fw_sync::SwFwSync> = 0;
 }
@@ -75,6 +75,10 @@ pub mod ctrl {
     pub const FRCSPD: Ctrl = Ctrl(bit(11));
     /// Force duplex.
     pub const FRCDPX: Ctrl = Ctrl(bit(12));
+    /// Software-defined pin 0. A SerDes link needs it high, as far as is known.
+    pub const SDP0: Ctrl = Ctrl(bit(18));
+    /// Software-defined pin 1. The same.
+    pub const SDP1: Ctrl = Ctrl(bit(19));
     /// Advertise wake-up from D3cold.
     pub const ADVD3WUC: Ctrl = Ctrl(bit(20));
     /// Port reset; self-clearing. Wait at least 1 ms before the next access.
@@ -85,6 +89,8 @@ pub mod ctrl {
     pub const TFCE: Ctrl = Ctrl(bit(28));
     /// VLAN mode: strip tags when pools are not in use.
     pub const VME: Ctrl = Ctrl(bit(30));
+    /// Resets the PHY while it is set.
+    pub const PHY_RST: Ctrl = Ctrl(bit(31));
 }
 
 /// Bits of [`STATUS`].
@@ -117,6 +123,20 @@ pub mod ctrl_ext {
 
     word!(CtrlExt);
 
+    /// Software-defined pin 3. High: an SFP cage has no power, and its laser is off.
+    pub const SDP3: CtrlExt = CtrlExt(bit(7));
+    /// The link, by the two bits of [`LINK_MODE`]: the internal copper PHY.
+    pub const COPPER: CtrlExt = CtrlExt(0);
+    /// The same: 1000BASE-KX, a backplane.
+    pub const KX: CtrlExt = CtrlExt(bit(22));
+    /// The same: SGMII, an external PHY.
+    pub const SGMII: CtrlExt = CtrlExt(bit(23));
+    /// The same: SerDes, which is 1000BASE-X.
+    pub const SERDES: CtrlExt = CtrlExt(bit(22) | bit(23));
+    /// What the link is behind.
+    pub const LINK_MODE: CtrlExt = SERDES;
+    /// The I2C bus of an SFP cage is used.
+    pub const I2C_ENA: CtrlExt = CtrlExt(bit(25));
     /// PF reset done: tells the VFs that the PF serves their mailbox again. Write-only pulse.
     pub const PFRSTD: CtrlExt = CtrlExt(bit(14));
     /// A driver is loaded: firmware keeps off.
@@ -182,6 +202,8 @@ pub mod mdic {
     pub const READY: Mdic = Mdic(bit(28));
     /// No such PHY or register.
     pub const ERROR: Mdic = Mdic(bit(30));
+    /// The bus is that of an external PHY.
+    pub const EXTERNAL: Mdic = Mdic(bit(31));
     /// MDI address of the internal PHY.
     pub const PHY_ADDR: u8 = 1;
 
@@ -209,6 +231,67 @@ pub mod mdic {
     pub const fn data(mdic: Mdic) -> u16 {
         (mdic.0 & 0xffff) as u16
     }
+
+    /// The MDI address that is set, 0..=31: before the first command, that of an external PHY.
+    #[must_use]
+    pub const fn phy(mdic: Mdic) -> u8 {
+        // The mask leaves five bits.
+        ((mdic.0 >> 21) & 0x1f) as u8
+    }
+}
+
+/// Bits of [`MANC`].
+pub mod manc {
+    use super::super::bit;
+
+    word!(Manc);
+
+    /// Management is behind SMBus.
+    pub const SMBUS_EN: Manc = Manc(bit(0));
+    /// Alert standard format, which receives nothing.
+    pub const ASF_EN: Manc = Manc(bit(1));
+    /// Management receives frames.
+    pub const RCV_TCO_EN: Manc = Manc(bit(17));
+    /// The PHY is not to be reset.
+    pub const BLOCK_PHY_RESET: Manc = Manc(bit(18));
+}
+
+/// Bits of [`FACTPS`].
+pub mod factps {
+    use super::super::bit;
+
+    word!(Factps);
+
+    /// Management's clock is off.
+    pub const MNGCG: Factps = Factps(bit(29));
+}
+
+/// Fields of [`FWSM`].
+pub mod fwsm {
+    word!(Fwsm);
+
+    /// What firmware does: it has no mode, or none runs.
+    pub const MODE_NONE: Fwsm = Fwsm(0);
+    /// The same: frames are passed through to management.
+    pub const MODE_PASS_THROUGH: Fwsm = Fwsm(2 << 1);
+    /// The bits of the mode.
+    pub const MODE: Fwsm = Fwsm(7 << 1);
+}
+
+/// Bits of [`GCR`].
+pub mod gcr {
+    use super::super::bit;
+
+    word!(Gcr);
+
+    /// Completion timeout, of a function without version 2 capabilities; 0: the default, 50 us to 50 ms.
+    pub const TIMEOUT: Gcr = Gcr(0xf000);
+    /// The same: 10 to 200 ms.
+    pub const TIMEOUT_10_MS: Gcr = Gcr(bit(12));
+    /// Sends a request again whose completion has not come in time.
+    pub const RESEND: Gcr = Gcr(bit(16));
+    /// The capabilities are of version 2: Device Control 2 has the timeout.
+    pub const CAP_VER2: Gcr = Gcr(bit(18));
 }
 
 /// The flow control frame the device recognizes: 01:80:c2:00:00:01, EtherType 0x8808.

@@ -69,6 +69,10 @@ macro_rules! phy_registers {
 phy_registers! {
     /// Control (IEEE 802.3 clause 22).
     BMCR @ 0: Rw<bmcr::Bmcr> = 0x1140;
+    /// Identifier, first half.
+    PHYID1 @ 2: Ro<u16> = 0x02a8;
+    /// Identifier, second half: model and revision.
+    PHYID2 @ 3: Ro<u16> = 0x0391;
     /// Auto-negotiation advertisement.
     ANAR @ 4: Rw<anar::Anar> = 0x0de1;
     /// Link partner ability.
@@ -77,10 +81,26 @@ phy_registers! {
     GBCR @ 9: Rw<gbcr::Gbcr> = 0x0f00;
     /// 1000BASE-T status.
     GBSR @ 10: Ro<gbsr::Gbsr> = 0 (qemu 0x3c00);
+    /// Port configuration (vendor specific).
+    PORT_CONFIG @ 16: Rw<port_config::PortConfig> = nvm (qemu 0x0120);
     /// Port status (vendor specific).
     PORT_STATUS @ 17: Ro<port_status::PortStatus> = 0 (qemu 0xc000);
     /// Port control (vendor specific).
     PORT_CTRL @ 18: Rw<port_ctrl::PortCtrl> = 0;
+    /// Power management (vendor specific).
+    POWER_MGMT @ 25: Rw<power_mgmt::PowerMgmt> = nvm (qemu 0x008d);
+    /// Page of the registers above 15 (vendor specific): the number of the register selects its first.
+    PAGE_SELECT @ 31: Wo<u16> = 0;
+}
+
+impl super::Word<u16> for u16 {
+    fn from_bits(bits: u16) -> Self {
+        bits
+    }
+
+    fn bits(self) -> u16 {
+        self
+    }
 }
 
 /// Bits of [`BMCR`].
@@ -101,6 +121,8 @@ pub mod bmcr {
     pub const SPEED_100: Bmcr = Bmcr(0x2000);
     /// Loopback.
     pub const LOOPBACK: Bmcr = Bmcr(0x4000);
+    /// Resets the PHY; self-clearing.
+    pub const RESET: Bmcr = Bmcr(0x8000);
 }
 
 /// Bits of [`ANAR`] and [`ANLPAR`].
@@ -131,6 +153,8 @@ pub mod gbcr {
     pub const HALF: Gbcr = Gbcr(0x0100);
     /// Advertise 1000BASE-T full duplex.
     pub const FULL: Gbcr = Gbcr(0x0200);
+    /// Which end gives the clock is not negotiated.
+    pub const MASTER_SET: Gbcr = Gbcr(0x1000);
 }
 
 /// Bits of [`GBSR`].
@@ -139,6 +163,22 @@ pub mod gbsr {
 
     /// The partner can do 1000BASE-T full duplex.
     pub const LP_FULL: Gbsr = Gbsr(0x0800);
+}
+
+/// Bits of [`PORT_CONFIG`].
+pub mod port_config {
+    word!(PortConfig: u16);
+
+    /// SmartSpeed: a link that cannot be had at 1000 Mb/s is tried at less.
+    pub const SMART_SPEED: PortConfig = PortConfig(0x0080);
+}
+
+/// Bits of [`POWER_MGMT`].
+pub mod power_mgmt {
+    word!(PowerMgmt: u16);
+
+    /// Low power link-up in D0: the lowest speed both ends have is preferred.
+    pub const LPLU_D0: PowerMgmt = PowerMgmt(0x0002);
 }
 
 /// Bits of [`PORT_STATUS`].

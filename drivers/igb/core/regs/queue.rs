@@ -41,7 +41,7 @@ registers! {
     /// Receive long packet maximum length, bytes including FCS.
     RLPML @ 0x5004: Rw<u32> = 0x2600, dumped;
     /// Receive filter control.
-    RFCTL @ 0x5008: Rw<u32> = 0, dumped;
+    RFCTL @ 0x5008: Rw<rfctl::Rfctl> = 0, dumped;
     /// Receive descriptor base address, low, of queue 0..=15.
     rdbal[0..16 @ 0xc000, 0x40]: Rw<u32> = 0, dumped;
     /// Receive descriptor base address, high, of queue 0..=15.
@@ -98,6 +98,17 @@ pub mod rctl {
     pub const VFE: Rctl = Rctl(bit(18));
     /// Strip the FCS before writing the frame to memory.
     pub const SECRC: Rctl = Rctl(bit(26));
+}
+
+/// Bits of [`RFCTL`].
+pub mod rfctl {
+    use super::super::bit;
+
+    word!(Rfctl);
+
+    /// The hash does not look behind extension headers of IPv6, where the 82576 goes wrong (its
+    /// specification update; every driver sets it).
+    pub const IPV6_EX_DIS: Rfctl = Rfctl(bit(16));
 }
 
 /// Bits of [`TCTL`].
