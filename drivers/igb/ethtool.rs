@@ -7,6 +7,7 @@
 
 mod info;
 mod link;
+mod module;
 mod nvm;
 mod queues;
 mod rss;
@@ -32,5 +33,6 @@ impl net::ethtool::Ops<Port> for Ops {
         .standard::<Self>()
         .rss::<Self>()
         .nvm::<Self>()
+        .module::<Self>()
         .wake::<Self>();
 }

@@ -7,9 +7,15 @@
 //! arms wake-up holds [`Port::mac`](crate::port::Port::mac), but for the probe, where nothing else runs
 //! yet. Reading the NVM needs no lock of the driver: it takes the semaphore that firmware takes, too.
 
+use igb_core::device::Fault;
+use kernel::prelude::*;
+
 pub(crate) mod identity;
 pub(crate) mod nvm;
-pub(crate) mod phy;
 pub(crate) mod reset;
-pub(crate) mod semaphore;
 pub(crate) mod wake;
+
+/// What the hardware did not do, as the kernel's error.
+pub(crate) fn errno(fault: Fault) -> Error {
+    Error::from_errno(fault.errno())
+}

@@ -16,19 +16,25 @@ use core::{
     marker::PhantomData,
     ops::Deref, //
 };
-use igb_core::regs::{
-    self,
-    Readable,
-    Reg,
-    Updatable,
-    Word,
-    Writable, //
+use igb_core::{
+    device::Device,
+    regs::{
+        self,
+        Readable,
+        Reg,
+        Updatable,
+        Word,
+        Writable, //
+    }, //
 };
 use kernel::{
     device::Bound,
     pci,
     prelude::*,
-    time::Delta, //
+    time::{
+        delay::fsleep,
+        Delta, //
+    }, //
 };
 use net::mmio;
 
@@ -147,14 +153,24 @@ impl Io {
     }
 }
 
-/// For what [`igb_core`] does with registers.
+/// For what [`igb_core`] does with the registers itself, such as accesses to the PHY.
 impl regs::Registers for Io {
     fn read_at(&self, offset: u32) -> u32 {
         self.0.read_at(offset)
     }
 
     fn write_at(&self, offset: u32, value: u32) {
-        self.write_at(offset, value);
+        Self::write_at(self, offset, value);
+    }
+}
+
+impl Device for Io {
+    fn pause(&self, us: u32) {
+        fsleep(Delta::from_micros(us.into()));
+    }
+
+    fn is_gone(&self) -> bool {
+        self.0.is_gone()
     }
 }
 

@@ -17,7 +17,6 @@ use crate::{
         Live, //
     },
     hw::{
-        phy::Phy,
         reset as reset_hw,
         wake as wake_up, //
     },
@@ -41,7 +40,9 @@ use igb_core::{
             self,
             Icr, //
         },
-        ivar, //
+        ivar,
+        rfctl,
+        Access, //
     },
     tenant,
     wake::WakeEvents, //
@@ -411,6 +412,7 @@ pub(crate) fn enable(pdev: &kernel::pci::Device<Core<'_>>, port: &Port) -> Resul
     pdev.enable_device_mem()?;
     pdev.set_master();
     pdev.save_state()?;
+    port.mac.lock().link.forget_phy();
     port.io.probe_presence()
 }
 
@@ -432,6 +434,7 @@ pub(crate) fn disable(pdev: &kernel::pci::Device<Core<'_>>) {
 pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     let io = mac.out_of_service();
     reset_hw::reset(io)?;
+    reset_hw::set_completion_timeout(io);
     io.write(regs::eitr(0), eitr::interval(0));
     // Not every emulation resets the VFs' interrupt moderation.
     let vfs = port.hw.lock().switch.vfs();
@@ -453,6 +456,9 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
         }
     });
     io.write(regs::TIPG, regs::tipg::DEFAULT);
+    io.update(regs::RFCTL, |value| value | rfctl::IPV6_EX_DIS);
+    // The NVM may have the port wake the system by itself.
+    io.clear(regs::WUC);
     mac.apply_rss(&port.hw);
     let _ = mac.apply_need(&port.hw);
     if let Some(io) = mac.live(&port.hw) {
@@ -499,13 +505,11 @@ pub(crate) fn release(port: &Port) {
     let mut mac = port.mac.lock();
     port.hw.lock().up = false;
     mac.halt(&port.hw);
-    let io = mac.out_of_service();
-    if reset_hw::reset(io).is_err() {
+    if reset_hw::reset(mac.out_of_service()).is_err() {
         return;
     }
-    if let Ok(phy) = Phy::take(io) {
-        let _ = phy.power_down();
-    }
+    let _ = mac.link.stop();
+    let io = mac.out_of_service();
     io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
 }
 
@@ -523,7 +527,7 @@ fn prepare_sleep(port: &Port) -> bool {
     // whatever memory their rings point at.
     io.write(regs::VFRE, own);
     io.write(regs::VFTE, own);
-    let armed = if wake_up::supported(&port.io, &port.nvm).contains(wanted) {
+    let armed = if port.wakes_on().contains(wanted) {
         wake_up::arm(io, wanted)
     } else {
         wake_up::arm(io, WakeEvents::NONE)

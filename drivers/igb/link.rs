@@ -3,10 +3,11 @@
 //! The link: what is offered to the partner, and what came of it.
 
 use crate::{
-    hw::phy::Phy,
+    hw,
     io::Io, //
 };
 use igb_core::{
+    device::Fault,
     frame::MAX_FRAME,
     link::{
         self,
@@ -18,8 +19,16 @@ use igb_core::{
         ctrl_negotiated,
         LinkConfig, //
     },
+    media::{
+        self,
+        Media,
+        Memory, //
+    },
+    pcs,
+    phy::Phy,
     regs::{
         self,
+        anar::Anar,
         ctrl,
         fcrtl,
         flow_control,
@@ -38,6 +47,13 @@ pub(crate) struct PortLink {
     /// LEDCTL as it was before the port was asked to show itself.
     ledctl: Ledctl,
     config: LinkConfig,
+    /// What it is made of, and whether 1000BASE-X may be negotiated.
+    media: Media,
+    may_negotiate: bool,
+    /// The PHY has to be brought up: not where it is ready as soon as it is there.
+    brings_phy_up: bool,
+    /// That was done, and what the PHY holds has not been lost since.
+    is_phy_known: bool,
     /// Negotiation was started after the last reset.
     started: bool,
     /// The failure to start has been logged.
@@ -50,11 +66,17 @@ pub(crate) struct PortLink {
 }
 
 impl PortLink {
-    pub(crate) fn new(io: &Io) -> Self {
+    /// A link of `media`. Whether 1000BASE-X may be negotiated on it, and whether its PHY has to be brought
+    /// up, depends on the board.
+    pub(crate) fn new(io: &Io, media: Media, may_negotiate: bool, brings_phy_up: bool) -> Self {
         Self {
             io: io.clone(),
             ledctl: Ledctl::ZERO,
             config: LinkConfig::DEFAULT,
+            media,
+            may_negotiate,
+            brings_phy_up,
+            is_phy_known: false,
             started: false,
             told: false,
             state: None,
@@ -66,6 +88,11 @@ impl PortLink {
     /// What is wanted of the link.
     pub(crate) fn config(&self) -> &LinkConfig {
         &self.config
+    }
+
+    /// What the link is made of.
+    pub(crate) fn media(&self) -> Media {
+        self.media
     }
 
     /// Changes what is wanted of the link; negotiates anew if the link is in use.
@@ -136,35 +163,55 @@ impl PortLink {
         Ok(())
     }
 
+    /// What the PHY holds may have been lost: it had no power, or was reset.
+    pub(crate) fn forget_phy(&mut self) {
+        self.is_phy_known = false;
+    }
+
     /// As [`PortLink::start`], but without waiting for a PHY that someone else has: the service work item,
     /// which calls it, also pings VFs. Returns the error, if the user has not been told yet.
     pub(crate) fn retry(&mut self) -> Option<Error> {
         if self.started {
             return None;
         }
-        let started = Phy::try_take(&self.io).and_then(|phy| {
+        let phy = self.media.phy().map(|path| Phy::try_take(&self.io, path));
+        let started = phy.transpose().and_then(|phy| {
             write_flow_control(&self.io);
-            self.negotiate_on(&phy)
+            self.negotiate_on(phy.as_ref())
         });
-        let Err(error) = started else {
+        let Err(fault) = started else {
             self.note_start();
             return None;
         };
-        (!core::mem::replace(&mut self.told, true)).then_some(error)
+        (!core::mem::replace(&mut self.told, true)).then_some(hw::errno(fault))
     }
 
     fn note_start(&mut self) {
         self.started = true;
+        self.is_phy_known = true;
         self.told = false;
     }
 
     /// Has the PHY and the MAC do what is wanted.
     pub(crate) fn negotiate(&self) -> Result {
-        self.negotiate_on(&Phy::take(&self.io)?)
+        let phy = self.take_phy()?;
+        self.negotiate_on(phy.as_ref()).map_err(hw::errno)
     }
 
-    fn negotiate_on(&self, phy: &Phy<'_>) -> Result {
+    fn negotiate_on(&self, phy: Option<&Phy<'_, Io>>) -> Result<(), Fault> {
         let io = &self.io;
+        pcs::start(
+            io,
+            self.media,
+            self.negotiates(),
+            self.config.advertise.pause,
+        );
+        let Some(phy) = phy else {
+            return Ok(());
+        };
+        if self.brings_phy_up && !self.is_phy_known {
+            phy.bring_up()?;
+        }
         phy.set_crossover(self.config.crossover, self.config.forced.is_some())?;
         match self.config.forced {
             None => {
@@ -178,9 +225,42 @@ impl PortLink {
         }
     }
 
-    /// The PHY, to look at what it knows of the link. Sleeps, for up to a second.
-    pub(crate) fn phy(&self) -> Result<Phy<'_>> {
-        Phy::take(&self.io)
+    /// The physical coding sublayer negotiates.
+    fn negotiates(&self) -> bool {
+        pcs::negotiates(self.media, self.may_negotiate)
+    }
+
+    /// The PHY, to look at what it knows of the link; `None` if there is none that knows something.
+    /// Sleeps, for up to a second.
+    pub(crate) fn take_phy(&self) -> Result<Option<Phy<'_, Io>>> {
+        let phy = self.media.phy().map(|path| Phy::take(&self.io, path));
+        phy.transpose().map_err(hw::errno)
+    }
+
+    /// What both ends have offered each other, own first, as far as that is known.
+    pub(crate) fn advertisements(&self) -> Result<Option<(Anar, Anar)>> {
+        match self.take_phy()? {
+            Some(phy) => phy.advertisements().map(Some).map_err(hw::errno),
+            None => Ok(pcs::advertisements(&self.io)),
+        }
+    }
+
+    /// What the memory of the SFP module has.
+    pub(crate) fn module_memory(&self) -> Result<Memory> {
+        media::module_memory(&self.io, self.media).map_err(hw::errno)
+    }
+
+    /// Reads the memory of the SFP module.
+    pub(crate) fn read_module(&self, offset: u16, bytes: &mut [u8]) -> Result {
+        media::read_module(&self.io, self.media, offset, bytes).map_err(hw::errno)
+    }
+
+    /// The link as registers show it now.
+    fn look(&self) -> Option<link::LinkStatus> {
+        match self.media.phy() {
+            Some(_) => link::LinkStatus::decode(self.io.read(regs::STATUS)),
+            None => pcs::link(self.io.read(regs::PCS_LSTAT)),
+        }
     }
 
     /// Has the port's LEDs show which one it is.
@@ -197,10 +277,18 @@ impl PortLink {
         self.io.write(regs::LEDCTL, value);
     }
 
-    /// Takes the link down: nobody needs it.
+    /// Takes the link down: nobody needs it. It stays if firmware needs it.
     pub(crate) fn stop(&mut self) -> Result {
         self.lost();
-        Phy::take(&self.io)?.power_down()
+        if let Some(phy) = self.take_phy()? {
+            phy.power_down().map_err(hw::errno)?;
+        }
+        pcs::stop(&self.io, self.media);
+        // That of a module has no power now.
+        if self.media.has_pcs() {
+            self.is_phy_known = false;
+        }
+        Ok(())
     }
 
     /// Whatever was known of the link is void.
@@ -213,22 +301,20 @@ impl PortLink {
 
     /// Looks at the link.
     pub(crate) fn refresh(&mut self) -> Change {
-        let now = if self.started {
-            link::LinkStatus::decode(self.io.read(regs::STATUS))
-        } else {
-            None
-        };
+        let now = if self.started { self.look() } else { None };
         let change = link::change(self.state, now);
         self.state = now;
         if change == Change::Down {
             self.downs = self.downs.wrapping_add(1);
         }
         if let Change::Up(link) = change {
-            self.pause = self.config.pause(link, || {
-                Phy::take(&self.io)
-                    .and_then(|phy| phy.advertisements())
-                    .ok()
-            });
+            self.pause = if self.media.phy().is_some() || self.negotiates() {
+                let agreed = || self.advertisements().ok().flatten();
+                self.config.pause(link, agreed)
+            } else {
+                // There is nobody to agree with.
+                self.config.advertise.pause
+            };
             self.apply_pause();
         }
         change

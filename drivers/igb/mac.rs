@@ -40,12 +40,12 @@ pub(crate) struct Mac {
 }
 
 impl Mac {
-    pub(crate) fn new(io: &Io, rss: Rss) -> Self {
+    pub(crate) fn new(io: &Io, rss: Rss, link: PortLink) -> Self {
         Self {
             io: io.clone(),
             rss,
             rx_csum: true,
-            link: PortLink::new(io),
+            link,
             armed: None,
             recall_refuses: false,
             folded_rx: 0,
@@ -76,10 +76,12 @@ impl Mac {
         let Some(io) = self.live(controller) else {
             return Ok(());
         };
-        io.write(
-            regs::TCTL,
-            tctl::PSP | tctl::RTLC | tctl::collision_threshold(15) | tctl::EN.when(needed),
-        );
+        // What is left of the value after a reset are the collision distance and bits without a name.
+        io.update(regs::TCTL, |value| {
+            let value = value & !tctl::EN;
+            let half_duplex = tctl::RTLC | tctl::collision_threshold(15);
+            value | tctl::PSP | half_duplex | tctl::EN.when(needed)
+        });
         if needed {
             self.link.start()
         } else {

@@ -10,17 +10,17 @@ use crate::{
     },
     debugfs,
     hw::{
+        self,
         identity::Identity,
         nvm::Nvm,
-        reset,
-        semaphore,
-        wake as wake_up, //
+        reset, //
     },
     io::Io,
     lifecycle::{
         self,
         Cause, //
     },
+    link::PortLink,
     log,
     mac::Mac,
     mailbox,
@@ -56,11 +56,18 @@ use igb_core::{
     },
     function::MAX_VFS,
     layout::MAX_PAIRS,
-    nvm as contents, regs,
+    media::{
+        Media,
+        Variant,
+        VARIANTS, //
+    },
+    model::Differences,
+    nvm as contents, pcs, regs,
     rss::{
         self,
         Rss, //
     },
+    semaphore,
 };
 use kernel::{
     device::{
@@ -105,14 +112,28 @@ use net::{
 /// The driver.
 pub(crate) struct Igb;
 
+/// The identifier of entry `n` of [`VARIANTS`].
+const fn id(n: usize) -> kernel::pci::DeviceId {
+    // CAST: Widening.
+    kernel::pci::DeviceId::from_id(kernel::pci::Vendor::INTEL, VARIANTS[n].id as u32)
+}
+
 net::pci_device_table!(
     PCI_TABLE,
-    (),
-    [(
-        kernel::pci::DeviceId::from_id(kernel::pci::Vendor::INTEL, 0x10c9),
-        ()
-    )]
+    Variant,
+    [
+        (id(0), VARIANTS[0]),
+        (id(1), VARIANTS[1]),
+        (id(2), VARIANTS[2]),
+        (id(3), VARIANTS[3]),
+        (id(4), VARIANTS[4]),
+        (id(5), VARIANTS[5]),
+        (id(6), VARIANTS[6]),
+        (id(7), VARIANTS[7]),
+    ]
 );
+
+const _: () = assert!(VARIANTS.len() == 8);
 
 /// What the driver keeps for a bound device. Dropped top to bottom.
 pub(crate) struct Adapter {
@@ -126,7 +147,7 @@ pub(crate) struct Adapter {
 
 #[vtable]
 impl pci::Driver for Igb {
-    type IdInfo = ();
+    type IdInfo = Variant;
     type Data = Adapter;
     const ID_TABLE: pci::IdTable<Self::IdInfo> = PCI_TABLE.table();
 
@@ -135,14 +156,14 @@ impl pci::Driver for Igb {
         info: Option<&Self::IdInfo>,
     ) -> impl PinInit<Adapter, Error> {
         // By driver_override, any device can be made to be probed.
-        if info.is_none() {
+        let Some(variant) = info else {
             dev_err!(
                 pdev,
-                "not an Intel 82576 (8086:10c9), the only device this driver is for\n"
+                "not an Intel 82576 (such as 8086:10c9), the only device this driver is for\n"
             );
             return Err(ENODEV);
-        }
-        probe(pdev)
+        };
+        probe(pdev, *variant)
     }
 
     fn unbind(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) {
@@ -243,7 +264,7 @@ impl pci::Driver for Igb {
     }
 }
 
-fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
+fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapter> {
     pdev.enable_device_mem()?;
     // Dropped last, if the probe fails.
     let enabled = ScopeGuard::new(|| lifecycle::disable(pdev));
@@ -262,14 +283,29 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     })?;
     semaphore::reclaim(&io);
     reset::reset(&io)?;
-    check_nvm(pdev, &Nvm::new(&io))?;
-    let mac = read_mac(pdev, &io)?;
+    if let Some(range) = reset::set_completion_timeout(&io) {
+        pdev.default_completion_timeout(range);
+    }
+    let nvm = Nvm::new(&io);
+    check_nvm(pdev, &nvm)?;
+    let mac = read_mac(pdev, &io, &nvm)?;
     let items = Items::new(pdev)?;
-    let port = new_port(pdev, &io, vectors, plan, items.handles(), mac, pairs)?;
+    let identity = Identity::read(pdev, variant, &io, &nvm);
+    let link = new_link(&io, &nvm, identity.verdict.differences())?;
+    let port = new_port(
+        pdev,
+        &io,
+        (vectors, plan),
+        items.handles(),
+        mac,
+        identity,
+        link,
+        pairs,
+    )?;
     sriov::adopt(pdev, &port)?;
     pdev.save_state()?;
     // A magic packet wakes the system where the board allows it.
-    let _ = pdev.set_wakeup(!wake_up::supported(&port.io, &port.nvm).is_empty());
+    let _ = pdev.set_wakeup(!port.wakes_on().is_empty());
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
     let started = ScopeGuard::new(|| lifecycle::release(&port));
     lifecycle::restart_controller(&port, &mut port.mac.lock())?;
@@ -285,19 +321,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
     netdev.watch_bridges(port.stations.clone(), bridge::on_change)?;
     port.works.service.schedule();
     port.works.mailbox.schedule();
-    dev_info!(pdev, "controller: {}\n", log::Text(port.identity.verdict));
-    dev_info!(
-        pdev,
-        "{}: Intel 82576, {}, {} queue pairs, {}\n",
-        netdev.name(),
-        log::Text(mac.get()),
-        pairs.min(port.plan.pairs()),
-        if port.plan.is_msix() {
-            "MSI-X"
-        } else {
-            "one interrupt"
-        }
-    );
+    announce(pdev, &netdev, &port, pairs);
     let debugfs = debugfs::publish(pdev, &port).ok();
     started.dismiss();
     enabled.dismiss();
@@ -307,6 +331,33 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>) -> Result<Adapter> {
         _debugfs: debugfs,
         port,
     })
+}
+
+/// Says what was found: the verdict, the port, and the number of the board.
+fn announce(
+    pdev: &kernel::pci::Device<Bound>,
+    netdev: &Registration<Port>,
+    port: &Port,
+    pairs: u32,
+) {
+    dev_info!(pdev, "controller: {}\n", log::Text(port.identity.verdict));
+    dev_info!(
+        pdev,
+        "{}: Intel {}, {}, {}, {} queue pairs, {}\n",
+        netdev.name(),
+        port.identity.variant.name,
+        port.mac.lock().link.media().name(),
+        log::Text(port.hw.lock().switch.pf_mac().get()),
+        pairs.min(port.plan.pairs()),
+        if port.plan.is_msix() {
+            "MSI-X"
+        } else {
+            "one interrupt"
+        }
+    );
+    if let Some(board) = &port.identity.board {
+        dev_info!(pdev, "{}: PBA No: {}\n", netdev.name(), log::Text(board));
+    }
 }
 
 /// Maps the registers of a controller that answers.
@@ -369,17 +420,17 @@ impl Items {
 fn new_port(
     pdev: &kernel::pci::Device<Bound>,
     registers: &Io,
-    vectors: net::irq::Vectors,
-    plan: Plan,
+    (vectors, plan): (net::irq::Vectors, Plan),
     works: Works,
     mac: UnicastAddr,
+    identity: Identity,
+    link: PortLink,
     pairs: u32,
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;
     let reporters = devlink::Reporters::new()?;
     let stopped = Arc::new(Stopped::new(), GFP_KERNEL)?;
     let nvm = Nvm::new(registers);
-    let identity = Identity::read(pdev, registers, &nvm);
     let differences = identity.verdict.differences();
     let returned = differences
         .returns_own_multicast
@@ -428,7 +479,7 @@ fn new_port(
                 program: None,
             }),
             // CAST: at most MAX_PAIRS.
-            mac <- new_mutex!(Mac::new(registers, Rss::new(settings.pairs as u8, key))),
+            mac <- new_mutex!(Mac::new(registers, Rss::new(settings.pairs as u8, key), link)),
             hw,
         }),
         GFP_KERNEL,
@@ -462,8 +513,43 @@ fn check_nvm(pdev: &kernel::pci::Device<Bound>, nvm: &Nvm) -> Result {
     Err(EIO)
 }
 
-/// The address the controller has loaded from the NVM into its first receive address.
-fn read_mac(pdev: &kernel::pci::Device<Bound>, io: &Io) -> Result<UnicastAddr> {
+/// The link, as the board has it.
+fn new_link(io: &Io, nvm: &Nvm, differences: Differences) -> Result<PortLink> {
+    let media = Media::detect(io).map_err(hw::errno)?;
+    let mut word = [0];
+    if media == Media::SerDes {
+        nvm.read(pcs::COMPATIBILITY_WORD, &mut word)?;
+    }
+    let [word] = word;
+    let negotiates = pcs::may_negotiate(word);
+    Ok(PortLink::new(
+        io,
+        media,
+        negotiates,
+        !differences.phy_is_ready,
+    ))
+}
+
+/// The address some makers have put into the NVM in the place of the usual one.
+fn alternate_mac(io: &Io, nvm: &Nvm) -> Result<Option<UnicastAddr>> {
+    let mut pointer = [0];
+    nvm.read(contents::ALTERNATE_WORD, &mut pointer)?;
+    let [pointer] = pointer;
+    let lan_id = regs::status::lan_id(io.read(regs::STATUS));
+    let Some(address) = contents::alternate_address(pointer, lan_id) else {
+        return Ok(None);
+    };
+    let mut words = [0; 3];
+    nvm.read(address, &mut words)?;
+    Ok(UnicastAddr::new(MacAddr::from_nvm(words)))
+}
+
+/// The address the controller has loaded from the NVM into its first receive address, unless the NVM has
+/// another one for the port.
+fn read_mac(pdev: &kernel::pci::Device<Bound>, io: &Io, nvm: &Nvm) -> Result<UnicastAddr> {
+    if let Some(mac) = alternate_mac(io, nvm)? {
+        return Ok(mac);
+    }
     let mac = MacAddr::from_words(io.read(regs::ral(0)), io.read(regs::rah(0)).bits());
     UnicastAddr::new(mac).ok_or_else(|| {
         dev_err!(

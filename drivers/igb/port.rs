@@ -19,7 +19,8 @@ use crate::{
     controller::Controller,
     hw::{
         identity::Identity,
-        nvm::Nvm, //
+        nvm::Nvm,
+        wake as wake_up, //
     },
     io::Registers,
     mac::Mac,
@@ -42,7 +43,8 @@ use crate::{
 };
 use igb_core::{
     layout::MAX_PAIRS,
-    model::Differences, //
+    model::Differences,
+    wake::WakeEvents, //
 };
 use kernel::{
     prelude::*,
@@ -141,6 +143,11 @@ impl Port {
     /// Nanoseconds since the port was set up.
     pub(crate) fn now(&self) -> u64 {
         nanos_since(self.epoch)
+    }
+
+    /// The events that can wake the system from this port.
+    pub(crate) fn wakes_on(&self) -> WakeEvents {
+        wake_up::supported(&self.io, &self.nvm, &self.identity)
     }
 
     /// The controller is in service. It stays so under RTNL, or with [`Port::mac`] or [`Port::hw`] held.

@@ -31,6 +31,7 @@ use core::sync::atomic::AtomicBool;
 use igb_core::{
     itr::Itr,
     layout::PoolLayout,
+    link,
     regs::{
         self,
         ivar,
@@ -89,7 +90,12 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let count =
         (net.settings.pairs.min(port.plan.pairs()) as usize).min(layout.max_queue_pairs()) as u32;
     dev.set_real_num_queues(count)?;
-    let io = port.mac.lock().live(&port.hw).ok_or(ENETDOWN)?.clone();
+    let (io, pause) = {
+        let mac = port.mac.lock();
+        let io = mac.live(&port.hw).ok_or(ENETDOWN)?.clone();
+        (io, mac.link.config().advertise.pause)
+    };
+    let drops = link::drops_when_full(nr_vfs, count, pause);
     let mut queues = Queues {
         io,
         plan: port.plan,
@@ -97,7 +103,7 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     };
     for index in 0..count {
         let queue = layout.pf_queue(index as usize);
-        match open_pair(port, &queues.io, dev, net, index, queue) {
+        match open_pair(port, &queues.io, dev, net, index, queue, drops) {
             Ok(pair) => queues.pairs.push(pair, GFP_KERNEL)?,
             Err(error) => {
                 if !close(port, dev, queues) {
@@ -120,6 +126,7 @@ fn open_pair(
     net: &Net,
     index: u32,
     queue: usize,
+    drops: bool,
 ) -> Result<OpenPair> {
     let settings = &net.settings;
     let vector = port.plan.pair_vector(index);
@@ -181,7 +188,7 @@ fn open_pair(
         napi.set_irq(number);
     }
     napi.link_queues(dev);
-    program(port, io, &mut napi, queue, vector);
+    program(port, io, &mut napi, queue, vector, drops);
     let _ = dev.install_tx(index, Some(tx_ring));
     Ok(OpenPair {
         _irq: irq,
@@ -213,7 +220,7 @@ fn request_irq(
 }
 
 /// Writes a pair's queue registers and enables both queues (datasheet 4.5.9, 4.5.10).
-fn program(port: &Port, io: &Io, napi: &mut Napi<Pair>, queue: usize, vector: u8) {
+fn program(port: &Port, io: &Io, napi: &mut Napi<Pair>, queue: usize, vector: u8, drops: bool) {
     let Some(pair) = napi.get_mut() else {
         return;
     };
@@ -228,7 +235,7 @@ fn program(port: &Port, io: &Io, napi: &mut Napi<Pair>, queue: usize, vector: u8
         regs::srrctl(queue),
         srrctl::packet_buffer(pair.rx.config().buffer_len())
             | srrctl::DESCTYPE_ADV_ONEBUF
-            | srrctl::DROP_EN,
+            | srrctl::DROP_EN.when(drops),
     );
     io.write(regs::rdh(queue), 0);
     io.write(regs::rdt(queue), 0);

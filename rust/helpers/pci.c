@@ -47,6 +47,36 @@ int nbh_pci_sriov_set_totalvfs(struct pci_dev *pdev, u16 nr_vfs)
 }
 #endif
 
+/* Of several devices behind ports of one switch, @pdev is behind the first. */
+bool nbh_pci_is_behind_first_port(struct pci_dev *pdev)
+{
+	struct pci_dev *port = pci_upstream_bridge(pdev);
+	unsigned int devfn;
+
+	if (!port || pci_pcie_type(port) != PCI_EXP_TYPE_DOWNSTREAM)
+		return true;
+	for (devfn = 0; devfn < port->devfn; devfn++) {
+		struct pci_dev *other = pci_get_slot(port->bus, devfn);
+		bool used = other && other->subordinate && !list_empty(&other->subordinate->devices);
+
+		pci_dev_put(other);
+		if (used)
+			return false;
+	}
+	return true;
+}
+
+/* @pdev waits for completions as @range says, unless another range was chosen. */
+void nbh_pcie_default_completion_timeout(struct pci_dev *pdev, u16 range)
+{
+	u16 control;
+
+	if (pcie_capability_read_word(pdev, PCI_EXP_DEVCTL2, &control) ||
+	    control & PCI_EXP_DEVCTL2_COMP_TIMEOUT)
+		return;
+	pcie_capability_set_word(pdev, PCI_EXP_DEVCTL2, range & PCI_EXP_DEVCTL2_COMP_TIMEOUT);
+}
+
 /* The @n-th VF (from 0) of @pf with a reference taken, or NULL. */
 struct pci_dev *nbh_pci_get_vf(struct pci_dev *pf, int n)
 {

@@ -40,6 +40,7 @@ mod coalesce;
 mod extack;
 mod info;
 mod link;
+mod module;
 mod nvm;
 mod pause;
 mod rings;
@@ -73,6 +74,10 @@ pub use self::{
         Mdix,
         PhysId,
         Port, //
+    },
+    module::{
+        Module,
+        ModuleMemory, //
     },
     nvm::Nvm,
     pause::{

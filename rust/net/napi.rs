@@ -542,7 +542,7 @@ impl<P: Poll> Scheduler<P> {
     #[inline]
     fn defers(&self) -> bool {
         let napi = self.0.napi.get();
-        // SAFETY: the instance is valid; the user changes either word at any time, hence the
+        // SAFETY: The instance is valid; the user changes either word at any time, hence the
         // volatile reads.
         unsafe {
             (&raw const (*napi).defer_hard_irqs).read_volatile() != 0

@@ -4,6 +4,8 @@
 
 use super::Ops;
 use crate::{
+    hw,
+    lifecycle,
     link::{
         Leds,
         PortLink, //
@@ -18,6 +20,10 @@ use igb_core::{
         Mode,
         Request, //
     },
+    media::{
+        Media,
+        Path, //
+    },
     regs::{
         self,
         anar::{
@@ -25,13 +31,15 @@ use igb_core::{
             Anar, //
         },
         gbsr,
-        mdic,
         port_status, //
     },
 };
 use kernel::prelude::*;
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Locked, //
+    },
     ethtool::{
         Duplex,
         Link,
@@ -47,7 +55,23 @@ use net::{
     },
 };
 
-const SUPPORTED: LinkModes = LinkModes::of(&[
+/// What can be asked of a link of `media`.
+fn supported(media: Media) -> LinkModes {
+    match media {
+        Media::Copper | Media::Sgmii(_) => TWISTED_PAIR,
+        Media::SerDes => LinkModes::of(&[
+            LinkMode::BASE_1000_X_FULL,
+            LinkMode::AUTONEG,
+            LinkMode::FIBRE,
+            LinkMode::PAUSE,
+            LinkMode::ASYM_PAUSE,
+        ]),
+        Media::Fibre100 => LinkModes::of(&[LinkMode::BASE_100_FX_FULL, LinkMode::FIBRE]),
+        Media::Kx => LinkModes::of(&[LinkMode::BASE_1000_KX_FULL, LinkMode::BACKPLANE]),
+    }
+}
+
+const TWISTED_PAIR: LinkModes = LinkModes::of(&[
     LinkMode::BASE_10_T_HALF,
     LinkMode::BASE_10_T_FULL,
     LinkMode::BASE_100_T_HALF,
@@ -64,6 +88,7 @@ impl Link<Port> for Ops {
     fn link_settings(port: &Port, _dev: &Device<Port>) -> Result<LinkSettings> {
         let mac = port.mac.lock();
         let (config, state) = (*mac.link.config(), mac.link.state());
+        let media = mac.link.media();
         let (lp_advertising, mdix) = match state {
             Some(_) => look_at_partner(&mac.link)?,
             None => (LinkModes::NONE, Mdix::Unknown),
@@ -74,18 +99,25 @@ impl Link<Port> for Ops {
             speed: shown.map(|link| link.speed.mbps()),
             duplex: shown.map(duplex),
             autoneg: config.forced.is_none(),
-            port: Medium::TwistedPair,
-            phy_address: mdic::PHY_ADDR,
+            port: match media {
+                Media::Copper | Media::Sgmii(_) => Medium::TwistedPair,
+                Media::SerDes | Media::Fibre100 => Medium::Fibre,
+                Media::Kx => Medium::Other,
+            },
+            phy_address: media.phy().map_or(0, Path::address),
             mdix,
             mdix_ctrl: mdix_of(config.crossover),
-            supported: SUPPORTED,
-            advertising: advertised(&config),
+            supported: supported(media),
+            advertising: advertised(media, &config),
             lp_advertising,
         })
     }
 
     /// Pause is set by `ethtool -A` alone.
     fn set_link_settings(port: &Port, _dev: &Device<Port>, settings: &LinkSettings) -> Result {
+        if !port.mac.lock().link.media().is_twisted_pair() {
+            return keep(settings);
+        }
         let request = Request {
             mode: mode_of(settings)?,
             crossover: crossover_of(settings.mdix_ctrl),
@@ -118,6 +150,17 @@ impl Link<Port> for Ops {
         });
         // They blink by themselves.
         Ok(0)
+    }
+}
+
+/// A link that is not on twisted pairs has one speed, and negotiates by itself.
+fn keep(settings: &LinkSettings) -> Result {
+    let same = settings.speed.is_none_or(|speed| speed == 1000)
+        && settings.duplex.is_none_or(|duplex| duplex == Duplex::Full);
+    if same {
+        Ok(())
+    } else {
+        Err(EINVAL)
     }
 }
 
@@ -164,7 +207,7 @@ fn mode_of(settings: &LinkSettings) -> Result<Mode> {
         });
     }
     let modes = settings.advertising;
-    if !modes.is_within(SUPPORTED) {
+    if !modes.is_within(TWISTED_PAIR) {
         return Err(EINVAL);
     }
     Ok(Mode::Negotiate(link::Advertise {
@@ -178,7 +221,10 @@ fn mode_of(settings: &LinkSettings) -> Result<Mode> {
 }
 
 /// What is offered to the partner.
-fn advertised(config: &LinkConfig) -> LinkModes {
+fn advertised(media: Media, config: &LinkConfig) -> LinkModes {
+    if !media.is_twisted_pair() {
+        return supported(media);
+    }
     if config.forced.is_some() {
         return LinkModes::of(&[LinkMode::TP]);
     }
@@ -209,16 +255,26 @@ fn modes_of(advertisement: Anar) -> LinkModes {
 
 /// What the partner of a link offers, and whether the pairs of the cable are crossed.
 fn look_at_partner(link: &PortLink) -> Result<(LinkModes, Mdix)> {
-    let phy = link.phy()?;
-    let (_, partner) = phy.advertisements()?;
+    let Some(phy) = link.take_phy()? else {
+        let agreed = link.advertisements()?;
+        let modes = agreed.map_or(LinkModes::NONE, |(_, partner)| {
+            modes_of(partner)
+                .with(LinkMode::BASE_1000_X_FULL)
+                .with(LinkMode::AUTONEG)
+        });
+        return Ok((modes, Mdix::Unknown));
+    };
+    let (_, partner) = phy.advertisements().map_err(hw::errno)?;
     let mut modes = modes_of(partner);
-    if phy.read(regs::GBSR)? & gbsr::LP_FULL != 0 {
+    if phy.read(regs::GBSR).map_err(hw::errno)? & gbsr::LP_FULL != 0 {
         modes = modes.with(LinkMode::BASE_1000_T_FULL);
     }
     if !modes.is_empty() {
         modes = modes.with(LinkMode::AUTONEG);
     }
-    let mdix = if phy.read(regs::PORT_STATUS)? & port_status::MDIX != 0 {
+    let mdix = if link.media() != Media::Copper {
+        Mdix::Unknown
+    } else if phy.read(regs::PORT_STATUS).map_err(hw::errno)? & port_status::MDIX != 0 {
         Mdix::MdiX
     } else {
         Mdix::Mdi
@@ -238,7 +294,8 @@ impl Pause<Port> for Ops {
         }
     }
 
-    fn set_pauseparam(port: &Port, _dev: &Device<Port>, pause: &PauseParam) -> Result {
+    fn set_pauseparam(port: &Port, dev: &Locked<Port>, pause: &PauseParam) -> Result {
+        let before = port.mac.lock().link.config().advertise.pause;
         let wanted = link::Pause {
             rx: pause.rx,
             tx: pause.tx,
@@ -249,7 +306,13 @@ impl Pause<Port> for Ops {
                 return Err(EINVAL);
             }
             link.configure_pause(wanted, pause.autoneg)
-        })
+        })?;
+        let has_vfs = port.hw.lock().switch.nr_vfs() != 0;
+        if wanted.tx == before.tx || has_vfs {
+            return Ok(());
+        }
+        // Whether they drop what they have no buffer for is set when queues are opened.
+        lifecycle::reopen_with(dev, |_| ())
     }
 
     fn pause_stats(port: &Port, _dev: &Device<Port>) -> PauseStats {

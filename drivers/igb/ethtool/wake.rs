@@ -3,10 +3,7 @@
 //! Waking the system: `ethtool -s DEV wol`. What is set takes effect when the system goes to sleep.
 
 use super::Ops;
-use crate::{
-    hw,
-    port::Port, //
-};
+use crate::port::Port;
 use igb_core::wake::WakeEvents;
 use kernel::{
     prelude::*,
@@ -34,7 +31,7 @@ const EVENTS: [(WakeOn, WakeEvents); 5] = [
 #[vtable]
 impl Wake<Port> for Ops {
     fn wake(port: &Port, _dev: &Device<Port>) -> WakeSettings {
-        let supported = hw::wake::supported(&port.io, &port.nvm);
+        let supported = port.wakes_on();
         let enabled = port.ethtool.wake();
         WakeSettings {
             supported: shown(supported),
@@ -51,7 +48,7 @@ impl Wake<Port> for Ops {
             .iter()
             .filter(|(user, _)| enabled.contains(*user))
             .fold(WakeEvents::NONE, |set, (_, device)| set.or(*device));
-        if shown(events) != enabled || !hw::wake::supported(&port.io, &port.nvm).contains(events) {
+        if shown(events) != enabled || !port.wakes_on().contains(events) {
             return Err(EOPNOTSUPP);
         }
         port.ethtool.wake.store(events.wufc().bits(), Relaxed);

@@ -7,6 +7,7 @@ use crate::{
     io::Io, //
 };
 use igb_core::{
+    media::Variant,
     model::{
         Choice,
         Signs,
@@ -31,9 +32,14 @@ use kernel::{
     prelude::*,
     time::Delta, //
 };
+use net::pci::DeviceExt;
 
 /// What was read when the driver was bound.
 pub(crate) struct Identity {
+    /// What it is, by its identifier.
+    pub(crate) variant: Variant,
+    /// It is the first controller on its board.
+    pub(crate) is_first: bool,
     /// What it is taken for, and why.
     pub(crate) verdict: Verdict,
     /// The NVM image it runs with, if that can be read.
@@ -44,8 +50,10 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads it, from a controller that was reset and is not in service. Sleeps.
-    pub(crate) fn read(pdev: &pci::Device, io: &Io, nvm: &Nvm) -> Self {
+    pub(crate) fn read(pdev: &pci::Device, variant: Variant, io: &Io, nvm: &Nvm) -> Self {
         Self {
+            variant,
+            is_first: pdev.is_behind_first_port(),
             verdict: Verdict::new(signs(pdev, io), choice(pdev)),
             // What cannot be read is not shown.
             image: image(nvm).ok(),

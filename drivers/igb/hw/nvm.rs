@@ -3,15 +3,18 @@
 //! The non-volatile memory, read word by word through EERD (datasheet 3.3).
 
 use crate::{
-    hw::semaphore::{
+    hw,
+    io::Io, //
+};
+use igb_core::{
+    regs::{
+        self,
+        eerd, //
+    },
+    semaphore::{
         self,
         Resource, //
     },
-    io::Io, //
-};
-use igb_core::regs::{
-    self,
-    eerd, //
 };
 use kernel::{
     prelude::*,
@@ -38,7 +41,7 @@ impl Nvm {
     /// `ETIMEDOUT` if the memory does not answer, `EBUSY` if firmware keeps it.
     pub(crate) fn read(&self, offset: u16, words: &mut [u16]) -> Result {
         let io = &self.io;
-        let _held = semaphore::take(io, Resource::Nvm)?;
+        let _held = semaphore::take(io, Resource::Nvm).map_err(hw::errno)?;
         for (address, word) in (offset..).zip(words) {
             io.write(regs::EERD, eerd::read(address));
             let answer = io.wait(regs::EERD, Delta::from_micros(50), TIMEOUT, |value| {

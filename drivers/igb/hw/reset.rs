@@ -3,14 +3,17 @@
 //! Stopping and resetting the controller (datasheet 4.3 and 5.2.3).
 
 use crate::io::Io;
-use igb_core::regs::{
-    self,
-    ctrl,
-    eecd,
-    eicr,
-    icr,
-    status,
-    tctl, //
+use igb_core::{
+    pcie,
+    regs::{
+        self,
+        ctrl,
+        eecd,
+        eicr,
+        icr,
+        status,
+        tctl, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -67,6 +70,14 @@ pub(crate) fn reset(io: &Io) -> Result {
     mask_interrupts(io);
     let _ = io.read(regs::ICR);
     io.probe_presence()
+}
+
+/// Has the controller wait long enough for completions, as far as its own registers say how long. Returns
+/// what its configuration space is to say, if it is that.
+pub(crate) fn set_completion_timeout(io: &Io) -> Option<u16> {
+    let (gcr, range) = pcie::completion_timeout(io.read(regs::GCR));
+    io.write(regs::GCR, gcr);
+    range
 }
 
 /// Stops the controller from starting new PCIe transactions, and waits for those under way: a

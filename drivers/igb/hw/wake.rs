@@ -3,7 +3,10 @@
 //! Waking a sleeping system (datasheet 5.3 and 8.20).
 
 use crate::{
-    hw::nvm::Nvm,
+    hw::{
+        identity::Identity,
+        nvm::Nvm, //
+    },
     io::{
         Io,
         Registers, //
@@ -17,27 +20,24 @@ use igb_core::{
         status, //
     },
     wake::{
-        port1_may_wake,
+        may_wake,
         WakeEvents,
         PORT1_CONTROL_WORD, //
     },
 };
 
-/// The events that can wake the system: those of port 0; those of port 1 if the NVM says that the
-/// board powers it while the system sleeps.
-pub(crate) fn supported(io: &Registers, nvm: &Nvm) -> WakeEvents {
-    match status::lan_id(io.read(regs::STATUS)) {
-        0 => WakeEvents::ALL,
-        1 => {
-            let mut word = [0];
-            let read = nvm.read(PORT1_CONTROL_WORD, &mut word);
-            if read.is_ok() && port1_may_wake(word[0]) {
-                WakeEvents::ALL
-            } else {
-                WakeEvents::NONE
-            }
-        }
-        _ => WakeEvents::NONE,
+/// The events that can wake the system: all, if the port is one that can.
+pub(crate) fn supported(io: &Registers, nvm: &Nvm, identity: &Identity) -> WakeEvents {
+    let lan_id = status::lan_id(io.read(regs::STATUS));
+    let port1 = || {
+        let mut word = [0];
+        nvm.read(PORT1_CONTROL_WORD, &mut word).ok()?;
+        word.first().copied()
+    };
+    if may_wake(identity.variant.wakes, lan_id, identity.is_first, port1) {
+        WakeEvents::ALL
+    } else {
+        WakeEvents::NONE
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     device,
     op,
     Device,
+    Locked,
     RawDevice,
     Table, //
 };
@@ -49,7 +50,7 @@ pub trait Pause<D>: 'static {
     /// # Errors
     ///
     /// The old setting stays.
-    fn set_pauseparam(_port: &D, _dev: &Device<D>, _pause: &PauseParam) -> Result {
+    fn set_pauseparam(_port: &D, _dev: &Locked<D>, _pause: &PauseParam) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

@@ -21,12 +21,21 @@ mod private {
 pub trait DeviceExt: private::Sealed {
     /// Returns whether the device still answers configuration reads. Any context.
     fn is_present(&self) -> bool;
+
+    /// Returns whether the device is behind the first port of its switch that has a device, or behind no
+    /// switch: of a board with several, it is the first then. Process context.
+    fn is_behind_first_port(&self) -> bool;
 }
 
 impl DeviceExt for Device {
     fn is_present(&self) -> bool {
         // SAFETY: The pointer is valid by the type invariant of `Device`.
         unsafe { netbind::pci_device_is_present(as_raw(self)) }
+    }
+
+    fn is_behind_first_port(&self) -> bool {
+        // SAFETY: The pointer is valid by the type invariant of `Device`.
+        unsafe { netbind::pci_is_behind_first_port(as_raw(self)) }
     }
 }
 
@@ -45,6 +54,10 @@ pub trait CoreExt: private::Sealed {
     /// Restores what [`CoreExt::save_state`] saved; the saved state stays valid.
     fn restore_state(&self);
 
+    /// Has the device wait longer for the completion of its requests, unless somebody has said how long:
+    /// `range` is the value in Device Control 2 (PCI Express 7.5.3.16), of which bits 3:0 count.
+    fn default_completion_timeout(&self, range: u16);
+
     /// Declares whether the device is to wake the system (as `ethtool -s wol` does).
     fn set_wakeup(&self, enable: bool) -> Result;
 
@@ -60,7 +73,7 @@ pub trait CoreExt: private::Sealed {
 /// [`Driver::shutdown`](super::Driver::shutdown).
 #[must_use]
 pub fn powers_off() -> bool {
-    // SAFETY: no preconditions.
+    // SAFETY: No preconditions.
     unsafe { netbind::system_powers_off() }
 }
 
@@ -89,6 +102,12 @@ impl CoreExt for Device<Core<'_>> {
         // the next reset.
         // SAFETY: The pointer is valid by the type invariant of `Device`.
         unsafe { netbind::pci_save_state(as_raw(self)) };
+    }
+
+    fn default_completion_timeout(&self, range: u16) {
+        // SAFETY: The pointer is valid by the type invariant of `Device`. A device without the register
+        // is left alone.
+        unsafe { netbind::pcie_default_completion_timeout(as_raw(self), range) }
     }
 
     fn set_wakeup(&self, enable: bool) -> Result {

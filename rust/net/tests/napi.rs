@@ -150,7 +150,7 @@ mod tests {
         };
         napi.enable();
         let raw = napi.inner.napi.get();
-        // SAFETY: the instance is registered, and no user knows its device.
+        // SAFETY: The instance is registered, and no user knows its device.
         unsafe {
             (*raw).defer_hard_irqs = deferrals;
             (*raw).gro_flush_timeout = flush_timeout;

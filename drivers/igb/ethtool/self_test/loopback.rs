@@ -7,7 +7,7 @@
 
 use crate::{
     hw::{
-        phy::Phy,
+        self,
         reset, //
     },
     io::Io,
@@ -27,6 +27,8 @@ use igb_core::{
         DESC_SIZE, //
     },
     link_config::ctrl_negotiated,
+    media::Path,
+    phy::Phy,
     regs::{
         self,
         ctrl,
@@ -105,10 +107,11 @@ pub(super) fn test(io: &Io, dev: &Locked<Port>) -> Result {
 /// Has the PHY send back what is transmitted.
 fn loop_back(io: &Io) -> Result {
     {
-        let phy = Phy::take(io)?;
+        let phy = Phy::take(io, Path::Internal).map_err(hw::errno)?;
         // An emulation has a link only some time after a negotiation was begun.
-        phy.negotiate(&igb_core::link::Advertise::ALL)?;
-        phy.loop_back()?;
+        phy.negotiate(&igb_core::link::Advertise::ALL)
+            .and_then(|()| phy.loop_back())
+            .map_err(hw::errno)?;
     }
     io.update(regs::CTRL, |value| {
         ctrl_negotiated(value) | ctrl::FRCSPD | ctrl::FRCDPX | ctrl::SPD_1000 | ctrl::FD | ctrl::SLU
