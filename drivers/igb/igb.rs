@@ -52,5 +52,13 @@ net::module_net_pci_driver! {
             default: 0,
             description: "What the controllers are: 0 told by their signs, 1 82576, 2 QEMU's model",
         },
+        debug: i32 {
+            default: -1,
+            description: "How many kinds of messages are logged, from the first of NETIF_MSG_* on: 0 to 31",
+        },
+        max_vfs: u32 {
+            default: 0,
+            description: "VFs to enable when a device is bound, 0 to 7. Deprecated: write sriov_numvfs",
+        },
     },
 }

@@ -22,6 +22,7 @@ use igb_core::{
     frame::MAX_FRAME,
     function::VfSet,
     layout::MAX_PAIRS,
+    media::Path,
     model::Differences,
     switch::RxMode, //
 };
@@ -32,7 +33,8 @@ use kernel::{
 use net::{
     compat::{
         EADDRNOTAVAIL,
-        ENETDOWN, //
+        ENETDOWN,
+        EOPNOTSUPP, //
     },
     device::{
         AddrList,
@@ -269,6 +271,28 @@ impl Driver for Port {
                 (rx + more_rx, tx + more_tx)
             },
         )
+    }
+
+    fn mii_phy(&self, _dev: &Device<Self>) -> Result<u8> {
+        let media = self.mac.lock().link.media();
+        media.phy().map(Path::address).ok_or(EOPNOTSUPP)
+    }
+
+    fn read_mii(&self, _dev: &Device<Self>, number: u8) -> Result<u16> {
+        let mac = self.mac.lock();
+        let phy = mac.link.take_phy()?.ok_or(EOPNOTSUPP)?;
+        phy.read_number(number).map_err(|_| EIO)
+    }
+
+    fn write_mii(&self, _dev: &Device<Self>, number: u8, value: u16) -> Result {
+        {
+            let mac = self.mac.lock();
+            let phy = mac.link.take_phy()?.ok_or(EOPNOTSUPP)?;
+            phy.write_number(number, value).map_err(|_| EIO)?;
+        }
+        // It may have been the link's end.
+        self.works.service.schedule();
+        Ok(())
     }
 
     fn vlan_rx_add_vid(&self, _dev: &Device<Self>, vid: u16) -> Result {

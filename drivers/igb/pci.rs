@@ -323,6 +323,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapt
     port.works.mailbox.schedule();
     announce(pdev, &netdev, &port, pairs);
     let debugfs = debugfs::publish(pdev, &port).ok();
+    enable_by_parameter(pdev, &netdev);
     started.dismiss();
     enabled.dismiss();
     Ok(Adapter {
@@ -357,6 +358,28 @@ fn announce(
     );
     if let Some(board) = &port.identity.board {
         dev_info!(pdev, "{}: PBA No: {}\n", netdev.name(), log::Text(board));
+    }
+}
+
+/// Enables the VFs that the module parameter `max_vfs` asks for. Devices work without them.
+fn enable_by_parameter(pdev: &kernel::pci::Device<Core<'_>>, netdev: &Registration<Port>) {
+    let wanted = net::compat::parameter(crate::module_parameters::max_vfs.value());
+    if wanted == 0 || pdev.num_vf() != 0 {
+        return;
+    }
+    dev_warn!(
+        pdev,
+        "enabling VFs by max_vfs is deprecated: write their number to sriov_numvfs\n"
+    );
+    // CAST: a small constant.
+    let most = MAX_VFS as u32;
+    if wanted > most {
+        dev_warn!(pdev, "max_vfs={wanted}: {most} is the most there can be\n");
+    }
+    let nr_vfs = wanted.min(most);
+    // CAST: at most 7.
+    if let Err(error) = sriov::configure(pdev, netdev, nr_vfs as u16) {
+        dev_warn!(pdev, "no VFs could be enabled: {error:?}\n");
     }
 }
 
@@ -465,7 +488,9 @@ fn new_port(
             told_no_limit: Atomic::new(false),
             works,
             reporters,
-            ethtool: EthtoolState::new(),
+            ethtool: EthtoolState::new(net::compat::parameter(
+                crate::module_parameters::debug.value()
+            )),
             stats,
             stopped,
             bridge_mode: Atomic::new(0),

@@ -114,7 +114,7 @@ pub(crate) fn millis_ceil(delta: Delta) -> i64 {
 }
 
 /// The value of a module parameter, which kernels return by value or by reference.
-pub fn parameter(value: impl Borrow<u32>) -> u32 {
+pub fn parameter<T: Copy>(value: impl Borrow<T>) -> T {
     *value.borrow()
 }
 
@@ -133,8 +133,8 @@ mod tests {
 
     #[test]
     fn parameters_are_values_or_references() {
-        assert_eq!(parameter(7), 7);
-        assert_eq!(parameter(&7), 7);
+        assert_eq!(parameter::<u32>(7), 7);
+        assert_eq!(parameter::<i32>(&-7), -7);
     }
 
     #[test]

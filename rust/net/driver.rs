@@ -134,6 +134,25 @@ pub trait Driver: Send + Sync + Sized + 'static {
         Default::default()
     }
 
+    /// The address of the PHY (`SIOCGMIIPHY`). The ioctls of a PHY are there if a driver has
+    /// [`Driver::read_mii`].
+    fn mii_phy(&self, dev: &Device<Self>) -> Result<u8> {
+        let _ = dev;
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Reads register `number` (0..=31) of the PHY (`SIOCGMIIREG`), for an administrator.
+    fn read_mii(&self, dev: &Device<Self>, number: u8) -> Result<u16> {
+        let _ = (dev, number);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Writes register `number` (0..=31) of the PHY (`SIOCSMIIREG`), for an administrator.
+    fn write_mii(&self, dev: &Device<Self>, number: u8, value: u16) -> Result {
+        let _ = (dev, number, value);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Lets packets of a VLAN (802.1Q) through the device's filter.
     fn vlan_rx_add_vid(&self, dev: &Device<Self>, vid: u16) -> Result {
         let _ = (dev, vid);

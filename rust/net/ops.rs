@@ -5,7 +5,8 @@
 use crate::{
     compat::{
         EADDRNOTAVAIL,
-        ENETDOWN, //
+        ENETDOWN,
+        EOPNOTSUPP, //
     },
     driver::{
         AddrList,
@@ -121,6 +122,11 @@ impl<D: Driver> Tables<D> {
             },
             ndo_vlan_rx_kill_vid: if D::HAS_VLAN_RX_KILL_VID {
                 Some(Self::vlan_rx_kill_vid)
+            } else {
+                None
+            },
+            ndo_eth_ioctl: if D::HAS_READ_MII {
+                Some(Self::eth_ioctl)
             } else {
                 None
             },
@@ -398,6 +404,36 @@ impl<D: Driver> Tables<D> {
             dev.data()
                 .set_stamp_config(dev, wanted, &mut extack)?
                 .store(config);
+            Ok(0)
+        })
+    }
+
+    /// The stack has checked that the caller may administrate the network.
+    extern "C" fn eth_ioctl(
+        dev: *mut netbind::net_device,
+        request: *mut netbind::ifreq,
+        command: c_int,
+    ) -> c_int {
+        // SAFETY: Called as an operation, with a request of which the second part is that of an ioctl of a
+        // PHY, if `command` is one. It is large enough in any case.
+        let (dev, data) = unsafe {
+            (
+                Self::device(dev),
+                &mut *(&raw mut (*request).ifr_ifru).cast::<netbind::mii_ioctl_data>(),
+            )
+        };
+        const _: () = assert!(
+            size_of::<netbind::mii_ioctl_data>() <= size_of::<netbind::ifreq__bindgen_ty_2>()
+        );
+        from_result(|| {
+            // CAST: five bits.
+            let number = (data.reg_num & 0x1f) as u8;
+            match u32::try_from(command)? {
+                netbind::SIOCGMIIPHY => data.phy_id = dev.data().mii_phy(dev)?.into(),
+                netbind::SIOCGMIIREG => data.val_out = dev.data().read_mii(dev, number)?,
+                netbind::SIOCSMIIREG => dev.data().write_mii(dev, number, data.val_in)?,
+                _ => return Err(EOPNOTSUPP),
+            }
             Ok(0)
         })
     }

@@ -10,7 +10,6 @@ use crate::{
 };
 use igb_core::{
     layout::PoolLayout,
-    regs::eitr,
     ring, //
 };
 use kernel::prelude::*;
@@ -132,13 +131,11 @@ impl Coalescing<Port> for Ops {
         coalesce: &Coalesce,
         extack: &mut ExtAck<'_>,
     ) -> Result {
-        if coalesce.rx_usecs > eitr::MAX_USECS {
-            return Err(extack.err(EINVAL, c"rx-usecs is 0 (no moderation) to 8191"));
-        }
-        let coalesce = settings::Coalesce {
-            usecs: coalesce.rx_usecs,
-            adaptive: coalesce.adaptive_rx,
-        };
+        let wanted = settings::Coalesce::new(coalesce.rx_usecs, coalesce.adaptive_rx);
+        let coalesce = wanted.ok_or_else(|| {
+            let text = c"rx-usecs is 0 (no moderation), 4 to 8191, or a mode: 1 or 3";
+            extack.err(EINVAL, text)
+        })?;
         let mut net = port.net.lock();
         net.settings.coalesce = coalesce;
         if let Some(queues) = &mut net.queues {
