@@ -63,7 +63,7 @@ pub const GONE: u32 = u32::MAX;
 pub const QUEUE_COUNT: usize = 16;
 
 /// The registers in BAR 0, by block.
-pub const TABLES: [&[Info]; 9] = [
+pub const TABLES: [&[Info]; 10] = [
     mac::TABLE,
     media::TABLE,
     interrupt::TABLE,
@@ -95,7 +95,7 @@ pub struct Block {
 }
 
 /// The blocks of [`TABLES`], and that of the PHY.
-pub const BLOCKS: [Block; 10] = [
+pub const BLOCKS: [Block; 11] = [
     block(
         "Device control, NVM, flow control, LEDs, wake-up, semaphores",
         (mac::TABLE, mac::ABOUT),
