@@ -285,7 +285,7 @@ unsafe extern "C" fn gettimex64<T: Clock>(
     let mut sample = SystemSample(sts, PhantomData);
     from_result(|| {
         let time = clock.time(&mut sample)?;
-        // SAFETY: By the requirements of this function.
+        // SAFETY: `ts` is valid for writes, by the requirements of this function.
         unsafe {
             ts.write(netbind::timespec64 {
                 tv_sec: time.div_euclid(SECOND),

@@ -131,7 +131,8 @@ impl Inner {
 ///
 /// `timer` is that of an [`Inner`], whose end waits for this.
 unsafe extern "C" fn fire(timer: *mut netbind::hrtimer) -> netbind::hrtimer_restart {
-    // SAFETY: By the requirements of this function.
+    // SAFETY: `timer` is that of an `Inner`, which stays until this has returned, by the requirements of
+    // this function.
     let inner = unsafe { &*kernel::container_of!(Opaque::cast_from(timer), Inner, timer) };
     inner.look();
     compat::HRTIMER_NORESTART

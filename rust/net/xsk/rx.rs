@@ -462,7 +462,7 @@ struct Buff(*mut netbind::xdp_buff);
 impl Drop for Buff {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants.
+        // SAFETY: The buffer is ours, and nobody else uses the buffers of its pool, by the type invariants.
         unsafe { netbind::xsk_free(self.0) };
     }
 }
