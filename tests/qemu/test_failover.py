@@ -27,7 +27,8 @@ BRIDGE, TAP = "br0", "standby"
 VF, STANDBY, PORT = "vf0", "standby0", "port0"
 ROUNDS = 10
 INTERVAL = 0.05  # seconds between two echo requests
-# The longest time without an answer in seconds: of each change, and of most.
+# The longest time without an answer in seconds: of each change, and of most. A machine that is busy with
+# something else may take as many times as long as for everything else.
 LONGEST, USUAL = 10, 2
 # The VF's driver in the virtual machine.
 OF_THE_VF = "/sys/bus/pci/drivers/igbvf/0000:*/net/*"
@@ -163,5 +164,6 @@ def test_vf_unplugged_and_plugged_in(vmhost, record_property):
             figures = f"{statistics.median(some):.2f} s, {min(some):.2f} to {max(some):.2f} s"
             print(f"{what}, {way}: {figures} without an answer")
             record_property(f"{what}, {way}", figures)
-            assert statistics.median(some) < USUAL and max(some) < LONGEST, (way, what, some)
+            assert statistics.median(some) < pair.guest.limit(USUAL), (way, what, some)
+            assert max(some) < pair.guest.limit(LONGEST), (way, what, some)
     pair.remove()
