@@ -81,7 +81,7 @@ impl HardHandler for MailboxHandler {
         let causes = misc.masks.take_causes();
         misc.dispatch(causes);
         if causes & icr::DOUTSYNC != 0 {
-            misc.stopped.add(misc.masks.take_misbehaved().stopped);
+            misc.stopped.add(misc.masks.take_misbehaved());
             misc.mailbox.schedule_after(Delta::ZERO);
         }
         if causes & icr::VMMB != 0 {

@@ -147,9 +147,8 @@ pub(crate) fn interrupt(controller: &RawSpinLock<Controller>, work: &work::Handl
 /// The work item: serves what is pending.
 pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
     let port = dev.data();
-    let stopped = port.stopped.take();
-    if stopped != 0 {
-        port.see_to_stopped(stopped);
+    if let Some(found) = port.stopped.take() {
+        port.see_to_stopped(found);
     }
     match take_turn(port) {
         Next::Interrupt => {}
@@ -222,9 +221,9 @@ pub(crate) fn has_overlooked(io: &Io, hw: &mut Hw) -> bool {
     hw.switch.nr_vfs() != 0 && Server::has_overlooked(&mut Held::new(io, hw))
 }
 
-/// Looks for frames that failed the spoof check since the last look. Returns the pools of which a
-/// queue was stopped meanwhile: what the interrupt has read of these is not seen here.
-pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> u8 {
+/// Looks for frames that failed the spoof check since the last look. Returns what was found: pools of
+/// which a queue was stopped meanwhile, but for what the interrupt has read of these.
+pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> Misbehaved {
     let found = Misbehaved::new(0, io.read(regs::WVBR));
     let vfs = VfSet::from_bits(found.spoofed).intersection(hw.switch.vfs());
     for vf in vfs.iter() {
@@ -232,20 +231,21 @@ pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> u8 {
         let now = hw.now();
         hw.lines.add(vf, event, now);
     }
-    found.stopped
+    found
 }
 
 impl Port {
     /// Sees to pools of which the controller has stopped a queue. Process context, without
     /// [`Port::hw`]. The mailbox work item is to run after that.
-    pub(crate) fn see_to_stopped(&self, pools: u8) {
+    pub(crate) fn see_to_stopped(&self, found: Misbehaved) {
         let mut controller = self.hw.lock();
         let Some(Live { io, hw }) = controller.live() else {
             // The reset that is under way has them start anew.
             return;
         };
-        Server::on_malicious(&mut Held::new(io, hw), VfSet::from_bits(pools));
-        if hw.switch.uses_pools() && pools >> hw.switch.pf_pool() & 1 != 0 {
+        let vfs = VfSet::from_bits(found.restarts(hw.switch.vfs().bits()));
+        Server::on_malicious(&mut Held::new(io, hw), vfs);
+        if hw.switch.uses_pools() && found.resets_pf(hw.switch.pf_pool()) {
             self.works.reset.schedule();
         }
     }

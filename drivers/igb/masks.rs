@@ -74,15 +74,21 @@ impl Stopped {
     }
 
     /// Any context; of one caller at a time.
-    pub(crate) fn add(&self, pools: u8) {
+    pub(crate) fn add(&self, found: Misbehaved) {
         // Should they be taken in between, they are seen to twice.
         let before = self.0.load(Relaxed);
-        self.0.store(before | u32::from(pools), Relaxed);
+        let more = u32::from_le_bytes([found.stopped, found.suspected, 0, 0]);
+        self.0.store(before | more, Relaxed);
     }
 
-    /// Those that were added since this was last called.
-    pub(crate) fn take(&self) -> u8 {
-        // CAST: one bit for each pool.
-        self.0.xchg(0, Relaxed) as u8
+    /// Those that were added since this was last called, if any.
+    pub(crate) fn take(&self) -> Option<Misbehaved> {
+        let [stopped, suspected, ..] = self.0.xchg(0, Relaxed).to_le_bytes();
+        let found = Misbehaved {
+            stopped,
+            suspected,
+            ..Misbehaved::default()
+        };
+        (found != Misbehaved::default()).then_some(found)
     }
 }

@@ -10,9 +10,12 @@ use crate::{
     settings::msg,
     sriov, //
 };
-use igb_core::link::{
-    Change,
-    Pause, //
+use igb_core::{
+    link::{
+        Change,
+        Pause, //
+    },
+    regs::Misbehaved, //
 };
 use kernel::{
     prelude::*,
@@ -76,9 +79,9 @@ fn look_after_vfs(port: &Port, recall_refuses: bool) {
     let Some(Live { io, hw }) = controller.live() else {
         return;
     };
-    let mut stopped = 0;
+    let mut found = Misbehaved::default();
     if hw.switch.nr_vfs() != 0 {
-        stopped = mailbox::note_spoofs(io, hw);
+        found = mailbox::note_spoofs(io, hw);
     }
     mailbox::tell_silent(io, hw);
     mailbox::recall(io, hw, recall_refuses);
@@ -86,8 +89,8 @@ fn look_after_vfs(port: &Port, recall_refuses: bool) {
         port.works.mailbox.schedule();
     }
     drop(controller);
-    if stopped != 0 {
-        port.see_to_stopped(stopped);
+    if found.stopped != 0 {
+        port.see_to_stopped(found);
         port.works.mailbox.schedule();
     }
 }

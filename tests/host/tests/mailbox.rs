@@ -637,32 +637,51 @@ fn an_interrupt_that_was_lost_is_noticed_at_the_second_look() {
 fn whose_queue_was_stopped() {
     let seen = |lvmmc, wvbr| {
         let found = Misbehaved::new(lvmmc, wvbr);
-        (found.spoofed, found.stopped)
+        (found.spoofed, found.stopped, found.suspected)
     };
     // Queues 1 and 9 are VF 1's.
-    for (lvmmc, wvbr, spoofed, stopped) in [
-        (0, 0, 0, 0),
-        (0, 0x0000_0200, 0b10, 0),
-        (4, 0x0002_0000, 0, 0b10),
-        (4, 0x0200_0000, 0, 0b10),
+    for (lvmmc, wvbr, spoofed, stopped, suspected) in [
+        (0, 0, 0, 0, 0),
+        (0, 0x0000_0200, 0b10, 0, 0),
+        (4, 0x0002_0000, 0, 0b10, 0),
+        (4, 0x0200_0000, 0, 0b10, 0),
         // Of a queue that did both, the worse.
-        (8, 0x0201_0202, 0, 0b11),
-        (8, 0x0001_0002, 0b10, 1),
+        (8, 0x0201_0202, 0, 0b11, 0),
+        (8, 0x0001_0002, 0b10, 1, 0),
         // Several at once are reported as if they had sent from false addresses.
-        (0x10, 0x0000_0103, 0, 0b11),
+        (0x10, 0x0000_0103, 0, 0, 0b11),
         // Or not at all.
-        (0x0009_0004, 0, 0, 0b10),
+        (0x0009_0004, 0, 0, 0, 0b10),
         // Another cause stops nothing.
-        (0x0009_0003, 1, 1, 0),
+        (0x0009_0003, 1, 1, 0, 0),
         // The controller has left.
-        (u32::MAX, 1, 0, 0),
-        (4, u32::MAX, 0, 0),
+        (u32::MAX, 1, 0, 0, 0),
+        (4, u32::MAX, 0, 0, 0),
     ] {
         assert_eq!(
             seen(lvmmc, wvbr),
-            (spoofed, stopped),
+            (spoofed, stopped, suspected),
             "{lvmmc:#x} {wvbr:#x}"
         );
+    }
+}
+
+/// What VFs do can have the controller name the PF's pool; it is reset only for a queue that was stopped.
+#[test]
+fn the_pf_is_not_reset_on_suspicion() {
+    const PF_POOL: u8 = 7;
+    for (lvmmc, wvbr, vfs, pf) in [
+        (4, 0x0080_0000, 0, true),
+        (4, 0x0082_0000, 0b10, true),
+        (0x0007_0004, 0, 0, false),
+        (0x000f_0010, 0, 0, false),
+        (0x10, 0x0000_8002, 0b10, false),
+        (0x0009_0004, 0, 0b10, false),
+        (4, 0x0002_0000, 0b10, false),
+    ] {
+        let found = Misbehaved::new(lvmmc, wvbr);
+        let seen = (found.restarts(0x7f), found.resets_pf(PF_POOL));
+        assert_eq!(seen, (vfs, pf), "{lvmmc:#x} {wvbr:#x}");
     }
 }
 

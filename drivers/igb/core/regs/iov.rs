@@ -39,6 +39,8 @@ pub struct Misbehaved {
     pub spoofed: u8,
     /// Gave the controller descriptors that it must not; it has stopped a queue of theirs.
     pub stopped: u8,
+    /// One of these has, and the controller does not say which. Not in `stopped`.
+    pub suspected: u8,
 }
 
 impl Misbehaved {
@@ -48,31 +50,45 @@ impl Misbehaved {
     /// What [`LVMMC`] and [`WVBR`] say, which were read one after the other.
     ///
     /// With several events at once the 82576 may report queues that were stopped in the lower half
-    /// of `WVBR` alone, next to others that were not. They are all taken for stopped: one that is
-    /// overlooked would stay so for ever. Without any, it is the last queue that `LVMMC` names.
-    /// Seen with FreeBSD's driver on the controller; the datasheet does not say so.
+    /// of `WVBR` alone, next to others that were not. Without any, there is only the last queue
+    /// that `LVMMC` names. They are all suspected: one that is overlooked would stay stopped for
+    /// ever. Seen with FreeBSD's driver on the controller; the datasheet does not say so.
     #[must_use]
     pub const fn new(lvmmc: u32, wvbr: u32) -> Self {
+        let mut found = Self {
+            spoofed: 0,
+            stopped: 0,
+            suspected: 0,
+        };
         // The controller has left.
         if lvmmc == super::GONE || wvbr == super::GONE {
-            return Self {
-                spoofed: 0,
-                stopped: 0,
-            };
+            return found;
         }
         let [a, b, c, d] = wvbr.to_le_bytes();
-        let (low, mut stopped) = (a | b, c | d);
-        if stopped == 0 && lvmmc & Self::STOPS != 0 {
-            stopped = if low != 0 {
-                low
+        found.stopped = c | d;
+        if found.stopped == 0 && lvmmc & Self::STOPS != 0 {
+            found.suspected = if a | b != 0 {
+                a | b
             } else {
                 1 << (lvmmc >> 16 & 7)
             };
         }
-        Self {
-            spoofed: low & !stopped,
-            stopped,
-        }
+        found.spoofed = (a | b) & !found.stopped & !found.suspected;
+        found
+    }
+
+    /// Of the VFs' pools `vfs`, those whose VFs have to start over: who is only suspected as well,
+    /// since that costs the VF no more than its own driver can.
+    #[must_use]
+    pub const fn restarts(self, vfs: u8) -> u8 {
+        (self.stopped | self.suspected) & vfs
+    }
+
+    /// Whether the PF, which has pool `pool`, has to be reset. Not on suspicion: what VFs do would
+    /// reset it. A queue of its own that has stopped all the same is noticed as any that hangs.
+    #[must_use]
+    pub const fn resets_pf(self, pool: u8) -> bool {
+        self.stopped >> (pool & 7) & 1 != 0
     }
 }
 
