@@ -73,7 +73,6 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "guest(**fields): configuration of the guest")
     config.addinivalue_line("markers", "allow_log(regex): kernel message the test provokes")
     config.addinivalue_line("markers", "allow_trace(regex): trace line the test provokes")
     config.addinivalue_line("markers", "driver(name): the test is about this driver only")

@@ -2,10 +2,9 @@
 """The driver touches only registers the device model knows, but for an explained list."""
 
 import re
-from pathlib import Path
 
 import pytest
-from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers
+from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers, documented
 
 from harness.health import ModelTrace
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
@@ -15,36 +14,8 @@ DRV_LOAD = 1 << 28
 PFRSTD = 1 << 14
 ENABLED = 1 << 1
 
-PAGE = Path(__file__).parents[2] / "Documentation/registers.rst"
-# A row: name, range of an array, offset, bytes between elements, access, value after a reset, and that
-# of the model if it is another.
-ROW = re.compile(
-    r"^(?P<name>\w+)(\[(?P<first>\d+)\.\.(?P<last>\d+)\])? +"
-    r"0x(?P<offset>[0-9a-f]{5,})( \+ 0x(?P<stride>[0-9a-f]+) i)? +"
-    r"(?P<access>RW|RO|WO|RC|W1C|W1S|RS) +(?P<reset>\w+)(  +(?P<qemu>0x[0-9a-f]+|0))?  +\S"
-)
 # The address of the device, the queues that are enabled, and what the model keeps over a reset.
 OTHERWISE = re.compile(r"(RAL|RAH|RXDCTL|TXDCTL)\[0\]|EITR\[\d+\]")
-
-
-def documented_resets() -> dict[str, tuple[int, int]]:
-    """Of each register that can be read: offset, and what a reset of the model leaves."""
-    rows = [
-        match for match in map(ROW.match, PAGE.read_text(encoding="utf-8").splitlines()) if match
-    ]
-    found = {}
-    for row in rows:
-        if row["access"] == "WO":
-            continue
-        value = int(row["qemu"] or row["reset"], 0)
-        if row["first"] is None:
-            found[row["name"]] = (int(row["offset"], 16), value)
-            continue
-        first = int(row["first"])
-        for n in range(first, int(row["last"]) + 1):
-            offset = int(row["offset"], 16) + int(row["stride"], 16) * (n - first)
-            found[f"{row['name']}[{n}]"] = (offset, value)
-    return found
 
 
 @pytest.mark.driver("igb_rs")
@@ -109,19 +80,21 @@ def test_device_is_quiet_after_unload(lan):
 @pytest.mark.allow_trace("e1000e_wrn_regs_read_unknown")
 def test_documented_resets_are_those_of_the_model(lan):
     """All registers in Documentation/registers.rst that can be read, after a reset of the function."""
-    documented = documented_resets()
-    assert len(documented) > 900
-    documented = {
-        name: entry for name, entry in documented.items() if not OTHERWISE.fullmatch(name)
+    readable = {
+        name: (register.offset, int(register.reset, 0))
+        for name, register in documented().items()
+        if register.access != "WO"
     }
+    assert len(readable) > 900
+    readable = {name: entry for name, entry in readable.items() if not OTHERWISE.fullmatch(name)}
     lan.guest.unload()
     pci = f"/sys/bus/pci/devices/{PF_PCI}"
     lan.guest.run(f"echo 1 >{pci}/enable && echo 1 >{pci}/reset")
-    values = Registers(lan.guest).read(*(offset for offset, _ in documented.values()))
+    values = Registers(lan.guest).read(*(offset for offset, _ in readable.values()))
     lan.guest.run(f"echo 0 >{pci}/enable")
     wrong = {
         name: f"{value:#x} instead of {should:#x}"
-        for (name, (_, should)), value in zip(documented.items(), values)
+        for (name, (_, should)), value in zip(readable.items(), values)
         if value != should
     }
     assert not wrong

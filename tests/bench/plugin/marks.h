@@ -14,6 +14,7 @@
 #define MARK_TEXT 3	/* start and end of code that may access the device's registers */
 #define MARK_BAR 4	/* physical address and size of the device's registers */
 #define MARK_ARM 5	/* begins to instrument; the above has been said */
+#define MARK_COUNTS 6	/* address to write counters to (tests/window/plugin) */
 
 /* Kinds of functions */
 #define ROOT_XMIT 0

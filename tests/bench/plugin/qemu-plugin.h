@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The part of QEMU's plugin interface, version 7 (QEMU 11.1), that cost.c uses. Debian does not
+ * The part of QEMU's plugin interface, version 7 (QEMU 11.1), that the plugins use. Debian does not
  * package the header. QEMU refuses a plugin that was built for another version.
  */
 #ifndef BENCH_QEMU_PLUGIN_H
@@ -103,6 +103,7 @@ struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_size);
 void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score, unsigned int vcpu);
 GArray *qemu_plugin_get_registers(void);
 bool qemu_plugin_read_memory_vaddr(uint64_t addr, GByteArray *data, size_t len);
+bool qemu_plugin_write_memory_vaddr(uint64_t addr, GByteArray *data);
 bool qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf);
 
 #endif

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
+from pathlib import Path
 
 from harness import Guest
 from harness.topology import PF_PCI
@@ -22,6 +24,7 @@ VFRE = 0x0C8C
 VFTE = 0x0C90
 DTXSWC = 0x3500
 VT_CTL = 0x581C
+IOVCTL = 0x5BBC
 MRQC = 0x5818
 RETA = 0x5C00
 RSSRK = 0x5C80
@@ -50,6 +53,9 @@ ICS_LSC = 1 << 2
 # Firmware has the PHY of the first port, by SW_FW_SYNC.
 FW_PHY0 = 1 << 17
 
+# Bit of IOVCTL: the PF may have the queues of VFs that have gone.
+REUSE_VFQ = 1 << 0
+
 # Bits of VMOLR.
 VMOLR_RLPML = 0x3FFF
 VMOLR_LPE = 1 << 16
@@ -62,6 +68,40 @@ VMOLR_STRVLAN = 1 << 30
 VMVIR_DEFAULT = 1 << 30
 RAH_AV = 1 << 31
 VLVF_ENABLE = 1 << 31
+
+
+PAGE = Path(__file__).parents[3] / "Documentation/registers.rst"
+# A row: name, range of an array, offset, bytes between elements, access, value after a reset, and that
+# of the model if it is another.
+ROW = re.compile(
+    r"^(?P<name>\w+)(\[(?P<first>\d+)\.\.(?P<last>\d+)\])? +"
+    r"0x(?P<offset>[0-9a-f]{5,})( \+ 0x(?P<stride>[0-9a-f]+) i)? +"
+    r"(?P<access>RW|RO|WO|RC|W1C|W1S|RS) +(?P<reset>\w+)(  +(?P<qemu>0x[0-9a-f]+|0))?  +\S"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Documented:
+    """A register of Documentation/registers.rst."""
+
+    offset: int
+    access: str
+    reset: str  # what the model has after a reset, or the datasheet if that is the same
+
+
+def documented() -> dict[str, Documented]:
+    """All of them by name, those of an array as NAME[n]."""
+    found = {}
+    for row in filter(None, map(ROW.match, PAGE.read_text(encoding="utf-8").splitlines())):
+        offset, reset = int(row["offset"], 16), row["qemu"] or row["reset"]
+        if row["first"] is None:
+            found[row["name"]] = Documented(offset, row["access"], reset)
+            continue
+        first, stride = int(row["first"]), int(row["stride"], 16)
+        for n in range(first, int(row["last"]) + 1):
+            at = offset + stride * (n - first)
+            found[f"{row['name']}[{n}]"] = Documented(at, row["access"], reset)
+    return found
 
 
 def eitr(vector: int) -> int:

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef JUDGE_H
+#define JUDGE_H
+
+#include "window.h"
+
+#define MAX_REGISTERS 1536
+
+/* How a register of the PF's is judged. */
+enum rule {
+	RULE_MASK, /* but for the bits of the mask it is what it was */
+	RULE_REOPENED, /* the same, but it may be another when the PF's queues were opened anew */
+	RULE_ADDRESS, /* RAL, RAH: entries of others */
+	RULE_VLVF, /* members but the attacker */
+	RULE_TABLE, /* bits may come, and none go */
+	RULES
+};
+
+struct entry {
+	uint32_t offset, mask, value;
+	enum rule rule;
+	char name[24];
+};
+
+struct plan {
+	char pf[16], interface[16], vf[2][16], netns[64];
+	int attacker, neighbour;
+	uint8_t address[ADDRESS_BYTES], pf_address[ADDRESS_BYTES]; /* the neighbour's, the PF's */
+	uint32_t memory, batch, slowness;
+	/* For the plugin: code of the driver, registers of the PF, begin of interrupts and work items. */
+	uint64_t text[2], bar[2], functions[2];
+	struct entry entry[MAX_REGISTERS];
+	int entries;
+};
+
+/* What the driver has done so far. */
+struct work {
+	uint64_t reads, writes, interrupts, items;
+};
+
+void plan_read(struct plan *plan, const char *path);
+
+struct judge {
+	struct plan *plan;
+	struct host *host;
+	struct vf *attacker;
+	struct neighbour *neighbour;
+	int wire[2]; /* sockets of the PF and the peer */
+	uint8_t peer[ADDRESS_BYTES];
+	uint32_t round;
+	int log;
+	uint64_t lines, cut_off, lifted; /* of the log: of VFs, of quarantines; what lifts one */
+	uint64_t first, resent, longest_reset_us, rounds;
+	/* Since the last round: what gives the PF work. */
+	uint64_t causes, settings, resets, begin;
+	struct work work, most; /* until the last round; most in one without a reset */
+	char wrong[512];
+};
+
+void judge_begin(struct judge *j, struct plan *plan, struct host *host, struct vf *attacker,
+		 struct neighbour *neighbour);
+/* Whether the PF may have an interrupt of it. */
+bool judge_is_cause(const struct step *step);
+/* NULL, or what is wrong. */
+const char *judge_all(struct judge *j);
+void judge_print(const struct judge *j);
+
+#endif
