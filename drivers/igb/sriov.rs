@@ -80,11 +80,15 @@ fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Resu
         return Err(EPERM);
     }
     let count = u8::try_from(nr_vfs).map_err(|_| EPERM)?;
+    if let Some(io) = port.mac.lock().live(&port.hw) {
+        take_queues_back(io);
+    }
     // VF drivers probe while VFs are enabled, and find the PF ready to serve them.
     let enabled = relayout(dev, count).and_then(|()| pdev.enable_sriov(nr_vfs));
     settle(port);
     if let Err(error) = enabled {
         dev_err!(pdev, "cannot enable {nr_vfs} VFs: {error:?}\n");
+        queues_are_returned(port);
         let _ = relayout(dev, 0);
         return Err(error);
     }
@@ -113,12 +117,7 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     pdev.disable_sriov();
     let port = dev.data();
     settle(port);
-    if let Some(io) = port.mac.lock().live(&port.hw) {
-        give_queues_back(io);
-    }
-    if !port.differences.returns_queues_at_once {
-        fsleep(REUSE_TIME);
-    }
+    queues_are_returned(port);
     relayout(dev, 0)?;
     dev_info!(pdev, "IOV Disabled\n");
     Ok(())
@@ -145,9 +144,26 @@ fn settle(port: &Port) {
 /// resets it.
 const REUSE_TIME: Delta = Delta::from_millis(100);
 
+/// Has the PF get the VFs' queues back, and waits for it.
+fn queues_are_returned(port: &Port) {
+    if let Some(io) = port.mac.lock().live(&port.hw) {
+        give_queues_back(io);
+    }
+    if !port.differences.returns_queues_at_once {
+        fsleep(REUSE_TIME);
+    }
+}
+
 /// Has the controller give the VFs' queues back to the PF, which takes [`REUSE_TIME`].
 fn give_queues_back(io: &Io) {
     io.write(regs::IOVCTL, iovctl::REUSE_VFQ);
+    io.flush();
+}
+
+/// Has the controller keep the VFs' queues for VFs again. Only a reset would do so otherwise, and
+/// VFs are enabled without one.
+fn take_queues_back(io: &Io) {
+    io.write(regs::IOVCTL, iovctl::Iovctl::ZERO);
     io.flush();
 }
 

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 from support.mailbox import raw_vfs
-from support.registers import Filters
+from support.registers import IOVCTL, REUSE_VFQ, Filters, Registers
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import frames, mac_of, ping, tcp_stream
@@ -117,6 +117,18 @@ def test_closed_until_the_handshake(lan):
     lan.wait_carrier(PF_HOST)
     again = Filters.read(lan.guest)
     assert (again.vfre, again.vfte) == (pf_only, pf_only)
+
+
+@pytest.mark.driver("igb_rs")  # C igb resets the controller each time
+def test_queues_are_given_back_and_taken(lan):
+    """The controller lets the PF have the VFs' queues when they have gone, and not while they are there."""
+    registers = Registers(lan.guest)
+    raw_vfs(lan, 1)
+    assert registers.read(IOVCTL) == [0]
+    assert lan.set_numvfs(0).rc == 0
+    assert registers.read(IOVCTL) == [REUSE_VFQ]
+    raw_vfs(lan, 1)
+    assert registers.read(IOVCTL) == [0]
 
 
 @pytest.mark.long
