@@ -7,9 +7,14 @@ use crate::port::Port;
 use igb_core::{
     function::{
         VfIndex,
-        VfSet, //
+        VfSet,
+        MAX_VFS, //
     },
     mailbox::Policy,
+    regs::{
+        RAR_COUNT,
+        VLVF_COUNT, //
+    },
     switch::{
         OwnAddresses,
         Quotas, //
@@ -23,7 +28,8 @@ use net::devlink::{
     Diagnosis,
     Driver,
     Info,
-    Param, //
+    Param,
+    Resource, //
 };
 
 impl Driver for Port {
@@ -93,8 +99,24 @@ impl Driver for Port {
         },
     ];
 
-    const REPORTERS: &'static [&'static CStr] =
-        &[c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6"];
+    const REPORTERS: &'static [&'static CStr] = &[
+        c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6", c"tx",
+    ];
+
+    const RESOURCES: &'static [Resource<Self>] = &[
+        Resource {
+            name: c"receive_addresses",
+            // CAST: Widening.
+            size: RAR_COUNT as u64,
+            taken: |port| count(port.hw.lock().switch.address_entries_taken()),
+        },
+        Resource {
+            name: c"vlan_entries",
+            // CAST: Widening.
+            size: VLVF_COUNT as u64,
+            taken: |port| count(port.hw.lock().switch.vlan_entries_taken()),
+        },
+    ];
 
     fn info(&self, out: &mut Info<'_>) -> Result {
         let identity = &self.identity;
@@ -114,6 +136,10 @@ impl Driver for Port {
     }
 
     fn diagnose(&self, reporter: usize, out: &mut Diagnosis<'_>) -> Result {
+        if reporter == TX_REPORTER {
+            out.put_u64(c"timeouts", self.hw_stats.timeouts());
+            return Ok(());
+        }
         // Copied first: putting values allocates memory, which may sleep.
         let status = {
             let hw = self.hw.lock();
@@ -134,6 +160,9 @@ impl Driver for Port {
         Ok(())
     }
 }
+
+/// The place of the reporter of transmit queues: after those of the VFs.
+const TX_REPORTER: usize = MAX_VFS;
 
 fn count(n: usize) -> u64 {
     u64::try_from(n).unwrap_or(u64::MAX)
@@ -175,6 +204,17 @@ impl Port {
         self.stations_due.store(true, Relaxed);
         self.works.service.schedule();
         Ok(())
+    }
+
+    /// Tells the administrator that a transmit queue was stuck, or that all go on again. Process context,
+    /// without [`Port::hw`].
+    pub(crate) fn tell_transmit(&self, stuck: bool) {
+        let reporters = self.reporters.lock();
+        if stuck {
+            reporters.error(TX_REPORTER, c"a transmit queue is stuck");
+        } else {
+            reporters.healthy(TX_REPORTER);
+        }
     }
 
     /// Tells the administrator which VFs were cut off, and which are not any more. To be called when

@@ -282,9 +282,17 @@ pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
     let Some(dev) = dev.under(&rtnl).filter(|dev| dev.is_present()) else {
         return;
     };
-    dev_err!(&*dev.data().pdev, "resetting the controller\n");
+    let port = dev.data();
+    dev_err!(&*port.pdev, "resetting the controller\n");
+    // Not the controller's own request.
+    let stuck = port.hw_stats.take_timeout();
+    if stuck {
+        port.tell_transmit(true);
+    }
     if let Err(error) = restart_with(dev, |_| Ok(())) {
-        dev_err!(&*dev.data().pdev, "reset failed: {error:?}\n");
+        dev_err!(&*port.pdev, "reset failed: {error:?}\n");
+    } else if stuck {
+        port.tell_transmit(false);
     }
 }
 

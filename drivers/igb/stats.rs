@@ -196,6 +196,8 @@ pub(crate) struct HwStats {
     totals: SpinLock<HwCounters>,
     /// Counted in softirq as well, where the stack finds a queue stuck.
     tx_timeouts: Atomic<u64>,
+    /// Those the administrator was told of.
+    told_timeouts: Atomic<u64>,
     resets: Atomic<u64>,
 }
 
@@ -204,6 +206,7 @@ impl HwStats {
         pin_init!(Self {
             totals <- new_spinlock!(HwCounters::default()),
             tx_timeouts: Atomic::new(0),
+            told_timeouts: Atomic::new(0),
             resets: Atomic::new(0),
         })
     }
@@ -225,6 +228,19 @@ impl HwStats {
             return;
         }
         *self.totals.lock() = sum;
+    }
+
+    /// How often a transmit queue was stuck. Any context.
+    pub(crate) fn timeouts(&self) -> u64 {
+        self.tx_timeouts.load(Relaxed)
+    }
+
+    /// Whether one was since this was asked last. One caller at a time.
+    pub(crate) fn take_timeout(&self) -> bool {
+        let now = self.timeouts();
+        let told = self.told_timeouts.load(Relaxed);
+        self.told_timeouts.store(now, Relaxed);
+        now != told
     }
 
     /// Notes a stuck transmit queue. Any context.

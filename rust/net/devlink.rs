@@ -22,6 +22,7 @@ use kernel::{
 mod health;
 mod info;
 mod param;
+mod resource;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/devlink.rs"]
 mod test;
@@ -32,7 +33,8 @@ pub use self::{
         Reporters, //
     },
     info::Info,
-    param::Param, //
+    param::Param,
+    resource::Resource, //
 };
 
 /// What a driver shows of a device. `Self` is the driver's state of it.
@@ -78,6 +80,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Names of what can be ill.
     const REPORTERS: &'static [&'static CStr];
 
+    /// Of what there is a number, and how much of it is taken: any context but interrupts.
+    const RESOURCES: &'static [Resource<Self>] = &[];
+
     /// Says what the device is: `devlink dev info`. The kernel adds the name of the driver.
     ///
     /// An error is the command's.
@@ -121,6 +126,7 @@ struct Shown<T: Driver> {
     params: KVec<netbind::devlink_param>,
     ops: KVec<netbind::devlink_health_reporter_ops>,
     slots: KVec<health::Slot<T>>,
+    resource_slots: KVec<health::Slot<T>>,
     made: KVec<health::Raw>,
     reporters: Reporters,
     /// `reporters` are those of this.
@@ -143,6 +149,7 @@ impl<T: Driver> Shown<T> {
         let params = param::table::<T>()?;
         let ops = health::table::<T>()?;
         let slots = health::slots(&data)?;
+        let resource_slots = resource::slots(&data)?;
         let made = KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?;
         // Nothing fails from when the instance is there until `this` owns it.
         // SAFETY: The operations are for ever, and for instances of `T`. `dev` is a valid device;
@@ -161,6 +168,7 @@ impl<T: Driver> Shown<T> {
             params,
             ops,
             slots,
+            resource_slots,
             made,
             reporters,
             has_reporters: false,
@@ -192,6 +200,8 @@ impl<T: Driver> Shown<T> {
             netbind::devl_params_register(devlink, self.params.as_ptr(), self.params.len())
         })?;
         self.has_params = true;
+        // SAFETY: The instance is valid, its lock is held, and the slots stay until it is hidden.
+        unsafe { resource::show::<T>(devlink, &self.resource_slots) }?;
         for (ops, slot) in self.ops.iter().zip(&self.slots) {
             let slot = core::ptr::from_ref(slot).cast_mut().cast();
             // SAFETY: The instance is valid, and its lock is held. Operations and slot outlive the
@@ -216,6 +226,8 @@ impl<T: Driver> Shown<T> {
             // SAFETY: The reporter is one that `show` has made. Nobody can get at it any more.
             unsafe { netbind::devl_health_reporter_destroy(reporter.as_ptr()) };
         }
+        // SAFETY: The instance is valid, and its lock is held.
+        unsafe { resource::hide(devlink) };
         if self.has_params {
             // SAFETY: These parameters are registered with the instance: `show` has done it, and
             // the table has not changed since, by the type invariants. The lock of the instance is

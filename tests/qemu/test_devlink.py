@@ -136,6 +136,29 @@ def test_controller_parameter(lan):
         assert lines.count("max_tx_rate of a VF is kept and shown, and has no effect") == is_model
 
 
+def resources(guest) -> dict[str, tuple[int, int]]:
+    """How many there are, and how many are taken."""
+    shown = json.loads(guest.run(f"devlink -j resource show {DEVICE}").out)["resources"][DEVICE]
+    return {entry["name"]: (entry["size"], entry["occ"]) for entry in shown}
+
+
+def test_resources(lan):
+    """Filters, and how many of them are taken, by the PF and by VFs."""
+    guest = lan.guest
+    assert resources(guest) == {"receive_addresses": (24, 1), "vlan_entries": (32, 0)}
+    guest.run("bridge fdb add 02:00:00:00:02:01 dev dut self")
+    try:
+        assert resources(guest)["receive_addresses"] == (24, 2)
+        # Two more are for the VFs' own addresses.
+        lan.set_numvfs(2)
+        lan.link_set("vf 0 vlan 100")
+        assert resources(guest) == {"receive_addresses": (24, 4), "vlan_entries": (32, 1)}
+    finally:
+        lan.set_numvfs(0)
+        guest.run("bridge fdb del 02:00:00:00:02:01 dev dut self")
+    assert resources(guest) == {"receive_addresses": (24, 1), "vlan_entries": (32, 0)}
+
+
 def test_parameters(lan):
     """Defaults, every value that is out of range, and no reset that forgets what was set."""
     guest = lan.guest

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Coming, going and coming back: module, device, interface, system."""
 
+import json
 import re
 import time
 from pathlib import Path
@@ -216,6 +217,18 @@ def test_transmit_hang(lan):
     assert any(value & TXDCTL_ENABLE for value in registers.read(*map(txdctl, range(16))))
     assert works(lan)
     assert tcp_stream(lan.guest, PF_HOST, PEER).bytes > 1 << 20
+    if lan.guest.config.driver == "igb_rs":
+        assert_hang_was_reported(lan.guest)
+
+
+def assert_hang_was_reported(guest):
+    """To whoever monitors devlink: it is over."""
+    device = f"pci/{PF_PCI}"
+    shown = json.loads(guest.run(f"devlink -j health show {device} reporter tx").out)
+    (reporter,) = shown["health"][device]
+    assert reporter["state"] == "healthy" and reporter["error"] >= 1
+    diagnosis = json.loads(guest.run(f"devlink -j health diagnose {device} reporter tx").out)
+    assert diagnosis["timeouts"] >= reporter["error"]
 
 
 @pytest.mark.driver("igb_rs")  # C igb has no page pools

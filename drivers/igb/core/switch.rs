@@ -169,6 +169,20 @@ impl Switch {
         followed: 0,
     };
 
+    /// Receive address registers that nobody can have any more: addresses are in them, or they are kept for
+    /// the own address of a function.
+    #[must_use]
+    pub fn address_entries_taken(&self) -> usize {
+        // Widening.
+        crate::regs::RAR_COUNT - self.rar.free().count_ones() as usize
+    }
+
+    /// Entries of the VLAN pool filter in use.
+    #[must_use]
+    pub fn vlan_entries_taken(&self) -> usize {
+        self.vlvf.iter().count()
+    }
+
     /// Sets what never changes: the device's `promiscuity`, and the PF's first address.
     pub fn identify(&mut self, pf_mac: UnicastAddr, promiscuity: Promiscuity) {
         self.pf.mac = pf_mac;

@@ -134,20 +134,42 @@ impl Telling<'_> {
     }
 }
 
-/// What the callbacks of one reporter are about.
+/// What the callbacks of one reporter, or of one resource, are about.
 pub(super) struct Slot<T> {
     data: *const T,
     index: usize,
 }
 
+impl<T> Slot<T> {
+    /// `count` slots of `data`, which outlives them.
+    pub(super) fn table(data: &Arc<T>, count: usize) -> Result<KVec<Self>> {
+        let mut slots = KVec::with_capacity(count, GFP_KERNEL)?;
+        for index in 0..count {
+            let data = Arc::as_ptr(data);
+            slots.push(Self { data, index }, GFP_KERNEL)?;
+        }
+        Ok(slots)
+    }
+
+    /// Its place.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The data.
+    ///
+    /// # Safety
+    ///
+    /// They are still there.
+    pub(super) unsafe fn data(&self) -> &T {
+        // SAFETY: By the safety requirements of this function.
+        unsafe { &*self.data }
+    }
+}
+
 /// A slot for each reporter of `data`, which outlives them.
 pub(super) fn slots<T: Driver>(data: &Arc<T>) -> Result<KVec<Slot<T>>> {
-    let mut slots = KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?;
-    for index in 0..T::REPORTERS.len() {
-        let data = Arc::as_ptr(data);
-        slots.push(Slot { data, index }, GFP_KERNEL)?;
-    }
-    Ok(slots)
+    Slot::table(data, T::REPORTERS.len())
 }
 
 /// The operations of each reporter, as the kernel is told.
@@ -178,12 +200,12 @@ unsafe extern "C" fn diagnose<T: Driver>(
         // requirements of this function.
         let slot = unsafe { &*netbind::devlink_health_reporter_priv(reporter).cast::<Slot<T>>() };
         // SAFETY: The registration, which has the reporter destroyed first, keeps `data`.
-        let data = unsafe { &*slot.data };
+        let data = unsafe { slot.data() };
         let mut out = Diagnosis {
             fmsg: NonNull::new(fmsg).ok_or(EINVAL)?,
             _lifetime: PhantomData,
         };
-        data.diagnose(slot.index, &mut out)?;
+        data.diagnose(slot.index(), &mut out)?;
         Ok(0)
     })
 }
