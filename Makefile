@@ -15,6 +15,11 @@ QEMU ?=
 # Of make compare.
 ROUNDS ?= 5
 
+# With C igb: what Documentation/parity.rst says of it.
+ifeq ($(DRIVER)$(TESTS),igb)
+TESTS := -m parity
+endif
+
 # Kernels `make test` is about: the one asked for; else, for a selection of tests, the stock one;
 # else that one, and the one with detectors for a share of the tests.
 tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
@@ -67,7 +72,7 @@ help:
 	@echo 'make clean               remove build/'
 	@echo 'make clean-cache         empty the cache, unless it is in use'
 	@echo
-	@echo 'DRIVER=igb runs run, shell and test with the stock C driver instead.'
+	@echo 'DRIVER=igb runs run, shell and test with the stock C driver instead: the tests of Documentation/parity.rst.'
 	@echo 'The cache is in $$IGB_RS_CACHE, else $$XDG_CACHE_HOME/igb-rs, else ~/.cache/igb-rs.'
 	@echo 'Packages come from the mirror of this host'"'"'s apt, or from $$IGB_RS_MIRROR.'
 

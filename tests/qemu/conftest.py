@@ -10,6 +10,7 @@
     @pytest.mark.watched                                # `make test`: under detectors as well
     @pytest.mark.fresh                                  # the driver is loaded for this test alone
     @pytest.mark.long                                   # only with --long, as `make test-all` does
+    @pytest.mark.parity                                 # set here: named in Documentation/parity.rst
     @pytest.mark.allow_log("regex")                     # a kernel message this test provokes
     @pytest.mark.allow_trace("regex")                   # a trace line of the device model
 
@@ -26,7 +27,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import Config, Guest, accel, images
+from harness import Config, Guest, accel, images, parity
 from harness.agent import AgentGone, CommandFailed
 from harness.config import DRIVERS
 from harness.health import NO_ANSWER, OF_TIME, KernelLog, ModelTrace, left_behind, watches_locks
@@ -81,7 +82,14 @@ def pytest_configure(config):
         "markers", "watched(*kernels): part of --share, under `debug` if no kernel is named"
     )
     config.addinivalue_line("markers", "fresh: the driver is loaded for this test alone")
+    config.addinivalue_line("markers", "parity: named in Documentation/parity.rst")
     config.addinivalue_line("markers", "long: left out unless --long is given")
+
+
+def pytest_itemcollected(item):
+    """Before pytest selects by `-m`."""
+    if f"{item.path.name}::{item.originalname}" in parity.named():
+        item.add_marker("parity")
 
 
 def pytest_collection_modifyitems(config, items):
