@@ -8,6 +8,7 @@ import enum
 import json
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.config import Config
 from harness.guest import Guest
@@ -16,6 +17,9 @@ from harness.topology import PF_PCI, Lan
 from . import BENCH, BUILD
 from .build import PLUGIN, PROBE
 from .phase import KINDS, Invalid, Phase, parse
+
+if TYPE_CHECKING:
+    from .rows import Row
 
 # By what the kernel calls the driver: one function of the module each.
 ROOTS = {
@@ -68,9 +72,23 @@ class Clock(enum.Enum):
     TIME = enum.auto()  # CPUs take turns
 
 
-def config(driver: str, cost: Path, smp: int, clock: Clock) -> Config:
+@dataclasses.dataclass(frozen=True)
+class Suite:
+    """Rows, and the script and the guest that measure them. `iommu`: the kernel's setting for one
+    that translates; none without."""
+
+    name: str
+    rows: tuple[Row, ...]
+    script: str
+    smp: int = 1
+    clock: Clock = Clock.BOTH
+    iommu: str = ""
+
+
+def config(driver: str, cost: Path, suite: Suite) -> Config:
     """Virtual time is the number of instructions executed, and idle time is skipped. The registers
     of a VF without driver may be mapped (`iomem=relaxed`)."""
+    clock = suite.clock
     arguments = ()
     if clock is not Clock.TIME:
         arguments += ("-plugin", f"{PLUGIN},out={cost}")
@@ -78,11 +96,12 @@ def config(driver: str, cost: Path, smp: int, clock: Clock) -> Config:
         arguments += ("-icount", "shift=0,sleep=off")
     return Config(
         driver=driver,
-        smp=smp,
+        smp=suite.smp,
         peer="e1000e",
         events=(),
         accel="tcg",
-        cmdline="nokaslr iomem=relaxed",
+        cmdline=f"nokaslr iomem=relaxed {suite.iommu}".rstrip(),
+        first_devices=("intel-iommu,intremap=on",) if suite.iommu else (),
         arguments=arguments,
     )
 
@@ -90,12 +109,12 @@ def config(driver: str, cost: Path, smp: int, clock: Clock) -> Config:
 class Measurement:
     """A booted guest with the driver loaded, the peer up and the plugin told what to count."""
 
-    def __init__(self, driver: str, label: str, smp: int, clock: Clock):
+    def __init__(self, driver: str, suite: Suite):
         self.driver = driver
-        self.directory = BUILD / f"{label}-{driver}"
+        self.directory = BUILD / f"{suite.name}-{driver}"
         self.cost = self.directory / "cost.txt"
-        self.counted = clock is not Clock.TIME
-        self.guest = Guest(config(driver, self.cost, smp, clock), self.directory)
+        self.counted = suite.clock is not Clock.TIME
+        self.guest = Guest(config(driver, self.cost, suite), self.directory)
         try:
             Lan(self.guest).up()
             self._install()
@@ -139,6 +158,12 @@ class Measurement:
         self.guest.run(" && ".join(f"{IN_GUEST}/probe mark {mark}" for mark in marks))
         return found["functions"]
 
+    def must_be_translated(self):
+        """The rows are about an IOMMU that the PF is behind."""
+        kind = self.guest.read(f"/sys/bus/pci/devices/{PF_PCI}/iommu_group/type")
+        if kind not in ("DMA", "DMA-FQ"):
+            raise Invalid(f"{self.driver}: the IOMMU's domain is {kind!r}, not one that translates")
+
     def run(self, script: str) -> Outcome:
         """Runs a script of the directory `guest` and reads what it and the plugin say."""
         result = self.guest.run(f"bash {IN_GUEST}/{script}", timeout=SCRIPT_SECONDS)
@@ -181,8 +206,10 @@ class Measurement:
         }
 
 
-def measure(driver: str, script: str, smp: int, clock: Clock) -> Outcome:
-    """Boots a guest with `driver` and runs a script in it."""
-    print(f"{script.removesuffix('.sh')} with {driver} ...", flush=True)
-    with Measurement(driver, script.removesuffix(".sh"), smp, clock) as measurement:
-        return measurement.run(script)
+def measure(driver: str, suite: Suite) -> Outcome:
+    """Boots a guest with `driver` and runs the script of `suite` in it."""
+    print(f"{suite.name} with {driver} ...", flush=True)
+    with Measurement(driver, suite) as measurement:
+        if suite.iommu:
+            measurement.must_be_translated()
+        return measurement.run(suite.script)

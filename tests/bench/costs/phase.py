@@ -9,6 +9,9 @@ from pathlib import Path
 
 KINDS = ("xmit", "poll", "irq", "mailbox")
 DATA_PATH = 3  # of them
+# Bytes that string instructions copy for the price of one instruction: about what a processor copies
+# in a cycle.
+COPIED_AT_ONCE = 32
 
 
 class Invalid(Exception):
@@ -21,17 +24,25 @@ class Phase:
 
     calls: Counter = dataclasses.field(default_factory=Counter)  # by address
     insns: dict[int, list[int]] = dataclasses.field(default_factory=dict)  # address: per kind
+    copies: dict[int, list[int]] = dataclasses.field(default_factory=dict)  # bytes, the same
     reads: Counter = dataclasses.field(default_factory=Counter)  # by register
     writes: Counter = dataclasses.field(default_factory=Counter)
 
-    def of_kind(self, kind: str) -> int:
+    def of_kind(self, kind: str) -> float:
         index = KINDS.index(kind)
-        return sum(counts[index] for counts in self.insns.values())
+        copied = sum(counts[index] for counts in self.copies.values())
+        return sum(counts[index] for counts in self.insns.values()) + copied / COPIED_AT_ONCE
 
     @property
-    def total(self) -> int:
-        """Of the data path."""
-        return sum(sum(counts[:DATA_PATH]) for counts in self.insns.values())
+    def total(self) -> float:
+        """Of the data path, with what is copied."""
+        executed = sum(sum(counts[:DATA_PATH]) for counts in self.insns.values())
+        return executed + self.copied / COPIED_AT_ONCE
+
+    @property
+    def copied(self) -> int:
+        """Bytes that string instructions of the data path copied."""
+        return sum(sum(counts[:DATA_PATH]) for counts in self.copies.values())
 
     @property
     def registers(self) -> int:
@@ -43,6 +54,8 @@ class Phase:
         sums = Counter()
         for address, counts in self.insns.items():
             sums[names[address]] += sum(counts)
+        for address, counts in self.copies.items():
+            sums[names[address]] += sum(counts) / COPIED_AT_ONCE
         return sums
 
 
@@ -58,6 +71,8 @@ def parse(path: Path) -> dict[int, Phase]:
             phase = phases[int(rest[0])] = Phase()
         elif word == "insn":
             phase.insns[int(rest[0], 16)] = [int(count) for count in rest[1:]]
+        elif word == "bytes":
+            phase.copies[int(rest[0], 16)] = [int(count) for count in rest[1:]]
         elif word == "calls":
             phase.calls[int(rest[0], 16)] += int(rest[1])
         elif word == "read":

@@ -36,6 +36,7 @@ class Finding:
     row: Row
     igb: float | None
     igb_rs: float | None
+    copied: tuple[float | None, float | None] = (None, None)  # bytes: of igb, of igb_rs
 
     @property
     def ratio(self) -> float | None:
@@ -80,8 +81,14 @@ def unexpected(rows: tuple[Row, ...], igb: Outcome | None) -> list[str]:
 
 
 def findings(rows: tuple[Row, ...], igb: Outcome | None, igb_rs: Outcome | None) -> list[Finding]:
+    pair = (igb, igb_rs)
     return [
-        Finding(row, *(outcome and row.value(outcome) for outcome in (igb, igb_rs))) for row in rows
+        Finding(
+            row,
+            *(outcome and row.value(outcome) for outcome in pair),
+            tuple(outcome and row.copied and row.copied(outcome) for outcome in pair),
+        )
+        for row in rows
     ]
 
 
@@ -93,9 +100,16 @@ def _number(value: float | None) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.3f}"
 
 
+def _copied(finding: Finding) -> str:
+    """Bytes copied by C igb / igb_rs, which are part of the instructions."""
+    if finding.row.copied is None:
+        return ""
+    return " / ".join("–" if copied is None else f"{copied:.0f}" for copied in finding.copied)
+
+
 def table(found: list[Finding]) -> str:
     """As text, one line for each row."""
-    head = ("metric", "C igb", "igb_rs", "ratio", "at least", "aim", "verdict")
+    head = ("metric", "C igb", "igb_rs", "ratio", "copied B", "at least", "aim", "verdict")
     lines = [head]
     for finding in found:
         ratio = f"{finding.ratio:.2f}" if finding.ratio is not None else "–"
@@ -105,6 +119,7 @@ def table(found: list[Finding]) -> str:
                 _number(finding.igb),
                 _number(finding.igb_rs),
                 ratio,
+                _copied(finding),
                 str(finding.row.least or ""),
                 str(finding.row.aim or ""),
                 finding.verdict,
@@ -128,6 +143,7 @@ def as_json(found: list[Finding]) -> list[dict]:
             "igb": finding.igb,
             "igb_rs": finding.igb_rs,
             "ratio": finding.ratio,
+            "copied": finding.copied,
             "at_least": str(finding.row.least or ""),
             "aim": str(finding.row.aim or ""),
             "verdict": finding.verdict,

@@ -65,10 +65,15 @@ class Row:
     aim: Target | None
     known: tuple[float, float] | None = None
     gate: bool = False
+    copied: Callable[[Outcome], float] | None = None  # bytes, where instructions are counted
 
 
 def _insns(phase: str, count: int) -> Callable[[Outcome], float]:
     return lambda outcome: outcome.phases[phase].total / count
+
+
+def _copied(phase: str, count: int) -> Callable[[Outcome], float]:
+    return lambda outcome: outcome.phases[phase].copied / count
 
 
 def _mailbox(phase: str, count: int) -> Callable[[Outcome], float]:
@@ -92,6 +97,12 @@ def _value(name: str, scale: float = 1) -> Callable[[Outcome], float]:
 def _stream(outcome: Outcome) -> float:
     return statistics.median(
         outcome.phases[f"tcp-tx.{number}"].total / KILOBYTES for number in range(1, STREAMS + 1)
+    )
+
+
+def _stream_copied(outcome: Outcome) -> float:
+    return statistics.median(
+        outcome.phases[f"tcp-tx.{number}"].copied / KILOBYTES for number in range(1, STREAMS + 1)
     )
 
 
@@ -137,6 +148,7 @@ DATA_PATH = (
         factor(0.70),
         (559, 571),
         gate=True,
+        copied=_copied("tx60", SENT),
     ),
     Row(
         "tx1500",
@@ -146,6 +158,7 @@ DATA_PATH = (
         factor(0.85),
         (559, 571),
         gate=True,
+        copied=_copied("tx1500", SENT),
     ),
     Row(
         "rx60",
@@ -155,6 +168,7 @@ DATA_PATH = (
         factor(0.70),
         (440, 460),
         gate=True,
+        copied=_copied("rx60-burst32", BURSTS),
     ),
     Row(
         "rx1500",
@@ -175,6 +189,7 @@ DATA_PATH = (
         factor(0.60),
         (2060, 2150),
         gate=True,
+        copied=_copied("rr18", TRANSACTIONS),
     ),
     Row(
         "rr18-mmio",
@@ -203,6 +218,7 @@ DATA_PATH = (
         factor(0.85),
         (2150, 2300),
         gate=True,
+        copied=_copied("rr1400", TRANSACTIONS),
     ),
     Row(
         "tx-irq",
@@ -297,6 +313,7 @@ DATA_PATH = (
         factor(0.90),
         factor(0.75),
         (75, 130),
+        copied=_stream_copied,
     ),
     Row(
         "up-mmio",
@@ -370,6 +387,97 @@ DATA_PATH = (
         factor(0.6),
         None,
     ),
+)
+
+
+def _translated(mode: str, limits: dict[str, tuple[float, float]], known: dict) -> tuple[Row, ...]:
+    """Rows of the data path behind an IOMMU. `limits`: at least, and the aim; `known` of C igb in
+    this mode."""
+    shapes = (
+        ("tx60", "Tx 60 B: instructions", _insns("tx60", SENT), _copied("tx60", SENT)),
+        ("tx1500", "Tx 1500 B: instructions", _insns("tx1500", SENT), _copied("tx1500", SENT)),
+        (
+            "rr18",
+            "UDP request/response 18 B: instructions",
+            _insns("rr18", TRANSACTIONS),
+            _copied("rr18", TRANSACTIONS),
+        ),
+        (
+            "rr1400",
+            "UDP request/response 1400 B: instructions",
+            _insns("rr1400", TRANSACTIONS),
+            _copied("rr1400", TRANSACTIONS),
+        ),
+        (
+            "rx60",
+            "Rx 60 B, burst 32: instructions",
+            _insns("rx60-burst32", BURSTS),
+            _copied("rx60-burst32", BURSTS),
+        ),
+        ("tcp-tx", "TCP Tx with TSO: instructions per KB", _stream, _stream_copied),
+    )
+    return tuple(
+        Row(
+            f"{mode}-{key}",
+            f"IOMMU, {mode}: {title}",
+            value,
+            *(factor(limit) for limit in limits[key]),
+            known.get(key),
+            gate=mode == "strict" and key in ("tx60", "tx1500", "rr1400"),
+            copied=copied,
+        )
+        for key, title, value, copied in shapes
+    )
+
+
+# Behind an IOMMU that translates; strict: what is unmapped is unmapped at once.
+STRICT = (
+    *_translated(
+        "strict",
+        {
+            "tx60": (0.10, 0.08),
+            "tx1500": (0.40, 0.30),
+            "rr18": (0.40, 0.30),
+            "rr1400": (0.50, 0.35),
+            "rx60": (0.85, 0.75),
+            "tcp-tx": (0.68, 0.50),
+        },
+        {
+            "tx60": (3080, 3260),
+            "tx1500": (3270, 3460),
+            "rr18": (4560, 4840),
+            "rr1400": (4640, 4960),
+            "rx60": (440, 465),
+            "tcp-tx": (400, 600),
+        },
+    ),
+    Row(
+        "strict-tx1500-pps",
+        "IOMMU, strict: Tx 1500 B, ring 256: 1000 packets/s",
+        _value("pps.tx1500", 1e-3),
+        at_least_factor(2),
+        at_least_factor(3),
+        (175, 200),
+    ),
+)
+LAZY = _translated(
+    "lazy",
+    {
+        "tx60": (0.60, 0.50),
+        "tx1500": (0.60, 0.50),
+        "rr18": (0.80, 0.60),
+        "rr1400": (0.80, 0.60),
+        "rx60": (0.85, 0.75),
+        "tcp-tx": (0.80, 0.50),
+    },
+    {
+        "tx60": (2690, 2870),
+        "tx1500": (2920, 3120),
+        "rr18": (4020, 4280),
+        "rr1400": (4170, 4440),
+        "rx60": (440, 465),
+        "tcp-tx": (360, 520),
+    },
 )
 
 # With VFs, on two CPUs.

@@ -9,17 +9,7 @@
 . /tmp/bench/lib.sh
 
 warm_up
-sent tx60 60 1 2000
-sent tx60-burst32 60 32 2016
-sent tx1500 1500 1 2000
-received rx60 60 1 2000
-received rx60-burst32 60 32 2016
-received rx1500-burst32 1500 32 2016
-marked rr18 $BENCH/probe rr @ 200 18 $PEER 7
-marked rr1400 $BENCH/probe rr @ 200 1400 $PEER 7
-for i in 1 2 3 4 5; do
-	marked "tcp-tx.$i" $BENCH/probe send @ 1048576 $PEER 9
-done
+packets
 
 rings 256 4096
 sent tx60-burst32-ring4096 60 32 2016

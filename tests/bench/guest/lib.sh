@@ -127,3 +127,18 @@ warm_up() {
 	ip -s link show dut >/dev/null
 	sleep 5
 }
+
+# What packets cost, of several kinds.
+packets() {
+	sent tx60 60 1 2000
+	sent tx60-burst32 60 32 2016
+	sent tx1500 1500 1 2000
+	received rx60 60 1 2000
+	received rx60-burst32 60 32 2016
+	received rx1500-burst32 1500 32 2016
+	marked rr18 $BENCH/probe rr @ 200 18 $PEER 7
+	marked rr1400 $BENCH/probe rr @ 200 1400 $PEER 7
+	for i in 1 2 3 4 5; do
+		marked "tcp-tx.$i" $BENCH/probe send @ 1048576 $PEER 9
+	done
+}

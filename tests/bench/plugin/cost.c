@@ -5,8 +5,9 @@
  * the device's registers.
  *
  * Helpers of the kernel the driver calls are counted. What it calls to hand packets up the stack
- * (the upcalls) is not, nor are interrupts that come in between, nor the iterations of string
- * instructions, of which emulator and processor have different notions.
+ * (the upcalls) is not, nor are interrupts that come in between. A string instruction counts once,
+ * however often it iterates, of which emulator and processor have different notions; how many bytes
+ * it copied is counted apart.
  *
  * Until the guest asks for it (MARK_ARM), nothing is instrumented, and QEMU runs at full speed.
  *
@@ -34,8 +35,9 @@ struct site {
 	struct site *next;
 	uint64_t addr;
 	bool repeats;
-	int function;
+	unsigned int copies; /* bytes an iteration of a string instruction copies */
 	uint64_t count[ROOT_KINDS];
+	uint64_t bytes[ROOT_KINDS];
 };
 
 struct function {
@@ -54,7 +56,9 @@ struct frame {
 struct cpu {
 	uint64_t depth;
 	struct frame frames[MAX_DEPTH];
-	struct qemu_plugin_register *rsp, *rdi, *rsi;
+	struct site *string; /* the instruction before was this one, with so many iterations left */
+	uint64_t left;
+	struct qemu_plugin_register *rsp, *rdi, *rsi, *rcx;
 	GByteArray *value;
 };
 
@@ -93,6 +97,8 @@ static void find_registers(struct cpu *cpu)
 			cpu->rdi = found[i].handle;
 		else if (!strcmp(found[i].name, "rsi"))
 			cpu->rsi = found[i].handle;
+		else if (!strcmp(found[i].name, "rcx"))
+			cpu->rcx = found[i].handle;
 	}
 	g_array_free(list, 1);
 	cpu->value = g_byte_array_new();
@@ -152,20 +158,40 @@ static void on_entry(unsigned int vcpu, void *data)
 	enter(cpu, on_stack(cpu, sp, 0), sp + 8, function->kind);
 }
 
+/* A string instruction, as a whole or one of its iterations, as the emulator likes; whether it begins. */
+static bool string_begins(struct cpu *cpu, struct site *site, int kind)
+{
+	uint64_t left = value_of(cpu, cpu->rcx);
+	bool goes_on = cpu->string == site && left < cpu->left;
+
+	cpu->string = site;
+	cpu->left = left;
+	if (goes_on)
+		return false;
+	__atomic_add_fetch(&site->bytes[kind], left * site->copies, __ATOMIC_RELAXED);
+	return true;
+}
+
 /* Any instruction of the kernel while a root is on the stack. */
 static void on_insn(unsigned int vcpu, void *data)
 {
 	struct site *site = data;
 	struct cpu *cpu = cpu_of(vcpu);
+	int kind;
 
 	while (cpu->depth && cpu->frames[cpu->depth - 1].resume == site->addr &&
 	       cpu->frames[cpu->depth - 1].sp == value_of(cpu, cpu->rsp))
 		cpu->depth--;
-	if (!cpu->depth || site->repeats)
+	if (!cpu->depth)
 		return;
-	if (cpu->frames[cpu->depth - 1].kind < ROOT_KINDS)
-		__atomic_add_fetch(&site->count[cpu->frames[cpu->depth - 1].kind], 1,
-				   __ATOMIC_RELAXED);
+	kind = cpu->frames[cpu->depth - 1].kind;
+	if (kind >= ROOT_KINDS)
+		return;
+	if (!site->repeats)
+		cpu->string = NULL;
+	else if (!string_begins(cpu, site, kind))
+		return;
+	__atomic_add_fetch(&site->count[kind], 1, __ATOMIC_RELAXED);
 }
 
 /* An interrupt or exception: counted no further until what it interrupted goes on. */
@@ -205,8 +231,10 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t va
 static void begin(void)
 {
 	for (int i = 0; i < BUCKETS; i++)
-		for (struct site *site = sites[i]; site; site = site->next)
+		for (struct site *site = sites[i]; site; site = site->next) {
 			memset(site->count, 0, sizeof(site->count));
+			memset(site->bytes, 0, sizeof(site->bytes));
+		}
 	for (int i = 0; i < nr_functions; i++)
 		functions[i].calls = 0;
 	memset(reads, 0, sizeof(reads));
@@ -214,8 +242,23 @@ static void begin(void)
 	counting = true;
 }
 
-/* Lines of a phase: "calls FUNCTION COUNT", "insn ADDRESS COUNT-PER-KIND...", "read|write OFFSET
- * COUNT", all after "phase ID" and before "end ID".
+static void dump_counts(const char *word, const struct site *site, const uint64_t *counts)
+{
+	uint64_t sum = 0;
+
+	for (int kind = 0; kind < ROOT_KINDS; kind++)
+		sum += counts[kind];
+	if (!sum)
+		return;
+	fprintf(out, "%s %llx", word, (unsigned long long)site->addr);
+	for (int kind = 0; kind < ROOT_KINDS; kind++)
+		fprintf(out, " %llu", (unsigned long long)counts[kind]);
+	fputc('\n', out);
+}
+
+/* Lines of a phase: "calls FUNCTION COUNT", "insn ADDRESS COUNT-PER-KIND...", "bytes ADDRESS
+ * BYTES-PER-KIND..." of string instructions, "read|write OFFSET COUNT", all after "phase ID" and
+ * before "end ID".
  */
 static void dump(unsigned long id)
 {
@@ -226,16 +269,8 @@ static void dump(unsigned long id)
 			(unsigned long long)functions[i].calls);
 	for (int i = 0; i < BUCKETS; i++)
 		for (struct site *site = sites[i]; site; site = site->next) {
-			uint64_t sum = 0;
-
-			for (int kind = 0; kind < ROOT_KINDS; kind++)
-				sum += site->count[kind];
-			if (!sum)
-				continue;
-			fprintf(out, "insn %llx", (unsigned long long)site->addr);
-			for (int kind = 0; kind < ROOT_KINDS; kind++)
-				fprintf(out, " %llu", (unsigned long long)site->count[kind]);
-			fputc('\n', out);
+			dump_counts("insn", site, site->count);
+			dump_counts("bytes", site, site->bytes);
 		}
 	for (int i = 0; i < MAX_BAR / 4; i++) {
 		if (reads[i])
@@ -266,22 +301,28 @@ static struct site *site_at(uint64_t addr)
 	return site;
 }
 
-/* REP with one of the string instructions. */
-static bool repeats(const uint8_t *code, size_t len)
+/* Looks for REP with a string instruction, and what one iteration of it copies. */
+static void see_string(struct site *site, const uint8_t *code, size_t len)
 {
-	bool prefix = false;
+	bool prefix = false, word = false, rex_w = false;
 	size_t i = 0;
 
 	while (i < len && (code[i] == 0x66 || code[i] == 0xf2 || code[i] == 0xf3)) {
 		prefix |= code[i] != 0x66;
+		word |= code[i] == 0x66;
 		i++;
 	}
 	if (i < len && (code[i] & 0xf0) == 0x40)
-		i++;
+		rex_w = code[i++] & 8;
 	if (!prefix || i >= len)
-		return false;
-	return (code[i] >= 0x6c && code[i] <= 0x6f) || (code[i] >= 0xa4 && code[i] <= 0xa7) ||
-	       (code[i] >= 0xaa && code[i] <= 0xaf);
+		return;
+	site->repeats = (code[i] >= 0x6c && code[i] <= 0x6f) ||
+			(code[i] >= 0xa4 && code[i] <= 0xa7) ||
+			(code[i] >= 0xaa && code[i] <= 0xaf);
+	if (code[i] == 0xa4)
+		site->copies = 1;
+	else if (code[i] == 0xa5)
+		site->copies = rex_w ? 8 : word ? 2 : 4;
 }
 
 static bool may_access_registers(uint64_t addr)
@@ -296,7 +337,7 @@ static void instrument(struct qemu_plugin_insn *insn, uint64_t addr, const uint8
 {
 	struct site *site = site_at(addr);
 
-	site->repeats = repeats(code, len);
+	see_string(site, code, len);
 	/* Before the entry: a tail call from one root to another ends neither. */
 	qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, on_insn, QEMU_PLUGIN_CB_R_REGS,
 						    QEMU_PLUGIN_COND_NE, depth, 0, site);
