@@ -6,6 +6,7 @@
 
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/iommu-dma.h>
 #include <linux/irq_work.h>
 #include <linux/netdevice.h>
 #include <linux/sctp.h>
@@ -506,6 +507,55 @@ static dma_addr_t nbh_checked(struct device *dev, dma_addr_t addr)
 	return dma_mapping_error(dev, addr) ? DMA_MAPPING_ERROR : addr;
 }
 
+/* Whether an IOMMU translates what @dev reads and writes: each mapping is work then. */
+bool nbh_dma_is_translated(struct device *dev)
+{
+	return use_dma_iommu(dev);
+}
+
+/* Eight bytes an iteration are as good as memcpy() for processors, which copy whole cache lines in
+ * either case, and eight times as fast where iterations are emulated one by one.
+ */
+static void copy_words(void *to, const void *from, size_t len)
+{
+#ifdef CONFIG_X86_64
+	size_t words = len / sizeof(u64);
+
+	len %= sizeof(u64);
+	asm volatile("rep movsq" : "+D" (to), "+S" (from), "+c" (words) : : "memory");
+#endif
+	memcpy(to, from, len);
+}
+
+/* Copies @len bytes of a packet from @offset on. False if they are not in its linear part and its
+ * fragments, or cannot be read.
+ */
+bool nbh_tx_copy(const struct sk_buff *skb, u32 offset, void *to, u32 len)
+{
+	u32 size = skb_headlen(skb), part, i = 0;
+	const void *from = skb->data;
+
+	if (IS_ENABLED(CONFIG_HIGHMEM) || !skb_frags_readable(skb))
+		return !skb_copy_bits(skb, offset, to, len);
+	for (;;) {
+		if (offset < size) {
+			part = min(len, size - offset);
+			copy_words(to, from + offset, part);
+			to += part;
+			len -= part;
+			offset = 0;
+		} else {
+			offset -= size;
+		}
+		if (!len)
+			return true;
+		if (i == skb_shinfo(skb)->nr_frags)
+			return false;
+		from = skb_frag_address(&skb_shinfo(skb)->frags[i]);
+		size = skb_frag_size(&skb_shinfo(skb)->frags[i++]);
+	}
+}
+
 /* Maps the linear part of a packet; DMA_MAPPING_ERROR when that is not possible. */
 dma_addr_t nbh_skb_map_head(struct device *dev, struct sk_buff *skb)
 {
@@ -631,6 +681,14 @@ void nbh_kunit_udp_gso(struct sk_buff *skb, u16 gso_size, u16 check)
 	skb->csum_offset = offsetof(struct udphdr, check);
 	skb_shinfo(skb)->gso_size = gso_size;
 	skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+}
+
+/* Fills fragment @i of a packet, which is a page of its own, with @byte. */
+void nbh_kunit_fill_frag(const struct sk_buff *skb, unsigned int i, u8 byte)
+{
+	const skb_frag_t *frag = &skb_shinfo(skb)->frags[i];
+
+	memset(skb_frag_address(frag), byte, skb_frag_size(frag));
 }
 
 u16 nbh_kunit_udp_check(const struct sk_buff *skb)

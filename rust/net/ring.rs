@@ -124,6 +124,12 @@ impl<S: Slots> Ring<S> {
         Some((ring, filler, Reaper { tail: start }))
     }
 
+    /// How many slots there are.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        self.mask.wrapping_add(1)
+    }
+
     /// The descriptor at `position`.
     #[inline]
     pub(crate) fn index(&self, position: u32) -> u32 {

@@ -13,6 +13,9 @@
 //! a group with what follows, up to a packet that holds memory, or until there are
 //! [`REPORT_EVERY`] descriptors: the last packet of a group is reported, and for all of it. A
 //! report is a write of the device to memory, and mostly an interrupt.
+//!
+//! What is longer is mapped, or, where an IOMMU makes mappings dear, copied as well (`stage.rs`). It
+//! stays with its socket until the device has sent it in both cases, which is what bounds a sender.
 
 use crate::{
     compat,
@@ -41,11 +44,13 @@ mod consumer;
 mod place;
 mod producer;
 mod room;
+mod stage;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/tx.rs"]
 mod test;
 mod xmit;
 
+use self::stage::Stage;
 pub use self::{
     consumer::Consumer,
     producer::Producer,
@@ -131,12 +136,13 @@ type CopyArea = Coherent<[u8; COPY_LIMIT as usize]>;
 /// # Invariants
 ///
 /// `frames` and `copies` have as many elements as the ring has slots. Free slots have no mapping and
-/// no skb, nor have those of a packet that was copied.
+/// no skb, nor have those of a short packet that was copied.
 struct Table {
     ring: Ring<KVVec<UnsafeCell<ring::Slot<Held>>>>,
     /// Frames without an skb, by their slot; apart, as most packets have an skb.
     frames: KVVec<UnsafeCell<Option<Frame>>>,
     copies: CopyArea,
+    stage: Option<Stage>,
     dev: ARef<device::Device>,
 }
 
@@ -215,6 +221,15 @@ pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consu
     if !slots.is_power_of_two() || slots > 1 << 16 {
         return Err(EINVAL);
     }
+    table_of(dev, slots, Stage::for_device(dev, slots))
+}
+
+/// The same with or without memory for packets that are not short.
+fn table_of(
+    dev: &device::Device<Bound>,
+    slots: u32,
+    stage: Option<Stage>,
+) -> Result<(Producer, Consumer)> {
     let copies = CopyArea::zeroed(dev, slots as usize)?;
     let mut vec = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
     let mut frames = KVVec::with_capacity(slots as usize, GFP_KERNEL)?;
@@ -228,6 +243,7 @@ pub fn table(dev: &device::Device<Bound>, slots: u32) -> Result<(Producer, Consu
         ring,
         frames,
         copies,
+        stage,
         dev: dev.into(),
     };
     let table = Arc::new(table, GFP_KERNEL)?;

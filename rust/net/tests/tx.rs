@@ -185,6 +185,150 @@ mod tests {
         Ok(())
     }
 
+    /// A table of 16 slots that copies what is not short, too.
+    fn staged(parent: &Parent) -> Result<(Producer, Consumer)> {
+        let stage = Stage::new(parent.device(), SLOTS);
+        assert!(stage.is_some());
+        table_of(parent.device(), SLOTS, stage)
+    }
+
+    /// Pushes a packet of `head` bytes and fragments of `frags`, all of which are `byte`; the buffers it
+    /// went to.
+    fn push_filled(
+        producer: &mut Producer,
+        byte: u8,
+        head: u32,
+        frags: &[u32],
+    ) -> Result<(u32, [Option<Buffer>; SLOTS as usize])> {
+        let skb = packet(head)?;
+        // SAFETY: The packet is ours, and has `head` bytes.
+        unsafe { (*skb.as_ptr()).data.write_bytes(byte, head as usize) };
+        for &len in frags {
+            append_filled(&skb, byte, len)?;
+        }
+        let layout = Layout {
+            lead: 0,
+            max_len: 8192,
+            bytes: skb.len(),
+        };
+        let (mut count, mut buffers) = (0, [None; SLOTS as usize]);
+        producer
+            .push(TxQueue::for_test(), skb, layout, |buffer| {
+                if let Some(place) = buffers.get_mut(count as usize) {
+                    *place = Some(buffer);
+                }
+                count += 1;
+            })
+            .map_err(|_| ENOSPC)?;
+        Ok((count, buffers))
+    }
+
+    fn append_filled(skb: &SkBuff, byte: u8, len: u32) -> Result {
+        append(skb, len)?;
+        // SAFETY: The packet is ours. Its last fragment has a page of its own, which is in the kernel's
+        // map of all memory.
+        unsafe {
+            let index = u32::from(skb.nr_frags()) - 1;
+            netbind::kunit_fill_frag(skb.as_ptr(), index, byte);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_an_iommu_makes_dear_is_copied_and_kept() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = staged(&parent)?;
+        // Behind the end of the areas it goes on at their beginning.
+        for round in 0..SLOTS {
+            let (len, byte) = (1514u32 + 4096 + 1000, round as u8 + 1);
+            let (pieces, buffers) = push_filled(&mut producer, byte, 1514, &[4096, 1000])?;
+            assert_eq!(pieces, len.div_ceil(stage::AREA));
+            let mut sum = 0u32;
+            for (at, buffer) in buffers.iter().take(pieces as usize).enumerate() {
+                let buffer = buffer.ok_or(EINVAL)?;
+                sum += buffer.len;
+                let last = at as u32 + 1 == pieces;
+                assert!(buffer.last == last && buffer.report == last);
+                // SAFETY: Nobody else uses the table, whose area this is.
+                let held = unsafe {
+                    let table = producer.table();
+                    assert!((*table.held(buffer.index)).mapping == Mapping::None);
+                    let stage = table.stage.as_ref().ok_or(EINVAL)?;
+                    assert!(stage.addr(buffer.index) == buffer.addr);
+                    core::slice::from_raw_parts(stage.area(buffer.index), buffer.len as usize)
+                };
+                assert!(held.iter().all(|&held| held == byte));
+            }
+            assert_eq!(sum, len);
+            // The packet is the table's until it is reported.
+            let freed = freed_by(|| {
+                assert_eq!(
+                    consumer.reap(&netpoll(), SLOTS, |_| true),
+                    count(1, len)
+                );
+                Ok(())
+            })?;
+            assert_eq!(freed, 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_does_not_fit_into_the_areas_is_mapped() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = staged(&parent)?;
+        // Two slots are left, of which one stays unused by a copy: two areas would be needed.
+        for _ in 2..SLOTS {
+            assert!(push(&mut producer, stage::AREA, 0)?);
+        }
+        let (count, buffers) = push_filled(&mut producer, 1, stage::AREA + 1, &[])?;
+        assert_eq!(count, 1);
+        let index = buffers[0].ok_or(EINVAL)?.index;
+        // SAFETY: Nobody else uses the table.
+        assert!(unsafe { (*producer.table().held(index)).mapping == Mapping::Streaming });
+        assert_eq!(consumer.reap(&netpoll(), SLOTS, |_| true).skbs, SLOTS - 1);
+        assert_eq!(producer.free(), SLOTS);
+        Ok(())
+    }
+
+    #[test]
+    fn fewer_areas_than_slots_are_used_in_turn() -> Result {
+        const AREAS: u32 = SLOTS / 4;
+        let parent = Parent::new()?;
+        let stage = Stage::new(parent.device(), AREAS);
+        let (mut producer, mut consumer) = table_of(parent.device(), SLOTS, stage)?;
+        for _ in 0..2 * SLOTS {
+            for at in 0..AREAS + 1 {
+                let (_, buffers) = push_filled(&mut producer, 1, 1000, &[])?;
+                let index = buffers[0].ok_or(EINVAL)?.index;
+                // SAFETY: Nobody else uses the table.
+                let mapping = unsafe { (*producer.table().held(index)).mapping };
+                // All areas are in use when there are as many packets.
+                assert!((mapping == Mapping::Streaming) == (at == AREAS));
+            }
+            assert_eq!(consumer.reap(&netpoll(), SLOTS, |_| true).skbs, AREAS + 1);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn frames_of_another_device_are_copied_as_well() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = staged(&parent)?;
+        let mut addr = 0;
+        assert!(producer
+            .push_frame(TxQueue::for_test(), frame(1000)?, LEN, |buffer| {
+                addr = buffer.addr;
+            })
+            .is_ok());
+        let stage = producer.table().stage.as_ref().ok_or(EINVAL)?;
+        assert!(stage.addr(0) == addr);
+        // SAFETY: Nobody else uses the table.
+        assert!(unsafe { (*producer.table().held(0)).mapping == Mapping::None });
+        assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, 1000));
+        Ok(())
+    }
+
     #[test]
     fn what_is_not_done_stays() -> Result {
         let parent = Parent::new()?;

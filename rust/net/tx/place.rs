@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Places the buffers of a packet that is mapped.
-pub(super) struct Cursor<'a, W> {
+pub(super) struct Cursor<'a> {
     pub(super) table: &'a Table,
     /// Position of the next buffer.
     pub(super) next: u32,
@@ -25,11 +25,12 @@ pub(super) struct Cursor<'a, W> {
     pub(super) room: u32,
     /// Bytes a descriptor takes.
     pub(super) max_len: u32,
-    /// Writes a descriptor.
-    pub(super) write: W,
+    /// Writes a descriptor. Not a parameter of the type: were all of this compiled into each driver's
+    /// `xmit`, its short paths would not be.
+    pub(super) write: &'a mut dyn FnMut(Buffer),
 }
 
-impl<W: FnMut(Buffer)> Cursor<'_, W> {
+impl Cursor<'_> {
     /// Copies or maps a frame. Returns its length with padding.
     pub(super) fn place_frame(&mut self, frame: &Frame, min_len: u32) -> Result<u32, ()> {
         if self.room == 0 {
@@ -39,6 +40,12 @@ impl<W: FnMut(Buffer)> Cursor<'_, W> {
         if len > COPY_LIMIT {
             if self.table.is_over() {
                 return Err(());
+            }
+            let used = self.table.ring.len().wrapping_sub(self.room);
+            let staged = self.table.stage.as_ref();
+            if let Some(addr) = staged.and_then(|to| to.place_frame(frame, self.next, used)) {
+                self.place(addr, len, true);
+                return Ok(len);
             }
             // SAFETY: Frame and device are valid; the frame is kept until it is unmapped.
             let addr =

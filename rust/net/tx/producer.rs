@@ -5,6 +5,7 @@
 use super::{
     place::Cursor,
     raw_device,
+    stage::AREA,
     Buffer,
     Layout,
     Mapping,
@@ -113,9 +114,26 @@ impl Producer {
         if self.table.is_over() {
             return Err(skb);
         }
+        if self.table.stage.is_some() {
+            return self.push_staged(skb, start, room, layout, &mut { write });
+        }
         if skb.data_len() == 0 && skb.len() <= layout.max_len {
             return self.push_linear(skb, start, layout.bytes, write);
         }
+        self.push_mapped(skb, start, room, layout, &mut { write })
+    }
+
+    /// Maps the buffers of a packet. `start`, `room`: the first free slot behind the contexts, and how
+    /// many are free from there on.
+    #[inline(never)]
+    fn push_mapped(
+        &mut self,
+        skb: SkBuff,
+        start: u32,
+        room: u32,
+        layout: Layout,
+        write: &mut dyn FnMut(Buffer),
+    ) -> Result<u32, SkBuff> {
         let mut cursor = Cursor {
             table: &self.table,
             next: start,
@@ -129,16 +147,50 @@ impl Producer {
             self.unwind(next);
             return Err(skb);
         }
+        // SAFETY: The cursor has placed at least one buffer, in slots that were free, and records what
+        // they hold.
+        Ok(unsafe { self.keep(skb, next, layout.bytes) })
+    }
+
+    /// The same where packets are copied to memory that is mapped already, as long as they fit. Out of
+    /// line: what is in it would cost devices without an IOMMU.
+    #[inline(never)]
+    fn push_staged(
+        &mut self,
+        skb: SkBuff,
+        start: u32,
+        room: u32,
+        layout: Layout,
+        write: &mut dyn FnMut(Buffer),
+    ) -> Result<u32, SkBuff> {
+        let ring = &self.table.ring;
+        let used = ring.len().wrapping_sub(room);
+        let index = |position| ring.index(position);
+        let stage = self.table.stage.as_ref().filter(|_| layout.max_len >= AREA);
+        match stage.and_then(|to| to.place(&skb, start, used, room, index, write)) {
+            // SAFETY: At least one buffer was placed, in slots that were free and hold nothing else.
+            Some(next) => Ok(unsafe { self.keep(skb, next, layout.bytes) }),
+            None => self.push_mapped(skb, start, room, layout, write),
+        }
+    }
+
+    /// The packet up to (not including) `next` is complete, and the table keeps its skb. Returns the
+    /// descriptor behind it.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Filler::advance`].
+    #[inline]
+    unsafe fn keep(&mut self, skb: SkBuff, next: u32, bytes: u32) -> u32 {
         // SAFETY: The slot is ours until the group is complete, which moves the ring's `head` beyond it.
         unsafe { (*self.table.held(self.filler.head)).skb = Some(skb) };
         self.filler.group.holds = true;
-        // SAFETY: The cursor has placed at least one buffer, in slots that were free, and records what
-        // they hold.
-        Ok(unsafe { self.advance(next, layout.bytes, true) })
+        // SAFETY: By the requirements of this function.
+        unsafe { self.advance(next, bytes, true) }
     }
 
     /// Maps a packet that is one buffer for one descriptor, that of the free slot at `start`.
-    #[inline]
+    #[inline(always)]
     fn push_linear(
         &mut self,
         skb: SkBuff,
@@ -224,7 +276,7 @@ impl Producer {
         _queue: TxQueue<'_>,
         frame: Frame,
         min_len: u32,
-        write: impl FnMut(Buffer),
+        mut write: impl FnMut(Buffer),
     ) -> Result<u32, Frame> {
         let mut cursor = Cursor {
             table: &self.table,
@@ -232,7 +284,7 @@ impl Producer {
             room: self.free(),
             // There is one buffer, and a descriptor takes it whole.
             max_len: u32::MAX,
-            write,
+            write: &mut write,
         };
         let Ok(bytes) = cursor.place_frame(&frame, min_len) else {
             return Err(frame);
