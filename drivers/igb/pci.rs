@@ -298,8 +298,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapt
         (vectors, plan),
         items.handles(),
         mac,
-        identity,
-        link,
+        (identity, link),
         pairs,
     )?;
     sriov::adopt(pdev, &port)?;
@@ -446,8 +445,7 @@ fn new_port(
     (vectors, plan): (net::irq::Vectors, Plan),
     works: Works,
     mac: UnicastAddr,
-    identity: Identity,
-    link: PortLink,
+    (identity, link): (Identity, PortLink),
     pairs: u32,
 ) -> Result<Arc<Port>> {
     let stats = new_stats()?;

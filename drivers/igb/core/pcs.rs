@@ -82,7 +82,7 @@ pub fn start(device: &impl Registers, media: Media, negotiate: bool, pause: Paus
         let forced = pcs_lctl::FLV_UP | pcs_lctl::FSD | pcs_lctl::FORCE_LINK | pcs_lctl::FORCE_FC;
         let mut value = value & !(pcs_lctl::AN_ENABLE | forced);
         if sgmii {
-            value = value & !pcs_lctl::AN_TIMEOUT;
+            value = value.without(pcs_lctl::AN_TIMEOUT);
         } else {
             value |= pcs_lctl::FSV_1000 | pcs_lctl::FDV_FULL;
         }
