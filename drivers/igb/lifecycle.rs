@@ -41,8 +41,7 @@ use igb_core::{
             Icr, //
         },
         ivar,
-        rfctl,
-        Access, //
+        rfctl, //
     },
     tenant,
     wake::WakeEvents, //
