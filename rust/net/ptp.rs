@@ -9,7 +9,10 @@
 //!
 //! C header: [`include/linux/ptp_clock_kernel.h`](srctree/include/linux/ptp_clock_kernel.h)
 
-use crate::text::Text;
+use crate::{
+    compat::EOPNOTSUPP,
+    text::Text, //
+};
 use core::{
     fmt::Write,
     marker::PhantomData,
@@ -227,7 +230,7 @@ impl<T: Clock> Shown<T> {
         let clock = from_err_ptr(unsafe { netbind::phc_register(info.raw.get(), parent) })?;
         // INVARIANT: just registered.
         Ok(Self {
-            clock: NonNull::new(clock).ok_or(crate::compat::EOPNOTSUPP)?,
+            clock: NonNull::new(clock).ok_or(EOPNOTSUPP)?,
             _info: info,
         })
     }

@@ -19,6 +19,7 @@ COMPAT = {
     r"compat::DMA_TO_DEVICE": "bindings::dma_data_direction::DMA_TO_DEVICE",
     r"net::compat::parameter\(([\w:.]+\(\))\)": r"\1",
     r"compat::(IRQ_\w+)": r"bindings::irqreturn::\1",
+    r"compat::(HRTIMER_\w+)": r"bindings::hrtimer_restart::\1",
 }
 
 # The start of a path: not a field, a part of a longer path or name, or of a macro's parameter.

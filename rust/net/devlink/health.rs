@@ -162,7 +162,7 @@ impl<T> Slot<T> {
     ///
     /// They are still there.
     pub(super) unsafe fn data(&self) -> &T {
-        // SAFETY: By the safety requirements of this function.
+        // SAFETY: The data is still there, by the safety requirements of this function.
         unsafe { &*self.data }
     }
 }

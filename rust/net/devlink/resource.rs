@@ -78,7 +78,8 @@ pub(super) unsafe fn hide(devlink: *mut netbind::devlink) {
 ///
 /// Called by the kernel for a resource that [`show`] has registered for `T`, with its slot.
 unsafe extern "C" fn taken<T: Driver>(slot: *mut c_void) -> u64 {
-    // SAFETY: By the safety requirements of this function.
+    // SAFETY: `slot` is the one the resource was registered with, of `T`, by the safety requirements of this
+    // function.
     let slot = unsafe { &*slot.cast::<Slot<T>>() };
     // SAFETY: The registration, which hides the resources first, keeps the data.
     let data = unsafe { slot.data() };

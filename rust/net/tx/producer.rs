@@ -185,7 +185,8 @@ impl Producer {
         // SAFETY: The slot is ours until the group is complete, which moves the ring's `head` beyond it.
         unsafe { (*self.table.held(self.filler.head)).skb = Some(skb) };
         self.filler.group.holds = true;
-        // SAFETY: By the requirements of this function.
+        // SAFETY: The slots up to `next` are free, at least one, and ready for the reaper, by the
+        // requirements of this function.
         unsafe { self.advance(next, bytes, true) }
     }
 
