@@ -27,6 +27,7 @@ mod pairs;
 mod pci;
 mod poll;
 mod port;
+mod ptp;
 mod queues;
 mod returned;
 mod rx;

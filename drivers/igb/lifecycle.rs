@@ -469,6 +469,7 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     mac.apply_rss(&port.hw);
     let _ = mac.apply_need(&port.hw);
     if let Some(io) = mac.live(&port.hw) {
+        port.ptp.start(io);
         start_interrupts(port, io);
         // From here on VFs see that the PF is ready for their handshake.
         io.update(regs::CTRL_EXT, |value| {

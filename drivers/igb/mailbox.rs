@@ -261,6 +261,8 @@ impl Port {
             hw.switch.on_pf_reset();
             announce_reset(io, hw);
         }
+        self.ptp.stop();
+        self.stamps.give_up();
         mac.halt(&self.hw);
     }
 

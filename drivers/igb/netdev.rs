@@ -47,6 +47,7 @@ use net::{
         PacketShape, //
     },
     ethtool::ExtAck,
+    ptp::StampConfig,
     queue::{
         RxQueueStats,
         TxQueueStats, //
@@ -332,6 +333,24 @@ impl Driver for Port {
         }
         net.program = program;
         Ok(())
+    }
+
+    fn stamp_config(&self, _dev: &Locked<Self>) -> StampConfig {
+        self.stamp_config()
+    }
+
+    fn set_stamp_config(
+        &self,
+        dev: &Locked<Self>,
+        config: StampConfig,
+        extack: &mut ExtAck<'_>,
+    ) -> Result<StampConfig> {
+        self.set_stamp_config(dev, config).ok_or_else(|| {
+            extack.err(
+                ERANGE,
+                c"stamps are for PTP: of version 1 Sync or Delay_Req, of version 2 all event messages",
+            )
+        })
     }
 
     fn check_fdb_add(&self, _dev: &Device<Self>, mac: [u8; 6]) -> Result {

@@ -58,6 +58,11 @@ impl Queues {
         self.change(|pair| pair.rx.set_program(program.cloned()));
     }
 
+    /// Frames are looked at one by one, as their stamps are the poll's to take. Process context.
+    pub(crate) fn set_inspects(&mut self, inspects: bool) {
+        self.change(|pair| pair.rx.set_inspects(inspects));
+    }
+
     /// Applies other moderation to queues that are open. Process context.
     pub(crate) fn set_coalesce(&mut self, coalesce: Coalesce) {
         self.change(|pair| {

@@ -34,6 +34,7 @@ use crate::{
         Port,
         Works, //
     },
+    ptp,
     returned::Returned,
     service,
     settings::{
@@ -140,6 +141,7 @@ pub(crate) struct Adapter {
     // First: ends all work and brings the net device down.
     netdev: Registration<Port>,
     _devlink: devlink::Registration<Port>,
+    _clock: Option<ptp::Shown>,
     _debugfs: Option<Directory<Port>>,
     // Frees the vectors with it, when the net device's queues are gone.
     port: Arc<Port>,
@@ -308,6 +310,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapt
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
     let started = ScopeGuard::new(|| lifecycle::release(&port));
     lifecycle::restart_controller(&port, &mut port.mac.lock())?;
+    let clock = ptp::show(pdev, &port, mac);
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(
         pdev.as_ref(),
@@ -328,6 +331,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapt
     Ok(Adapter {
         netdev,
         _devlink: devlink,
+        _clock: clock,
         _debugfs: debugfs,
         port,
     })
@@ -457,6 +461,7 @@ fn new_port(
         .returns_own_multicast
         .then(Returned::new)
         .transpose()?;
+    let (ptp, stamps) = ptp::new(pdev, registers, differences)?;
     let stations = Stations::new()?;
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
@@ -490,6 +495,9 @@ fn new_port(
                 crate::module_parameters::debug.value()
             )),
             stats,
+            ptp,
+            stamps,
+            phc: Atomic::new(-1),
             stopped,
             bridge_mode: Atomic::new(0),
             vlan_use: VlanUse::new(),

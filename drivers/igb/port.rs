@@ -29,6 +29,7 @@ use crate::{
         Stopped, //
     },
     pairs::Queues,
+    ptp::Ptp,
     returned::Returned,
     settings::{
         EthtoolState,
@@ -68,6 +69,7 @@ use net::{
         Vectors, //
     },
     lock::RawSpinLock,
+    ptp::TxStamps,
     work,
     xdp::Program, //
 };
@@ -122,6 +124,12 @@ pub(crate) struct Port {
     pub(crate) bridge_mode: Atomic<u32>,
     /// VLANs the net device sends in.
     pub(crate) vlan_use: VlanUse,
+    /// The clock, and what is stamped with its time.
+    pub(crate) ptp: Arc<Ptp>,
+    /// The frame that is sent and waits for its stamp.
+    pub(crate) stamps: Arc<TxStamps>,
+    /// The N in `/dev/ptpN`; -1 if there is none.
+    pub(crate) phc: Atomic<i32>,
     /// Pools of which the controller has stopped a queue.
     pub(crate) stopped: Arc<Stopped>,
     /// Sum of failed receive allocations the service work item has seen.

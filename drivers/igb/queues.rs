@@ -145,6 +145,7 @@ fn open_pair(
         },
         stats.clone(),
         returned.clone(),
+        port.stamps.clone(),
     )?;
     let rx_config = rx::Config {
         // CAST: at most MAX_PAIRS.
@@ -170,12 +171,15 @@ fn open_pair(
                 io,
                 setup,
                 rx_config,
-                stats.clone(),
-                rx::xdp::Setup {
-                    program: net.program.clone(),
-                    tx: dev.tx_handle(index),
+                rx::Parts {
+                    stats: stats.clone(),
+                    programs: rx::xdp::Setup {
+                        program: net.program.clone(),
+                        tx: dev.tx_handle(index),
+                    },
+                    returned,
+                    ptp: port.ptp.clone(),
                 },
-                returned,
             )?,
             tx: tx_done,
             itr: Itr::new(settings.coalesce.usecs, settings.coalesce.adaptive),

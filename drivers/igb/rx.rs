@@ -11,6 +11,7 @@ use crate::{
         Doorbell,
         Io, //
     },
+    ptp::Ptp,
     returned::Returned,
     stats::PairStats, //
 };
@@ -85,6 +86,16 @@ impl Config {
     }
 }
 
+/// What a ring is given of the port.
+pub(crate) struct Parts {
+    pub(crate) stats: Arc<PairStats>,
+    pub(crate) programs: xdp::Setup,
+    /// Where the controller gives back what the PF sends.
+    pub(crate) returned: Option<Arc<Returned>>,
+    /// The clock.
+    pub(crate) ptp: Arc<Ptp>,
+}
+
 /// Bytes the controller may write into a page at most.
 const LARGE_BUFFER: u32 = 3072;
 
@@ -106,6 +117,12 @@ pub(crate) struct RxRing {
     /// What frames are shown to before the stack gets them.
     program: Option<net::xdp::Program>,
     xdp: Xdp,
+    /// Each frame is looked at: by a program, or for what the poll has to stamp.
+    inspects: bool,
+    /// The poll has to stamp what the controller does not.
+    looks_for_messages: bool,
+    /// The clock.
+    ptp: Arc<Ptp>,
     /// Where the controller gives back what the PF sends.
     returned: Option<Arc<Returned>>,
     stats: Arc<PairStats>,
@@ -128,10 +145,14 @@ impl RxRing {
         io: &Io,
         napi: &napi::Setup,
         config: Config,
-        stats: Arc<PairStats>,
-        programs: xdp::Setup,
-        returned: Option<Arc<Returned>>,
+        parts: Parts,
     ) -> Result<Self> {
+        let Parts {
+            stats,
+            programs,
+            returned,
+            ptp,
+        } = parts;
         let pool = PagePool::new(
             dev,
             napi,
@@ -150,11 +171,15 @@ impl RxRing {
             tail: io.doorbell(regs::rdt(config.queue))?,
             batch: ring::refill_batch(config.descs),
             partial: Partial::None,
+            inspects: programs.program.is_some(),
             program: programs.program,
             xdp,
+            looks_for_messages: false,
+            ptp,
             returned,
             stats,
         };
+        ring.set_inspects(ring.ptp.looks_at_frames());
         if !ring.fill(napi) {
             return Err(ENOMEM);
         }
@@ -260,7 +285,13 @@ impl RxRing {
         tally.frames
     }
 
-    /// The next buffer begins a frame, no program wants to see it, and it cannot be one that the PF
+    /// Whether each frame is looked at for messages that the poll has to stamp.
+    pub(crate) fn set_inspects(&mut self, looks_for_messages: bool) {
+        self.looks_for_messages = looks_for_messages;
+        self.inspects = looks_for_messages || self.program.is_some();
+    }
+
+    /// The next buffer begins a frame, nobody wants to see it, and it cannot be one that the PF
     /// has sent.
     #[inline]
     fn is_plain(&self) -> bool {
@@ -272,7 +303,7 @@ impl RxRing {
     #[inline]
     fn is_plain_now(&self) -> bool {
         matches!(self.partial, Partial::None)
-            && self.program.is_none()
+            && !self.inspects
             && !self.returned.as_ref().is_some_and(|r| r.are_awaited())
     }
 
@@ -297,6 +328,12 @@ impl RxRing {
         info: RxInfo,
     ) -> Tally {
         let mut tally = Tally::default();
+        // Whatever becomes of the frame: until it is read, no other is stamped.
+        let stamp = if status.is_stamped() {
+            self.ptp.received()
+        } else {
+            None
+        };
         let begins = matches!(self.partial, Partial::None);
         let whole = begins && status.is_whole_frame();
         let returned = self.returned.clone().filter(|r| r.are_awaited());
@@ -310,7 +347,7 @@ impl RxRing {
         } else {
             self.filter(cx, page, status, &mut tally)
         };
-        if let Some(skb) = frame {
+        if let Some(mut skb) = frame {
             if let Some(returned) = returned.filter(|_| !whole) {
                 if returned.has_skb(&skb, status.vlan_tci()) {
                     return self.drop_copy(skb.len());
@@ -318,9 +355,22 @@ impl RxRing {
             }
             let meta = self.meta(status, info, &mut tally);
             tally.bytes = skb.len();
+            if let Some(ns) = stamp.or_else(|| self.stamp_of(&skb)) {
+                skb.set_stamp(ns);
+            }
             cx.receive(skb, self.config.index, meta);
         }
         tally
+    }
+
+    /// The stamp of a frame that the controller has not stamped.
+    #[inline]
+    fn stamp_of(&self, skb: &RxSkb) -> Option<i64> {
+        if self.looks_for_messages {
+            self.ptp.stamp_of(skb)
+        } else {
+            None
+        }
     }
 
     /// Counts a frame that the PF has sent, and that goes no further. It counts as received, as

@@ -56,6 +56,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
             }
             mac.recall_refuses = !mac.recall_refuses;
             look_after_vfs(port, mac.recall_refuses);
+            port.look_after_clock();
         }
     }
     port.serve_vlans(true);

@@ -80,6 +80,8 @@ impl Settings {
 pub(crate) mod msg {
     /// The link came up or went down (`NETIF_MSG_LINK`).
     pub(crate) const LINK: u32 = 1 << 2;
+    /// A frame was not received as it should have been (`NETIF_MSG_RX_ERR`).
+    pub(crate) const RX_ERR: u32 = 1 << 6;
 }
 
 /// Settings of ethtool that concern neither queues nor the link.

@@ -35,6 +35,7 @@ use kernel::{
 use net::{
     dma::Coherent,
     napi,
+    ptp::TxStamps,
     queue::TxQueue,
     skb::{
         L4Proto,
@@ -80,6 +81,8 @@ pub(crate) struct TxRing {
     context: ContextDesc,
     /// Where the controller gives back what the PF sends.
     returned: Option<Arc<Returned>>,
+    /// The frame that waits for its stamp, of all rings of the port.
+    stamps: Arc<TxStamps>,
     stats: Arc<PairStats>,
 }
 
@@ -98,6 +101,7 @@ pub(crate) fn new(
     config: Config,
     stats: Arc<PairStats>,
     returned: Option<Arc<Returned>>,
+    stamps: Arc<TxStamps>,
 ) -> Result<(TxRing, TxDone)> {
     let desc = Arc::new(Coherent::zeroed(dev, config.descs as usize)?, GFP_KERNEL)?;
     let (producer, consumer) = net::tx::table(dev, config.descs)?;
@@ -106,6 +110,7 @@ pub(crate) fn new(
         sender: Sender::new(producer, io.doorbell(regs::tdt(config.queue))?.into()),
         context: ContextDesc::UNKNOWN,
         returned,
+        stamps,
         stats: stats.clone(),
     };
     let done = TxDone {
@@ -147,7 +152,7 @@ impl net::tx::Descriptors for TxRing {
     #[inline(always)]
     fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<Wire> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
-        let meta = skb.begin_tx();
+        let meta = skb.begin_tx_stamping();
         let len = skb.len();
         let mut wire = Wire {
             tail: 0,
@@ -158,9 +163,14 @@ impl net::tx::Descriptors for TxRing {
         let frame = if meta == TxMeta::PLAIN {
             DataDesc::new(len, None, false)
         } else {
-            self.prepare(&mut skb, meta, &mut wire, &mut lead)?
+            self.prepare(&mut skb, meta, queue, &mut wire, &mut lead)?
         };
         if let Some(returned) = &self.returned {
+            let meta = if meta.asks_for_stamp() {
+                skb.tx_meta()
+            } else {
+                meta
+            };
             returned.sending(&skb, meta.vlan_tci());
         }
         let layout = Layout {
@@ -181,6 +191,9 @@ impl net::tx::Descriptors for TxRing {
             Err(_dropped) => {
                 // The context was written but will be overwritten.
                 self.context = ContextDesc::UNKNOWN;
+                if frame.is_stamped() {
+                    self.stamps.give_up();
+                }
                 None
             }
         }
@@ -213,6 +226,7 @@ impl TxRing {
         &mut self,
         skb: &mut SkBuff,
         meta: TxMeta,
+        queue: TxQueue<'_>,
         wire: &mut Wire,
         lead: &mut u32,
     ) -> Option<DataDesc> {
@@ -245,8 +259,37 @@ impl TxRing {
                     .write(self.sender.packets().index() as usize, context.words());
                 *lead = 1;
             }
+        } else if meta.asks_for_stamp() {
+            // Then it says nothing else, so that other frames do not pay for the question.
+            return self.prepare_stamped(skb, queue, wire, lead);
         }
         Some(DataDesc::new(payload, offload.as_ref(), vlan.is_some()))
+    }
+}
+
+impl TxRing {
+    /// The same for a frame that asks for a stamp.
+    #[cold]
+    fn prepare_stamped(
+        &mut self,
+        skb: &mut SkBuff,
+        queue: TxQueue<'_>,
+        wire: &mut Wire,
+        lead: &mut u32,
+    ) -> Option<DataDesc> {
+        let meta = skb.tx_meta();
+        let mut frame = if meta == TxMeta::PLAIN {
+            DataDesc::new(skb.len(), None, false)
+        } else {
+            // It cannot come back here.
+            self.prepare(skb, meta, queue, wire, lead)?
+        };
+        // From here on nothing fails but giving it to the ring.
+        if self.stamps.claim(skb, queue) {
+            frame = frame.stamped();
+        }
+        skb.stamp_in_software();
+        Some(frame)
     }
 }
 

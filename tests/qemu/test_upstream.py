@@ -56,6 +56,9 @@ FLOOR = {
     },
     "drivers/net/stats.py": {"procfs_hammer", "procfs_downup_hammer"},
     "drivers/net/ring_reconfig.py": {"channels"},
+    "drivers/net/hw/nic_timestamp.py": {
+        f"test_hwtstamp_{way}_{request}" for way in ("tx", "rx") for request in ("ioctl", "netlink")
+    },
     "drivers/net/hw/irq.py": {"check_irqs_reported", "check_reconfig_xdp", "check_down"},
 }
 # Their programs are fitted to the kernel by its BTF when they are loaded.

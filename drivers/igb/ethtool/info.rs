@@ -14,7 +14,8 @@ use net::{
     device::Device,
     ethtool::{
         Info,
-        Registers, //
+        Registers,
+        TimestampInfo, //
     },
 };
 
@@ -37,6 +38,10 @@ impl Info<Port> for Ops {
         for (pair, offset) in out.values.chunks_exact_mut(2).zip(dump::offsets()) {
             pair.copy_from_slice(&[offset, port.io.read_at(offset)]);
         }
+    }
+
+    fn timestamp_info(port: &Port, _dev: &Device<Port>) -> TimestampInfo {
+        port.timestamp_info()
     }
 
     fn msglevel(port: &Port, _dev: &Device<Port>) -> u32 {

@@ -31,6 +31,7 @@ use net::{
         RmonRange,
         RmonRanges,
         RmonStats,
+        StampStats,
         Standard,
         Statistics,
         Strings,
@@ -75,6 +76,7 @@ impl Strings<Port> for Ops {
         for (name, value) in HwCounters::NAMES.iter().zip(counters.values()) {
             out.put(fmt!("{name}"), value);
         }
+        put_stamps(port, out);
         put_pairs(port, out);
         put_vfs(port, out);
     }
@@ -87,6 +89,12 @@ impl Strings<Port> for Ops {
         };
         run.results.copy_from_slice(&report.results());
     }
+}
+
+fn put_stamps(port: &Port, out: &mut Statistics<'_>) {
+    out.put(fmt!("tx_hwtstamp_timeouts"), port.stamps.timeouts());
+    out.put(fmt!("tx_hwtstamp_skipped"), port.stamps.skipped());
+    out.put(fmt!("rx_hwtstamp_cleared"), port.ptp.cleared());
 }
 
 /// A pair that is not in use (any more) shows what it has counted: the sum over all pairs is what
@@ -212,6 +220,14 @@ impl Standard<Port> for Ops {
             transmitted: sum(hw.tx_xon.total(), hw.tx_xoff.total()),
             received: sum(hw.rx_xon.total(), hw.rx_xoff.total()),
             ..Default::default()
+        }
+    }
+
+    fn stamp_stats(port: &Port, _dev: &Device<Port>) -> StampStats {
+        StampStats {
+            packets: Some(port.stamps.delivered()),
+            lost: Some(port.stamps.lost().wrapping_add(port.stamps.timeouts())),
+            errors: Some(port.stamps.skipped()),
         }
     }
 

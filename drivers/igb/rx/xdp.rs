@@ -69,6 +69,7 @@ impl RxRing {
     /// Frames received from now on are shown to `program`.
     pub(crate) fn set_program(&mut self, program: Option<Program>) {
         self.program = program;
+        self.set_inspects(self.looks_for_messages);
     }
 
     /// Shows the frame in `page` to the program. Returns the frame if the stack is to have it; it
