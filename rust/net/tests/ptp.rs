@@ -152,9 +152,9 @@ mod tests {
         let counter = Counter::new()?;
         let clock = registered(&parent, &Fake::new(&counter, false)?)?;
         assert_eq!(counter.owners(), 1);
-        core::mem::forget(clock);
         drop(parent);
         assert_eq!(counter.owners(), 0);
+        drop(clock);
         Ok(())
     }
 
