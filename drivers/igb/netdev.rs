@@ -80,24 +80,46 @@ const OFFLOADS: Features = Features::SG
     .with(Features::RXCSUM)
     .with(Features::RXHASH);
 
+/// What the controller does whatever is in front of the IP header.
+const STEPPED_OVER: Features = Features::SG
+    .with(CHECKSUMS)
+    .with(SEGMENTATION)
+    .with(Features::HIGHDMA);
+
+/// What the controller segments in a tunnel: it steps over all headers up to the inner transport
+/// header, and writes lengths and checksums of this one and of the outer IP header. The stack prepares
+/// the rest, the same for each segment.
+const TUNNELS: Features = Features::GSO_PARTIAL.with(Features::GSO_TUNNELS);
+
 /// What the net device of a port with this address and number of queue pairs starts with.
 ///
 /// A controller that makes IP fragments of what is to be segmented into datagrams is not asked to,
-/// unless the user wants it: the receiver makes one datagram of them.
+/// unless the user wants it: the receiver makes one datagram of them. Packets in tunnels are left to one
+/// that can step over headers alone.
 pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Config {
-    let switchable = OFFLOADS.with(VLAN).with(Features::VLAN_FILTER);
-    let usable = if differences.fragments_datagrams {
-        switchable.without(Features::GSO_UDP_L4)
+    let none = Features::NONE;
+    let (tunnels, inner, labelled) = if differences.sums_outermost_headers {
+        (none, none, none)
     } else {
-        switchable
+        let inner = STEPPED_OVER.with(TUNNELS).with(Features::TSO_MANGLEID);
+        (TUNNELS, inner, Features::HW_CSUM)
+    };
+    let on = OFFLOADS
+        .with(VLAN)
+        .with(Features::VLAN_FILTER)
+        .with(tunnels);
+    let usable = if differences.fragments_datagrams {
+        on.without(Features::GSO_UDP_L4)
+    } else {
+        on
     };
     Config {
         features: usable.with(Features::HIGHDMA),
-        hw_features: switchable,
-        vlan_features: Features::SG
-            .with(CHECKSUMS)
-            .with(SEGMENTATION)
-            .with(Features::HIGHDMA),
+        hw_features: on,
+        vlan_features: STEPPED_OVER.with(inner),
+        enc_features: inner,
+        mpls_features: labelled,
+        partial_features: tunnels.without(Features::GSO_PARTIAL),
         min_mtu: 68,
         max_mtu: MAX_MTU,
         watchdog: Delta::from_secs(5),
@@ -241,6 +263,10 @@ impl Driver for Port {
         }
         if shape.mac_len > MAX_MAC_LEN || shape.network_len > MAX_IP_LEN {
             return features.without(CHECKSUMS | SEGMENTATION | Features::VLAN_TX);
+        }
+        // The inner IPv4 header is the same in each segment, its identification too.
+        if shape.encapsulated && !features.contains(Features::TSO_MANGLEID) {
+            return features.without(Features::TSO);
         }
         // Without FIN the peer would only see the end when it is sent again. PSH is lost as well,
         // but it is in nearly every packet, and decides nothing: receivers pass on what they have

@@ -576,6 +576,7 @@ static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)
 {
 	bool udp = skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
 	int err = skb_cow_head(skb, 0);
+	unsigned char *l4;
 	__wsum len;
 
 	if (err)
@@ -583,19 +584,29 @@ static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)
 
 	/* The device fills in lengths and checksums of each segment, and wants the pseudo
 	 * header's checksum without the length. It is not made anew from the addresses: behind
-	 * a routing header is another destination than in front of it.
+	 * a routing header is another destination than in front of it. In a tunnel the transport
+	 * header is the inner one, and the IP header the outer one.
 	 */
+	l4 = skb_checksum_start(skb);
 	len = (__force __wsum)htonl(skb->len - skb_checksum_start_offset(skb));
-	csum_replace_by_diff(udp ? &udp_hdr(skb)->check : &tcp_hdr(skb)->check, len);
+	csum_replace_by_diff(udp ? &((struct udphdr *)l4)->check : &((struct tcphdr *)l4)->check,
+			     len);
 	o->ipv4 = ip_hdr(skb)->version == 4;
 	if (o->ipv4) {
+		unsigned char *behind = (unsigned char *)ip_hdr(skb) + ip_hdrlen(skb);
+
+		/* The device sums all that is in front of the transport header. What of it does not
+		 * belong to the IP header is the same in each segment, and taken out again by its
+		 * complement.
+		 */
 		ip_hdr(skb)->tot_len = 0;
-		ip_hdr(skb)->check = 0;
+		ip_hdr(skb)->check = behind == l4 ? 0 :
+				     csum_fold(csum_partial(behind, l4 - behind, 0));
 	} else {
 		ipv6_hdr(skb)->payload_len = 0;
 	}
 	o->l4_proto = udp ? IPPROTO_UDP : IPPROTO_TCP;
-	o->l4_len = udp ? sizeof(struct udphdr) : tcp_hdrlen(skb);
+	o->l4_len = udp ? sizeof(struct udphdr) : ((struct tcphdr *)l4)->doff * 4;
 	o->gso_size = skb_shinfo(skb)->gso_size;
 	o->gso_segs = skb_shinfo(skb)->gso_segs;
 	return 0;
@@ -691,6 +702,42 @@ void nbh_kunit_fill_frag(const struct sk_buff *skb, unsigned int i, u8 byte)
 	memset(skb_frag_address(frag), byte, skb_frag_size(frag));
 }
 
+/* Makes TCP in IPv4 in GRE over IPv4 of a packet that is to be segmented, as the stack leaves it to a device
+ * that steps over headers. Of the GRE header nothing but bytes of the packet is needed.
+ */
+void nbh_kunit_gre_gso(struct sk_buff *skb, u16 gso_size)
+{
+	const int gre = ETH_HLEN + sizeof(struct iphdr), inner = gre + 4;
+	const int tcp = inner + sizeof(struct iphdr);
+	const struct iphdr ip = { .version = 4, .ihl = 5, .protocol = IPPROTO_GRE, .ttl = 64 };
+
+	skb_set_network_header(skb, ETH_HLEN);
+	skb_set_transport_header(skb, gre);
+	skb_set_inner_network_header(skb, inner);
+	skb_set_inner_transport_header(skb, tcp);
+	skb->encapsulation = 1;
+	*ip_hdr(skb) = ip;
+	*inner_ip_hdr(skb) = ip;
+	inner_tcp_hdr(skb)->doff = sizeof(struct tcphdr) / 4;
+	skb->ip_summed = CHECKSUM_PARTIAL;
+	skb->csum_start = skb->data + tcp - skb->head;
+	skb->csum_offset = offsetof(struct tcphdr, check);
+	skb_shinfo(skb)->gso_size = gso_size;
+	skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4 | SKB_GSO_GRE | SKB_GSO_PARTIAL;
+}
+
+/* Whether the outer IP header is right when a device has written the length @len to it, and the checksum
+ * of all that is in front of the transport header.
+ */
+bool nbh_kunit_outer_ip_is_right(struct sk_buff *skb, u16 len)
+{
+	struct iphdr *ip = ip_hdr(skb);
+
+	ip->tot_len = htons(len);
+	ip->check = csum_fold(csum_partial(ip, skb_checksum_start(skb) - (unsigned char *)ip, 0));
+	return !ip_fast_csum(ip, ip->ihl);
+}
+
 u16 nbh_kunit_udp_check(const struct sk_buff *skb)
 {
 	return (__force u16)udp_hdr(skb)->check;
@@ -702,10 +749,12 @@ static bool nbh_gso_ends_stream(const struct sk_buff *skb)
 {
 	struct tcphdr copy;
 	const struct tcphdr *header;
+	int offset;
 
 	if (!skb_is_gso(skb) || !skb_is_gso_tcp(skb))
 		return false;
-	header = skb_header_pointer(skb, skb_transport_offset(skb), sizeof(copy), &copy);
+	offset = skb->encapsulation ? skb_inner_transport_offset(skb) : skb_transport_offset(skb);
+	header = skb_header_pointer(skb, offset, sizeof(copy), &copy);
 	return header && header->fin;
 }
 
@@ -718,6 +767,7 @@ void nbh_tx_shape(const struct sk_buff *skb, struct nbh_tx_shape *shape)
 	shape->tagged = skb_vlan_tag_present(skb);
 	shape->vid = shape->tagged ? skb_vlan_tag_get_id(skb) : 0;
 	shape->ends_stream = nbh_gso_ends_stream(skb);
+	shape->encapsulated = skb->encapsulation;
 }
 
 netdev_features_t nbh_vlan_features_check(struct sk_buff *skb, netdev_features_t features)

@@ -25,6 +25,7 @@ struct nbh_tx_shape {
 	bool tagged;
 	/* TCP that is to be segmented, with FIN */
 	bool ends_stream;
+	bool encapsulated;
 };
 
 /* A page offered to the device: where the device sees its buffer. */

@@ -243,6 +243,8 @@ pub struct PacketShape {
     pub vlan: Option<u16>,
     /// It is TCP that is to be segmented, and has FIN: the last segment is to have it.
     pub ends_stream: bool,
+    /// It is in a tunnel, and what is asked for concerns the inner packet.
+    pub encapsulated: bool,
 }
 
 impl<D: Driver> Device<D> {
@@ -289,6 +291,13 @@ pub struct Config {
     pub hw_features: Features,
     /// Features VLAN devices on top inherit.
     pub vlan_features: Features,
+    /// Features that apply to the inner packet of a tunnel.
+    pub enc_features: Features,
+    /// Features that apply to packets with MPLS labels.
+    pub mpls_features: Features,
+    /// Of the features the kinds of segmentation that the device does of packets which the stack has
+    /// prepared ([`Features::GSO_PARTIAL`]).
+    pub partial_features: Features,
     /// Smallest MTU, in bytes.
     pub min_mtu: u32,
     /// Largest MTU, in bytes.

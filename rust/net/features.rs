@@ -33,6 +33,22 @@ impl Features {
     pub const TSO6: Self = Self(netbind::NETIF_F_TSO6);
     /// UDP segmentation.
     pub const GSO_UDP_L4: Self = Self(netbind::NETIF_F_GSO_UDP_L4);
+    /// The IPv4 identification need not count up from segment to segment; in a tunnel that of the
+    /// inner header may stay the same.
+    pub const TSO_MANGLEID: Self = Self(netbind::NETIF_F_TSO_MANGLEID);
+    /// Segmentation of packets whose headers the stack has prepared, so that all segments have the same
+    /// ones but for the outer IP header and the inner transport header.
+    pub const GSO_PARTIAL: Self = Self(netbind::NETIF_F_GSO_PARTIAL);
+    /// Segmentation in all kinds of tunnels: GRE, IP and UDP, with checksums of the outer header or
+    /// without.
+    pub const GSO_TUNNELS: Self = Self(
+        netbind::NETIF_F_GSO_GRE
+            | netbind::NETIF_F_GSO_GRE_CSUM
+            | netbind::NETIF_F_GSO_IPXIP4
+            | netbind::NETIF_F_GSO_IPXIP6
+            | netbind::NETIF_F_GSO_UDP_TUNNEL
+            | netbind::NETIF_F_GSO_UDP_TUNNEL_CSUM,
+    );
     /// Buffers above 4 GiB.
     pub const HIGHDMA: Self = Self(netbind::NETIF_F_HIGHDMA);
     /// Insertion of 802.1Q tags.

@@ -56,6 +56,9 @@ pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
         (*dev).features = config.features.0;
         (*dev).hw_features = config.hw_features.0;
         (*dev).vlan_features = config.vlan_features.0;
+        (*dev).hw_enc_features = config.enc_features.0;
+        (*dev).mpls_features = config.mpls_features.0;
+        (*dev).gso_partial_features = config.partial_features.0;
         (*dev).min_mtu = config.min_mtu;
         (*dev).max_mtu = config.max_mtu;
         let watchdog = u32::try_from(config.watchdog.as_millis()).unwrap_or(u32::MAX);
@@ -321,6 +324,7 @@ impl<D: Driver> Tables<D> {
             network_len: raw.network_len,
             vlan: raw.tagged.then_some(raw.vid),
             ends_stream: raw.ends_stream,
+            encapsulated: raw.encapsulated,
         };
         let features = dev.data().features_check(dev, shape, Features(features));
         // SAFETY: The packet is valid during the operation.

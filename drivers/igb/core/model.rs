@@ -19,6 +19,9 @@ pub struct Differences {
     pub promiscuity: Promiscuity,
     /// A frame that is to be segmented into datagrams goes out as IP fragments of one.
     pub fragments_datagrams: bool,
+    /// Checksums, and lengths of segments, are written to the first transport header of a frame, whatever
+    /// the context says: in a tunnel to the outer one, or nowhere.
+    pub sums_outermost_headers: bool,
     /// Segments of a frame with FIN or PSH have neither, if the back end takes no offload header.
     pub loses_fin: bool,
     /// A function receives what itself sends to a group or to everybody, without a mark.
@@ -40,6 +43,7 @@ impl Differences {
     pub const NONE: Self = Self {
         promiscuity: Promiscuity::PerPool,
         fragments_datagrams: false,
+        sums_outermost_headers: false,
         loses_fin: false,
         returns_own_multicast: false,
         hides_link_from_vfs: false,
@@ -53,6 +57,7 @@ impl Differences {
     pub const QEMU: Self = Self {
         promiscuity: Promiscuity::HashOnly,
         fragments_datagrams: true,
+        sums_outermost_headers: true,
         loses_fin: true,
         returns_own_multicast: true,
         hides_link_from_vfs: true,

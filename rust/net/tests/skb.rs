@@ -60,6 +60,44 @@ mod tests {
     }
 
     #[test]
+    fn a_device_that_steps_over_a_tunnel_gets_the_outer_header_right() -> Result {
+        // The Ethernet header; the outer IP header, GRE and the inner IP header; TCP.
+        const HEADERS: u32 = 14 + (20 + 4 + 20) + 20;
+        let mut skb = packet(HEADERS + 200)?;
+        // SAFETY: the packet is ours, and has room for the headers.
+        unsafe { netbind::kunit_gre_gso(skb.as_ptr(), 100) };
+        let offload = skb.prepare_offload()?.ok_or(EINVAL)?;
+        assert_eq!((offload.mac_len, offload.ip_len), (14, 44));
+        assert_eq!((offload.l4, offload.ipv4), (L4Proto::Tcp, true));
+        assert_eq!(
+            offload.gso.map(|gso| (gso.size, gso.l4_len)),
+            Some((100, 20))
+        );
+        for len in [164, 165] {
+            // SAFETY: the packet has these headers, and was prepared.
+            let before = unsafe {
+                (*skb.as_ptr())
+                    .data
+                    .add(14 + 10)
+                    .cast::<u16>()
+                    .read_unaligned()
+            };
+            // SAFETY: As above.
+            assert!(unsafe { netbind::kunit_outer_ip_is_right(skb.as_ptr(), len) });
+            // Each segment begins with what was prepared.
+            // SAFETY: As above.
+            unsafe {
+                (*skb.as_ptr())
+                    .data
+                    .add(14 + 10)
+                    .cast::<u16>()
+                    .write_unaligned(before);
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
     fn padding_adds_zeroes_and_keeps_the_packet() -> Result {
         let kept = freed_by(|| {
             let skb = packet(14)?.pad_to(60)?;
