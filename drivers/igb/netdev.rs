@@ -24,7 +24,10 @@ use igb_core::{
     layout::MAX_PAIRS,
     media::Path,
     model::Differences,
-    switch::RxMode, //
+    switch::{
+        RawFrames,
+        RxMode, //
+    }, //
 };
 use kernel::{
     prelude::*,
@@ -80,6 +83,9 @@ const OFFLOADS: Features = Features::SG
     .with(Features::RXCSUM)
     .with(Features::RXHASH);
 
+/// What a user turns on who looks at a wire.
+const RAW_FRAMES: Features = Features::RXALL.with(Features::RXFCS);
+
 /// What the controller does whatever is in front of the IP header.
 const STEPPED_OVER: Features = Features::SG
     .with(CHECKSUMS)
@@ -108,6 +114,11 @@ pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Conf
         .with(VLAN)
         .with(Features::VLAN_FILTER)
         .with(tunnels);
+    let raw = if differences.has_no_fcs {
+        Features::RXALL
+    } else {
+        RAW_FRAMES
+    };
     let usable = if differences.fragments_datagrams {
         on.without(Features::GSO_UDP_L4)
     } else {
@@ -115,11 +126,12 @@ pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Conf
     };
     Config {
         features: usable.with(Features::HIGHDMA),
-        hw_features: on,
+        hw_features: on.with(raw),
         vlan_features: STEPPED_OVER.with(inner),
         enc_features: inner,
         mpls_features: labelled,
         partial_features: tunnels.without(Features::GSO_PARTIAL),
+        no_fcs: !differences.has_no_fcs,
         min_mtu: 68,
         max_mtu: MAX_MTU,
         watchdog: Delta::from_secs(5),
@@ -221,6 +233,14 @@ impl Driver for Port {
     }
 
     fn fix_features(&self, _dev: &Device<Self>, features: Features) -> Features {
+        let mut features = features;
+        if self.hw.lock().switch.uses_pools() {
+            // VFs would get such frames too.
+            features = features.without(RAW_FRAMES);
+        }
+        if self.net.lock().program.is_some() {
+            features = features.without(Features::RXFCS);
+        }
         // One switch for both directions, as the hardware has it.
         if features.contains(Features::VLAN_RX) {
             features | Features::VLAN_TX
@@ -232,8 +252,16 @@ impl Driver for Port {
     fn set_features(&self, dev: &Locked<Self>, features: Features) -> Result {
         // First what can fail: the stack then goes by the features it had, all of them.
         let rx_hash = features.contains(Features::RXHASH);
-        if rx_hash != self.net.lock().settings.rx_hash {
-            lifecycle::reopen_with(dev, |settings| settings.rx_hash = rx_hash)?;
+        let raw = RawFrames {
+            bad: features.contains(Features::RXALL),
+            fcs: features.contains(Features::RXFCS),
+        };
+        let before = self.net.lock().settings;
+        if (rx_hash, raw.bad) != (before.rx_hash, before.bad_frames) {
+            lifecycle::reopen_with(dev, |settings| {
+                settings.rx_hash = rx_hash;
+                settings.bad_frames = raw.bad;
+            })?;
         }
         {
             let mut mac = self.mac.lock();
@@ -242,6 +270,7 @@ impl Driver for Port {
             {
                 let mut hw = self.hw.lock();
                 hw.switch.set_rx_vlan_strip(strip);
+                hw.switch.set_raw_frames(raw);
                 hw.switch
                     .set_vlan_filter(features.contains(Features::VLAN_FILTER));
                 hw.apply();
@@ -346,6 +375,10 @@ impl Driver for Port {
     ) -> Result {
         if program.is_some() && dev.mtu() > MAX_XDP_MTU {
             return Err(extack.err(EINVAL, c"XDP takes an MTU of at most 3050"));
+        }
+        // A program that sends a frame on would send its check sequence as well.
+        if program.is_some() && dev.features().contains(Features::RXFCS) {
+            return Err(extack.err(EINVAL, c"XDP takes frames without their FCS: rx-fcs is on"));
         }
         // From here on it is the stack that refuses an MTU, with a text of its own.
         dev.set_max_mtu(if program.is_some() {

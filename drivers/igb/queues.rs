@@ -154,6 +154,7 @@ fn open_pair(
         descs: settings.rx_descs,
         max_frame: u32::from(settings.max_frame).wrapping_add(4),
         hash: settings.rx_hash,
+        bad_frames: settings.bad_frames,
     };
     let rearm = if port.plan.is_msix() {
         Rearm::Msix {

@@ -72,6 +72,9 @@ pub(crate) struct Config {
     pub(crate) max_frame: u32,
     /// The user wants flow hashes.
     pub(crate) hash: bool,
+    /// The user wants frames the controller found damaged, and the controller stores them, of any
+    /// length.
+    pub(crate) bad_frames: bool,
 }
 
 impl Config {
@@ -99,6 +102,9 @@ pub(crate) struct Parts {
 /// Bytes the controller may write into a page at most.
 const LARGE_BUFFER: u32 = 3072;
 
+/// Bytes of an Ethernet header.
+const HEADER_LEN: u32 = 14;
+
 // The controller must not write beyond what a page has room for.
 const _: () = assert!(page_pool::ROOM >= LARGE_BUFFER);
 
@@ -117,7 +123,7 @@ pub(crate) struct RxRing {
     /// What frames are shown to before the stack gets them.
     program: Option<net::xdp::Program>,
     xdp: Xdp,
-    /// Each frame is looked at: by a program, or for what the poll has to stamp.
+    /// Each frame is looked at: by a program, for what the poll has to stamp, or as it may be damaged.
     inspects: bool,
     /// The poll has to stamp what the controller does not.
     looks_for_messages: bool,
@@ -288,7 +294,7 @@ impl RxRing {
     /// Whether each frame is looked at for messages that the poll has to stamp.
     pub(crate) fn set_inspects(&mut self, looks_for_messages: bool) {
         self.looks_for_messages = looks_for_messages;
-        self.inspects = looks_for_messages || self.program.is_some();
+        self.inspects = looks_for_messages || self.program.is_some() || self.config.bad_frames;
     }
 
     /// The next buffer begins a frame, nobody wants to see it, and it cannot be one that the PF
@@ -353,7 +359,11 @@ impl RxRing {
                     return self.drop_copy(skb.len());
                 }
             }
-            let meta = self.meta(status, info, &mut tally);
+            let meta = if status.has_frame_error() {
+                Self::meta_of_damaged(status, &mut tally)
+            } else {
+                self.meta(status, info, &mut tally)
+            };
             tally.bytes = skb.len();
             if let Some(ns) = stamp.or_else(|| self.stamp_of(&skb)) {
                 skb.set_stamp(ns);
@@ -415,8 +425,14 @@ impl RxRing {
         }
     }
 
+    /// Whether the frame is not to go further, by what the controller says of its latest buffer.
+    fn is_unwanted(&self, status: RxStatus) -> bool {
+        status.has_frame_error() && !self.config.bad_frames
+    }
+
     fn begin(&self, cx: &napi::Context<'_>, page: RxPage, status: RxStatus) -> Partial {
-        if status.has_frame_error() || status.is_empty() {
+        // The stack takes it that each frame has a header of its own.
+        if self.is_unwanted(status) || status.len() < HEADER_LEN {
             self.stats.rx_errors.add(1);
             return Partial::Skip;
         }
@@ -430,7 +446,7 @@ impl RxRing {
     }
 
     fn extend(&self, mut skb: RxSkb, page: RxPage, status: RxStatus) -> Partial {
-        if status.has_frame_error() || page.append_to(&mut skb, status.len()).is_err() {
+        if self.is_unwanted(status) || page.append_to(&mut skb, status.len()).is_err() {
             self.stats.rx_errors.add(1);
             return Partial::Skip;
         }
@@ -462,6 +478,17 @@ impl RxRing {
         }
         tally.frames = tally.frames.wrapping_add(1);
         meta
+    }
+
+    /// The same of a frame with an error of the MAC, which the user has asked for: whatever a checksum of
+    /// it is, the stack finds out itself.
+    #[cold]
+    fn meta_of_damaged(status: RxStatus, tally: &mut Tally) -> RxMeta {
+        tally.frames = tally.frames.wrapping_add(1);
+        match status.vlan_tci() {
+            Some(tci) => RxMeta::default().vlan(tci),
+            None => RxMeta::default(),
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) max_frame: u16,
     /// Flow hashes are passed to the stack.
     pub(crate) rx_hash: bool,
+    /// Damaged frames are passed to the stack.
+    pub(crate) bad_frames: bool,
     /// Interrupt moderation.
     pub(crate) coalesce: Coalesce,
 }
@@ -68,6 +70,7 @@ impl Settings {
             pairs,
             max_frame: 1518,
             rx_hash: true,
+            bad_frames: false,
             coalesce: Coalesce {
                 usecs: itr::DEFAULT_USECS,
                 adaptive: true,

@@ -222,6 +222,8 @@ fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
         let _ = dev.data().stopped.take();
         Ok(())
     });
+    // Some are possible without VFs alone.
+    locked.update_features();
     drop(rtnl);
     dev.data().tell_quarantines();
     done

@@ -263,7 +263,12 @@ impl TxRing {
             // Then it says nothing else, so that other frames do not pay for the question.
             return self.prepare_stamped(skb, queue, wire, lead);
         }
-        Some(DataDesc::new(payload, offload.as_ref(), vlan.is_some()))
+        let frame = DataDesc::new(payload, offload.as_ref(), vlan.is_some());
+        Some(if meta.has_fcs() {
+            frame.with_own_fcs()
+        } else {
+            frame
+        })
     }
 }
 

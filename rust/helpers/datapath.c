@@ -408,6 +408,7 @@ void nbh_tx_consume(struct sk_buff *skb)
 #define NBH_TX_OFFLOAD		BIT(0)
 #define NBH_TX_VLAN		BIT(1)
 #define NBH_TX_STAMP		BIT(2)
+#define NBH_TX_NO_FCS		BIT(3)
 
 /* What a frame asks the device for: NBH_TX_* bits, and the VLAN tag in bits 31:16. */
 static __always_inline u32 tx_meta(const struct sk_buff *skb)
@@ -416,6 +417,8 @@ static __always_inline u32 tx_meta(const struct sk_buff *skb)
 
 	if (skb->ip_summed == CHECKSUM_PARTIAL)
 		meta |= NBH_TX_OFFLOAD;
+	if (unlikely(skb->no_fcs))
+		meta |= NBH_TX_NO_FCS;
 	if (skb_vlan_tag_present(skb))
 		meta |= NBH_TX_VLAN | (u32)skb_vlan_tag_get(skb) << 16;
 	return meta;
@@ -481,11 +484,11 @@ u32 nbh_tx_filled(const struct sk_buff *skb)
  * not every checksum ignores zeroes (SCTP's CRC does not).
  *
  * Not what is to be segmented (datagrams of a few bytes each may all together be that short): the
- * device pads the segments.
+ * device pads the segments. Nor what has its check sequence, which would not be the end any more.
  */
 int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
 {
-	if (skb_is_gso(skb))
+	if (skb_is_gso(skb) || skb->no_fcs)
 		return 0;
 	if (skb->ip_summed == CHECKSUM_PARTIAL) {
 		int err = skb_csum_hwoffload_help(skb, 0);
@@ -773,6 +776,12 @@ void nbh_tx_shape(const struct sk_buff *skb, struct nbh_tx_shape *shape)
 netdev_features_t nbh_vlan_features_check(struct sk_buff *skb, netdev_features_t features)
 {
 	return vlan_features_check(skb, features);
+}
+
+/* Packet sockets may send frames with a check sequence of their own. */
+void nbh_set_no_fcs(struct net_device *dev)
+{
+	dev->priv_flags |= IFF_SUPP_NOFCS;
 }
 
 void nbh_set_unicast_filtering(struct net_device *dev)

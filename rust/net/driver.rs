@@ -298,6 +298,8 @@ pub struct Config {
     /// Of the features the kinds of segmentation that the device does of packets which the stack has
     /// prepared ([`Features::GSO_PARTIAL`]).
     pub partial_features: Features,
+    /// Packets can be sent with a check sequence that the sender has made (`SO_NOFCS`).
+    pub no_fcs: bool,
     /// Smallest MTU, in bytes.
     pub min_mtu: u32,
     /// Largest MTU, in bytes.

@@ -49,6 +49,10 @@ impl Features {
             | netbind::NETIF_F_GSO_UDP_TUNNEL
             | netbind::NETIF_F_GSO_UDP_TUNNEL_CSUM,
     );
+    /// Packets are received that are damaged or of a length that should not be.
+    pub const RXALL: Self = Self(netbind::NETIF_F_RXALL);
+    /// Packets are received with their check sequence.
+    pub const RXFCS: Self = Self(netbind::NETIF_F_RXFCS);
     /// Buffers above 4 GiB.
     pub const HIGHDMA: Self = Self(netbind::NETIF_F_HIGHDMA);
     /// Insertion of 802.1Q tags.

@@ -347,6 +347,14 @@ impl<D> Locked<D> {
         to_result(unsafe { netbind::netif_set_real_num_queues(self.as_ptr(), queues, queues) })
     }
 
+    /// Has the stack ask again which features can be on together
+    /// ([`Driver::fix_features`](crate::device::Driver::fix_features)), and turn those on that the user
+    /// wants. To be called when that answer has changed, with no lock held that the operations take.
+    pub fn update_features(&self) {
+        // SAFETY: a valid registered net device, and RTNL is held.
+        unsafe { netbind::netdev_update_features(self.as_ptr()) };
+    }
+
     /// Sets the largest MTU the user may choose.
     pub fn set_max_mtu(&self, mtu: u32) {
         // SAFETY: The net device is valid; readers expect whole words.

@@ -64,6 +64,9 @@ pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
         let watchdog = u32::try_from(config.watchdog.as_millis()).unwrap_or(u32::MAX);
         (*dev).watchdog_timeo =
             c_int::try_from(netbind::__msecs_to_jiffies(watchdog)).unwrap_or(c_int::MAX);
+        if config.no_fcs {
+            netbind::set_no_fcs(dev);
+        }
         if D::HAS_SET_RX_MODE {
             // The driver filters unicast addresses itself.
             netbind::set_unicast_filtering(dev);

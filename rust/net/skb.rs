@@ -187,7 +187,8 @@ impl SkBuff {
     /// Pads a short packet with zeroes to `len` bytes. A checksum that was left to the device is
     /// computed here then, because a device sums to the end of the frame, padding included.
     ///
-    /// A packet that is to be segmented stays as it is: the device pads the segments.
+    /// A packet that is to be segmented stays as it is: the device pads the segments. So does one with a
+    /// check sequence of the sender's.
     ///
     /// To be called before [`SkBuff::begin_tx`], which says what is left to the device. Any context.
     ///
@@ -329,6 +330,12 @@ impl TxMeta {
     #[inline]
     pub fn asks_for_stamp(self) -> bool {
         self.0 & 4 != 0
+    }
+
+    /// The packet ends in a check sequence of the sender's: the device is to add none.
+    #[inline]
+    pub fn has_fcs(self) -> bool {
+        self.0 & 8 != 0
     }
 
     /// The VLAN tag (TCI) the device is to insert.

@@ -104,6 +104,7 @@ pub(crate) fn config(mac: [u8; 6]) -> Config {
         enc_features: Features::NONE,
         mpls_features: Features::NONE,
         partial_features: Features::NONE,
+        no_fcs: false,
         min_mtu: 68,
         max_mtu: 1500,
         watchdog: Delta::from_secs(5),

@@ -22,6 +22,8 @@ pub struct Differences {
     /// Checksums, and lengths of segments, are written to the first transport header of a frame, whatever
     /// the context says: in a tunnel to the outer one, or nowhere.
     pub sums_outermost_headers: bool,
+    /// Frames have no FCS: one that is to be received is zeros, and one that is sent is data.
+    pub has_no_fcs: bool,
     /// Segments of a frame with FIN or PSH have neither, if the back end takes no offload header.
     pub loses_fin: bool,
     /// A function receives what itself sends to a group or to everybody, without a mark.
@@ -44,6 +46,7 @@ impl Differences {
         promiscuity: Promiscuity::PerPool,
         fragments_datagrams: false,
         sums_outermost_headers: false,
+        has_no_fcs: false,
         loses_fin: false,
         returns_own_multicast: false,
         hides_link_from_vfs: false,
@@ -58,6 +61,7 @@ impl Differences {
         promiscuity: Promiscuity::HashOnly,
         fragments_datagrams: true,
         sums_outermost_headers: true,
+        has_no_fcs: true,
         loses_fin: true,
         returns_own_multicast: true,
         hides_link_from_vfs: true,

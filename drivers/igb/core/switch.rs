@@ -72,6 +72,7 @@ pub use self::{
     },
     pf::{
         Behind,
+        RawFrames,
         RxMode,
         RxModeOutcome, //
     },

@@ -213,6 +213,16 @@ impl DataDesc {
         }
     }
 
+    /// The same of a frame that ends in its FCS.
+    #[inline]
+    #[must_use]
+    pub const fn with_own_fcs(self) -> Self {
+        Self {
+            command: self.command & !cmd::IFCS,
+            ..self
+        }
+    }
+
     /// The controller is to take the time at which the frame leaves.
     #[must_use]
     pub const fn is_stamped(self) -> bool {
@@ -277,6 +287,14 @@ mod tests {
             let [_, without] = plain.data(0, 1500, end);
             assert_eq!(u64::from_le(word ^ without), 1 << 19);
         }
+    }
+
+    #[test]
+    fn a_frame_with_its_fcs_gets_no_other() {
+        let words = DataDesc::new(64, None, false)
+            .with_own_fcs()
+            .data(0x1000, 64, End::Reported);
+        assert_eq!(u64::from_le(words[1]), 0x0010_0000_2930_0040);
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub mod rctl {
 
     /// Receiver enable.
     pub const EN: Rctl = Rctl(bit(1));
+    /// Store bad packets: of any length, and with errors of the MAC.
+    pub const SBP: Rctl = Rctl(bit(2));
     /// Unicast promiscuous (only when pools are not in use).
     pub const UPE: Rctl = Rctl(bit(3));
     /// Multicast promiscuous (only when pools are not in use).
@@ -96,6 +98,8 @@ pub mod rctl {
     pub const BAM: Rctl = Rctl(bit(15));
     /// VLAN filter: drop tagged frames whose `VFTA` bit is clear.
     pub const VFE: Rctl = Rctl(bit(18));
+    /// Pass MAC control frames on, PAUSE among them.
+    pub const PMCF: Rctl = Rctl(bit(23));
     /// Strip the FCS before writing the frame to memory.
     pub const SECRC: Rctl = Rctl(bit(26));
 }

@@ -387,7 +387,7 @@ impl Switch {
     fn render_pools(&self, image: &mut Image) {
         // Without pools the offload register of every queue's would-be pool must let frames through.
         let idle = when(!self.uses_pools(), vmolr::AUPE);
-        image.vmolr = [vmolr::STRCRC | idle; POOL_COUNT];
+        image.vmolr = [self.fcs_is_stripped() | idle; POOL_COUNT];
         for vf in self.vfs().iter() {
             self.render_pool(image, vf);
         }
@@ -412,7 +412,7 @@ impl Switch {
         let pf = &self.pf;
         let per_pool = *self.promiscuity == Promiscuity::PerPool;
         let multicast = pf.all_multicast() || !pf.multicast.is_empty();
-        vmolr::STRCRC
+        self.fcs_is_stripped()
             | vmolr::AUPE
             | vmolr::BAM
             | vmolr::LPE
@@ -422,6 +422,11 @@ impl Switch {
             | when(multicast, vmolr::ROMPE)
             | when(pf.all_multicast(), vmolr::MPME)
             | when(pf.all_unicast() && per_pool, vmolr::ROPE)
+    }
+
+    /// What a function sends to another has no FCS: with pools none is to be seen.
+    fn fcs_is_stripped(&self) -> Vmolr {
+        when(self.uses_pools() || !self.pf.raw.fcs, vmolr::STRCRC)
     }
 
     fn pf_rlpml(&self) -> u16 {
@@ -442,19 +447,21 @@ impl Switch {
 
     fn render_global(&self, image: &mut Image) {
         let pf = &self.pf;
-        image.rctl = rctl::BAM | rctl::LPE | rctl::SECRC | when(pf.receive, rctl::EN);
+        image.rctl = rctl::BAM | rctl::LPE | when(pf.receive, rctl::EN);
         // The reset values, spelled out.
         image.dtxctl = dtxctl::ENABLE_8023LL | dtxctl::SPOOF_INT;
         if !self.uses_pools() {
             image.rlpml = u32::from(self.pf_rlpml());
             image.rctl |= when(pf.all_unicast(), rctl::UPE)
                 | when(pf.all_multicast(), rctl::MPE)
-                | when(!pf.all_vlans(), rctl::VFE);
+                | when(!pf.all_vlans_without_pools(), rctl::VFE)
+                | when(pf.raw.bad, rctl::SBP | rctl::PMCF)
+                | when(!pf.raw.fcs, rctl::SECRC);
             return;
         }
         // Each pool has its own limit. VLANs of VFs are kept apart by the filter: it is always on.
         image.rlpml = u32::from(MAX_FRAME);
-        image.rctl |= rctl::VFE;
+        image.rctl |= rctl::VFE | rctl::SECRC;
         // A ring without buffers must not hold up the other functions.
         image.qde = qde::ALL_QUEUES;
         // A queue of a VF with descriptors that must not be is stopped, and the PF hears of it. Not

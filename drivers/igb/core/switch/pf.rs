@@ -76,6 +76,17 @@ pub(super) struct Pf {
     pub(super) max_frame: u16,
     pub(super) rss: bool,
     pub(super) receive: bool,
+    /// What the PF receives besides good frames without their FCS.
+    pub(super) raw: RawFrames,
+}
+
+/// Frames as they are on the wire, for who looks at a wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RawFrames {
+    /// Frames that are too long, too short, or damaged, and MAC control frames.
+    pub bad: bool,
+    /// The FCS is part of a frame.
+    pub fcs: bool,
 }
 
 impl Pf {
@@ -97,6 +108,10 @@ impl Pf {
             max_frame: 1518,
             rss: false,
             receive: false,
+            raw: RawFrames {
+                bad: false,
+                fcs: false,
+            },
         }
     }
 
@@ -125,6 +140,11 @@ impl Pf {
     /// Whether the PF receives all VLANs.
     pub(super) fn all_vlans(&self) -> bool {
         self.mode.promisc || !self.vlan_filter
+    }
+
+    /// Whether a frame without pools is not looked at for its VLAN.
+    pub(super) fn all_vlans_without_pools(&self) -> bool {
+        self.all_vlans() || self.raw.bad
     }
 
     /// Whether the PF needs unicast of the wire that no filter matches: to get addresses without a
@@ -372,6 +392,12 @@ impl Switch {
     /// only in so far as it is unicast from the wire, by way of the default pool.
     pub fn set_vlan_filter(&mut self, on: bool) {
         self.pf.vlan_filter = on;
+    }
+
+    /// Has the PF receive frames as they are on the wire. Not while VFs are enabled: they would get
+    /// frames that are longer than their buffers, or damaged, as well.
+    pub fn set_raw_frames(&mut self, raw: RawFrames) {
+        self.pf.raw = raw;
     }
 
     /// Turns the stripping of VLAN tags of frames for the PF on or off.
