@@ -13,6 +13,7 @@ mod queues;
 mod rss;
 mod self_test;
 mod statistics;
+mod steering;
 mod wake;
 
 use crate::port::Port;
@@ -32,6 +33,7 @@ impl net::ethtool::Ops<Port> for Ops {
         .strings::<Self>()
         .standard::<Self>()
         .rss::<Self>()
+        .flow_rules::<Self>()
         .nvm::<Self>()
         .module::<Self>()
         .wake::<Self>();

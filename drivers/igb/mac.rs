@@ -13,9 +13,11 @@ use igb_core::{
     regs::{
         self,
         ctrl,
-        tctl, //
+        tctl,
+        Access, //
     },
-    rss::Rss, //
+    rss::Rss,
+    steering::Steering, //
 };
 use kernel::prelude::*;
 use net::lock::RawSpinLock;
@@ -25,6 +27,8 @@ pub(crate) struct Mac {
     io: Io,
     /// How frames are spread over the PF's queues.
     pub(crate) rss: Rss,
+    /// Which frames go to a queue by a rule.
+    pub(crate) steering: Steering,
     /// The controller verifies checksums of received frames.
     pub(crate) rx_csum: bool,
     /// The link, as it shall be and as it is.
@@ -44,6 +48,7 @@ impl Mac {
         Self {
             io: io.clone(),
             rss,
+            steering: Steering::NONE,
             rx_csum: true,
             link,
             armed: None,
@@ -124,6 +129,23 @@ impl Mac {
         });
     }
 
+    /// Programs the rules by which frames go to queues. To be called when they have changed.
+    pub(crate) fn apply_steering(&self, controller: &RawSpinLock<Controller>) {
+        let Some(io) = self.live(controller) else {
+            return;
+        };
+        let pools = controller.lock().switch.uses_pools();
+        self.write_steering(io, pools);
+    }
+
+    fn write_steering(&self, io: &Io, pools: bool) {
+        let registers = Access(
+            |offset| io.read_at(offset),
+            |offset, value| io.write_at(offset, value),
+        );
+        self.steering.image(pools).write(&registers);
+    }
+
     /// Programs the hash, and how it spreads frames.
     pub(crate) fn apply_rss(&self, controller: &RawSpinLock<Controller>) {
         let Some(io) = self.live(controller) else {
@@ -148,5 +170,9 @@ impl Mac {
         }
         io.write(regs::RXCSUM, rxcsum);
         io.write(regs::MRQC, self.rss.mrqc(pools));
+        // Not every controller has the filters.
+        if !self.steering.is_empty() {
+            self.write_steering(io, pools);
+        }
     }
 }

@@ -24,6 +24,7 @@ use igb_core::{
     layout::MAX_PAIRS,
     media::Path,
     model::Differences,
+    steering::Steering,
     switch::{
         RawFrames,
         RxMode, //
@@ -110,10 +111,16 @@ pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Conf
         let inner = STEPPED_OVER.with(TUNNELS).with(Features::TSO_MANGLEID);
         (TUNNELS, inner, Features::HW_CSUM)
     };
+    let rules = if differences.lacks_queue_filters {
+        none
+    } else {
+        Features::NTUPLE
+    };
     let on = OFFLOADS
         .with(VLAN)
         .with(Features::VLAN_FILTER)
-        .with(tunnels);
+        .with(tunnels)
+        .with(rules);
     let raw = if differences.has_no_fcs {
         Features::RXALL
     } else {
@@ -277,6 +284,10 @@ impl Driver for Port {
             }
             mac.apply_rss(&self.hw);
             mac.apply_vlan_strip(&self.hw);
+            if !features.contains(Features::NTUPLE) && !mac.steering.is_empty() {
+                mac.steering = Steering::NONE;
+                mac.apply_steering(&self.hw);
+            }
         }
         Ok(())
     }

@@ -38,6 +38,7 @@ use core::marker::PhantomData;
 mod channels;
 mod coalesce;
 mod extack;
+mod flow_rules;
 mod info;
 mod link;
 mod module;
@@ -60,6 +61,12 @@ pub use self::{
         Coalescing, //
     },
     extack::ExtAck,
+    flow_rules::{
+        Flow,
+        FlowRule,
+        FlowRules,
+        Ip4Fields, //
+    },
     info::{
         Info,
         Registers,

@@ -53,6 +53,8 @@ impl Features {
     pub const RXALL: Self = Self(netbind::NETIF_F_RXALL);
     /// Packets are received with their check sequence.
     pub const RXFCS: Self = Self(netbind::NETIF_F_RXFCS);
+    /// Rules of the user give packets to queues.
+    pub const NTUPLE: Self = Self(netbind::NETIF_F_NTUPLE);
     /// Buffers above 4 GiB.
     pub const HIGHDMA: Self = Self(netbind::NETIF_F_HIGHDMA);
     /// Insertion of 802.1Q tags.

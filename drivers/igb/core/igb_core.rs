@@ -25,6 +25,7 @@
 //! - [`media`], [`phy`], [`pcs`], [`management`]: what the link is behind, and who else uses it.
 //! - [`pcie`]: how long the host is waited for.
 //! - [`link`], [`nvm`], [`rss`], [`stats`]: link state, NVM contents, receive side scaling, counters.
+//! - [`steering`]: which frames go to a queue by a rule.
 
 #![cfg_attr(not(any(test, CONFIG_RUST)), no_std)]
 #![forbid(unsafe_code)]
@@ -65,6 +66,7 @@ pub mod rss;
 pub mod semaphore;
 pub mod server;
 pub mod stats;
+pub mod steering;
 pub mod switch;
 pub mod tenant;
 mod tracked;

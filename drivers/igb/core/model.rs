@@ -24,6 +24,8 @@ pub struct Differences {
     pub sums_outermost_headers: bool,
     /// Frames have no FCS: one that is to be received is zeros, and one that is sent is data.
     pub has_no_fcs: bool,
+    /// There are no filters that give frames to a queue.
+    pub lacks_queue_filters: bool,
     /// Segments of a frame with FIN or PSH have neither, if the back end takes no offload header.
     pub loses_fin: bool,
     /// A function receives what itself sends to a group or to everybody, without a mark.
@@ -47,6 +49,7 @@ impl Differences {
         fragments_datagrams: false,
         sums_outermost_headers: false,
         has_no_fcs: false,
+        lacks_queue_filters: false,
         loses_fin: false,
         returns_own_multicast: false,
         hides_link_from_vfs: false,
@@ -62,6 +65,7 @@ impl Differences {
         fragments_datagrams: true,
         sums_outermost_headers: true,
         has_no_fcs: true,
+        lacks_queue_filters: true,
         loses_fin: true,
         returns_own_multicast: true,
         hides_link_from_vfs: true,

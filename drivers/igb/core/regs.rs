@@ -35,6 +35,7 @@ mod phy;
 mod ptp;
 mod queue;
 mod stats;
+mod steering;
 
 pub use self::{
     filter::*,
@@ -49,6 +50,7 @@ pub use self::{
     queue::*,
     register::*,
     stats::*,
+    steering::*,
     table::{
         Info,
         Range,
@@ -63,12 +65,13 @@ pub const GONE: u32 = u32::MAX;
 pub const QUEUE_COUNT: usize = 16;
 
 /// The registers in BAR 0, by block.
-pub const TABLES: [&[Info]; 10] = [
+pub const TABLES: [&[Info]; 11] = [
     mac::TABLE,
     media::TABLE,
     interrupt::TABLE,
     queue::TABLE,
     filter::TABLE,
+    steering::TABLE,
     iov::TABLE,
     mailbox::TABLE,
     mailbox::memory::TABLE,
@@ -95,7 +98,7 @@ pub struct Block {
 }
 
 /// The blocks of [`TABLES`], and that of the PHY.
-pub const BLOCKS: [Block; 11] = [
+pub const BLOCKS: [Block; 12] = [
     block(
         "Device control, NVM, flow control, LEDs, wake-up, semaphores",
         (mac::TABLE, mac::ABOUT),
@@ -113,6 +116,10 @@ pub const BLOCKS: [Block; 11] = [
         (queue::TABLE, queue::ABOUT),
     ),
     block("Receive filters and RSS", (filter::TABLE, filter::ABOUT)),
+    block(
+        "Filters that give frames to queues",
+        (steering::TABLE, steering::ABOUT),
+    ),
     block("Pools and virtual functions", (iov::TABLE, iov::ABOUT)),
     block("Mailbox", (mailbox::TABLE, mailbox::ABOUT)),
     block(

@@ -227,6 +227,8 @@ pub const MAP: &[Entry] = &[
     many("RAH", 0x5404, (16, 8), STORED, 0),
     many("RAH", 0x54e4, (8, 8), STORED, 0),
     many("PSRTYPE", 0x5480, (8, 4), ABSENT, 0),
+    many("SAQF", 0x5980, (8, 4), ABSENT, 0),
+    many("DAQF", 0x59a0, (8, 4), ABSENT, 0),
     many("VFTA", 0x5600, (128, 4), STORED, 0),
     one("WUC", 0x5800, STORED, 0),
     one("WUFC", 0x5808, STORED, 0),

@@ -71,6 +71,8 @@ const KNOWN: &[(&str, What)] = &[
     ("IOVCTL", What::Access),
     ("LVMMC", What::Access),
     ("PSRTYPE", What::Access),
+    ("SAQF", What::Access),
+    ("DAQF", What::Access),
     ("RTTBCNRC", What::Access),
     ("RTTBCNRM", What::Access),
     ("RTTDQSEL", What::Access),

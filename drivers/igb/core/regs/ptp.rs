@@ -45,6 +45,8 @@ pub mod ftqf {
 
     word!(Ftqf);
 
+    /// The frame goes to the queue.
+    pub const QUEUE_ENABLE: Ftqf = Ftqf(bit(8));
     /// The pool is not compared.
     pub const ANY_POOL: Ftqf = Ftqf(bit(15));
     /// The frame is stamped.
@@ -62,6 +64,12 @@ pub mod ftqf {
     #[must_use]
     pub const fn protocol(number: u8) -> Ftqf {
         Ftqf(number as u32)
+    }
+
+    /// The queue, 0..=15.
+    #[must_use]
+    pub const fn queue(queue: u8) -> Ftqf {
+        Ftqf(((queue & 0xf) as u32) << 16)
     }
 }
 
@@ -85,6 +93,8 @@ pub mod etqf {
 
     /// The filter is in use.
     pub const ENABLE: Etqf = Etqf(bit(26));
+    /// The frame goes to the queue.
+    pub const QUEUE_ENABLE: Etqf = Etqf(bit(31));
     /// The frame is stamped.
     pub const STAMP: Etqf = Etqf(bit(30));
 
@@ -92,6 +102,12 @@ pub mod etqf {
     #[must_use]
     pub const fn ethertype(value: u16) -> Etqf {
         Etqf(value as u32)
+    }
+
+    /// The queue, 0..=7.
+    #[must_use]
+    pub const fn queue(queue: u8) -> Etqf {
+        Etqf(((queue & 7) as u32) << 16)
     }
 }
 
