@@ -12,6 +12,8 @@ from support.registers import (
     CTRL_TFCE,
     CTRL_VME,
     MRQC,
+    MRQC_TCP4,
+    MRQC_TCP6,
     MRQC_UDP4,
     MRQC_UDP6,
     RETA,
@@ -40,7 +42,8 @@ REFUSALS = {
     "-C dut rx-usecs 2": "or a mode: 1 or 3",
     "-C dut tx-usecs 5": "unsupported parameter",
     "-X dut weight 1 1 1": "",
-    "-N dut rx-flow-hash tcp4 sd": "Invalid argument",
+    "-N dut rx-flow-hash tcp4 s": "Invalid argument",
+    "-N dut rx-flow-hash ah4 sdfn": "Invalid argument",
     "-N dut rx-flow-hash udp4 s": "Invalid argument",
     "-s dut wol a": "unsupported WoL",
     "-s dut speed 2500 autoneg off": "Invalid argument",
@@ -83,6 +86,12 @@ SETTINGS = {
         "L4 bytes 0",
         "-N dut rx-flow-hash udp6 sd",
     ),
+    "TCP addresses": (
+        "-N dut rx-flow-hash tcp4 sd",
+        "-n dut rx-flow-hash tcp4",
+        r"IP SA\nIP DA\n\s*$",
+        "-N dut rx-flow-hash tcp4 sdfn",
+    ),
     "wake": ("-s dut wol pumb", "dut", "Wake-on: pumb\n", "-s dut wol g"),
     "message level": ("-s dut msglvl 0x7", "dut", r"message level: 0x00000007", "-s dut msglvl 4"),
     "forced speed": (
@@ -109,6 +118,7 @@ IN_REGISTERS = {
     "one queue": [(RETA, 0xFFFFFFFF, 0x01010101)],
     "key": [(RSSRK, 0xFFFFFFFF, 0x5A5A5A5A)],
     "UDP ports": [(MRQC, MRQC_UDP4 | MRQC_UDP6, MRQC_UDP6)],
+    "TCP addresses": [(MRQC, MRQC_TCP4 | MRQC_TCP6, MRQC_TCP6)],
 }
 
 

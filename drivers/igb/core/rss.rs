@@ -29,6 +29,10 @@ pub struct Rss {
     table: [u8; TABLE_SIZE],
     /// Hash key, in the order of the bytes in the packet it is applied to.
     pub key: [u8; KEY_SIZE],
+    /// Hash TCP ports over IPv4 as well as addresses.
+    pub tcp_v4: bool,
+    /// Hash TCP ports over IPv6 as well.
+    pub tcp_v6: bool,
     /// Hash UDP ports over IPv4 as well: reorders fragmented datagrams.
     pub udp_v4: bool,
     /// Hash UDP ports over IPv6 as well.
@@ -44,6 +48,8 @@ impl Rss {
             custom: false,
             table: [0; TABLE_SIZE],
             key,
+            tcp_v4: true,
+            tcp_v6: true,
             udp_v4: false,
             udp_v6: false,
         };
@@ -133,11 +139,11 @@ impl Rss {
             (true, 1) => mrqc::ENABLE_VMDQ,
             (true, _) => mrqc::ENABLE_VMDQ_RSS_MQ,
         };
+        let tcp_v6 = mrqc::RSS_FIELD_IPV6_TCP | mrqc::RSS_FIELD_IPV6_TCP_EX;
         mode | mrqc::RSS_FIELD_IPV4
-            | mrqc::RSS_FIELD_IPV4_TCP
             | mrqc::RSS_FIELD_IPV6
-            | mrqc::RSS_FIELD_IPV6_TCP
-            | mrqc::RSS_FIELD_IPV6_TCP_EX
+            | mrqc::RSS_FIELD_IPV4_TCP.when(self.tcp_v4)
+            | tcp_v6.when(self.tcp_v6)
             | mrqc::RSS_FIELD_IPV4_UDP.when(self.udp_v4)
             | mrqc::RSS_FIELD_IPV6_UDP.when(self.udp_v6)
     }
@@ -216,5 +222,9 @@ mod tests {
         r.udp_v4 = true;
         r.udp_v6 = true;
         assert_eq!(r.mrqc(false), 0x00f7_0002);
+        r.tcp_v4 = false;
+        assert_eq!(r.mrqc(false), 0x00f6_0002);
+        r.tcp_v6 = false;
+        assert_eq!(r.mrqc(false), 0x00d2_0002);
     }
 }

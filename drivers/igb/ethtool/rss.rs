@@ -68,7 +68,8 @@ impl Rss<Port> for Ops {
     fn hash_fields(port: &Port, _dev: &Device<Port>, flow: FlowType) -> Result<HashFields> {
         let mac = port.mac.lock();
         let ports = match flow {
-            FlowType::Tcp4 | FlowType::Tcp6 => true,
+            FlowType::Tcp4 => mac.rss.tcp_v4,
+            FlowType::Tcp6 => mac.rss.tcp_v6,
             FlowType::Udp4 => mac.rss.udp_v4,
             FlowType::Udp6 => mac.rss.udp_v6,
             _ => false,
@@ -95,11 +96,14 @@ impl Rss<Port> for Ops {
         };
         let mut mac = port.mac.lock();
         match flow {
+            FlowType::Tcp4 => mac.rss.tcp_v4 = ports,
+            FlowType::Tcp6 => mac.rss.tcp_v6 = ports,
             FlowType::Udp4 => mac.rss.udp_v4 = ports,
             FlowType::Udp6 => mac.rss.udp_v6 = ports,
-            _ => return Err(extack.err(EINVAL, c"Only the fields of udp4 and udp6 can change")),
+            _ => return Err(extack.err(EINVAL, c"Only the fields of TCP and UDP can change")),
         }
-        if ports {
+        // TCP avoids fragments.
+        if ports && matches!(flow, FlowType::Udp4 | FlowType::Udp6) {
             extack.set_msg(c"Fragments of a datagram may arrive out of order");
         }
         mac.apply_rss(&port.hw);

@@ -45,6 +45,8 @@ CTRL_RFCE = 1 << 27
 CTRL_TFCE = 1 << 28
 CTRL_VME = 1 << 30
 # Bits of MRQC and RXCSUM.
+MRQC_TCP4 = 1 << 16
+MRQC_TCP6 = 1 << 21
 MRQC_UDP4 = 1 << 22
 MRQC_UDP6 = 1 << 23
 RXCSUM_OFFLOADS = 1 << 8 | 1 << 9 | 1 << 11
