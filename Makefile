@@ -61,6 +61,7 @@ help:
 	@echo 'make compare             what a VF is worth to one: figures and plots in build/compare'
 	@echo 'make bench               what a packet costs next to the C driver: one table, a plot'
 	@echo 'make bench-quick         the data path of it'
+	@echo 'make scoreboard          the kernel'"'"'s own driver tests with C igb and igb_rs: Documentation/scoreboard.rst'
 	@echo 'make test-list           the tests that would run, by kernel'
 	@echo 'make test-record         records what they ask of their guests, which make test checks'
 	@echo 'make modules             build/module/igb_rs.ko for the stock kernel'
@@ -153,6 +154,13 @@ compare:
 registers:
 	$(ENTER) env IGB_RS_WRITE=1 cargo test --quiet --locked --manifest-path tests/host/Cargo.toml \
 		--test registers the_page
+
+# The kernel's scripts for network drivers, with C igb and with this one; SCRIPTS="tso csum" only those
+# whose names contain one of these words.
+SCRIPTS ?=
+.PHONY: scoreboard
+scoreboard: modules
+	$(ENTER) tests/scoreboard/run $(addprefix --only ,$(SCRIPTS))
 
 .PHONY: fuzz
 fuzz:

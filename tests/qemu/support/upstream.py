@@ -9,9 +9,13 @@ import hashlib
 import json
 import shlex
 import subprocess
+import time
 from pathlib import Path
 
 from harness import Guest, images
+from harness.agent import AgentGone
+from harness.topology import PEER, PF, PF_HOST, Lan
+from scoreboard.scripts import FAIL, WHOLE, Fate, Script, judge
 
 MOUNT = "/upstream"
 
@@ -62,3 +66,60 @@ def parse(text: str):
         return json.loads(text)
     except json.JSONDecodeError:
         return ast.literal_eval(text)
+
+
+# What drivers/net/README.rst has scripts find in their environment.
+REMOTE = {
+    "NETIF": PF,
+    "LOCAL_V4": PF_HOST.ipv4,
+    "REMOTE_V4": PEER.ipv4,
+    "LOCAL_V6": PF_HOST.ipv6,
+    "REMOTE_V6": PEER.ipv6,
+    "LOCAL_PREFIX_V6": "2001:db8:2::0/64",
+    "REMOTE_TYPE": "netns",
+    "REMOTE_ARGS": PEER.netns,
+}
+# By this variable the processes are known that a script leaves behind.
+MARK = "KERNEL_SCRIPT"
+END = (
+    f"for file in $(grep -lzs '^{MARK}=' /proc/[0-9]*/environ); do"
+    " pid=${file#/proc/}; pid=${pid%/environ}; [ $pid = $$ ] || kill -9 $pid; done 2>/dev/null; true"
+)
+# Programs the scripts expect by these names, and a header one of them reads.
+PROVIDE = (
+    "ln -sf /usr/bin/busybox /usr/local/bin/bc; mkdir -p /usr/include/linux /run/netns;"
+    f"ln -sf {MOUNT}/ethtool.h /usr/include/linux/ethtool.h"
+)
+
+
+def run(upstream: Upstream, lan: Lan, script: Script) -> tuple[dict[str, Fate], float, str]:
+    """Runs one script: what became of its sub-tests, seconds, what it printed."""
+    guest = upstream.guest
+    environment = {**(REMOTE if script.wire == "remote" else {}), **dict(script.environment)}
+    variables = shlex.join(f"{name}={value}" for name, value in {MARK: "1", **environment}.items())
+    guest.run(PROVIDE)
+    if script.wire == "local":
+        guest.run(f"ip -n {PEER.netns} link set {PEER.name} netns 1")
+    else:
+        # The prefix of what a script has behind the PF.
+        guest.run(
+            f"ip -n {PEER.netns} -6 route replace {REMOTE['LOCAL_PREFIX_V6']} via {PF_HOST.ipv6}"
+        )
+    if script.prepare:
+        guest.run(script.prepare)
+    limit = int(guest.limit(script.limit) or 0)
+    begin = time.monotonic()
+    try:
+        # Ended first by what cleans up, as kselftest's runner does it.
+        done = guest.run(
+            f"cd {MOUNT}/{script.directory} &&"
+            f" env {variables} timeout --kill-after=30 {limit} {script.program} 2>&1",
+            timeout=script.limit + 30,
+            check=False,
+        )
+    except AgentGone as error:
+        return {WHOLE: Fate(FAIL, f"the guest ended: {error}")}, time.monotonic() - begin, ""
+    seconds = time.monotonic() - begin
+    guest.run(END, check=False)
+    hangs = done.timed_out or done.rc in (124, 137)
+    return judge(script, done.rc, hangs, done.out), seconds, done.out
