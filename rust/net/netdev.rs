@@ -351,7 +351,7 @@ impl<D> Locked<D> {
     /// ([`Driver::fix_features`](crate::device::Driver::fix_features)), and turn those on that the user
     /// wants. To be called when that answer has changed, with no lock held that the operations take.
     pub fn update_features(&self) {
-        // SAFETY: a valid registered net device, and RTNL is held.
+        // SAFETY: A valid registered net device, and RTNL is held.
         unsafe { netbind::netdev_update_features(self.as_ptr()) };
     }
 

@@ -64,7 +64,7 @@ mod tests {
         // The Ethernet header; the outer IP header, GRE and the inner IP header; TCP.
         const HEADERS: u32 = 14 + (20 + 4 + 20) + 20;
         let mut skb = packet(HEADERS + 200)?;
-        // SAFETY: the packet is ours, and has room for the headers.
+        // SAFETY: The packet is ours, and has room for the headers.
         unsafe { netbind::kunit_gre_gso(skb.as_ptr(), 100) };
         let offload = skb.prepare_offload()?.ok_or(EINVAL)?;
         assert_eq!((offload.mac_len, offload.ip_len), (14, 44));
@@ -74,7 +74,7 @@ mod tests {
             Some((100, 20))
         );
         for len in [164, 165] {
-            // SAFETY: the packet has these headers, and was prepared.
+            // SAFETY: The packet has these headers, and was prepared.
             let before = unsafe {
                 (*skb.as_ptr())
                     .data
