@@ -219,11 +219,9 @@ impl Memory {
         what: Option<KBox<dyn Owned>>,
     ) -> Result<Option<KBox<dyn Owned>>> {
         let place = self.places.get(index as usize).ok_or(EINVAL)?;
-        // SAFETY: RTNL is held.
-        Ok(core::mem::replace(
-            unsafe { &mut *place.attached.get() },
-            what,
-        ))
+        // SAFETY: RTNL is held, by the requirements of this function, and nobody touches it without.
+        let attached = unsafe { &mut *place.attached.get() };
+        Ok(core::mem::replace(attached, what))
     }
 
     /// Has the instance of queues `index` polled soon that [`Waking`] says is to be. Returns whether
