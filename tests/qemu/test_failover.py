@@ -123,7 +123,9 @@ class Pair:
             assert not self.vm.succeeds(f"ls -d {OF_THE_VF}")
         until = time.monotonic() + self.guest.limit(30)
         while (pools := Filters.read(self.guest).pools_of(MAC)) != self.pools[plugged]:
-            assert time.monotonic() < until, f"VF plugged in: {plugged}, {MAC} is in pools {pools:#x}"
+            assert time.monotonic() < until, (
+                f"VF plugged in: {plugged}, {MAC} is in pools {pools:#x}"
+            )
         peer = Place(self.guest, PEER)
         reaches(peer, vm_host(0).ipv4)
         before = self._carried()

@@ -262,10 +262,7 @@ mod tests {
             assert_eq!(sum, len);
             // The packet is the table's until it is reported.
             let freed = freed_by(|| {
-                assert_eq!(
-                    consumer.reap(&netpoll(), SLOTS, |_| true),
-                    count(1, len)
-                );
+                assert_eq!(consumer.reap(&netpoll(), SLOTS, |_| true), count(1, len));
                 Ok(())
             })?;
             assert_eq!(freed, 1);
