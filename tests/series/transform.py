@@ -17,7 +17,7 @@ MACROS = {"pci_device_table": "net_pci_device_table"}
 COMPAT = {
     r"compat::millis_ceil\((\w+)\)": r"\1.as_millis_ceil()",
     r"compat::DMA_TO_DEVICE": "bindings::dma_data_direction::DMA_TO_DEVICE",
-    r"net::compat::parameter\(([\w:.]+\(\))\)": r"\1",
+    r"net::compat::parameter\(\s*([\w:.]+\(\)),?\s*\)": r"\1",
     r"compat::(IRQ_\w+)": r"bindings::irqreturn::\1",
     r"compat::(HRTIMER_\w+)": r"bindings::hrtimer_restart::\1",
 }
