@@ -55,11 +55,11 @@ net::module_net_pci_driver! {
         },
         debug: i32 {
             default: -1,
-            description: "How many kinds of messages are logged, from the first of NETIF_MSG_* on: 0 to 31",
+            description: "Kinds of messages logged, from the first of NETIF_MSG_* on: 0 to 31",
         },
         max_vfs: u32 {
             default: 0,
-            description: "VFs to enable when a device is bound, 0 to 7. Deprecated: write sriov_numvfs",
+            description: "VFs when a device is bound, 0 to 7. Deprecated: write sriov_numvfs",
         },
     },
 }

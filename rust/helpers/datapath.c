@@ -188,6 +188,7 @@ bool nbh_napi_wake(struct napi_struct **place)
 	struct napi_struct *napi;
 
 	rcu_read_lock();
+	/* The instance was complete before it was put there. */
 	napi = smp_load_acquire(place);
 	if (napi) {
 		local_bh_disable();
@@ -433,9 +434,9 @@ u32 nbh_tx_begin(struct sk_buff *skb)
 	return tx_meta(skb);
 }
 
-/* The same for a device that takes timestamps itself. If the frame asks for one, that is all it says:
- * the caller decides about it, then takes the software timestamp with nbh_tx_begin_late(), and
- * asks nbh_tx_meta() for the rest.
+/* The same for a device that takes timestamps itself. If the frame asks for one, that is all it
+ * says: the caller decides about it, then takes the software timestamp with nbh_tx_begin_late(),
+ * and asks nbh_tx_meta() for the rest.
  */
 u32 nbh_tx_begin_stamping(struct sk_buff *skb)
 {
@@ -456,8 +457,8 @@ u32 nbh_tx_meta(const struct sk_buff *skb)
 	return tx_meta(skb);
 }
 
-/* What skb_tx_timestamp() does after the PHY was asked. If the device takes a timestamp, that is for
- * sockets that want both.
+/* What skb_tx_timestamp() does after the PHY was asked. If the device takes a timestamp, that is
+ * for sockets that want both.
  */
 void nbh_tx_begin_late(struct sk_buff *skb)
 {

@@ -57,7 +57,8 @@ bool nbh_pci_is_behind_first_port(struct pci_dev *pdev)
 		return true;
 	for (devfn = 0; devfn < port->devfn; devfn++) {
 		struct pci_dev *other = pci_get_slot(port->bus, devfn);
-		bool used = other && other->subordinate && !list_empty(&other->subordinate->devices);
+		bool used = other && other->subordinate &&
+			    !list_empty(&other->subordinate->devices);
 
 		pci_dev_put(other);
 		if (used)
@@ -103,8 +104,8 @@ bool nbh_pci_order_sleep(struct pci_dev *first, struct pci_dev *second)
 	return device_link_add(&second->dev, &first->dev, DL_FLAG_STATELESS);
 }
 
-/* D3hot, in which the device raises PME or does not. A state that is not reached changes nothing for a
- * machine that loses its power.
+/* D3hot, in which the device raises PME or does not. A state that is not reached changes nothing
+ * for a machine that loses its power.
  */
 void nbh_pci_enter_d3(struct pci_dev *pdev, bool wakes)
 {

@@ -100,6 +100,7 @@ void nbh_xsk_tx_copy(struct xsk_buff_pool *pool, u64 addr, u32 offset, u32 len, 
 void nbh_xsk_ask_rx(struct xsk_buff_pool *pool)
 {
 	xsk_set_rx_need_wakeup(pool);
+	/* Before the caller looks at the ring once more. */
 	smp_mb();
 }
 
@@ -107,6 +108,7 @@ void nbh_xsk_ask_rx(struct xsk_buff_pool *pool)
 void nbh_xsk_ask_tx(struct xsk_buff_pool *pool)
 {
 	xsk_set_tx_need_wakeup(pool);
+	/* Before the caller looks at the ring once more. */
 	smp_mb();
 }
 

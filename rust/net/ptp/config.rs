@@ -8,7 +8,9 @@ use kernel::prelude::*;
 
 /// Declares an `enum` for the numbers of one of C.
 macro_rules! numbers {
-    ($(#[$meta:meta])* $name:ident: $prefix:ident { $($(#[$doc:meta])* $variant:ident = $value:ident,)* }) => {
+    ($(#[$meta:meta])* $name:ident: $prefix:ident {
+        $($(#[$doc:meta])* $variant:ident = $value:ident,)*
+    }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum $name {

@@ -82,10 +82,10 @@ mod tests {
                     .cast::<u16>()
                     .read_unaligned()
             };
-            // SAFETY: As above.
+            // SAFETY: The packet has these headers.
             assert!(unsafe { netbind::kunit_outer_ip_is_right(skb.as_ptr(), len) });
             // Each segment begins with what was prepared.
-            // SAFETY: As above.
+            // SAFETY: The packet has these headers.
             unsafe {
                 (*skb.as_ptr())
                     .data
