@@ -159,9 +159,7 @@ impl<S: Slots> Ring<S> {
     /// Slots that are free if those from `tail` up to (not including) `head` are not.
     #[inline]
     fn free_between(&self, tail: u32, head: u32) -> u32 {
-        self.mask
-            .wrapping_add(1)
-            .wrapping_sub(head.wrapping_sub(tail))
+        self.len().wrapping_sub(head.wrapping_sub(tail))
     }
 }
 
