@@ -82,17 +82,10 @@ mod tests {
                     .cast::<u16>()
                     .read_unaligned()
             };
-<<<<<<< HEAD
-            // SAFETY: The packet has these headers.
-            assert!(unsafe { netbind::kunit_outer_ip_is_right(skb.as_ptr(), len) });
-            // Each segment begins with what was prepared.
-            // SAFETY: The packet has these headers.
-=======
             // SAFETY: The packet has these headers, and was prepared.
             assert!(unsafe { netbind::kunit_outer_ip_is_right(skb.as_ptr(), len) });
             // Each segment begins with what was prepared.
             // SAFETY: The packet has these headers, and was prepared.
->>>>>>> 6c418bc (rust/net/tests: name the requirement in two SAFETY comments)
             unsafe {
                 (*skb.as_ptr())
                     .data
