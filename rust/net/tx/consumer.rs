@@ -69,24 +69,34 @@ impl Consumer {
             });
             if !group.frame {
                 table.release(positions, mapped, cx);
-            } else if cx.budget() == 0 {
-                return false;
-            } else if group.sockets == 0 {
-                table.release_with_frame(positions, mapped, cx);
+                return true;
             }
-            true
+            table.release_with_frame(group.sockets, positions, mapped, cx)
         };
         self.reaper.reap(&table.ring, limit, is_done, give_back)
     }
 }
 
 impl Table {
-    /// The same as [`Table::release`] for a group that ends in a frame without an skb.
+    /// The same as [`Table::release`] for a group that ends in a frame without an skb, or in frames of
+    /// sockets, so many, which hold nothing. Returns false, and does nothing, in a poll of netpoll.
     #[cold]
-    fn release_with_frame(&self, positions: Positions, mapped: bool, cx: &napi::TxContext<'_>) {
-        self.release(positions, mapped, cx);
-        // SAFETY: The slots belong to the consumer, whose group this is.
-        unsafe { *self.frame(positions.last()) = None };
+    fn release_with_frame(
+        &self,
+        sockets: u16,
+        positions: Positions,
+        mapped: bool,
+        cx: &napi::TxContext<'_>,
+    ) -> bool {
+        if cx.budget() == 0 {
+            return false;
+        }
+        if sockets == 0 {
+            self.release(positions, mapped, cx);
+            // SAFETY: The slots belong to the consumer, whose group this is.
+            unsafe { *self.frame(positions.last()) = None };
+        }
+        true
     }
 
     /// Gives back what the slots at `positions` hold, which are the consumer's; `mapped` if mappings

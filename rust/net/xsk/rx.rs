@@ -144,8 +144,11 @@ impl Buffers {
         let buff = *self.places.get(index as usize)?;
         // SAFETY: There is one.
         unsafe { self.window.taken() };
+        if pool.is_over() {
+            return None;
+        }
         // INVARIANT: the place had it, and is vacant now.
-        (!pool.is_over()).then_some(Buff(buff))
+        Some(Buff(buff))
     }
 }
 
