@@ -33,6 +33,7 @@ mod returned;
 mod rx;
 mod service;
 mod settings;
+mod sockets;
 mod sriov;
 mod stats;
 mod totals;

@@ -11,12 +11,14 @@ use crate::{
     },
     poll::{
         Pair,
+        Receive,
         PAIR_CAUSES, //
     },
     port::{
         MiscIrq,
         Port, //
-    }, //
+    },
+    rx::RxRing, //
 };
 use igb_core::regs::{
     eicr,
@@ -93,9 +95,9 @@ impl HardHandler for MailboxHandler {
 }
 
 /// Handler of a queue pair's MSI-X vector. See [`crate::poll::Rearm`] for when it is masked.
-pub(crate) struct PairHandler(pub(crate) Scheduler<Pair>);
+pub(crate) struct PairHandler<R: Receive>(pub(crate) Scheduler<Pair<R>>);
 
-impl Handler for PairHandler {
+impl<R: Receive> Handler for PairHandler<R> {
     fn handle(&self, cx: &irq::Context) -> IrqReturn {
         self.0.schedule_irqoff(cx);
         IrqReturn::Handled
@@ -103,15 +105,15 @@ impl Handler for PairHandler {
 }
 
 /// Handler of the only vector, MSI or INTx.
-pub(crate) struct LegacyHandler {
+pub(crate) struct LegacyHandler<R: Receive> {
     pub(crate) misc: Misc,
     /// The line may be shared with other devices.
     pub(crate) shared: bool,
     /// The only queue pair, while the device is up.
-    pub(crate) pair: Option<Scheduler<Pair>>,
+    pub(crate) pair: Option<Scheduler<Pair<R>>>,
 }
 
-impl Handler for LegacyHandler {
+impl<R: Receive> Handler for LegacyHandler<R> {
     fn handle(&self, cx: &irq::Context) -> IrqReturn {
         let causes = self.misc.masks.take_causes();
         if causes == 0 || (self.shared && causes & icr::INT_ASSERTED == 0) {
@@ -133,7 +135,7 @@ impl Port {
     /// Process context.
     pub(crate) fn serve_misc(&self, dev: &Device<Port>) -> Result {
         if !self.plan.is_msix() {
-            return self.serve_legacy(None);
+            return self.serve_legacy::<RxRing>(None);
         }
         let name = CString::try_from_fmt(fmt!("{}", dev.name()))?;
         let mut slot = self.misc_irq.lock();
@@ -161,7 +163,7 @@ impl Port {
     }
 
     /// Requests the only vector, for `pair` as well if there is one. Process context.
-    pub(crate) fn serve_legacy(&self, pair: Option<Scheduler<Pair>>) -> Result {
+    pub(crate) fn serve_legacy<R: Receive>(&self, pair: Option<Scheduler<Pair<R>>>) -> Result {
         let handler = Arc::new(
             LegacyHandler {
                 misc: self.misc(),

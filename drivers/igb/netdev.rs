@@ -8,6 +8,7 @@ use crate::{
     port::Port,
     queues,
     rx::xdp,
+    sockets,
     tx::TxRing, //
 };
 use igb_core::{
@@ -57,6 +58,7 @@ use net::{
         TxQueueStats, //
     },
     xdp::Program,
+    xsk::Pool, //
 };
 
 /// Bytes of a frame that are not payload: addresses, type, and FCS.
@@ -69,7 +71,7 @@ pub(crate) const MAX_MTU: u32 = 9216;
 const _: () = assert!(MAX_MTU + OVERHEAD + 4 <= MAX_FRAME as u32);
 
 /// Largest MTU with a program attached: a frame has to fit into one buffer.
-const MAX_XDP_MTU: u32 = xdp::MAX_FRAME - OVERHEAD;
+pub(crate) const MAX_XDP_MTU: u32 = xdp::MAX_FRAME - OVERHEAD;
 
 // As the text of the refusal says.
 const _: () = assert!(MAX_XDP_MTU == 3050);
@@ -391,18 +393,21 @@ impl Driver for Port {
         if program.is_some() && dev.features().contains(Features::RXFCS) {
             return Err(extack.err(EINVAL, c"XDP takes frames without their FCS: rx-fcs is on"));
         }
-        // From here on it is the stack that refuses an MTU, with a text of its own.
-        dev.set_max_mtu(if program.is_some() {
-            MAX_XDP_MTU
-        } else {
-            MAX_MTU
-        });
-        let mut net = self.net.lock();
-        if let Some(queues) = &mut net.queues {
-            queues.set_program(program.as_ref());
+        if program.is_some() && dev.mtu() > self.net.lock().max_mtu(true) {
+            return Err(extack.err(
+                EINVAL,
+                c"The MTU is too large for the buffers of AF_XDP sockets",
+            ));
         }
-        net.program = program;
-        Ok(())
+        sockets::set_program(dev, program)
+    }
+
+    fn xsk_attach(&self, dev: &Locked<Self>, queue: u32, pool: Pool) -> Result {
+        sockets::attach(dev, queue, pool)
+    }
+
+    fn xsk_detach(&self, dev: &Locked<Self>, queue: u32) {
+        sockets::detach(dev, queue);
     }
 
     fn stamp_config(&self, _dev: &Locked<Self>) -> StampConfig {

@@ -6,6 +6,7 @@ use crate::{
     io::Io,
     poll::{
         Pair,
+        Receive,
         PAIR_CAUSES, //
     },
     settings::Coalesce,
@@ -23,17 +24,76 @@ use igb_core::{
 };
 use kernel::prelude::*;
 use net::{
+    device::Locked,
     irq,
     napi::Napi,
     xdp::Program, //
 };
+
+/// The NAPI instance of a queue pair, whatever it receives into. Process context.
+pub(crate) trait Polled: Send {
+    /// Allows polling.
+    fn enable(&mut self);
+
+    /// Ends polling, and waits for a running poll to finish.
+    fn disable(&mut self);
+
+    /// Shows frames to another program, or to none. Not while it is polled.
+    fn set_program(&mut self, program: Option<Program>);
+
+    /// As of [`Queues::set_inspects`]. Not while it is polled.
+    fn set_inspects(&mut self, inspects: bool);
+
+    /// Moderates interrupts otherwise. Not while it is polled.
+    fn set_coalesce(&mut self, coalesce: Coalesce);
+
+    /// Takes the queues of the pair away from it, and has them forget what was sent. Not while it is
+    /// polled.
+    fn unlink(&mut self, dev: &Locked<()>);
+}
+
+impl<R: Receive> Polled for Napi<Pair<R>> {
+    fn enable(&mut self) {
+        Napi::enable(self);
+    }
+
+    fn disable(&mut self) {
+        Napi::disable(self);
+    }
+
+    fn set_program(&mut self, program: Option<Program>) {
+        if let Some(pair) = self.get_mut() {
+            pair.rx.set_program(program);
+        }
+    }
+
+    fn set_inspects(&mut self, inspects: bool) {
+        if let Some(pair) = self.get_mut() {
+            pair.rx.set_inspects(inspects);
+        }
+    }
+
+    fn set_coalesce(&mut self, coalesce: Coalesce) {
+        if let Some(pair) = self.get_mut() {
+            pair.itr = Itr::new(coalesce.usecs, coalesce.adaptive);
+            pair.write_interval();
+        }
+    }
+
+    fn unlink(&mut self, dev: &Locked<()>) {
+        self.unlink_queues(dev);
+        self.reset_tx_queue();
+    }
+}
 
 /// A queue pair that is open.
 pub(crate) struct OpenPair {
     // Dropped first: no interrupt schedules a poll that is going away. `None` if the port's only
     // vector serves the pair as well.
     pub(crate) _irq: Option<irq::Registration>,
-    pub(crate) napi: Napi<Pair>,
+    pub(crate) napi: KBox<dyn Polled>,
+    /// Queues of the net device.
+    pub(crate) index: u32,
     /// Queue of the controller.
     pub(crate) queue: usize,
     pub(crate) vector: u8,
@@ -43,6 +103,8 @@ pub(crate) struct OpenPair {
 pub(crate) struct Queues {
     pub(crate) io: Io,
     pub(crate) plan: Plan,
+    /// A frame is dropped when its queue has no descriptor left for it.
+    pub(crate) drops: bool,
     pub(crate) pairs: KVec<OpenPair>,
 }
 
@@ -55,29 +117,24 @@ impl Queues {
 
     /// Shows frames to another program, or to none. Not a frame is lost. Process context.
     pub(crate) fn set_program(&mut self, program: Option<&Program>) {
-        self.change(|pair| pair.rx.set_program(program.cloned()));
+        self.change(|napi| napi.set_program(program.cloned()));
     }
 
     /// Frames are looked at one by one, as their stamps are the poll's to take. Process context.
     pub(crate) fn set_inspects(&mut self, inspects: bool) {
-        self.change(|pair| pair.rx.set_inspects(inspects));
+        self.change(|napi| napi.set_inspects(inspects));
     }
 
     /// Applies other moderation to queues that are open. Process context.
     pub(crate) fn set_coalesce(&mut self, coalesce: Coalesce) {
-        self.change(|pair| {
-            pair.itr = Itr::new(coalesce.usecs, coalesce.adaptive);
-            pair.write_interval();
-        });
+        self.change(|napi| napi.set_coalesce(coalesce));
     }
 
     /// Changes what the polls own, one pair after the other. Process context.
-    fn change(&mut self, mut change: impl FnMut(&mut Pair)) {
+    fn change(&mut self, mut change: impl FnMut(&mut dyn Polled)) {
         for pair in self.pairs.iter_mut() {
             pair.napi.disable();
-            if let Some(state) = pair.napi.get_mut() {
-                change(state);
-            }
+            change(&mut *pair.napi);
             pair.napi.enable();
         }
         // Interrupts that came meanwhile have scheduled no poll, and may have masked themselves.
@@ -86,18 +143,28 @@ impl Queues {
 
     /// Unmasks the pairs' interrupts, and has polls look for what came before.
     pub(crate) fn unmask(&self) {
+        self.unmask_only(self.vectors());
+    }
+
+    /// The same for those pairs whose vectors are `vectors`.
+    pub(crate) fn unmask_only(&self, vectors: Eicr) {
         if self.plan.is_msix() {
-            self.io.write(regs::EIMS, self.vectors());
+            self.io.write(regs::EIMS, vectors);
         } else {
             self.io.write(regs::IMS, PAIR_CAUSES);
         }
-        self.kick();
+        self.kick_only(vectors);
     }
 
     /// Masks the pairs' interrupts.
     pub(crate) fn mask(&self) {
+        self.mask_only(self.vectors());
+    }
+
+    /// Masks the interrupts of those pairs whose vectors are `vectors`.
+    pub(crate) fn mask_only(&self, vectors: Eicr) {
         if self.plan.is_msix() {
-            self.io.write(regs::EIMC, self.vectors());
+            self.io.write(regs::EIMC, vectors);
         } else {
             self.io.write(regs::IMC, PAIR_CAUSES);
         }
@@ -119,8 +186,12 @@ impl Queues {
 
     /// Makes every pair's vector fire: polls look at their rings again.
     pub(crate) fn kick(&self) {
+        self.kick_only(self.vectors());
+    }
+
+    fn kick_only(&self, vectors: Eicr) {
         if self.plan.is_msix() {
-            self.io.write(regs::EICS, self.vectors());
+            self.io.write(regs::EICS, vectors);
         } else {
             self.io.write(regs::ICS, regs::icr::RXDMT0);
         }

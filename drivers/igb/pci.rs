@@ -508,6 +508,7 @@ fn new_port(
                 settings,
                 queues: None,
                 program: None,
+                pools: [const { None }; MAX_PAIRS],
             }),
             // CAST: at most MAX_PAIRS.
             mac <- new_mutex!(Mac::new(registers, Rss::new(settings.pairs as u8, key), link)),

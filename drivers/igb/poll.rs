@@ -6,8 +6,11 @@
 use crate::{
     io::Doorbell,
     masks::Masks,
-    rx::RxRing,
-    tx::TxDone, //
+    rx,
+    tx::{
+        Done,
+        TxDone, //
+    }, //
 };
 use core::sync::atomic::{
     AtomicBool,
@@ -37,21 +40,51 @@ use net::{
         self,
         Context,
         TxContext, //
-    }, //
+    },
+    xdp::Program, //
 };
 
 /// The causes of the only queue pair, outside of MSI-X mode.
 pub(crate) const PAIR_CAUSES: Icr = icr::PAIR;
 
+/// What receives in a pair, and sends besides the stack: a type of its own for pairs that sockets
+/// have attached buffers to, so that others know nothing of these.
+pub(crate) trait Receive: Send + 'static {
+    /// Takes at most `budget` frames; returns how many. Softirq context.
+    fn poll(&mut self, cx: &mut Context<'_>, budget: u32, load: &mut Load) -> u32;
+
+    /// Gives back what the controller has sent. In the same poll, before it.
+    fn reap(tx: &mut TxDone, cx: &mut TxContext<'_>, load: &mut Load) -> Done;
+
+    /// The controller has sent `frames` of sockets. In the same poll, before it.
+    fn sent(&mut self, cx: &mut Context<'_>, frames: u32);
+
+    /// Frames received from now on are shown to `program`.
+    fn set_program(&mut self, program: Option<Program>);
+
+    /// Whether each frame is looked at for messages that the poll has to stamp.
+    fn set_inspects(&mut self, looks_for_messages: bool);
+
+    /// Ring parameters.
+    fn config(&self) -> &rx::Config;
+
+    /// Where the controller finds the ring.
+    fn dma_handle(&self) -> u64;
+
+    /// Tells the controller about all buffers in the ring. To be called when the queue has been
+    /// enabled.
+    fn publish(&mut self);
+}
+
 /// What one NAPI instance polls.
-pub(crate) struct Pair {
-    pub(crate) rx: RxRing,
+pub(crate) struct Pair<R> {
+    pub(crate) rx: R,
     pub(crate) tx: TxDone,
     pub(crate) itr: Itr,
     pub(crate) eitr: Doorbell<Eitr>,
 }
 
-impl Pair {
+impl<R> Pair<R> {
     /// Writes the interval in force.
     pub(crate) fn write_interval(&self) {
         self.set_interval(self.itr.interval());
@@ -84,18 +117,19 @@ pub(crate) enum Rearm {
     Legacy(Masks),
 }
 
-impl napi::Poll for Pair {
+impl<R: Receive> napi::Poll for Pair<R> {
     type Rearm = Rearm;
 
     #[inline]
     fn poll(&mut self, cx: &mut Context<'_>, budget: u32) -> u32 {
         let mut load = Load::default();
-        let sent_all = self.tx.poll(cx.tx(), &mut load);
+        let sent = R::reap(&mut self.tx, cx.tx(), &mut load);
+        self.rx.sent(cx, sent.sockets);
         let received = self.rx.poll(cx, budget, &mut load);
         if let Some(usecs) = self.itr.after_poll(load) {
             self.set_interval(usecs);
         }
-        if sent_all {
+        if sent.all {
             received
         } else {
             budget
@@ -104,7 +138,7 @@ impl napi::Poll for Pair {
 
     #[cold]
     fn poll_tx(&mut self, cx: &mut TxContext<'_>) {
-        let _ = self.tx.poll(cx, &mut Load::default());
+        let _ = self.tx.poll_apart(cx, &mut Load::default());
     }
 
     #[inline]

@@ -71,7 +71,8 @@ use net::{
     lock::RawSpinLock,
     ptp::TxStamps,
     work,
-    xdp::Program, //
+    xdp::Program,
+    xsk::Pool, //
 };
 
 /// Work that is done outside of interrupts. The items are bound when the port is registered;
@@ -200,4 +201,6 @@ pub(crate) struct Net {
     pub(crate) queues: Option<Queues>,
     /// What received frames are shown to before the stack gets them.
     pub(crate) program: Option<Program>,
+    /// The buffers that sockets have attached to queues.
+    pub(crate) pools: [Option<Pool>; MAX_PAIRS],
 }

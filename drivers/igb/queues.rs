@@ -15,16 +15,20 @@ use crate::{
     },
     poll::{
         Pair,
-        Rearm, //
+        Rearm,
+        Receive, //
     },
     port::{
         Net,
         Port, //
     },
+    returned::Returned,
     rx::{
         self,
+        xsk::Sockets,
         RxRing, //
     },
+    settings::Settings,
     tx, //
 };
 use core::sync::atomic::AtomicBool;
@@ -52,7 +56,10 @@ use net::{
         Locked, //
     },
     irq,
-    napi::Napi, //
+    napi::{
+        self,
+        Napi, //
+    }, //
 };
 
 /// Descriptors the controller prefetches while at least `HOST` wait; and descriptors it collects
@@ -99,6 +106,7 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let mut queues = Queues {
         io,
         plan: port.plan,
+        drops,
         pairs: KVec::with_capacity(count as usize, GFP_KERNEL)?,
     };
     for index in 0..count {
@@ -129,25 +137,13 @@ fn open_pair(
     drops: bool,
 ) -> Result<OpenPair> {
     let settings = &net.settings;
-    let vector = port.plan.pair_vector(index);
     let stats = port.stats.get(index as usize).ok_or(EINVAL)?;
     // Without VFs the controller loops nothing back.
     let returned = port
         .returned
         .clone()
         .filter(|_| port.hw.lock().switch.uses_pools());
-    let (tx_ring, tx_done) = tx::new(
-        dev.parent(),
-        io,
-        tx::Config {
-            queue,
-            descs: settings.tx_descs,
-        },
-        stats.clone(),
-        returned.clone(),
-        port.stamps.clone(),
-    )?;
-    let rx_config = rx::Config {
+    let config = rx::Config {
         // CAST: at most MAX_PAIRS.
         index: index as u16,
         queue,
@@ -156,58 +152,115 @@ fn open_pair(
         hash: settings.rx_hash,
         bad_frames: settings.bad_frames,
     };
-    let rearm = if port.plan.is_msix() {
-        Rearm::Msix {
-            masks: port.masks.clone(),
-            vector,
-            masked: AtomicBool::new(false),
-        }
-    } else {
-        Rearm::Legacy(port.masks.clone())
+    let pool = net.pools.get(index as usize).and_then(Option::as_ref);
+    let parts = rx::Parts {
+        stats: stats.clone(),
+        programs: rx::xdp::Setup {
+            program: net.program.clone(),
+            tx: dev.tx_handle(index),
+        },
+        returned: returned.clone(),
+        ptp: port.ptp.clone(),
     };
-    let mut napi = Napi::new(dev, index, rearm, |setup| {
-        Ok(Pair {
-            rx: RxRing::new(
-                dev.parent(),
-                io,
-                setup,
-                rx_config,
-                rx::Parts {
-                    stats: stats.clone(),
-                    programs: rx::xdp::Setup {
-                        program: net.program.clone(),
-                        tx: dev.tx_handle(index),
-                    },
-                    returned,
-                    ptp: port.ptp.clone(),
-                },
-            )?,
-            tx: tx_done,
-            itr: Itr::new(settings.coalesce.usecs, settings.coalesce.adaptive),
-            eitr: io.doorbell(regs::eitr(vector.into()))?,
-        })
-    })?;
-    let tx_ring = KBox::new(tx_ring, GFP_KERNEL)?;
-    let irq = request_irq(port, dev, index, &napi)?;
-    if let Some(number) = port.vectors.irq(vector.into()) {
-        napi.set_irq(number);
-    }
-    napi.link_queues(dev);
-    program(port, io, &mut napi, queue, vector, drops);
-    let _ = dev.install_tx(index, Some(tx_ring));
-    Ok(OpenPair {
-        _irq: irq,
-        napi,
+    let place = Place {
+        port,
+        io,
+        dev,
+        index,
         queue,
-        vector,
-    })
+        settings,
+        // Sockets that give no buffers must not hold up what is for others.
+        drops: drops || pool.is_some(),
+        returned,
+    };
+    match pool {
+        None => place.open(|napi| RxRing::new(dev.parent(), io, napi, config, parts)),
+        Some(pool) => place.open(|napi| {
+            Sockets::new(
+                (dev.parent(), io),
+                napi,
+                config,
+                parts,
+                pool,
+                dev.tx_handle(index),
+            )
+        }),
+    }
 }
 
-fn request_irq(
+/// Where a pair is opened.
+struct Place<'a> {
+    port: &'a Port,
+    io: &'a Io,
+    dev: &'a Locked<Port>,
+    /// Queues of the net device.
+    index: u32,
+    /// Queues of the controller.
+    queue: usize,
+    settings: &'a Settings,
+    /// A frame is dropped when its queue has no descriptor left for it.
+    drops: bool,
+    returned: Option<Arc<Returned>>,
+}
+
+impl Place<'_> {
+    /// Opens a pair that receives with what `receive` makes.
+    fn open<R: Receive>(self, receive: impl FnOnce(&napi::Setup) -> Result<R>) -> Result<OpenPair> {
+        let (port, io, dev, index) = (self.port, self.io, self.dev, self.index);
+        let vector = port.plan.pair_vector(index);
+        let (tx_ring, tx_done) = tx::new(
+            dev.parent(),
+            io,
+            tx::Config {
+                queue: self.queue,
+                descs: self.settings.tx_descs,
+            },
+            port.stats.get(index as usize).ok_or(EINVAL)?.clone(),
+            self.returned,
+            port.stamps.clone(),
+        )?;
+        let rearm = if port.plan.is_msix() {
+            Rearm::Msix {
+                masks: port.masks.clone(),
+                vector,
+                masked: AtomicBool::new(false),
+            }
+        } else {
+            Rearm::Legacy(port.masks.clone())
+        };
+        let coalesce = self.settings.coalesce;
+        let napi = Napi::new(dev, index, rearm, |setup| {
+            Ok(Pair {
+                rx: receive(setup)?,
+                tx: tx_done,
+                itr: Itr::new(coalesce.usecs, coalesce.adaptive),
+                eitr: io.doorbell(regs::eitr(vector.into()))?,
+            })
+        })?;
+        let tx_ring = KBox::new(tx_ring, GFP_KERNEL)?;
+        let mut napi = KBox::new(napi, GFP_KERNEL)?;
+        let irq = request_irq(port, dev, index, &napi)?;
+        if let Some(number) = port.vectors.irq(vector.into()) {
+            napi.set_irq(number);
+        }
+        napi.link_queues(dev);
+        program(port, io, &mut napi, (self.queue, vector), self.drops);
+        let _ = dev.install_tx(index, Some(tx_ring));
+        Ok(OpenPair {
+            _irq: irq,
+            napi,
+            index,
+            queue: self.queue,
+            vector,
+        })
+    }
+}
+
+fn request_irq<R: Receive>(
     port: &Port,
     dev: &Device<Port>,
     index: u32,
-    napi: &Napi<Pair>,
+    napi: &Napi<Pair<R>>,
 ) -> Result<Option<irq::Registration>> {
     if !port.plan.is_msix() {
         port.serve_legacy(Some(napi.scheduler()))?;
@@ -225,7 +278,13 @@ fn request_irq(
 }
 
 /// Writes a pair's queue registers and enables both queues (datasheet 4.5.9, 4.5.10).
-fn program(port: &Port, io: &Io, napi: &mut Napi<Pair>, queue: usize, vector: u8, drops: bool) {
+fn program<R: Receive>(
+    port: &Port,
+    io: &Io,
+    napi: &mut Napi<Pair<R>>,
+    (queue, vector): (usize, u8),
+    drops: bool,
+) {
     let Some(pair) = napi.get_mut() else {
         return;
     };
@@ -316,10 +375,22 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
     }
     // Not before: a poll would wake the stack's queues again.
     dev.disable_tx();
-    let mut stopped = true;
-    for pair in queues.pairs.iter() {
-        stopped &= stop_hw_queue(&queues.io, pair.queue);
+    let stopped = stop(port, &queues.io, &queues.pairs);
+    if !port.plan.is_msix() {
+        // The link is still to be watched. If this fails, it is when the device is up again.
+        let _ = port.serve_legacy::<RxRing>(None);
     }
+    for pair in queues.pairs.iter_mut() {
+        give_back(dev, pair);
+    }
+    stopped
+}
+
+/// Stops the controller's queues of pairs that are not polled any more. As [`close`] otherwise.
+fn stop(port: &Port, io: &Io, pairs: &[OpenPair]) -> bool {
+    let stopped = pairs.iter().fold(true, |stopped, pair| {
+        stop_hw_queue(io, pair.queue) && stopped
+    });
     if !stopped {
         dev_err!(
             &*port.pdev,
@@ -329,24 +400,76 @@ pub(crate) fn close(port: &Port, dev: &Locked<Port>, mut queues: Queues) -> bool
         port.take_out(&mut mac);
         let _ = reset::reset(mac.out_of_service());
     }
-    {
-        let _hw = port.hw.lock();
-        for pair in queues.pairs.iter() {
-            queues.io.update(regs::ivar0(pair.queue), |word| {
-                ivar::without_queue(word, pair.queue)
-            });
-        }
-    }
-    if !port.plan.is_msix() {
-        // The link is still to be watched. If this fails, it is when the device is up again.
-        let _ = port.serve_legacy(None);
-    }
-    for (index, pair) in (0..).zip(queues.pairs.iter_mut()) {
-        pair.napi.unlink_queues(dev);
-        drop(dev.install_tx(index, None));
-        pair.napi.reset_tx_queue();
+    let _hw = port.hw.lock();
+    for pair in pairs {
+        io.update(regs::ivar0(pair.queue), |word| {
+            ivar::without_queue(word, pair.queue)
+        });
     }
     stopped
+}
+
+/// Takes what the stack has of a pair away from it.
+fn give_back(dev: &Locked<Port>, pair: &mut OpenPair) {
+    drop(dev.install_tx(pair.index, None));
+    pair.napi.unlink(dev.any());
+}
+
+/// What became of [`exchange`].
+pub(crate) enum Exchange {
+    /// The pair is open as it is wanted now, or no queues are.
+    Done,
+    /// It could not be opened: no queues are open any more.
+    Closed(Error),
+    /// The controller has not let go of the old ones, and was reset: no queues are open any more, and the
+    /// caller has to restart the port.
+    Reset,
+}
+
+/// Closes one pair and opens it as `net` wants it now. The others go on meanwhile, and so do VFs. Under
+/// RTNL.
+pub(crate) fn exchange(port: &Port, dev: &Locked<Port>, net: &mut Net, index: u32) -> Exchange {
+    let Some(mut queues) = net.queues.take() else {
+        return Exchange::Done;
+    };
+    let Ok(mut old) = queues.pairs.remove(index as usize) else {
+        // There are fewer at present, because of VFs.
+        net.queues = Some(queues);
+        return Exchange::Done;
+    };
+    queues.mask_only(regs::eicr::vector(old.vector.into()));
+    old.napi.disable();
+    // Not before: a poll would wake it again.
+    dev.hold_queue(index);
+    let queue = old.queue;
+    let stopped = stop(port, &queues.io, core::slice::from_ref(&old));
+    give_back(dev, &mut old);
+    drop(old);
+    if !stopped {
+        let _ = close(port, dev, queues);
+        return Exchange::Reset;
+    }
+    let opened =
+        open_pair(port, &queues.io, dev, net, index, queue, queues.drops).and_then(|pair| {
+            queues
+                .pairs
+                .insert_within_capacity(index as usize, pair)
+                .map_err(|_| ENOMEM)
+        });
+    if let Err(error) = opened {
+        return if close(port, dev, queues) {
+            Exchange::Closed(error)
+        } else {
+            Exchange::Reset
+        };
+    }
+    if let Some(pair) = queues.pairs.get_mut(index as usize) {
+        pair.napi.enable();
+    }
+    dev.wake_queue(index);
+    queues.unmask_only(regs::eicr::vector(port.plan.pair_vector(index).into()));
+    net.queues = Some(queues);
+    Exchange::Done
 }
 
 /// Disables one pair of the controller's queues and waits until it has let go of them.

@@ -41,7 +41,8 @@ use net::{
         RxSkb,
         SkBuff, //
     },
-    xdp, //
+    xdp,
+    xsk, //
 };
 
 /// Copies that can be waited for at a time: more than a receive ring of the usual size has room
@@ -128,6 +129,17 @@ impl Returned {
         }
     }
 
+    /// The same for a frame of a socket.
+    pub(crate) fn sending_unmapped(&self, frame: &xsk::Unmapped<'_>) {
+        if self.on.load(Relaxed) {
+            let bytes = Bytes {
+                size: frame.size(),
+                copy: |at, out: &mut [u8]| frame.copy_to(at, out),
+            };
+            self.note(&bytes, None, (0, 0));
+        }
+    }
+
     fn note(&self, contents: &impl Contents, tag: Option<u16>, (at, len): (u16, u16)) {
         let note =
             Frame::new(contents, tag).and_then(|frame| frame.note(self.key, frame.filled(at, len)));
@@ -153,6 +165,16 @@ impl Returned {
             copy: |at, out: &mut [u8]| page.copy_to(at, out),
         };
         self.has(&bytes, tag)
+    }
+
+    /// The same for `size` bytes that `copy` copies some of.
+    pub(crate) fn has_bytes(
+        &self,
+        size: u32,
+        tag: Option<u16>,
+        copy: impl Fn(u32, &mut [u8]) -> bool,
+    ) -> bool {
+        self.has(&Bytes { size, copy }, tag)
     }
 
     /// The same for a frame of several pages.

@@ -11,9 +11,14 @@ use crate::{
         Doorbell,
         Io, //
     },
+    poll::Receive,
     ptp::Ptp,
     returned::Returned,
-    stats::PairStats, //
+    stats::PairStats,
+    tx::{
+        Done,
+        TxDone, //
+    }, //
 };
 use igb_core::{
     desc::{
@@ -58,6 +63,7 @@ use net::{
 };
 
 pub(crate) mod xdp;
+pub(crate) mod xsk;
 
 /// What a receive ring is made of.
 #[derive(Clone, Copy, Debug)]
@@ -192,19 +198,7 @@ impl RxRing {
         Ok(ring)
     }
 
-    /// Where the controller finds the ring.
-    pub(crate) fn dma_handle(&self) -> u64 {
-        self.desc.dma_handle()
-    }
-
-    /// Ring parameters.
-    pub(crate) fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// Tells the controller about all buffers in the ring. To be called when the queue has been
-    /// enabled.
-    pub(crate) fn publish(&self) {
+    fn tell_controller(&self) {
         dma::wmb();
         self.tail.ring(self.pages.next());
     }
@@ -228,7 +222,7 @@ impl RxRing {
         let before = self.pages.next();
         self.fill(cx);
         if self.pages.next() != before {
-            self.publish();
+            self.tell_controller();
         }
     }
 
@@ -240,9 +234,15 @@ impl RxRing {
         }
     }
 
-    /// Hands at most `budget` frames to the stack; returns how many. Softirq context.
-    #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
+    /// The same as its poll, where a call more does not matter.
+    #[inline(never)]
+    fn poll_apart(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
+        self.poll_ring(cx, budget, load)
+    }
+
+    /// Hands at most `budget` frames to the stack; returns how many.
+    #[inline(always)]
+    fn poll_ring(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
         let mut batch = RxBatch::default();
         let mut plain = self.is_plain();
@@ -289,12 +289,6 @@ impl RxRing {
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
         tally.frames
-    }
-
-    /// Whether each frame is looked at for messages that the poll has to stamp.
-    pub(crate) fn set_inspects(&mut self, looks_for_messages: bool) {
-        self.looks_for_messages = looks_for_messages;
-        self.inspects = looks_for_messages || self.program.is_some() || self.config.bad_frames;
     }
 
     /// The next buffer begins a frame, nobody wants to see it, and it cannot be one that the PF
@@ -457,27 +451,7 @@ impl RxRing {
     /// descriptor into words the stack understands.
     #[inline]
     fn meta(&self, status: RxStatus, info: RxInfo, tally: &mut Tally) -> RxMeta {
-        let mut meta = RxMeta::default();
-        match status.checksum() {
-            Checksum::Good => {
-                tally.csum_good = tally.csum_good.wrapping_add(1);
-                meta = meta.checksum_good();
-            }
-            Checksum::Bad => self.stats.rx_csum_bad.add(1),
-            Checksum::NotChecked => {}
-        }
-        if self.config.hash {
-            match info.hash_kind() {
-                HashKind::L4 => meta = meta.hash_l4(info.hash()),
-                HashKind::L3 => meta = meta.hash_l3(info.hash()),
-                HashKind::None => {}
-            }
-        }
-        if let Some(tci) = status.vlan_tci() {
-            meta = meta.vlan(tci);
-        }
-        tally.frames = tally.frames.wrapping_add(1);
-        meta
+        meta(&self.config, &self.stats, status, info, tally)
     }
 
     /// The same of a frame with an error of the MAC, which the user has asked for: whatever a checksum of
@@ -492,6 +466,75 @@ impl RxRing {
     }
 }
 
+impl Receive for RxRing {
+    #[inline(always)]
+    fn reap(tx: &mut TxDone, cx: &mut napi::TxContext<'_>, load: &mut Load) -> Done {
+        tx.poll(cx, load)
+    }
+
+    #[inline(always)]
+    fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
+        self.poll_ring(cx, budget, load)
+    }
+
+    #[inline]
+    fn sent(&mut self, _cx: &mut napi::Context<'_>, _frames: u32) {}
+
+    fn set_program(&mut self, program: Option<net::xdp::Program>) {
+        self.program = program;
+        self.set_inspects(self.looks_for_messages);
+    }
+
+    fn set_inspects(&mut self, looks_for_messages: bool) {
+        self.looks_for_messages = looks_for_messages;
+        self.inspects = looks_for_messages || self.program.is_some() || self.config.bad_frames;
+    }
+
+    fn config(&self) -> &Config {
+        &self.config
+    }
+
+    fn dma_handle(&self) -> u64 {
+        self.desc.dma_handle()
+    }
+
+    fn publish(&mut self) {
+        self.tell_controller();
+    }
+}
+
+/// As of [`RxRing::meta`].
+#[inline]
+fn meta(
+    config: &Config,
+    stats: &PairStats,
+    status: RxStatus,
+    info: RxInfo,
+    tally: &mut Tally,
+) -> RxMeta {
+    let mut meta = RxMeta::default();
+    match status.checksum() {
+        Checksum::Good => {
+            tally.csum_good = tally.csum_good.wrapping_add(1);
+            meta = meta.checksum_good();
+        }
+        Checksum::Bad => stats.rx_csum_bad.add(1),
+        Checksum::NotChecked => {}
+    }
+    if config.hash {
+        match info.hash_kind() {
+            HashKind::L4 => meta = meta.hash_l4(info.hash()),
+            HashKind::L3 => meta = meta.hash_l3(info.hash()),
+            HashKind::None => {}
+        }
+    }
+    if let Some(tci) = status.vlan_tci() {
+        meta = meta.vlan(tci);
+    }
+    tally.frames = tally.frames.wrapping_add(1);
+    meta
+}
+
 /// Counts of one poll.
 #[derive(Default)]
 struct Tally {
@@ -501,6 +544,12 @@ struct Tally {
 }
 
 impl Tally {
+    /// Counts a frame that the stack does not get.
+    fn count(&mut self, bytes: u32) {
+        self.frames = self.frames.wrapping_add(1);
+        self.bytes = self.bytes.wrapping_add(bytes);
+    }
+
     fn add(&mut self, other: Self) {
         self.frames = self.frames.wrapping_add(other.frames);
         self.bytes = self.bytes.wrapping_add(other.bytes);

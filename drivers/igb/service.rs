@@ -165,7 +165,13 @@ fn sync_carrier(port: &Port, dev: &Device<Port>) {
     let net = port.net.lock();
     let up = port.mac.lock().link.state().is_some();
     match (net.queues.is_some() && up, dev.carrier_ok()) {
-        (true, false) => dev.carrier_on(),
+        (true, false) => {
+            dev.carrier_on();
+            if let Some(queues) = net.queues.as_ref().filter(|_| net.has_pools()) {
+                // What sockets wanted sent without a link.
+                queues.kick();
+            }
+        }
         (false, true) => dev.carrier_off(),
         _ => {}
     }

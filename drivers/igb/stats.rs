@@ -51,6 +51,7 @@ pub(crate) struct PairStats {
     pub(crate) tx_wake: Counter,
     pub(crate) tx_xdp: Counter,
     pub(crate) tx_xdp_dropped: Counter,
+    pub(crate) tx_xsk: Counter,
 }
 
 macro_rules! hw_counters {

@@ -53,6 +53,7 @@ use net::{
 };
 
 mod xdp;
+mod xsk;
 
 /// The controller can pad frames, but not all of them as the standard demands; and what it pads
 /// with is not specified.
@@ -315,6 +316,14 @@ fn translate(offload: TxOffload) -> Offload {
     }
 }
 
+/// What [`TxDone::poll`] has found.
+pub(crate) struct Done {
+    /// It got to the end.
+    pub(crate) all: bool,
+    /// Frames of sockets among those that were sent.
+    pub(crate) sockets: u32,
+}
+
 impl TxDone {
     /// Where the controller finds the ring.
     pub(crate) fn dma_handle(&self) -> u64 {
@@ -326,10 +335,16 @@ impl TxDone {
         &self.config
     }
 
+    /// The same as [`TxDone::poll`], where a call more does not matter: what is inlined in several places
+    /// is not in the end.
+    #[inline(never)]
+    pub(crate) fn poll_apart(&mut self, cx: &mut napi::TxContext<'_>, load: &mut Load) -> Done {
+        self.poll(cx, load)
+    }
+
     /// Gives back the frames the controller has sent, and wakes the queue if that makes room.
-    /// Returns whether it got to the end.
     #[inline(always)]
-    pub(crate) fn poll(&mut self, cx: &mut napi::TxContext<'_>, load: &mut Load) -> bool {
+    pub(crate) fn poll(&mut self, cx: &mut napi::TxContext<'_>, load: &mut Load) -> Done {
         // A whole ring at most: that bounds the time of one poll.
         let limit = self.config.descs;
         let desc = &self.desc;
@@ -337,7 +352,10 @@ impl TxDone {
             tx::is_done(desc.read_word(last as usize, 1))
         });
         if reaped.skbs == 0 {
-            return true;
+            return Done {
+                all: true,
+                sockets: 0,
+            };
         }
         load.tx_packets = reaped.skbs;
         load.tx_bytes = reaped.bytes;
@@ -350,6 +368,9 @@ impl TxDone {
         if woken {
             self.stats.tx_wake.add(1);
         }
-        reaped.skbs < limit
+        Done {
+            all: reaped.skbs < limit,
+            sockets: reaped.sockets,
+        }
     }
 }

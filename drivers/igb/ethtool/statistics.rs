@@ -127,7 +127,7 @@ fn rx_of(pair: &PairStats) -> [(&'static str, u64); 12] {
     ]
 }
 
-fn tx_of(pair: &PairStats) -> [(&'static str, u64); 9] {
+fn tx_of(pair: &PairStats) -> [(&'static str, u64); 10] {
     [
         ("packets", pair.tx_packets.get()),
         ("bytes", pair.tx_bytes.get()),
@@ -138,6 +138,7 @@ fn tx_of(pair: &PairStats) -> [(&'static str, u64); 9] {
         ("wake", pair.tx_wake.get()),
         ("xdp", pair.tx_xdp.get()),
         ("xdp_dropped", pair.tx_xdp_dropped.get()),
+        ("xsk", pair.tx_xsk.get()),
     ]
 }
 

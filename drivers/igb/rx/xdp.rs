@@ -45,7 +45,12 @@ pub(crate) struct Setup {
 /// What running programs takes. Every ring has it, so that attaching one cannot fail.
 pub(super) struct Xdp {
     queue: RxQueue,
-    tx: TxHandle<TxRing>,
+    back: Back,
+}
+
+/// The way back for frames that a program sends where they came from.
+pub(super) struct Back {
+    pub(super) tx: TxHandle<TxRing>,
     /// Frames were sent in this poll.
     unrung: bool,
 }
@@ -59,19 +64,12 @@ impl Xdp {
     ) -> Result<Self> {
         Ok(Self {
             queue: RxQueue::new(napi, pool, index)?,
-            tx,
-            unrung: false,
+            back: Back::new(tx),
         })
     }
 }
 
 impl RxRing {
-    /// Frames received from now on are shown to `program`.
-    pub(crate) fn set_program(&mut self, program: Option<Program>) {
-        self.program = program;
-        self.set_inspects(self.looks_for_messages);
-    }
-
     /// Shows the frame in `page` to the program. Returns the frame if the stack is to have it; it
     /// counts as received in any case.
     #[inline(never)]
@@ -96,7 +94,7 @@ impl RxRing {
                 return skb;
             }
             Verdict::Transmit(frame) => {
-                if self.xdp.send(frame) {
+                if self.xdp.back.send(frame) {
                     stats.rx_xdp_tx.add(1);
                 } else {
                     stats.rx_xdp_failed.add(1);
@@ -128,14 +126,25 @@ impl RxRing {
     /// Lets the frames the program has sent leave. To be called at the end of each poll.
     #[inline]
     pub(super) fn finish_xdp(&mut self) {
-        if self.xdp.unrung {
-            self.xdp.flush();
-        }
+        self.xdp.back.finish();
     }
 }
 
-impl Xdp {
-    fn send(&mut self, frame: Frame) -> bool {
+impl Back {
+    pub(super) fn new(tx: TxHandle<TxRing>) -> Self {
+        Self { tx, unrung: false }
+    }
+
+    /// As of [`RxRing::finish_xdp`].
+    #[inline]
+    pub(super) fn finish(&mut self) {
+        if self.unrung {
+            self.flush();
+        }
+    }
+
+    /// Sends a frame in this poll. Returns whether there was room.
+    pub(super) fn send(&mut self, frame: Frame) -> bool {
         self.unrung = true;
         // A frame that comes back is dropped.
         self.tx

@@ -31,7 +31,7 @@ ROOTS = {
     },
     "igb_rs": {
         "xmit": ".*net3ops.*10start_xmit.*",
-        "poll": ".*net4napi.*4poll4PairE13poll_callback.*",
+        "poll": ".*net4napi.*4poll4Pair.*2rx6RxRing.*13poll_callback.*",
         "irq": ".*net3irq5serve.*11PairHandler.*",
         "mailbox": ".*net3irq10serve_hard.*14MailboxHandler.*",
     },

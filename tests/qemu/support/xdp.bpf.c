@@ -20,6 +20,13 @@ struct {
 	__type(value, __u32);
 } target SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_XSKMAP);
+	__uint(max_entries, 16);
+	__type(key, __u32);
+	__type(value, __u32);
+} sockets SEC(".maps");
+
 struct tag {
 	__be16 tci;
 	__be16 proto;
@@ -158,6 +165,15 @@ int redirect(struct xdp_md *ctx)
 	if (!index || !test_frame(ctx))
 		return XDP_PASS;
 	return bpf_redirect(*index, 0);
+}
+
+/* To the socket of the queue, if there is one. */
+SEC("xdp/socket")
+int to_socket(struct xdp_md *ctx)
+{
+	if (!test_frame(ctx))
+		return XDP_PASS;
+	return bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS);
 }
 
 /* For tc: drops the tests' frames unless they carry the metadata. */

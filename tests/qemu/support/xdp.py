@@ -89,11 +89,16 @@ class Programs:
         """Waits until there are that many: programs are freed after a grace period."""
         self.guest.wait_until(f"[ $({COUNT}) -eq {count} ]", 30)
 
+    def table(self, host: Host = PF_HOST) -> int:
+        """The id of the map that the interface's program goes by."""
+        show = f"bpftool -j prog show id {self.attached(host)}"
+        (table,) = json.loads(self.guest.run(show).out)["map_ids"]
+        return table
+
     def redirect(self, source: Host, target: Host):
         """What `source` receives leaves by `target`, which is in the same namespace."""
         self.attach("redirect", source)
         index = int(self.guest.read(f"/sys/class/net/{target.name}/ifindex"))
-        show = f"bpftool -j prog show id {self.attached(source)}"
-        (table,) = json.loads(self.guest.run(show).out)["map_ids"]
+        table = self.table(source)
         value = " ".join(str(byte) for byte in index.to_bytes(4, "little"))
         self.guest.run(f"bpftool map update id {table} key 0 0 0 0 value {value}")
