@@ -423,7 +423,7 @@ impl Driver for Port {
         self.set_stamp_config(dev, config).ok_or_else(|| {
             extack.err(
                 ERANGE,
-                c"stamps are for PTP: of version 1 Sync or Delay_Req, of version 2 all event messages",
+                c"stamps are for PTP: Sync or Delay_Req of v1, all event messages of v2",
             )
         })
     }

@@ -706,8 +706,8 @@ void nbh_kunit_fill_frag(const struct sk_buff *skb, unsigned int i, u8 byte)
 	memset(skb_frag_address(frag), byte, skb_frag_size(frag));
 }
 
-/* Makes TCP in IPv4 in GRE over IPv4 of a packet that is to be segmented, as the stack leaves it to a device
- * that steps over headers. Of the GRE header nothing but bytes of the packet is needed.
+/* Makes TCP in IPv4 in GRE over IPv4 of a packet that is to be segmented, as the stack leaves it to
+ * a device that steps over headers. Of the GRE header nothing but bytes of the packet is needed.
  */
 void nbh_kunit_gre_gso(struct sk_buff *skb, u16 gso_size)
 {
@@ -730,8 +730,8 @@ void nbh_kunit_gre_gso(struct sk_buff *skb, u16 gso_size)
 	skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4 | SKB_GSO_GRE | SKB_GSO_PARTIAL;
 }
 
-/* Whether the outer IP header is right when a device has written the length @len to it, and the checksum
- * of all that is in front of the transport header.
+/* Whether the outer IP header is right when a device has written the length @len to it, and the
+ * checksum of all that is in front of the transport header.
  */
 bool nbh_kunit_outer_ip_is_right(struct sk_buff *skb, u16 len)
 {

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Operations about XDP and AF_XDP.
+
+use super::Tables;
+use crate::{
+    compat::ENETDOWN,
+    driver::Driver,
+    ethtool,
+    netdev::Locked,
+    xdp,
+    xsk, //
+};
+use core::{
+    ffi::c_int,
+    mem::ManuallyDrop,
+    ptr::{
+        addr_of,
+        NonNull, //
+    },
+};
+use kernel::{
+    error::from_result,
+    prelude::*, //
+};
+
+impl<D: Driver> Tables<D> {
+    pub(super) extern "C" fn bpf(
+        dev: *mut netbind::net_device,
+        command: *mut netbind::netdev_bpf,
+    ) -> c_int {
+        // SAFETY: Called as an operation, under RTNL, with a command to carry out.
+        let (dev, command) = unsafe { (Self::locked(dev), &mut *command) };
+        // SAFETY: The arguments are those of this operation, and of these commands.
+        unsafe {
+            match command.command {
+                netbind::bpf_netdev_command_XDP_SETUP_PROG if D::HAS_XDP_SETUP => {
+                    Self::xdp_setup(dev, command)
+                }
+                netbind::bpf_netdev_command_XDP_SETUP_XSK_POOL if D::HAS_XSK_ATTACH => {
+                    Self::xsk_setup(dev, command)
+                }
+                _ => EINVAL.to_errno(),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As of `ndo_bpf` with `XDP_SETUP_PROG`.
+    unsafe fn xdp_setup(dev: &Locked<D>, command: &mut netbind::netdev_bpf) -> c_int {
+        // SAFETY: That command has these parameters: a program or NULL, and an extack or NULL.
+        let (given, mut extack) = unsafe {
+            // The members of a union are at its start.
+            let setup = &*addr_of!(command.__bindgen_anon_1)
+                .cast::<netbind::netdev_bpf__bindgen_ty_1__bindgen_ty_1>();
+            (
+                NonNull::new(setup.prog).map(|ptr| xdp::Program::from_raw(ptr)),
+                ethtool::ExtAck::from_raw(setup.extack),
+            )
+        };
+        // The reference is ours if this succeeds, and stays the caller's if not.
+        let given = ManuallyDrop::new(given);
+        from_result(|| {
+            dev.data().xdp_setup(dev, (*given).clone(), &mut extack)?;
+            drop(ManuallyDrop::into_inner(given));
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// As of `ndo_bpf` with `XDP_SETUP_XSK_POOL`.
+    unsafe fn xsk_setup(dev: &Locked<D>, command: &netbind::netdev_bpf) -> c_int {
+        // SAFETY: That command has these parameters: a pool or NULL, and a queue. The members of a union
+        // are at its start.
+        let (pool, queue) = unsafe {
+            let setup = &*addr_of!(command.__bindgen_anon_1)
+                .cast::<netbind::netdev_bpf__bindgen_ty_1__bindgen_ty_3>();
+            (NonNull::new(setup.pool), u32::from(setup.queue_id))
+        };
+        let memory = dev.memory();
+        let Some(raw) = pool else {
+            // The last references may go after the device has been unregistered, as far as the driver is
+            // concerned: `unregister_netdev()` waits for them.
+            if !memory.is_over() {
+                dev.data().xsk_detach(dev, queue);
+            }
+            // SAFETY: RTNL is held. The parent is still bound, as `unregister_netdev()` has not
+            // returned: what is dropped ends the pool.
+            return from_result(|| unsafe { memory.attach(queue, None) }.map(|_| 0));
+        };
+        from_result(|| {
+            if memory.is_over() || queue >= dev.real_num_queues() {
+                return Err(EINVAL);
+            }
+            // SAFETY: RTNL is held, and the parent is bound. The kernel takes the pool away, by this
+            // operation, before it frees it, and before it binds another to the queue. Should this fail,
+            // it is dropped here.
+            let (pool, attached) = unsafe { xsk::Pool::attach(raw, dev.as_ptr(), queue) }?;
+            let attached = KBox::new(attached, GFP_KERNEL)?;
+            dev.data().xsk_attach(dev, queue, pool)?;
+            // SAFETY: RTNL is held.
+            unsafe { memory.attach(queue, Some(attached)) }?;
+            Ok(0)
+        })
+    }
+
+    pub(super) extern "C" fn xsk_wakeup(
+        dev: *mut netbind::net_device,
+        queue: u32,
+        _flags: u32,
+    ) -> c_int {
+        // SAFETY: Called as an operation.
+        let dev = unsafe { Self::device(dev) };
+        // Both directions have the same instance.
+        if dev.wake(queue) {
+            0
+        } else {
+            ENETDOWN.to_errno()
+        }
+    }
+
+    pub(super) extern "C" fn xdp_xmit(
+        dev: *mut netbind::net_device,
+        count: c_int,
+        frames: *mut *mut netbind::xdp_frame,
+        flags: u32,
+    ) -> c_int {
+        // A flag that is not known may ask for anything.
+        if flags & !netbind::XDP_XMIT_FLUSH != 0 {
+            return EINVAL.to_errno();
+        }
+        let count = usize::try_from(count).unwrap_or(0);
+        // SAFETY: Called as an operation, with `count` frames.
+        let (dev, frames) = unsafe {
+            (
+                Self::device(dev),
+                core::slice::from_raw_parts(frames, count),
+            )
+        };
+        from_result(|| {
+            // SAFETY: Those that are sent become ours, the others stay the caller's.
+            let sent = unsafe { dev.tx_queues().xmit_frames(frames, dev.real_num_queues()) }?;
+            Ok(c_int::try_from(sent)?)
+        })
+    }
+}
