@@ -46,7 +46,7 @@ mod own {
             $(#[allow(dead_code)] pub(super) const $name: Error = own_error(netbind::$name);)*
         };
     }
-    errors! { EADDRNOTAVAIL EBADMSG ENETDOWN ENOLINK EOPNOTSUPP EPROTONOSUPPORT }
+    errors! { EADDRNOTAVAIL EBADMSG ENETDOWN ENOBUFS ENOLINK EOPNOTSUPP EPROTONOSUPPORT }
 }
 
 macro_rules! errors {
@@ -71,6 +71,8 @@ errors! {
     EBADMSG
     /// Network is down.
     ENETDOWN
+    /// No buffer space available.
+    ENOBUFS
     /// Link has been severed.
     ENOLINK
     /// Operation not supported.

@@ -8,6 +8,7 @@ use super::{
     Shared, //
 };
 use crate::{
+    compat::ENOBUFS,
     memory::{
         Instance,
         Waking, //

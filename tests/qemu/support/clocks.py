@@ -21,11 +21,11 @@ class Clock:
         self.guest = guest
         self.number = guest.ask("clock", "index", interface)
 
-    def ask(self, operation: str, *arguments):
+    def request(self, operation: str, *arguments):
         return self.guest.ask("clock", operation, str(self.number), *map(str, arguments))
 
     def samples(self, count: int = 5) -> list[tuple[int, int, int]]:
-        return [tuple(sample) for sample in self.ask("samples", count)]
+        return [tuple(sample) for sample in self.request("samples", count)]
 
     def offset(self, count: int = 9) -> int:
         """How far the clock is ahead of the system's, by the sample that took the shortest."""
@@ -36,13 +36,13 @@ class Clock:
         return self.samples(1)[0][1]
 
     def set(self, ns: int) -> int:
-        return self.ask("set", ns)
+        return self.request("set", ns)
 
     def shift(self, ns: int) -> int:
-        return self.ask("shift", ns)
+        return self.request("shift", ns)
 
     def rate(self, ppb: int) -> int:
-        return self.ask("rate", ppb)
+        return self.request("rate", ppb)
 
 
 def config(guest: Guest, interface: str, *values: int):
