@@ -366,7 +366,7 @@ fn announce(
 
 /// Enables the VFs that the module parameter `max_vfs` asks for. Devices work without them.
 fn enable_by_parameter(pdev: &kernel::pci::Device<Core<'_>>, netdev: &Registration<Port>) {
-    let wanted = net::compat::parameter(crate::module_parameters::max_vfs.value());
+    let wanted: u32 = net::compat::parameter(crate::module_parameters::max_vfs.value());
     if wanted == 0 || pdev.num_vf() != 0 {
         return;
     }
