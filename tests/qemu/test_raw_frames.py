@@ -9,6 +9,7 @@ from support import counters
 from support.life import reattach
 from support.registers import RCTL, Registers
 from support.wire import captured
+from support.xdp import Programs
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import frames, mac_of, ping
@@ -103,10 +104,19 @@ def test_check_sequences(silicon):
         frames(guest, PEER, PF_HOST, [STANDARD])
         shown = capture.ended()
     assert f"length {STANDARD + 4}" in shown and shown.split()[-2:] == ["0000", "0000"], shown
-    refused = guest.run("ip link set dut xdp obj /payload/none.o", check=False)
-    assert refused.rc
+    # A program that sends a frame on would send what is behind it as well.
+    programs = Programs(guest)
+    refused = programs.try_attach("pass")
+    assert refused.rc and "rx-fcs is on" in refused.out, refused
+    assert programs.attached() is None
     guest.run("ethtool -K dut rx-fcs off")
     assert Registers(guest).read(RCTL)[0] & SECRC
+    programs.attach("pass")
+    # It says whether it has changed anything.
+    guest.run("ethtool -K dut rx-fcs on", check=False)
+    assert not is_active(guest, "rx-fcs") and Registers(guest).read(RCTL)[0] & SECRC
+    guest.run("ethtool -K dut rx-fcs off")
+    programs.detach()
     body = bytes.fromhex(mac_of(guest, PEER).replace(":", "") + "020000000001" + "88b5") + b"short"
     frame = body + zlib.crc32(body).to_bytes(4, "little")
     with captured(guest, PEER, 1, "ether proto 0x88b5", "-xx") as capture:
