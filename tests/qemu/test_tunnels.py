@@ -12,7 +12,8 @@ from support.wire import tcp_contents
 
 from harness.topology import PEER, PF_HOST, Lan
 
-pytestmark = pytest.mark.driver("igb_rs")  # C igb: nothing arrives by any of the tunnels
+# C igb leaves to the device model what that does not do in tunnels (Documentation/qemu.rst).
+pytestmark = pytest.mark.driver("igb_rs")
 
 # Their ends are {l} and {r} of IPv4, {l6} and {r6} of IPv6.
 KINDS = {
