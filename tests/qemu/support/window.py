@@ -93,6 +93,8 @@ def exceptions(attacker: int, neighbour: int) -> list[May]:
         May(rf"EITR\[({'|'.join(str(v) for v in range(PF_VECTORS))})\]", "moderation of the PF's"),
         May("RTTDQSEL|RTTBCNRC", "whose rate was set last"),
         May(r"EERD|EECD|MDIC|SW_FW_SYNC|FRTIMER|GORCL|GOTCL|PVF\w+\[\d\]", "move by themselves"),
+        May("SYSTIM[LH]", "the clock goes on"),
+        May("TXSTMPH|RXSTMPH|RXSATRH", "reading it makes room for the next stamp"),
         May(r"(RAL|RAH)\[\d+\]", "entries of the attacker", rule="address", mask=0),
         May(r"VLVF\[\d+\]", "membership of the attacker", rule="vlvf", mask=0),
         May(r"(VFTA|MTA)\[\d+\]", "what the attacker joins", rule="table", mask=0),
