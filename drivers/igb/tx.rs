@@ -44,6 +44,7 @@ use net::{
         TxOffload, //
     },
     tx::{
+        Buffer,
         Consumer,
         Layout,
         Room,
@@ -142,6 +143,23 @@ impl net::device::Transmit for TxRing {
     }
 }
 
+/// Writes the data descriptors of a frame.
+struct Describe<'a> {
+    desc: &'a Coherent<DescWords>,
+    frame: DataDesc,
+}
+
+impl net::tx::Describe for Describe<'_> {
+    #[inline(always)]
+    fn describe(&mut self, buffer: Buffer) {
+        let end = End::of(buffer.last, buffer.report);
+        self.desc.write(
+            buffer.index as usize,
+            self.frame.data(buffer.addr, buffer.len, end),
+        );
+    }
+}
+
 impl net::tx::Descriptors for TxRing {
     const ROOM: Room = ROOM;
 
@@ -154,17 +172,15 @@ impl net::tx::Descriptors for TxRing {
     fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<Wire> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
         let meta = skb.begin_tx_stamping();
-        let len = skb.len();
-        let mut wire = Wire {
-            tail: 0,
-            packets: 1,
-            bytes: len,
-        };
-        let mut lead = 0;
-        let frame = if meta == TxMeta::PLAIN {
-            DataDesc::new(len, None, false)
+        let Prepared { frame, wire, lead } = if meta == TxMeta::PLAIN {
+            Prepared::plain(skb.len())
+        } else if meta.asks_for_stamp() {
+            // By value: what a function out of line may change is in memory, for all frames.
+            let (same, prepared) = self.prepare_stamped(skb, queue)?;
+            skb = same;
+            prepared
         } else {
-            self.prepare(&mut skb, meta, queue, &mut wire, &mut lead)?
+            self.prepare(&mut skb, meta)?
         };
         if let Some(returned) = &self.returned {
             let meta = if meta.asks_for_stamp() {
@@ -180,13 +196,8 @@ impl net::tx::Descriptors for TxRing {
             bytes: wire.bytes,
         };
         let desc = &self.desc;
-        let pushed = self.sender.packets().push(queue, skb, layout, |buffer| {
-            let end = End::of(buffer.last, buffer.report);
-            desc.write(
-                buffer.index as usize,
-                frame.data(buffer.addr, buffer.len, end),
-            );
-        });
+        let packets = self.sender.packets();
+        let pushed = packets.push_by(queue, skb, layout, Describe { desc, frame });
         match pushed {
             Ok(tail) => Some(Wire { tail, ..wire }),
             Err(_dropped) => {
@@ -222,15 +233,8 @@ impl net::tx::Descriptors for TxRing {
 
 impl TxRing {
     /// Works out the offloads of a frame, and programs them if the last frame had others.
-    #[inline]
-    fn prepare(
-        &mut self,
-        skb: &mut SkBuff,
-        meta: TxMeta,
-        queue: TxQueue<'_>,
-        wire: &mut Wire,
-        lead: &mut u32,
-    ) -> Option<DataDesc> {
+    #[inline(always)]
+    fn prepare(&mut self, skb: &mut SkBuff, meta: TxMeta) -> Option<Prepared> {
         let offload = if meta.wants_offload() {
             skb.prepare_offload().ok()?
         } else {
@@ -238,6 +242,9 @@ impl TxRing {
         };
         let vlan = meta.vlan_tci();
         let mut payload = skb.len();
+        let Prepared {
+            mut wire, mut lead, ..
+        } = Prepared::plain(payload);
         if let Some(o) = &offload {
             if let Some(gso) = o.gso {
                 let headers = u32::from(o.mac_len)
@@ -258,44 +265,63 @@ impl TxRing {
                 self.context = context;
                 self.desc
                     .write(self.sender.packets().index() as usize, context.words());
-                *lead = 1;
+                lead = 1;
             }
-        } else if meta.asks_for_stamp() {
-            // Then it says nothing else, so that other frames do not pay for the question.
-            return self.prepare_stamped(skb, queue, wire, lead);
         }
         let frame = DataDesc::new(payload, offload.as_ref(), vlan.is_some());
-        Some(if meta.has_fcs() {
+        let frame = if meta.has_fcs() {
             frame.with_own_fcs()
         } else {
             frame
-        })
+        };
+        Some(Prepared { frame, wire, lead })
+    }
+
+    /// The same for a frame that asks for a stamp, which it gives back.
+    #[cold]
+    #[inline(never)]
+    fn prepare_stamped(
+        &mut self,
+        mut skb: SkBuff,
+        queue: TxQueue<'_>,
+    ) -> Option<(SkBuff, Prepared)> {
+        let meta = skb.tx_meta();
+        let mut prepared = if meta == TxMeta::PLAIN {
+            Prepared::plain(skb.len())
+        } else {
+            self.prepare(&mut skb, meta)?
+        };
+        // From here on nothing fails but giving it to the ring.
+        if self.stamps.claim(&skb, queue) {
+            prepared.frame = prepared.frame.stamped();
+        }
+        skb.stamp_in_software();
+        Some((skb, prepared))
     }
 }
 
-impl TxRing {
-    /// The same for a frame that asks for a stamp.
-    #[cold]
-    fn prepare_stamped(
-        &mut self,
-        skb: &mut SkBuff,
-        queue: TxQueue<'_>,
-        wire: &mut Wire,
-        lead: &mut u32,
-    ) -> Option<DataDesc> {
-        let meta = skb.tx_meta();
-        let mut frame = if meta == TxMeta::PLAIN {
-            DataDesc::new(skb.len(), None, false)
-        } else {
-            // It cannot come back here.
-            self.prepare(skb, meta, queue, wire, lead)?
-        };
-        // From here on nothing fails but giving it to the ring.
-        if self.stamps.claim(skb, queue) {
-            frame = frame.stamped();
+/// What a frame is to the controller and to the counters.
+struct Prepared {
+    frame: DataDesc,
+    /// The tail is not known yet.
+    wire: Wire,
+    /// Context descriptors in front of it.
+    lead: u32,
+}
+
+impl Prepared {
+    /// Of a frame of `len` bytes that asks for nothing.
+    #[inline(always)]
+    fn plain(len: u32) -> Self {
+        Self {
+            frame: DataDesc::new(len, None, false),
+            wire: Wire {
+                tail: 0,
+                packets: 1,
+                bytes: len,
+            },
+            lead: 0,
         }
-        skb.stamp_in_software();
-        Some(frame)
     }
 }
 

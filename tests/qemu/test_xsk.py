@@ -223,7 +223,8 @@ def test_program_comes_and_goes(lan):
         assert frames(guest, PEER, PF_HOST, [100] * 5).intact == 0
         programs.detach()
         assert bound.stop()["received"] == len(SIZES)
-    assert ping(guest, PEER, PF_HOST.ipv4).complete
+    # The kernel takes the pool back in a work item of its own; the queue is closed for a moment.
+    assert any(ping(guest, PEER, PF_HOST.ipv4).complete for _ in range(3))
 
 
 def test_limits(lan, table):

@@ -5,6 +5,7 @@
 use super::{
     raw_device,
     Buffer,
+    Describe,
     Mapping,
     Table,
     COPY_LIMIT,
@@ -27,7 +28,7 @@ pub(super) struct Cursor<'a> {
     pub(super) max_len: u32,
     /// Writes a descriptor. Not a parameter of the type: were all of this compiled into each driver's
     /// `xmit`, its short paths would not be.
-    pub(super) write: &'a mut dyn FnMut(Buffer),
+    pub(super) write: &'a mut dyn Describe,
 }
 
 impl Cursor<'_> {
@@ -149,7 +150,7 @@ impl Cursor<'_> {
 
     #[inline]
     fn place(&mut self, addr: u64, len: u32, last: bool) {
-        (self.write)(Buffer {
+        self.write.describe(Buffer {
             index: self.table.ring.index(self.next),
             addr,
             len,

@@ -7,6 +7,7 @@ use super::{
     raw_device,
     stage::AREA,
     Buffer,
+    Describe,
     Layout,
     Mapping,
     Table,
@@ -95,6 +96,18 @@ impl Producer {
         layout: Layout,
         write: impl FnMut(Buffer),
     ) -> Result<u32, SkBuff> {
+        self.push_by(queue, skb, layout, write)
+    }
+
+    /// The same with a [`Describe`] in the place of the closure.
+    #[inline]
+    pub fn push_by(
+        &mut self,
+        queue: TxQueue<'_>,
+        skb: SkBuff,
+        layout: Layout,
+        mut write: impl Describe,
+    ) -> Result<u32, SkBuff> {
         let free = self.free();
         if free <= layout.lead {
             // Not even the contexts are ours to write, or nothing behind them is.
@@ -104,8 +117,7 @@ impl Producer {
         let start = self.filler.head.wrapping_add(layout.lead);
         if skb.data_len() == 0 && skb.len() <= COPY_LIMIT {
             let report = self.filler.is_due(start);
-            let mut write = write;
-            write(self.copy(&skb, start, report));
+            write.describe(self.copy(&skb, start, report));
             skb.consume_in_xmit(queue);
             let next = start.wrapping_add(1);
             // SAFETY: There is more free than the contexts. The slots hold nothing.
@@ -114,25 +126,46 @@ impl Producer {
         if self.table.is_over() {
             return Err(skb);
         }
-        if self.table.stage.is_some() {
-            return self.push_staged(skb, start, room, layout, &mut { write });
-        }
-        if skb.data_len() == 0 && skb.len() <= layout.max_len {
+        let is_one = skb.data_len() == 0 && skb.len() <= layout.max_len;
+        if is_one && self.table.stage.is_none() {
             return self.push_linear(skb, start, layout.bytes, write);
         }
-        self.push_mapped(skb, start, room, layout, &mut { write })
+        // A copy of its own: the address of this one is not taken, so that it stays in registers.
+        let mut apart = write;
+        self.push_apart(skb, start, room, layout, &mut apart)
+    }
+
+    /// Takes in a packet that is neither short nor one buffer to be mapped. Out of line, and not
+    /// compiled into each driver's `xmit`: there it would cost the short ones.
+    #[inline(never)]
+    fn push_apart(
+        &mut self,
+        skb: SkBuff,
+        start: u32,
+        room: u32,
+        layout: Layout,
+        write: &mut dyn Describe,
+    ) -> Result<u32, SkBuff> {
+        let ring = &self.table.ring;
+        let used = ring.len().wrapping_sub(room);
+        let index = |position| ring.index(position);
+        let stage = self.table.stage.as_ref().filter(|_| layout.max_len >= AREA);
+        match stage.and_then(|to| to.place(&skb, start, used, room, index, write)) {
+            // SAFETY: At least one buffer was placed, in slots that were free and hold nothing else.
+            Some(next) => Ok(unsafe { self.keep(skb, next, layout.bytes) }),
+            None => self.push_mapped(skb, start, room, layout, write),
+        }
     }
 
     /// Maps the buffers of a packet. `start`, `room`: the first free slot behind the contexts, and how
     /// many are free from there on.
-    #[inline(never)]
     fn push_mapped(
         &mut self,
         skb: SkBuff,
         start: u32,
         room: u32,
         layout: Layout,
-        write: &mut dyn FnMut(Buffer),
+        write: &mut dyn Describe,
     ) -> Result<u32, SkBuff> {
         let mut cursor = Cursor {
             table: &self.table,
@@ -150,28 +183,6 @@ impl Producer {
         // SAFETY: The cursor has placed at least one buffer, in slots that were free, and records what
         // they hold.
         Ok(unsafe { self.keep(skb, next, layout.bytes) })
-    }
-
-    /// The same where packets are copied to memory that is mapped already, as long as they fit. Out of
-    /// line: what is in it would cost devices without an IOMMU.
-    #[inline(never)]
-    fn push_staged(
-        &mut self,
-        skb: SkBuff,
-        start: u32,
-        room: u32,
-        layout: Layout,
-        write: &mut dyn FnMut(Buffer),
-    ) -> Result<u32, SkBuff> {
-        let ring = &self.table.ring;
-        let used = ring.len().wrapping_sub(room);
-        let index = |position| ring.index(position);
-        let stage = self.table.stage.as_ref().filter(|_| layout.max_len >= AREA);
-        match stage.and_then(|to| to.place(&skb, start, used, room, index, write)) {
-            // SAFETY: At least one buffer was placed, in slots that were free and hold nothing else.
-            Some(next) => Ok(unsafe { self.keep(skb, next, layout.bytes) }),
-            None => self.push_mapped(skb, start, room, layout, write),
-        }
     }
 
     /// The packet up to (not including) `next` is complete, and the table keeps its skb. Returns the
@@ -197,7 +208,7 @@ impl Producer {
         skb: SkBuff,
         start: u32,
         bytes: u32,
-        mut write: impl FnMut(Buffer),
+        mut write: impl Describe,
     ) -> Result<u32, SkBuff> {
         let len = skb.len();
         // SAFETY: The skb and the device are valid; the skb is kept until it is unmapped.
@@ -211,7 +222,7 @@ impl Producer {
         slot.len = len;
         slot.mapping = Mapping::Streaming;
         slot.skb = Some(skb);
-        write(Buffer {
+        write.describe(Buffer {
             index: self.table.ring.index(start),
             addr,
             len,

@@ -8,7 +8,8 @@
 
 use super::{
     raw_device,
-    Buffer, //
+    Buffer,
+    Describe, //
 };
 use crate::{
     dma::Coherent,
@@ -68,7 +69,7 @@ impl Stage {
         used: u32,
         room: u32,
         index: impl Fn(u32) -> u32,
-        write: &mut dyn FnMut(Buffer),
+        write: &mut dyn Describe,
     ) -> Option<u32> {
         let len = skb.len();
         let pieces = len.div_ceil(AREA);
@@ -84,7 +85,7 @@ impl Stage {
         while left != 0 {
             let piece = left.min(AREA);
             left = left.wrapping_sub(piece);
-            write(Buffer {
+            write.describe(Buffer {
                 index: index(next),
                 addr: self.addr(next),
                 len: piece,
