@@ -150,6 +150,11 @@ void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int 
 	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
 #endif
 	netdev_txq_completed_mb(txq, pkts, bytes);
+	/* That has no barrier if there are no bytes, as of frames of sockets, which are not
+	 * accounted. But they made room as well, which a queue that is being stopped may not see.
+	 */
+	if (unlikely(!bytes))
+		smp_mb();
 }
 
 /* NAPI */
