@@ -47,22 +47,24 @@ int nbh_pci_sriov_set_totalvfs(struct pci_dev *pdev, u16 nr_vfs)
 }
 #endif
 
-/* Of several devices behind ports of one switch, @pdev is behind the first. */
+/* Of several devices behind ports of one switch, @pdev is behind the first. What is behind a port
+ * is found by the list of all devices, which holds those it shows, as they hold the bus they are
+ * on and the port above: what a port says is behind it may go meanwhile.
+ */
 bool nbh_pci_is_behind_first_port(struct pci_dev *pdev)
 {
 	struct pci_dev *port = pci_upstream_bridge(pdev);
-	unsigned int devfn;
+	struct pci_dev *other = NULL;
 
 	if (!port || pci_pcie_type(port) != PCI_EXP_TYPE_DOWNSTREAM)
 		return true;
-	for (devfn = 0; devfn < port->devfn; devfn++) {
-		struct pci_dev *other = pci_get_slot(port->bus, devfn);
-		bool used = other && other->subordinate &&
-			    !list_empty(&other->subordinate->devices);
+	for_each_pci_dev(other) {
+		struct pci_dev *above = pci_upstream_bridge(other);
 
-		pci_dev_put(other);
-		if (used)
+		if (above && above->bus == port->bus && above->devfn < port->devfn) {
+			pci_dev_put(other);
 			return false;
+		}
 	}
 	return true;
 }
