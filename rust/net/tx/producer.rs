@@ -311,7 +311,9 @@ impl Producer {
     }
 
     /// Takes frames from the sockets of `sockets` into the table, `most` and as many as there is room
-    /// for at most, each padded with zeroes to `min_len` bytes (at most [`COPY_LIMIT`]). `write` is
+    /// for at most, of which one slot stays free: `head` that has come round to `tail` is an empty
+    /// ring to devices. Each is padded with zeroes to `min_len` bytes (at most [`COPY_LIMIT`]).
+    /// `write` is
     /// called for each. The caller is in a poll of the instance that has `sockets`.
     ///
     /// Returns how many there were, and their bytes.
@@ -324,7 +326,7 @@ impl Producer {
         min_len: u32,
         mut write: impl FnMut(&xsk::Unmapped<'_>, Buffer),
     ) -> (u32, u32) {
-        let Some(batch) = sockets.take(cx, most.min(self.free())) else {
+        let Some(batch) = sockets.take(cx, most.min(self.free().saturating_sub(1))) else {
             return (0, 0);
         };
         let count = batch.len();
