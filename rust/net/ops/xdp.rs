@@ -7,7 +7,10 @@ use crate::{
     compat::ENETDOWN,
     driver::Driver,
     ethtool,
-    netdev::Locked,
+    netdev::{
+        Device,
+        Locked, //
+    },
     xdp,
     xsk, //
 };
@@ -29,16 +32,18 @@ impl<D: Driver> Tables<D> {
         dev: *mut netbind::net_device,
         command: *mut netbind::netdev_bpf,
     ) -> c_int {
-        // SAFETY: Called as an operation, under RTNL, with a command to carry out.
-        let (dev, command) = unsafe { (Self::locked(dev), &mut *command) };
-        // SAFETY: The arguments are those of this operation, and of these commands.
+        // SAFETY: Called as an operation, with a command to carry out.
+        let command = unsafe { &mut *command };
+        // SAFETY: The arguments are those of this operation, and of these commands. It is called
+        // under RTNL. The net device is registered when a program is set: its unregistration takes
+        // the program away before it ends.
         unsafe {
             match command.command {
                 netbind::bpf_netdev_command_XDP_SETUP_PROG if D::HAS_XDP_SETUP => {
-                    Self::xdp_setup(dev, command)
+                    Self::xdp_setup(Self::locked(dev), command)
                 }
                 netbind::bpf_netdev_command_XDP_SETUP_XSK_POOL if D::HAS_XSK_ATTACH => {
-                    Self::xsk_setup(dev, command)
+                    Self::xsk_setup(Self::device(dev), command)
                 }
                 _ => EINVAL.to_errno(),
             }
@@ -71,7 +76,7 @@ impl<D: Driver> Tables<D> {
     /// # Safety
     ///
     /// As of `ndo_bpf` with `XDP_SETUP_XSK_POOL`.
-    unsafe fn xsk_setup(dev: &Locked<D>, command: &netbind::netdev_bpf) -> c_int {
+    unsafe fn xsk_setup(dev: &Device<D>, command: &netbind::netdev_bpf) -> c_int {
         // SAFETY: That command has these parameters: a pool or NULL, and a queue. The members of a union
         // are at its start.
         let (pool, queue) = unsafe {
@@ -79,19 +84,27 @@ impl<D: Driver> Tables<D> {
                 .cast::<netbind::netdev_bpf__bindgen_ty_1__bindgen_ty_3>();
             (NonNull::new(setup.pool), u32::from(setup.queue_id))
         };
-        let memory = dev.memory();
-        let Some(raw) = pool else {
+        let memory = dev.private().memory();
+        if memory.is_over() {
             // The last references may go after the device has been unregistered, as far as the driver is
             // concerned: `unregister_netdev()` waits for them.
-            if !memory.is_over() {
-                dev.data().xsk_detach(dev, queue);
+            if pool.is_some() {
+                return EINVAL.to_errno();
             }
             // SAFETY: RTNL is held. The parent is still bound, as `unregister_netdev()` has not
             // returned: what is dropped ends the pool.
             return from_result(|| unsafe { memory.attach(queue, None) }.map(|_| 0));
+        }
+        // SAFETY: RTNL is held, and the net device is registered for as long: the last operation of
+        // its unregistration, under RTNL, is what says that the memory is over.
+        let dev: &Locked<D> = unsafe { Locked::from_raw(dev.as_ptr()) };
+        let Some(raw) = pool else {
+            dev.data().xsk_detach(dev, queue);
+            // SAFETY: RTNL is held, and the parent is bound: what is dropped ends the pool.
+            return from_result(|| unsafe { memory.attach(queue, None) }.map(|_| 0));
         };
         from_result(|| {
-            if memory.is_over() || queue >= dev.real_num_queues() {
+            if queue >= dev.real_num_queues() {
                 return Err(EINVAL);
             }
             // SAFETY: RTNL is held, and the parent is bound. The kernel takes the pool away, by this
