@@ -149,6 +149,23 @@ mod tests {
     }
 
     #[test]
+    fn sockets_are_asked_to_wake_the_next_instance() -> Result {
+        /// `XDP_WAKEUP_RX` and `XDP_WAKEUP_TX`.
+        const BOTH: u32 = 1 | 2;
+        with_pool(|dev, bound, pool, attached| {
+            let counters = (Counter::new()?, Counter::new()?);
+            let napi = napi(dev, 0, pool, (&counters.0, &counters.1), |_, _, _| true)?;
+            // SAFETY: The pool is valid.
+            let asked = || u32::from(unsafe { (*bound.0.as_ptr()).cached_need_wakeup });
+            assert!(asked() == 0);
+            end(napi);
+            assert!(asked() == BOTH);
+            detach(attached);
+            Ok(())
+        })
+    }
+
+    #[test]
     fn an_instance_that_is_not_made_gives_them_back_too() -> Result {
         with_pool(|dev, bound, pool, attached| {
             let rtnl = rtnl::lock();

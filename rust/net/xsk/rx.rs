@@ -59,6 +59,10 @@ pub enum Verdict {
 /// The receiving end of a [`Pool`]: the buffers offered to the device, oldest first, with one place for
 /// each descriptor.
 ///
+/// May be dropped wherever [`Poll::Rearm`](napi::Poll::Rearm) of its instance may be, as the last
+/// reference to the instance may go with it; before the instance has ended or after, which is what
+/// gives the buffers back.
+///
 /// # Invariants
 ///
 /// There is one for `ring`. `napi` is that of `instance`, whose end gives the buffers of the ring back.
@@ -112,6 +116,12 @@ impl Drop for Offered {
             let _rcu = rcu::read_lock();
             while let Some(buff) = buffers.take(pool) {
                 drop(buff);
+            }
+            if pool.need_wakeup && !pool.is_over() {
+                // What is put into the fill ring has to be told to the next instance.
+                // SAFETY: The pool is not over, in an RCU read side. The instance has ended: nobody
+                // else says so.
+                unsafe { netbind::xsk_ask_rx(pool.as_ptr()) };
             }
         }
         // SAFETY: Registered, and not used any more.

@@ -25,6 +25,10 @@ use kernel::{
 
 /// The sending end of a [`Pool`].
 ///
+/// May be dropped wherever [`Poll::Rearm`](napi::Poll::Rearm) of its instance may be, as the last
+/// reference to the instance may go with it; before the instance has ended or after, which is what
+/// reports the frames that were not sent.
+///
 /// # Invariants
 ///
 /// There is one for `sent`. `napi` is that of `instance`, whose end reports what is outstanding.
@@ -67,9 +71,18 @@ impl Drop for Unsent {
         let count = core::mem::take(unsafe { &mut *self.sent.count.get() });
         {
             let _rcu = rcu::read_lock();
-            if !shared.is_over() && count != 0 {
-                // SAFETY: The pool is not over, in an RCU read side; so many are reserved.
-                unsafe { netbind::xsk_tx_completed(shared.as_ptr(), count) };
+            if !shared.is_over() {
+                if count != 0 {
+                    // SAFETY: The pool is not over, in an RCU read side; so many are reserved.
+                    unsafe { netbind::xsk_tx_completed(shared.as_ptr(), count) };
+                }
+                if shared.need_wakeup {
+                    // Nothing is outstanding whose report leads to a poll: who sends has to wake
+                    // the next instance.
+                    // SAFETY: The pool is not over, in an RCU read side. The instance has ended:
+                    // nobody else says so.
+                    unsafe { netbind::xsk_ask_tx(shared.as_ptr()) };
+                }
             }
         }
         shared.sends.store(false, Relaxed);
