@@ -6,6 +6,7 @@
 
 #include <linux/etherdevice.h>
 #include <linux/if_vlan.h>
+#include <linux/instrumented.h>
 #include <linux/iommu-dma.h>
 #include <linux/irq_work.h>
 #include <linux/netdevice.h>
@@ -531,6 +532,9 @@ static void copy_words(void *to, const void *from, size_t len)
 	size_t words = len / sizeof(u64);
 
 	len %= sizeof(u64);
+	/* What detectors cannot see of the instruction. */
+	instrument_read(from, words * sizeof(u64));
+	instrument_write(to, words * sizeof(u64));
 	asm volatile("rep movsq" : "+D" (to), "+S" (from), "+c" (words) : : "memory");
 #endif
 	memcpy(to, from, len);
