@@ -44,11 +44,21 @@ void nbh_soft_timer_start(struct hrtimer *timer, u64 ns)
 	hrtimer_start(timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_SOFT);
 }
 
-/* The stack is told that a stamp of the device follows; the packet is kept for that. */
-void nbh_tx_stamp_begin(struct sk_buff *skb)
+/* The stack is told that a stamp of the device follows. The packet is kept for that, and so is its
+ * net device, whose number is told with the stamp: what is returned, for nbh_dev_put().
+ */
+struct net_device *nbh_tx_stamp_begin(struct sk_buff *skb)
 {
 	skb_shinfo(skb)->tx_flags |= SKBTX_IN_PROGRESS;
 	skb_get(skb);
+	dev_hold(skb->dev);
+	return skb->dev;
+}
+
+/* NULL is no device. */
+void nbh_dev_put(struct net_device *dev)
+{
+	dev_put(dev);
 }
 
 /* There it is. Gives the packet up. */
@@ -75,6 +85,16 @@ void nbh_kunit_want_stamp(struct sk_buff *skb)
 bool nbh_kunit_awaits_stamp(struct sk_buff *skb)
 {
 	return skb_shinfo(skb)->tx_flags & SKBTX_IN_PROGRESS;
+}
+
+void nbh_kunit_set_dev(struct sk_buff *skb, struct net_device *dev)
+{
+	skb->dev = dev;
+}
+
+int nbh_kunit_dev_refs(const struct net_device *dev)
+{
+	return netdev_refcnt_read(dev);
 }
 
 s64 nbh_kunit_stamp(struct sk_buff *skb)

@@ -31,7 +31,10 @@ mod test;
 /// # Invariants
 ///
 /// The pointer is to a valid `struct sk_buff`, and this value owns one reference to it. No one
-/// else changes the packet's metadata meanwhile.
+/// else changes the packet's metadata meanwhile; others that have a reference, such as
+/// [`AwaitsStamp`] or the sender of a packet that is sent several times, only read it. What changes
+/// a packet's memory ([`SkBuff::pad_to`], [`SkBuff::prepare_offload`]) looks whether there are
+/// others.
 ///
 /// # Examples
 ///
@@ -167,21 +170,18 @@ impl SkBuff {
         unsafe { netbind::tx_begin_late(self.as_ptr()) };
     }
 
-    /// Tells the stack that a stamp of the device follows, and returns one more reference, which
-    /// [`SkBuff::deliver_stamp`] takes.
-    pub(crate) fn begin_stamp(&self) -> Self {
+    /// Tells the stack that a stamp of the device follows, and keeps the packet for it.
+    pub(crate) fn begin_stamp(&self) -> AwaitsStamp {
         // SAFETY: The skb is valid by the type invariants, and the caller is its only user: it has not
-        // been given to the device yet.
-        unsafe { netbind::tx_stamp_begin(self.as_ptr()) };
-        // SAFETY: This is the reference that was just taken.
-        unsafe { Self::from_raw(self.0) }
-    }
-
-    /// Tells the sockets that asked for it when the device has sent the packet: `ns` on the device's
-    /// clock. Process context or softirq.
-    pub(crate) fn deliver_stamp(self, ns: i64) {
-        // SAFETY: The skb is valid by the type invariants, and the reference is given up.
-        unsafe { netbind::tx_stamp_deliver(self.into_raw().as_ptr(), ns) };
+        // been given to the device yet. Its net device, if there is one, is valid, as it is
+        // sending.
+        let dev = unsafe { netbind::tx_stamp_begin(self.as_ptr()) };
+        // INVARIANT: both references were just taken.
+        AwaitsStamp {
+            // SAFETY: This is the reference that was just taken.
+            skb: unsafe { Self::from_raw(self.0) },
+            dev: HeldDevice(dev),
+        }
     }
 
     /// Pads a short packet with zeroes to `len` bytes. A checksum that was left to the device is
@@ -285,6 +285,49 @@ impl SkBuff {
         // SAFETY: We own the skb and give it up. By the invariants of `TxContext` a budget other
         // than 0 means that this is softirq context, whose cache of skbs is at hand.
         unsafe { netbind::napi_consume_skb(self.into_raw().as_ptr(), cx.budget()) };
+    }
+}
+
+/// A packet of whose stamp by the device the stack has been told that it follows.
+///
+/// The packet has another owner meanwhile, who sends it. Neither changes its metadata.
+///
+/// # Invariants
+///
+/// `dev` is the net device of `skb`.
+pub(crate) struct AwaitsStamp {
+    skb: SkBuff,
+    // Behind the packet, which is freed first.
+    dev: HeldDevice,
+}
+
+impl AwaitsStamp {
+    /// Tells the sockets that asked for it when the device has sent the packet: `ns` on the
+    /// device's clock. Process context or softirq.
+    pub(crate) fn deliver(self, ns: i64) {
+        let Self { skb, dev } = self;
+        // SAFETY: The skb is valid by its type invariants, and the reference is given up. Its net
+        // device is valid by the type invariants, as `dev` is still there.
+        unsafe { netbind::tx_stamp_deliver(skb.into_raw().as_ptr(), ns) };
+        drop(dev);
+    }
+}
+
+/// A reference to a net device. Its unregistration waits until this is dropped.
+///
+/// # Invariants
+///
+/// The pointer is NULL, or to a net device to which this owns a reference.
+struct HeldDevice(*mut netbind::net_device);
+
+// SAFETY: References to net devices may be given up by any thread.
+unsafe impl Send for HeldDevice {}
+
+impl Drop for HeldDevice {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants we own this reference, if there is a net device. It is not
+        // used after this.
+        unsafe { netbind::dev_put(self.0) };
     }
 }
 

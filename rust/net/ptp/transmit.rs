@@ -14,7 +14,10 @@ use crate::{
         RawSpinLock, //
     },
     queue::TxQueue,
-    skb::SkBuff, //
+    skb::{
+        AwaitsStamp,
+        SkBuff, //
+    },
 };
 use kernel::{
     device::{
@@ -48,7 +51,9 @@ const TIMEOUT: Delta = Delta::from_secs(1);
 
 /// A device that stamps packets.
 ///
-/// Both are called with interrupts off, and must neither sleep nor take a lock but a raw one.
+/// Both are called with interrupts and softirqs off, under a raw lock of [`TxStamps`]: they must
+/// neither sleep nor take a lock but a raw one, must not call [`TxStamps`], and must not print, as
+/// a console may send packets.
 pub trait TxStamper: Send + Sync + 'static {
     /// A packet is about to be given to the device that is to be stamped. False: not now.
     fn begin(&self) -> bool;
@@ -59,7 +64,7 @@ pub trait TxStamper: Send + Sync + 'static {
 
 /// A packet that waits for its stamp.
 struct Waiting {
-    skb: SkBuff,
+    packet: AwaitsStamp,
     since: Instant<Monotonic>,
     /// Nanoseconds until the device is asked again.
     delay: u64,
@@ -117,7 +122,7 @@ impl Inner {
         drop(slot);
         match (stamp, waiting) {
             (Some(ns), Some(waiting)) => {
-                waiting.skb.deliver_stamp(ns);
+                waiting.packet.deliver(ns);
                 self.delivered.fetch_add(1, Relaxed);
             }
             _ => {
@@ -227,8 +232,12 @@ impl TxStamps {
     }
 
     /// A packet that is about to be given to the device asks for a stamp. Returns whether it gets one:
-    /// not if another waits for its own, or if the device does not stamp. To be called in `xmit`, before
-    /// [`SkBuff::stamp_in_software`].
+    /// not if another waits for its own, or if the device does not stamp.
+    ///
+    /// To be called in `xmit`, with softirqs off, before [`SkBuff::stamp_in_software`], and after
+    /// [`SkBuff::pad_to`] and [`SkBuff::prepare_offload`]: from here on the packet has two owners,
+    /// and they fail. Takes a raw lock. Holds the net device until the stamp is delivered or given
+    /// up, a second at most; its unregistration waits for that.
     pub fn claim(&self, skb: &SkBuff, _queue: TxQueue<'_>) -> bool {
         let mut slot = self.inner.current.lock();
         if slot.over {
@@ -242,7 +251,7 @@ impl TxStamps {
             return false;
         }
         slot.waiting = Some(Waiting {
-            skb: skb.begin_stamp(),
+            packet: skb.begin_stamp(),
             since: Instant::now(),
             delay: FIRST,
         });
@@ -251,7 +260,9 @@ impl TxStamps {
     }
 
     /// The packet that waits, if there is one, will not be stamped: it was not sent after all, or the device
-    /// is reset. Any context but a hard interrupt.
+    /// is reset. One that was not sent must be dropped then, and not be given back to the stack:
+    /// the stack would still expect a stamp of the device, and send none of its own. Any context
+    /// but a hard interrupt.
     pub fn give_up(&self) {
         let waiting = self.inner.current.lock().waiting.take();
         if waiting.is_some() {

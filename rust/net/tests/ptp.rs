@@ -11,7 +11,9 @@ mod tests {
         kunit::{
             freed_by,
             packet,
+            register,
             Counter,
+            Dummy,
             Owner,
             Parent, //
         },
@@ -238,6 +240,52 @@ mod tests {
             (stamps.lost(), stamps.timeouts(), stamps.skipped()),
             (0, 0, 0)
         );
+        Ok(())
+    }
+
+    /// A packet that asks for a stamp of `dev`.
+    fn asking_of(dev: &crate::device::Device<Dummy>) -> Result<SkBuff> {
+        let skb = asking()?;
+        // SAFETY: The packet is ours.
+        unsafe { netbind::kunit_set_dev(skb.as_ptr(), dev.as_ptr()) };
+        Ok(skb)
+    }
+
+    #[test]
+    fn the_net_device_is_held_until_the_stamp_is_there_or_given_up() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let fake = Fake::new(&counter, false)?;
+        let dev = register(&parent, &counter, 1)?;
+        // SAFETY: The net device is valid.
+        let refs = || unsafe { netbind::kunit_dev_refs(dev.as_ptr()) };
+        let before = refs();
+        let stamps = TxStamps::new(parent.device(), fake.clone())?;
+        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        assert_eq!(refs(), before + 1);
+        stamps.give_up();
+        assert_eq!(refs(), before);
+        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        fake.time.store(5, Relaxed);
+        assert!(wait_until(|| stamps.delivered() == 1));
+        assert_eq!(refs(), before);
+        fake.time.store(0, Relaxed);
+        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        assert_eq!(refs(), before + 1);
+        drop(stamps);
+        assert_eq!(refs(), before);
+        Ok(())
+    }
+
+    #[test]
+    fn a_net_device_ends_after_the_packet_that_waits() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let stamps = TxStamps::new(parent.device(), Fake::new(&counter, false)?)?;
+        let dev = register(&parent, &counter, 1)?;
+        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        drop(dev);
+        assert_eq!(stamps.timeouts(), 1);
         Ok(())
     }
 
