@@ -497,6 +497,13 @@ int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
 {
 	if (skb_is_gso(skb) || skb->no_fcs)
 		return 0;
+	/* Who sends a packet several times, as pktgen does, shares it. What is padded where it is
+	 * may be shared; that memory of other owners is replaced is a BUG() of pskb_expand_head().
+	 */
+	if (skb_shared(skb) && (skb_cloned(skb) || skb->len + skb_tailroom(skb) < len)) {
+		kfree_skb(skb);
+		return -EBUSY;
+	}
 	if (skb->ip_summed == CHECKSUM_PARTIAL) {
 		int err = skb_csum_hwoffload_help(skb, 0);
 
@@ -626,12 +633,13 @@ static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)
 }
 
 /* Says what the stack leaves to the device, and prepares the headers for it.
- * A checksum the device cannot compute is computed here.
+ * A checksum the device cannot compute is computed here. Headers are not changed of a packet
+ * that has other owners (-EBUSY): they may send it again, and replacing its memory is a BUG().
  */
 int nbh_tx_prepare_offload(struct sk_buff *skb, struct nbh_tx_offload *o)
 {
 	if (skb_is_gso(skb)) {
-		int err = nbh_tx_prepare_gso(skb, o);
+		int err = unlikely(skb_shared(skb)) ? -EBUSY : nbh_tx_prepare_gso(skb, o);
 
 		if (err)
 			return err;
@@ -651,7 +659,7 @@ int nbh_tx_prepare_offload(struct sk_buff *skb, struct nbh_tx_offload *o)
 			fallthrough;
 		default:
 			o->l4_proto = 0;
-			return skb_checksum_help(skb);
+			return skb_shared(skb) ? -EBUSY : skb_checksum_help(skb);
 		}
 		o->ipv4 = ip_hdr(skb)->version == 4;
 		o->l4_len = 0;
@@ -689,6 +697,11 @@ void nbh_kunit_in_irq(void (*run)(void *arg), void *arg)
 	irq_work_queue(&irq.work);
 	while (irq_work_is_busy(&irq.work))
 		cpu_relax();
+}
+
+void nbh_kunit_skb_get(struct sk_buff *skb)
+{
+	skb_get(skb);
 }
 
 /* Makes UDP over IPv4 of a packet that is to be segmented, with the checksum @check as the stack

@@ -194,7 +194,8 @@ impl SkBuff {
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `len` is more than [`MAX_PADDED`], `ENOMEM`; the packet is gone.
+    /// `EINVAL` if `len` is more than [`MAX_PADDED`], `EBUSY` if the packet has other owners and
+    /// cannot be padded where it is, `ENOMEM`; the packet is gone.
     #[inline]
     pub fn pad_to(self, len: u32) -> Result<Self> {
         if self.len() >= len {
@@ -225,7 +226,8 @@ impl SkBuff {
     ///
     /// # Errors
     ///
-    /// No memory to make the headers writable. The packet cannot be sent as it is.
+    /// `ENOMEM` if there is none to make the headers writable, `EBUSY` if they would have to be
+    /// changed and the packet has other owners. The packet cannot be sent as it is.
     #[inline]
     pub fn prepare_offload(&mut self) -> Result<Option<TxOffload>> {
         let mut raw = netbind::nbh_tx_offload::default();

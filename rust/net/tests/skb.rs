@@ -11,6 +11,7 @@ mod tests {
         freed_by,
         packet, //
     };
+    use kernel::page::Page;
 
     #[test]
     fn is_freed_once_whichever_way_it_ends() -> Result {
@@ -109,6 +110,60 @@ mod tests {
             Ok(())
         })?;
         assert_eq!(kept, 1);
+        Ok(())
+    }
+
+    /// A packet of `len` linear bytes and a fragment of `more`.
+    fn fragmented(len: u32, more: u32) -> Result<SkBuff> {
+        let skb = packet(len)?;
+        let page = Page::alloc_page(GFP_KERNEL)?;
+        let (raw, size) = (skb.as_ptr(), more as usize);
+        // SAFETY: The packet is ours, and takes a reference to the page.
+        to_result(unsafe { netbind::skb_append_pagefrags(raw, page.as_ptr().cast(), 0, size, 1) })?;
+        // SAFETY: The packet is ours, and has so many bytes more.
+        unsafe {
+            (*raw).len += more;
+            (*raw).data_len += more;
+        }
+        Ok(skb)
+    }
+
+    /// Another reference to a packet, as one has who sends it several times.
+    fn another(skb: &SkBuff) -> SkBuff {
+        // SAFETY: The packet is valid; the reference that is taken is that of the result.
+        unsafe {
+            netbind::kunit_skb_get(skb.as_ptr());
+            SkBuff::from_raw(skb.0)
+        }
+    }
+
+    #[test]
+    fn a_packet_with_other_owners_is_padded_where_it_is_or_not_at_all() -> Result {
+        let freed = freed_by(|| {
+            let first = fragmented(20, 10)?;
+            assert_eq!(another(&first).pad_to(60).err(), Some(EBUSY));
+            assert_eq!((first.len(), first.data_len()), (30, 10));
+            // The reference that was refused is gone.
+            assert_eq!(first.pad_to(60)?.len(), 60);
+            Ok(())
+        })?;
+        assert_eq!(freed, 1);
+        let first = packet(14)?;
+        assert_eq!(another(&first).pad_to(60)?.len(), 60);
+        Ok(())
+    }
+
+    #[test]
+    fn headers_of_a_packet_with_other_owners_are_left_alone() -> Result {
+        let mut skb = packet(14 + 20 + 8 + 200)?;
+        // SAFETY: The packet is ours, and has room for the headers.
+        unsafe { netbind::kunit_udp_gso(skb.as_ptr(), 100, 5) };
+        let other = another(&skb);
+        assert_eq!(skb.prepare_offload(), Err(EBUSY));
+        // SAFETY: The packet has a transport header.
+        assert_eq!(unsafe { netbind::kunit_udp_check(skb.as_ptr()) }, 5);
+        drop(other);
+        assert!(skb.prepare_offload()?.is_some());
         Ok(())
     }
 
