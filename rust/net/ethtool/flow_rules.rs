@@ -9,6 +9,10 @@ use kernel::{
 
 use crate::compat::EOPNOTSUPP;
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "../tests/flow_rules.rs"]
+mod test;
+
 use super::{
     device,
     Device,
@@ -50,7 +54,16 @@ pub struct FlowRule {
     pub queue: u32,
 }
 
+/// The place a user means, if there is such a one. There is none for who leaves the choice to the
+/// driver.
+fn place<D, E: FlowRules<D>>(spec: &netbind::ethtool_rx_flow_spec) -> Option<u32> {
+    (spec.location < E::PLACES).then_some(spec.location)
+}
+
 /// Rules that give received packets to a queue, each in a place of its own.
+///
+/// The places that a driver is asked about are below [`FlowRules::PLACES`]. A user who names
+/// another is told `EINVAL`, or `ENOENT` if a rule is to be taken out of it.
 pub trait FlowRules<D>: 'static {
     /// Number of places.
     const PLACES: u32;
@@ -110,9 +123,10 @@ unsafe extern "C" fn get<D, E: FlowRules<D>>(
                 raw.__bindgen_anon_1.rule_cnt = u32::try_from(used.count())?;
             }
             netbind::ETHTOOL_GRXCLSRULE => {
-                let rule = E::rule(port, dev, raw.fs.location).ok_or(EINVAL)?;
+                let place = place::<D, E>(&raw.fs).ok_or(EINVAL)?;
+                let rule = E::rule(port, dev, place).ok_or(EINVAL)?;
                 raw.data = E::PLACES.into();
-                raw.fs = written(rule, raw.fs.location);
+                write(&mut raw.fs, rule, place);
             }
             netbind::ETHTOOL_GRXCLSRLALL => {
                 // SAFETY: This member is the one in use, a plain number.
@@ -154,9 +168,13 @@ unsafe extern "C" fn set<D, E: FlowRules<D>>(
         }
         match raw.cmd {
             netbind::ETHTOOL_SRXCLSRLINS => {
-                E::set_rule(port, dev, raw.fs.location, read(&raw.fs)?)?;
+                let place = place::<D, E>(&raw.fs).ok_or(EINVAL)?;
+                E::set_rule(port, dev, place, read(&raw.fs)?)?;
             }
-            netbind::ETHTOOL_SRXCLSRLDEL => E::remove_rule(port, dev, raw.fs.location)?,
+            netbind::ETHTOOL_SRXCLSRLDEL => {
+                let place = place::<D, E>(&raw.fs).ok_or(ENOENT)?;
+                E::remove_rule(port, dev, place)?;
+            }
             _ => return Err(EOPNOTSUPP),
         }
         Ok(0)
@@ -235,73 +253,55 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
 
-/// The rule as the user is shown it.
-fn written(rule: FlowRule, location: u32) -> netbind::ethtool_rx_flow_spec {
-    let mut spec = netbind::ethtool_rx_flow_spec {
-        location,
-        ring_cookie: rule.queue.into(),
-        ..pin_init::zeroed()
-    };
+/// Writes the rule as the user is shown it. All bytes of `spec` are written, those between its
+/// members as well, since the kernel copies all of them to users: so they are cleared first, and
+/// then only members that are numbers are assigned, as assigning a structure leaves what is between
+/// its members undefined.
+fn write(spec: &mut netbind::ethtool_rx_flow_spec, rule: FlowRule, location: u32) {
+    // SAFETY: `spec` is ours, and all its bytes may be 0.
+    unsafe { core::ptr::from_mut(spec).write_bytes(0, 1) };
+    spec.location = location;
+    spec.ring_cookie = rule.queue.into();
     match rule.flow {
         Flow::EtherType(value) => {
             spec.flow_type = netbind::ETHER_FLOW;
-            let mut ether = netbind::ethhdr {
-                h_proto: value.to_be(),
-                ..pin_init::zeroed()
-            };
-            spec.h_u.ether_spec = ether;
-            ether.h_proto = u16::MAX;
-            spec.m_u.ether_spec = ether;
+            spec.h_u.ether_spec.h_proto = value.to_be();
+            spec.m_u.ether_spec.h_proto = u16::MAX;
         }
-        Flow::Ip4(fields) => {
-            let kind = match fields.protocol {
-                Some(TCP) => netbind::TCP_V4_FLOW,
-                Some(UDP) => netbind::UDP_V4_FLOW,
-                Some(SCTP) => netbind::SCTP_V4_FLOW,
-                _ => netbind::IPV4_USER_FLOW,
-            };
-            spec.flow_type = kind;
-            let mask = |is: bool| if is { u32::MAX } else { 0 };
-            let number = |bytes: Option<[u8; 4]>| bytes.map_or(0, u32::from_ne_bytes);
-            if kind == netbind::IPV4_USER_FLOW {
-                spec.h_u.usr_ip4_spec = netbind::ethtool_usrip4_spec {
-                    ip4src: number(fields.source),
-                    ip4dst: number(fields.destination),
-                    proto: fields.protocol.unwrap_or(0),
-                    ip_ver: IP_VERSION_4,
-                    ..pin_init::zeroed()
-                };
-                spec.m_u.usr_ip4_spec = netbind::ethtool_usrip4_spec {
-                    ip4src: mask(fields.source.is_some()),
-                    ip4dst: mask(fields.destination.is_some()),
-                    proto: if fields.protocol.is_some() {
-                        u8::MAX
-                    } else {
-                        0
-                    },
-                    ..pin_init::zeroed()
-                };
-            } else {
-                let port = |port: Option<u16>| port.map_or(0, u16::to_be);
-                let all = |port: Option<u16>| if port.is_some() { u16::MAX } else { 0 };
-                spec.h_u.tcp_ip4_spec = netbind::ethtool_tcpip4_spec {
-                    ip4src: number(fields.source),
-                    ip4dst: number(fields.destination),
-                    psrc: port(fields.source_port),
-                    pdst: port(fields.destination_port),
-                    tos: 0,
-                };
-                spec.m_u.tcp_ip4_spec = netbind::ethtool_tcpip4_spec {
-                    ip4src: mask(fields.source.is_some()),
-                    ip4dst: mask(fields.destination.is_some()),
-                    psrc: all(fields.source_port),
-                    pdst: all(fields.destination_port),
-                    tos: 0,
-                };
-            }
-        }
+        Flow::Ip4(fields) => write_ip4(spec, fields),
     }
-    spec
+}
+
+/// The part of [`write`] for packets of IPv4.
+fn write_ip4(spec: &mut netbind::ethtool_rx_flow_spec, fields: Ip4Fields) {
+    let mask = |is: bool| if is { u32::MAX } else { 0 };
+    let number = |bytes: Option<[u8; 4]>| bytes.map_or(0, u32::from_ne_bytes);
+    spec.flow_type = match fields.protocol {
+        Some(TCP) => netbind::TCP_V4_FLOW,
+        Some(UDP) => netbind::UDP_V4_FLOW,
+        Some(SCTP) => netbind::SCTP_V4_FLOW,
+        _ => netbind::IPV4_USER_FLOW,
+    };
+    if spec.flow_type == netbind::IPV4_USER_FLOW {
+        spec.h_u.usr_ip4_spec.ip4src = number(fields.source);
+        spec.h_u.usr_ip4_spec.ip4dst = number(fields.destination);
+        spec.h_u.usr_ip4_spec.proto = fields.protocol.unwrap_or(0);
+        spec.h_u.usr_ip4_spec.ip_ver = IP_VERSION_4;
+        spec.m_u.usr_ip4_spec.ip4src = mask(fields.source.is_some());
+        spec.m_u.usr_ip4_spec.ip4dst = mask(fields.destination.is_some());
+        spec.m_u.usr_ip4_spec.proto = fields.protocol.map_or(0, |_| u8::MAX);
+    } else {
+        let port = |port: Option<u16>| port.map_or(0, u16::to_be);
+        let all = |port: Option<u16>| port.map_or(0, |_| u16::MAX);
+        spec.h_u.tcp_ip4_spec.ip4src = number(fields.source);
+        spec.h_u.tcp_ip4_spec.ip4dst = number(fields.destination);
+        spec.h_u.tcp_ip4_spec.psrc = port(fields.source_port);
+        spec.h_u.tcp_ip4_spec.pdst = port(fields.destination_port);
+        spec.m_u.tcp_ip4_spec.ip4src = mask(fields.source.is_some());
+        spec.m_u.tcp_ip4_spec.ip4dst = mask(fields.destination.is_some());
+        spec.m_u.tcp_ip4_spec.psrc = all(fields.source_port);
+        spec.m_u.tcp_ip4_spec.pdst = all(fields.destination_port);
+    }
 }
 
 /// `ETH_RX_NFC_IP4`.
