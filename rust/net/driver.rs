@@ -135,19 +135,22 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 
     /// The address of the PHY (`SIOCGMIIPHY`). The ioctls of a PHY are there if a driver has
-    /// [`Driver::read_mii`].
+    /// [`Driver::read_mii`]. All three run in process context under RTNL and may sleep; the device
+    /// may be down.
     fn mii_phy(&self, dev: &Device<Self>) -> Result<u8> {
         let _ = dev;
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Reads register `number` (0..=31) of the PHY (`SIOCGMIIREG`), for an administrator.
+    /// Reads register `number` (0..=31) of the PHY (`SIOCGMIIREG`), for an administrator. Process
+    /// context under RTNL, may sleep.
     fn read_mii(&self, dev: &Device<Self>, number: u8) -> Result<u16> {
         let _ = (dev, number);
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Writes register `number` (0..=31) of the PHY (`SIOCSMIIREG`), for an administrator.
+    /// Writes register `number` (0..=31) of the PHY (`SIOCSMIIREG`), for an administrator. Process
+    /// context under RTNL, may sleep.
     fn write_mii(&self, dev: &Device<Self>, number: u8, value: u16) -> Result {
         let _ = (dev, number, value);
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -207,7 +210,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Sockets that are bound to a queue bring buffers, which the device is to read and write itself: a
     /// driver that has this offers them to the device while there is a program, and sends what the
     /// sockets want sent. What the queue's NAPI instance makes of the pool ([`xsk::Rx`], [`xsk::Tx`]) is
-    /// polled when the sockets ask for it.
+    /// polled when the sockets ask for it. Process context under RTNL, may sleep.
     ///
     /// # Errors
     ///
@@ -218,7 +221,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 
     /// Takes [`Driver::xsk_attach`] back. The device must not know of a buffer of the pool any more when
-    /// this returns: they are unmapped then.
+    /// this returns: they are unmapped then. Process context under RTNL, may sleep.
     fn xsk_detach(&self, dev: &Locked<Self>, queue: u32) {
         let _ = (dev, queue);
     }

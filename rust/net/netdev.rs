@@ -408,6 +408,10 @@ impl<D> Locked<D> {
 
     /// Has the stack leave one queue alone until it is woken, and waits for a running transmission to
     /// return. It is not to last: the transmit watchdog's time begins anew. Process context.
+    ///
+    /// The NAPI instance of the queue has to be disabled
+    /// ([`Napi::disable`](crate::napi::Napi::disable)): a poll that finds packets sent would wake
+    /// the queue.
     pub fn hold_queue(&self, index: u32) {
         if let Some(queue) = self.raw_tx_queue(index) {
             // SAFETY: The queue is valid.

@@ -23,7 +23,7 @@ pub enum ModuleMemory {
     Sff8472,
 }
 
-/// A pluggable transceiver. The kernel has checked all ranges against the size.
+/// A pluggable transceiver.
 pub trait Module<D>: 'static {
     /// Asks the transceiver what its memory has.
     ///
@@ -33,6 +33,15 @@ pub trait Module<D>: 'static {
     fn module_memory(port: &D, dev: &Device<D>) -> Result<ModuleMemory>;
 
     /// Reads the bytes from `offset` on.
+    ///
+    /// The kernel has checked that there are as many, by what [`Module::module_memory`] told it
+    /// before. That may have been about another transceiver, as they can be exchanged meanwhile:
+    /// the range is to be held against what there is, or its end be left to the transceiver, and
+    /// not be relied on.
+    ///
+    /// # Errors
+    ///
+    /// There is no transceiver any more, or it does not answer, or it has no such bytes.
     fn read_module(port: &D, dev: &Device<D>, offset: usize, bytes: &mut [u8]) -> Result;
 }
 
