@@ -29,6 +29,8 @@ pub(crate) struct Mac {
     pub(crate) rss: Rss,
     /// Which frames go to a queue by a rule.
     pub(crate) steering: Steering,
+    /// The controller has the filters for that.
+    has_filters: bool,
     /// The controller verifies checksums of received frames.
     pub(crate) rx_csum: bool,
     /// The link, as it shall be and as it is.
@@ -44,11 +46,12 @@ pub(crate) struct Mac {
 }
 
 impl Mac {
-    pub(crate) fn new(io: &Io, rss: Rss, link: PortLink) -> Self {
+    pub(crate) fn new(io: &Io, rss: Rss, link: PortLink, has_filters: bool) -> Self {
         Self {
             io: io.clone(),
             rss,
             steering: Steering::NONE,
+            has_filters,
             rx_csum: true,
             link,
             armed: None,
@@ -170,8 +173,9 @@ impl Mac {
         }
         io.write(regs::RXCSUM, rxcsum);
         io.write(regs::MRQC, self.rss.mrqc(pools));
-        // Not every controller has the filters.
-        if !self.steering.is_empty() {
+        // Where there are no rules as well: a reset leaves the filters as they are, and they may be those of
+        // another driver.
+        if self.has_filters {
             self.write_steering(io, pools);
         }
     }

@@ -457,6 +457,7 @@ fn new_port(
     let stopped = Arc::new(Stopped::new(), GFP_KERNEL)?;
     let nvm = Nvm::new(registers);
     let differences = identity.verdict.differences();
+    let has_filters = !differences.lacks_queue_filters;
     let returned = differences
         .returns_own_multicast
         .then(Returned::new)
@@ -511,7 +512,12 @@ fn new_port(
                 pools: [const { None }; MAX_PAIRS],
             }),
             // CAST: at most MAX_PAIRS.
-            mac <- new_mutex!(Mac::new(registers, Rss::new(settings.pairs as u8, key), link)),
+            mac <- new_mutex!(Mac::new(
+                registers,
+                Rss::new(settings.pairs as u8, key),
+                link,
+                has_filters
+            )),
             hw,
         }),
         GFP_KERNEL,

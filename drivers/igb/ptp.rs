@@ -210,7 +210,8 @@ impl Ptp {
         // In case nobody has said that there would be a reset.
         state.clock.stop(now);
         state.clock.start(now);
-        if state.stamping != Stamping::default() {
+        // Where nothing is stamped as well: a reset leaves the filters as they are.
+        if !self.stamps_one_kind || state.stamping != Stamping::default() {
             self.write_stamping(io, &mut state);
         }
     }

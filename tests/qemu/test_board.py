@@ -6,7 +6,7 @@ What QEMU's model has no part for is tested on the host (tests/host/tests/board.
 import re
 
 import pytest
-from support.registers import TCTL, Registers
+from support.registers import QUEUE_FILTERS, TCTL, Registers
 
 from harness.topology import PF_HOST, PF_PCI
 
@@ -101,6 +101,7 @@ def test_modes_of_moderation(lan):
 
 
 @pytest.mark.driver("igb_rs")
+@pytest.mark.allow_trace(QUEUE_FILTERS)
 def test_phy_is_brought_up_on_hardware(lan):
     """Once a driver: the PHY is reset and does not prefer low speeds. Not on the model, whose PHY is always
     ready and never says so."""

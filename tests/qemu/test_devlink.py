@@ -19,7 +19,7 @@ from support.mailbox import (
     raw_vfs,
     refused,
 )
-from support.registers import Filters
+from support.registers import QUEUE_FILTERS, Filters
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
@@ -108,6 +108,7 @@ def test_info(lan):
     assert f"firmware-version: {running['fw']}\n" in ethtool and running["fw"]
 
 
+@pytest.mark.allow_trace(QUEUE_FILTERS)
 def test_controller_parameter(lan):
     """The administrator knows better than the signs. The log says once what was decided, and that a
     value means nothing; and with the first rate limit, that the model has none."""

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from support import counters
 from support.life import reattach
-from support.registers import RCTL, Registers
+from support.registers import QUEUE_FILTERS, RCTL, Registers
 from support.wire import captured
 from support.xdp import Programs
 
@@ -93,6 +93,7 @@ def silicon(lan):
     lan.down()
 
 
+@pytest.mark.allow_trace(QUEUE_FILTERS)
 def test_check_sequences(silicon):
     """Received frames keep theirs, and one that is sent with one gets no other and no padding. The device
     model has zeros for the former, and sends the latter as it is."""

@@ -6,14 +6,14 @@ import re
 
 import pytest
 from support.life import reattach
-from support.registers import Registers
+from support.registers import QUEUE_FILTERS, Registers
 
 from harness.topology import PEER, PF_HOST
 from harness.traffic import ping
 
 pytestmark = [
     pytest.mark.driver("igb_rs"),  # C igb has no rules on this controller
-    pytest.mark.allow_trace("_unknown.* register 0x5(9[89abcdef]|a[89ab])[048c],"),
+    pytest.mark.allow_trace(QUEUE_FILTERS),
 ]
 
 UNKNOWN = re.compile(r"regs_write_unknown .*register 0x(\w+), 4 byte\(s\), value: 0x(\w+)")

@@ -8,12 +8,13 @@ import re
 
 import pytest
 from support.life import reattach
+from support.registers import QUEUE_FILTERS
 from support.wire import tcp_contents
 
 from harness.topology import PEER, PF_HOST, Lan
 
 # C igb leaves to the device model what that does not do in tunnels (Documentation/qemu.rst).
-pytestmark = pytest.mark.driver("igb_rs")
+pytestmark = [pytest.mark.driver("igb_rs"), pytest.mark.allow_trace(QUEUE_FILTERS)]
 
 # Their ends are {l} and {r} of IPv4, {l6} and {r6} of IPv6.
 KINDS = {

@@ -385,6 +385,27 @@ mod tests {
         assert_eq!(rules.iter().count(), 8);
     }
 
+    /// A reset leaves the filters as they are: those of an earlier life must not be in use.
+    #[test]
+    fn no_rules_put_every_filter_out_of_use_but_those_of_the_clock() {
+        use crate::regs::{etqf, ftqf, imir, Access};
+        use core::cell::Cell;
+        const FIRST: usize = 0x5980;
+        let words = [const { Cell::new(!0) }; 256];
+        let word = |offset: u32| &words[(offset as usize - FIRST) / 4];
+        let registers = Access(
+            |offset| word(offset).get(),
+            |offset, value| word(offset).set(value),
+        );
+        Steering::NONE.image(false).write(&registers);
+        for n in 0..FILTER_COUNT {
+            let (tuple, port) = (registers.read(ftqf(n)).bits(), registers.read(imir(n)));
+            let found = (tuple, port, registers.read(etqf(n)).bits());
+            let unused = (0xf000_0000, IMIR_ANY_PORT, 0);
+            assert_eq!(found, if n == PTP_FILTER { (!0, !0, !0) } else { unused });
+        }
+    }
+
     #[test]
     fn with_pools_no_filter_is_in_use() {
         let mut rules = Steering::NONE;
