@@ -245,8 +245,11 @@ pub(crate) fn reopen_with(dev: &Locked<Port>, change: impl FnOnce(&mut Settings)
     let result = if queues::close(port, dev, queues) {
         net.open(port, dev).inspect_err(|_| {
             net.settings = before;
-            if net.open(port, dev).is_err() {
-                dev_err!(&*port.pdev, "no memory for the queues: trying again\n");
+            if let Err(error) = net.open(port, dev) {
+                dev_err!(
+                    &*port.pdev,
+                    "cannot open the queues: {error:?}; trying again\n"
+                );
                 port.works.service.schedule();
             }
         })

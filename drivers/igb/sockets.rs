@@ -133,9 +133,18 @@ fn change<U: FnOnce(&mut Net)>(
     let mut net = port.net.lock();
     if result.is_err() {
         undo(&mut net);
-        if net.queues.is_none() && port.hw.lock().up && net.open(port, dev).is_err() {
-            dev_err!(&*port.pdev, "no memory for the queues: trying again\n");
-            port.works.service.schedule();
+        let wanted = {
+            let hw = port.hw.lock();
+            hw.up && hw.is_live()
+        };
+        if net.queues.is_none() && wanted {
+            if let Err(error) = net.open(port, dev) {
+                dev_err!(
+                    &*port.pdev,
+                    "cannot open the queues: {error:?}; trying again\n"
+                );
+                port.works.service.schedule();
+            }
         }
     }
     // From here on it is the stack that refuses an MTU, with a text of its own.
