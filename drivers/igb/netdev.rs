@@ -247,9 +247,15 @@ impl Driver for Port {
             // VFs would get such frames too.
             features = features.without(RAW_FRAMES);
         }
-        if self.net.lock().program.is_some() {
+        let net = self.net.lock();
+        if net.program.is_some() {
             features = features.without(Features::RXFCS);
         }
+        if net.has_pools() {
+            // A frame of any length would not fit into the buffers of sockets.
+            features = features.without(Features::RXALL);
+        }
+        drop(net);
         // One switch for both directions, as the hardware has it.
         if features.contains(Features::VLAN_RX) {
             features | Features::VLAN_TX

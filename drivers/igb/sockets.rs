@@ -71,11 +71,16 @@ impl Net {
 ///
 /// # Errors
 ///
-/// `EINVAL` if a frame does not fit into one of them, and what opening the queue returns. All is as
-/// before then.
+/// `EINVAL` if a frame does not fit into one of them, or while frames of any length are received; and
+/// what opening the queue returns. All is as before then.
 pub(crate) fn attach(dev: &Locked<Port>, queue: u32, pool: Pool) -> Result {
-    let program = dev.data().net.lock().program.is_some();
-    if dev.mtu() > max_mtu(program, core::iter::once(&pool)) {
+    let (program, any_length) = {
+        let net = dev.data().net.lock();
+        (net.program.is_some(), net.settings.bad_frames)
+    };
+    // The controller is told the length of a buffer in KiB, which may be more than these have: what keeps
+    // it from writing beyond one is the longest frame it receives.
+    if any_length || dev.mtu() > max_mtu(program, core::iter::once(&pool)) {
         return Err(EINVAL);
     }
     change(dev, core::iter::once(queue), |net| {

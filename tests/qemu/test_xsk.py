@@ -239,6 +239,10 @@ def test_limits(lan, table):
         # A queue whose socket has buffers of its own cannot go.
         with socket(guest, "keep", queue=1, chunk=2048, chunks=64):
             assert not guest.succeeds("ethtool -L dut combined 1")
+        # Frames of any length would be written beyond the buffers.
+        shown = guest.run("ethtool -K dut rx-all on; ethtool -k dut").out
+        assert "rx-all: off [requested on]" in shown
+    guest.run("ethtool -K dut rx-all off", check=False)
     guest.run(f"ip link set dut mtu {largest + 1} && ip link set dut mtu 1500")
 
 
