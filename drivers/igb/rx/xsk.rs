@@ -20,6 +20,7 @@ use crate::{
         Io, //
     },
     poll::Receive,
+    ptp::Ptp,
     returned::Returned,
     stats::PairStats,
     tx::{
@@ -56,6 +57,7 @@ use net::{
         Coherent, //
     },
     napi,
+    skb::RxSkb,
     xdp::Program,
     xsk::{
         Pool,
@@ -106,6 +108,8 @@ impl Sockets {
                     waits: pool.uses_need_wakeup(),
                     within: false,
                     program,
+                    looks_for_messages: parts.ptp.looks_at_frames(),
+                    ptp: parts.ptp,
                     back: Back::new(parts.programs.tx),
                     returned: parts.returned,
                     stats: parts.stats,
@@ -165,10 +169,11 @@ impl Receive for Sockets {
         }
     }
 
-    /// What sockets receive has no stamps.
+    /// What sockets receive has no stamps. What the stack gets has.
     fn set_inspects(&mut self, looks_for_messages: bool) {
-        if let Source::Pages(ring) = &mut self.rx {
-            ring.set_inspects(looks_for_messages);
+        match &mut self.rx {
+            Source::Pages(ring) => ring.set_inspects(looks_for_messages),
+            Source::Pool(ring) => ring.looks_for_messages = looks_for_messages,
         }
     }
 
@@ -210,6 +215,10 @@ struct PoolRing {
     /// The next buffer goes on with a frame that is not wanted.
     within: bool,
     program: Program,
+    /// The poll has to stamp what the controller does not.
+    looks_for_messages: bool,
+    /// The clock.
+    ptp: Arc<Ptp>,
     back: Back,
     /// Where the controller gives back what the PF sends.
     returned: Option<Arc<Returned>>,
@@ -315,6 +324,12 @@ impl PoolRing {
         info: RxInfo,
         tally: &mut Tally,
     ) -> bool {
+        // Whatever becomes of the frame: until it is read, no other is stamped, of no queue.
+        let stamp = if status.is_stamped() {
+            self.ptp.received()
+        } else {
+            None
+        };
         if !self.is_whole(status) {
             self.buffers.drop_oldest(cx);
             return false;
@@ -329,9 +344,12 @@ impl PoolRing {
         let stats = &self.stats;
         match verdict {
             Verdict::Redirected => stats.rx_xdp_redirect.add(1),
-            Verdict::Pass(skb) => {
+            Verdict::Pass(mut skb) => {
                 tally.bytes = tally.bytes.wrapping_add(skb.len());
                 let meta = meta(&self.config, stats, status, info, tally);
+                if let Some(ns) = stamp.or_else(|| self.stamp_of(&skb)) {
+                    skb.set_stamp(ns);
+                }
                 cx.receive(skb, self.config.index, meta);
                 return false;
             }
@@ -354,6 +372,16 @@ impl PoolRing {
         }
         tally.count(status.len());
         false
+    }
+
+    /// The stamp of a frame that the controller has not stamped.
+    #[inline]
+    fn stamp_of(&self, skb: &RxSkb) -> Option<i64> {
+        if self.looks_for_messages {
+            self.ptp.stamp_of(skb)
+        } else {
+            None
+        }
     }
 
     /// The buffer holds a good frame. One of several buffers does not get past a program: it is
