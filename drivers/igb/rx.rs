@@ -240,7 +240,8 @@ impl RxRing {
         self.poll_ring(cx, budget, load)
     }
 
-    /// Hands at most `budget` frames to the stack; returns how many.
+    /// Hands at most `budget` frames to the stack; returns how many, or `budget` if as many buffers as
+    /// there are descriptors have completed no frame.
     #[inline(always)]
     fn poll_ring(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
@@ -277,6 +278,9 @@ impl RxRing {
                 tally.add(self.receive(cx, page, status, info));
                 plain = self.is_plain();
                 self.refill_if_due(cx);
+                if tally.incomplete >= self.config.descs {
+                    return self.end_early(&tally, load, budget);
+                }
             }
         }
         self.deliver(cx, &mut batch);
@@ -289,6 +293,18 @@ impl RxRing {
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
         tally.frames
+    }
+
+    /// Ends a poll that has seen as many buffers of frames that are long, or get no further, as there are
+    /// descriptors: each was offered anew, and there may be more of them for ever. Asks for another poll.
+    /// All frames so far were passed on.
+    #[cold]
+    fn end_early(&mut self, tally: &Tally, load: &mut Load, budget: u32) -> u32 {
+        self.finish_xdp();
+        tally.publish(&self.stats);
+        load.rx_packets = tally.frames;
+        load.bytes = load.bytes.wrapping_add(tally.bytes);
+        budget
     }
 
     /// The next buffer begins a frame, nobody wants to see it, and it cannot be one that the PF
@@ -364,6 +380,7 @@ impl RxRing {
             }
             cx.receive(skb, self.config.index, meta);
         }
+        tally.incomplete = u32::from(tally.frames == 0);
         tally
     }
 
@@ -385,7 +402,7 @@ impl RxRing {
         Tally {
             frames: 1,
             bytes,
-            csum_good: 0,
+            ..Tally::default()
         }
     }
 
@@ -541,6 +558,8 @@ struct Tally {
     frames: u32,
     bytes: u32,
     csum_good: u32,
+    /// Buffers that have completed no frame.
+    incomplete: u32,
 }
 
 impl Tally {
@@ -554,6 +573,7 @@ impl Tally {
         self.frames = self.frames.wrapping_add(other.frames);
         self.bytes = self.bytes.wrapping_add(other.bytes);
         self.csum_good = self.csum_good.wrapping_add(other.csum_good);
+        self.incomplete = self.incomplete.wrapping_add(other.incomplete);
     }
 
     #[inline]

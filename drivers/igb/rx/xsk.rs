@@ -259,15 +259,17 @@ impl PoolRing {
     }
 
     /// Shows at most `budget` frames to the program; returns how many, or `budget` if another poll is
-    /// due for which nobody would ask.
+    /// due for which nobody would ask. Buffers of frames that get no further count as well: there are at
+    /// most as many as descriptors.
     fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
         let mut full = false;
+        let mut left = self.config.descs;
         let began = match &self.returned {
             Some(returned) => returned.begin_poll(),
             None => None,
         };
-        while tally.frames < budget && !full {
+        while tally.frames < budget && !full && left != 0 {
             let Some(index) = self.buffers.oldest(cx) else {
                 break;
             };
@@ -281,19 +283,30 @@ impl PoolRing {
             // The other fields are read after DD, and before the descriptor is used again.
             dma::rmb();
             let info = RxInfo::from_le(desc.read::<0>());
-            full = self.receive(cx, status, info, &mut tally) && self.waits;
+            // Whatever becomes of the frame: until it is read, no other is stamped, of no queue.
+            let stamp = if status.is_stamped() {
+                self.ptp.received()
+            } else {
+                None
+            };
+            if self.is_whole(status) {
+                full = self.receive(cx, status, (info, stamp), &mut tally) && self.waits;
+            } else {
+                self.buffers.drop_oldest(cx);
+                left = left.wrapping_sub(1);
+            }
             let _ = self.refill_if_due(cx);
         }
         self.back.finish();
         if let Some((returned, began)) = self.returned.as_ref().zip(began) {
-            if tally.frames < budget && !full && self.config.index == 0 {
+            if tally.frames < budget && !full && left != 0 && self.config.index == 0 {
                 returned.end_poll(began);
             }
         }
         tally.publish(&self.stats);
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
-        if self.starves(cx, full) {
+        if self.starves(cx, full) || left == 0 {
             budget
         } else {
             tally.frames
@@ -314,26 +327,16 @@ impl PoolRing {
         !enough && !told && self.buffers.oldest(cx).is_none()
     }
 
-    /// Takes the oldest buffer, which the controller has written. Returns whether the socket that was to
+    /// Takes the oldest buffer, which has a good frame, and its stamp if it has one. Returns whether the socket that was to
     /// have it has no room.
     #[inline]
     fn receive(
         &mut self,
         cx: &mut napi::Context<'_>,
         status: RxStatus,
-        info: RxInfo,
+        (info, stamp): (RxInfo, Option<i64>),
         tally: &mut Tally,
     ) -> bool {
-        // Whatever becomes of the frame: until it is read, no other is stamped, of no queue.
-        let stamp = if status.is_stamped() {
-            self.ptp.received()
-        } else {
-            None
-        };
-        if !self.is_whole(status) {
-            self.buffers.drop_oldest(cx);
-            return false;
-        }
         if self.is_own_copy(cx, status) {
             self.buffers.drop_oldest(cx);
             self.stats.rx_own_copies.add(1);
