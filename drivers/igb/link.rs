@@ -147,6 +147,11 @@ impl PortLink {
         self.pause
     }
 
+    /// The same; `None` while there is no link, and nobody pauses.
+    pub(crate) fn pause_in_force(&self) -> Option<Pause> {
+        self.state.map(|_| self.pause)
+    }
+
     /// Speed in Mb/s, 0 while the link is down.
     pub(crate) fn mbps(&self) -> u32 {
         self.state.map_or(0, |link| link.speed.mbps())

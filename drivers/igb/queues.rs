@@ -83,6 +83,22 @@ impl Net {
         self.queues = Some(open(port, dev, self)?);
         Ok(())
     }
+
+    /// Has open queues drop what they have no buffer for, or wait, by the pause that is in force now. Under
+    /// the lock of `self`, as all that opens and closes queues.
+    pub(crate) fn follow_pause(&mut self, port: &Port) {
+        let Some(queues) = &mut self.queues else {
+            return;
+        };
+        // Held, so that the link and the controller stay as they are.
+        let mac = port.mac.lock();
+        if mac.live(&port.hw).is_none() {
+            return;
+        }
+        let nr_vfs = port.hw.lock().switch.nr_vfs();
+        let pause = mac.link.pause_in_force();
+        queues.set_drops(link::drops_when_full(nr_vfs, queues.len(), pause));
+    }
 }
 
 /// Allocates queues as `net` wants them, and starts them. Under RTNL.
@@ -100,7 +116,7 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let (io, pause) = {
         let mac = port.mac.lock();
         let io = mac.live(&port.hw).ok_or(ENETDOWN)?.clone();
-        (io, mac.link.config().advertise.pause)
+        (io, mac.link.pause_in_force())
     };
     let drops = link::drops_when_full(nr_vfs, count, pause);
     let mut queues = Queues {
@@ -169,8 +185,9 @@ fn open_pair(
         index,
         queue,
         settings,
+        drops,
         // Sockets that give no buffers must not hold up what is for others.
-        drops: drops || pool.is_some(),
+        pooled: pool.is_some(),
         returned,
     };
     match pool {
@@ -200,6 +217,8 @@ struct Place<'a> {
     settings: &'a Settings,
     /// A frame is dropped when its queue has no descriptor left for it.
     drops: bool,
+    /// It is in any case.
+    pooled: bool,
     returned: Option<Arc<Returned>>,
 }
 
@@ -244,7 +263,8 @@ impl Place<'_> {
             napi.set_irq(number);
         }
         napi.link_queues(dev);
-        program(port, io, &mut napi, (self.queue, vector), self.drops);
+        let drops = self.drops || self.pooled;
+        program(port, io, &mut napi, (self.queue, vector), drops);
         let _ = dev.install_tx(index, Some(tx_ring));
         Ok(OpenPair {
             _irq: irq,
@@ -252,6 +272,7 @@ impl Place<'_> {
             index,
             queue: self.queue,
             vector,
+            always_drops: self.pooled,
         })
     }
 }

@@ -159,10 +159,11 @@ fn pause_name(pause: Pause) -> &'static str {
     }
 }
 
-/// The stack sees a carrier when the link is up and the device's queues are open. Done under the
+/// Queues wait for buffers while their partner is paused. The stack sees a carrier when the link is up and the device's queues are open. Done under the
 /// lock that closing the queues takes, so that it cannot come too late.
 fn sync_carrier(port: &Port, dev: &Device<Port>) {
-    let net = port.net.lock();
+    let mut net = port.net.lock();
+    net.follow_pause(port);
     let up = port.mac.lock().link.state().is_some();
     match (net.queues.is_some() && up, dev.carrier_ok()) {
         (true, false) => {

@@ -4,10 +4,12 @@
 What QEMU's model has no part for is tested on the host (tests/host/tests/board.rs)."""
 
 import re
+import time
 
 import pytest
 from support.registers import QUEUE_FILTERS, TCTL, Registers
 
+from harness.shell import CARRIER_SECONDS
 from harness.topology import PF_HOST, PF_PCI
 
 RFCTL, WUC, GCR, SRRCTL = 0x5008, 0x5800, 0x5B00, 0xC00C
@@ -26,6 +28,14 @@ def drops(guest) -> list[bool]:
     """Which of the queues that are used drop frames that they have no buffer for."""
     registers = [SRRCTL + 0x40 * queue for queue in range(2)]
     return [bool(value & DROP_EN) for value in Registers(guest).read(*registers)]
+
+
+def wait_drops(guest, expected: list[bool]):
+    """Waits until that is so: the link is negotiated anew first."""
+    deadline = time.monotonic() + CARRIER_SECONDS
+    while drops(guest) != expected:
+        assert time.monotonic() < deadline, expected
+        time.sleep(0.2)
 
 
 def test_phy_registers(lan):
@@ -72,10 +82,17 @@ def test_queues_wait_for_buffers_only_where_pause_is_sent(lan):
     assert drops(lan.guest) == [False, False]
     lan.guest.run("ethtool -A dut tx off")
     try:
-        assert drops(lan.guest) == [True, True]
+        wait_drops(lan.guest, [True, True])
     finally:
         lan.guest.run("ethtool -A dut tx on")
-    assert drops(lan.guest) == [False, False]
+    wait_drops(lan.guest, [False, False])
+    # What counts is the pause in force: without a link there is none.
+    lan.guest.qmp("set_link", name="dut0", up=False)
+    try:
+        wait_drops(lan.guest, [True, True])
+    finally:
+        lan.guest.qmp("set_link", name="dut0", up=True)
+    wait_drops(lan.guest, [False, False])
     # VFs are not to be held up by a queue of the PF. It has the queues 1 and 9 then.
     lan.set_numvfs(1)
     (srrctl,) = Registers(lan.guest).read(SRRCTL + 0x40)

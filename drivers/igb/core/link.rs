@@ -187,11 +187,13 @@ impl Advertise {
 /// Whether a frame for a queue without free descriptors is dropped (`SRRCTL.DROP_EN`), or waits in the packet
 /// buffer, which is what has PAUSE sent to the partner.
 ///
-/// It must not wait if it would hold up VFs. One queue alone holds up nobody else. Without PAUSE to send,
-/// nothing is gained.
+/// It must not wait if it would hold up VFs. One queue alone holds up nobody else. If no PAUSE is sent,
+/// nothing is gained, and the other queues of the PF are held up: what counts is the pause that is in
+/// force, not the one that is wanted. There is none (`None`) while there is no link.
 #[must_use]
-pub const fn drops_when_full(nr_vfs: u8, pairs: u32, pause: Pause) -> bool {
-    nr_vfs != 0 || pairs > 1 && !pause.tx
+pub const fn drops_when_full(nr_vfs: u8, pairs: u32, in_force: Option<Pause>) -> bool {
+    let pauses = matches!(in_force, Some(Pause { tx: true, .. }));
+    nr_vfs != 0 || pairs > 1 && !pauses
 }
 
 /// Fill levels of the receive packet buffer, in bytes, at which the device pauses its partner and
@@ -286,9 +288,11 @@ mod tests {
 
     #[test]
     fn queues_wait_for_buffers_only_where_pause_is_sent() {
-        let pause = |tx| Pause { rx: true, tx };
+        let pause = |tx| Some(Pause { rx: true, tx });
         assert!(!drops_when_full(0, 8, pause(true)));
         assert!(drops_when_full(0, 8, pause(false)));
+        assert!(drops_when_full(0, 8, None));
+        assert!(!drops_when_full(0, 1, None));
         assert!(!drops_when_full(0, 1, pause(false)));
         assert!(drops_when_full(1, 1, pause(true)));
         assert!(drops_when_full(7, 2, pause(false)));

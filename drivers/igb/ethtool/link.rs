@@ -5,7 +5,6 @@
 use super::Ops;
 use crate::{
     hw,
-    lifecycle,
     link::{
         Leds,
         PortLink, //
@@ -294,8 +293,7 @@ impl Pause<Port> for Ops {
         }
     }
 
-    fn set_pauseparam(port: &Port, dev: &Locked<Port>, pause: &PauseParam) -> Result {
-        let before = port.mac.lock().link.config().advertise.pause;
+    fn set_pauseparam(port: &Port, _dev: &Locked<Port>, pause: &PauseParam) -> Result {
         let wanted = link::Pause {
             rx: pause.rx,
             tx: pause.tx,
@@ -307,12 +305,9 @@ impl Pause<Port> for Ops {
             }
             link.configure_pause(wanted, pause.autoneg)
         })?;
-        let has_vfs = port.hw.lock().switch.nr_vfs() != 0;
-        if wanted.tx == before.tx || has_vfs {
-            return Ok(());
-        }
-        // Whether they drop what they have no buffer for is set when queues are opened.
-        lifecycle::reopen_with(dev, |_| ())
+        // What is to be agreed on is in force when the link is back: the service work item sees to it.
+        port.net.lock().follow_pause(port);
+        Ok(())
     }
 
     fn pause_stats(port: &Port, _dev: &Device<Port>) -> PauseStats {
