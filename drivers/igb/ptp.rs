@@ -33,6 +33,7 @@ use igb_core::{
         stamping::{
             Received,
             Stamping,
+            Unread,
             FILTER, //
         }, //
     },
@@ -113,8 +114,8 @@ struct State {
     /// What the counter showed when the frame that is being stamped was about to be sent.
     sent_from: u64,
     /// The stamp of a received frame that was there, and that nobody has read, when the service work item
-    /// looked last: its low word.
-    unread: Option<u32>,
+    /// looked last.
+    unread: Unread,
 }
 
 /// Clock and stamps of one controller.
@@ -143,7 +144,7 @@ impl Ptp {
                     clock: Clock::new(ptp::system_time(), 0),
                     stamping: Stamping::default(),
                     sent_from: 0,
-                    unread: None,
+                    unread: Unread::NONE,
                 },
                 c"igb_rs_ptp"
             ),
@@ -175,8 +176,13 @@ impl Ptp {
         };
         Reading {
             counter,
-            system: u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(0),
+            system: self.system_ns(),
         }
+    }
+
+    /// The system's clock, in nanoseconds since there is this one.
+    fn system_ns(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_nanos()).unwrap_or(0)
     }
 
     /// The same. If the controller has left the bus, the clock goes on by the system's from here on.
@@ -212,7 +218,8 @@ impl Ptp {
         state.clock.start(now);
         // Where nothing is stamped as well: a reset leaves the filters as they are.
         if !self.stamps_one_kind || state.stamping != Stamping::default() {
-            self.write_stamping(io, &mut state);
+            self.write_sent(io, &state);
+            self.write_received(io, &mut state);
         }
     }
 
@@ -222,8 +229,8 @@ impl Ptp {
     }
 
     /// Keeps the counter from wrapping unseen, and frees the register of a stamp that nobody has read for
-    /// as long as this was not called: that of a frame of which the PF has no copy. The controller is in
-    /// service. Returns whether it did the latter.
+    /// too long ([`Unread`]): that of a frame of which the PF has no copy. The controller is in service.
+    /// Returns whether it did the latter.
     pub(crate) fn look_after(&self) -> bool {
         self.change(Clock::look);
         let mut state = self.state.lock();
@@ -233,8 +240,8 @@ impl Ptp {
         let valid = self.io.read(regs::TSYNCRXCTL).contains(tsyncrxctl::VALID);
         // The low word can be read as often as one likes.
         let found = valid.then(|| self.io.read(regs::RXSTMPL));
-        let before = core::mem::replace(&mut state.unread, found);
-        if found.is_none() || found != before {
+        let now = self.system_ns();
+        if !state.unread.look(found, now) {
             return false;
         }
         self.take_received(&mut state);
@@ -245,7 +252,7 @@ impl Ptp {
     /// The register of received frames, of which all words are read: the high word of the stamp makes
     /// room for the next, and in QEMU's model that of the sender.
     fn take_received(&self, state: &mut State) -> u64 {
-        state.unread = None;
+        state.unread = Unread::NONE;
         let low = self.io.read(regs::RXSTMPL);
         let counter = wide(low, self.io.read(regs::RXSTMPH));
         let _ = self.io.read(regs::RXSATRL);
@@ -283,19 +290,31 @@ impl Ptp {
         Some(state.clock.time(now))
     }
 
-    /// Has the controller stamp other frames from now on.
+    /// Has the controller stamp other frames from now on. A stamp in the direction of which nothing changes
+    /// is left alone: a frame may wait for it.
     fn set_stamping(&self, io: Option<&Io>, stamping: Stamping) {
         let mut state = self.state.lock();
-        state.stamping = stamping;
-        if let Some(io) = io {
-            self.write_stamping(io, &mut state);
+        let before = core::mem::replace(&mut state.stamping, stamping);
+        let Some(io) = io else {
+            return;
+        };
+        if stamping.sent != before.sent {
+            self.write_sent(io, &state);
+        }
+        if stamping.received != before.received {
+            self.write_received(io, &mut state);
         }
     }
 
+    fn write_sent(&self, io: &Io, state: &State) {
+        io.write(regs::TSYNCTXCTL, state.stamping.image().tsynctxctl);
+        // What was stamped before is nobody's.
+        let _ = self.take_sent();
+    }
+
     /// The model has no filters of ports, and nothing to compare with them.
-    fn write_stamping(&self, io: &Io, state: &mut State) {
+    fn write_received(&self, io: &Io, state: &mut State) {
         let image = state.stamping.image();
-        io.write(regs::TSYNCTXCTL, image.tsynctxctl);
         io.write(regs::TSYNCRXCTL, image.tsyncrxctl);
         io.write(regs::TSYNCRXCFG, image.tsyncrxcfg);
         io.write(regs::etqf(FILTER), image.etqf);
@@ -305,8 +324,7 @@ impl Ptp {
             io.write(regs::spqf(FILTER), image.port);
             io.write(regs::ftqf(FILTER), image.ftqf);
         }
-        // What was stamped before is nobody's.
-        let _ = self.take_sent();
+        // As above.
         let _ = self.take_received(state);
     }
 
@@ -367,6 +385,10 @@ impl ptp::TxStamper for Ptp {
             return None;
         }
         let counter = self.take_sent();
+        // All ones are the answer of a bus without it, and VALID is one of them.
+        if self.io.is_gone() {
+            return None;
+        }
         // Half of the numbers are later than any: those of the next 4.88 hours.
         let is_ours = counter.wrapping_sub(state.sent_from) <= u64::MAX / 2;
         state.clock.time_of(counter).filter(|_| is_ours)

@@ -76,6 +76,35 @@ pub struct Stamping {
     pub received: Received,
 }
 
+/// The stamp of a received frame that nobody has read: while it is there, no other frame is stamped.
+///
+/// The poll reads it within milliseconds, if the frame is for the PF and was not lost. Who looks from time
+/// to time cannot know that no frame is on its way, but by the time it has been there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread(Option<(u32, u64)>);
+
+impl Unread {
+    /// There was none.
+    pub const NONE: Self = Self(None);
+
+    /// So long a stamp is left alone, in nanoseconds: less than the two seconds between two looks, which
+    /// a timer may cut short, and much more than a poll is late.
+    pub const PATIENCE_NS: u64 = 1_500_000_000;
+
+    /// Looks at `now`, in nanoseconds. `found` is the low word of the stamp that is there. Returns whether it
+    /// has been there for too long.
+    #[must_use]
+    pub fn look(&mut self, found: Option<u32>, now: u64) -> bool {
+        self.0 = match (found, self.0) {
+            (Some(low), Some((before, since))) if low == before => Some((low, since)),
+            (Some(low), _) => Some((low, now)),
+            (None, _) => None,
+        };
+        self.0
+            .is_some_and(|(_, since)| now.saturating_sub(since) >= Self::PATIENCE_NS)
+    }
+}
+
 /// What the registers hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -188,6 +217,31 @@ mod tests {
             bits(false, Received::V2Events),
             with_port([0, 0x1a, 0, 0x4400_88f7, 0x6800_8011])
         );
+    }
+
+    /// The service work item also runs when something has happened, so that two looks may be close to each
+    /// other.
+    #[test]
+    fn a_stamp_is_thrown_away_by_the_time_it_has_been_there() {
+        const MS: u64 = 1_000_000;
+        let mut unread = Unread::NONE;
+        let looks = [
+            (None, 0, false),
+            (Some(5), 2000, false),
+            (Some(5), 2003, false),
+            (Some(5), 3499, false),
+            (Some(5), 3500, true),
+            // Another frame's.
+            (Some(6), 4000, false),
+            (None, 5000, false),
+            (Some(6), 6000, false),
+            (Some(6), 8000, true),
+            // Time that goes back throws nothing away.
+            (Some(6), 0, false),
+        ];
+        for (found, ms, gone) in looks {
+            assert_eq!(unread.look(found, ms * MS), gone);
+        }
     }
 
     #[test]
