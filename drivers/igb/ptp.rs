@@ -319,9 +319,9 @@ impl Ptp {
         io.write(regs::TSYNCRXCFG, image.tsyncrxcfg);
         io.write(regs::etqf(FILTER), image.etqf);
         if !self.stamps_one_kind {
-            io.write(regs::imir(FILTER), image.port);
+            io.write(regs::imir(FILTER), image.imir);
             io.write(regs::imirext(FILTER), image.imirext);
-            io.write(regs::spqf(FILTER), image.port);
+            io.write(regs::spqf(FILTER), image.spqf);
             io.write(regs::ftqf(FILTER), image.ftqf);
         }
         // As above.

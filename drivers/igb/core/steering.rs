@@ -4,7 +4,10 @@
 
 use crate::ptp::{
     message::ETHERTYPE as PTP_ETHERTYPE,
-    stamping::FILTER as PTP_FILTER, //
+    stamping::{
+        FILTER as PTP_FILTER,
+        PRIORITY as PTP_PRIORITY, //
+    }, //
 };
 use crate::regs::{
     etqf::{
@@ -173,8 +176,8 @@ impl Steering {
             Match::Ip4(tuple) => Some((tuple, rule.ring)),
             Match::EtherType(_) => None,
         });
-        // From 7 down: there are no more rules than that.
-        for (priority, (n, (tuple, ring))) in (1..=7).rev().zip(free().zip(tuples)) {
+        // Below the clock's, which would lose its stamps to a rule otherwise. There are no more rules than that.
+        for (priority, (n, (tuple, ring))) in (0..PTP_PRIORITY).rev().zip(free().zip(tuples)) {
             if let Some(filter) = image.tuples.get_mut(n) {
                 *filter = Filter::new(tuple, ring, priority);
             }
@@ -319,7 +322,7 @@ mod tests {
         let filter = image.tuples[0];
         // In the order of the frame: 192.0.2.1 and 80.
         assert_eq!((filter.saqf, filter.daqf, filter.spqf), (0, 0x0102_00c0, 0));
-        assert_eq!(filter.imir, 7 << 29 | 0x5000);
+        assert_eq!(filter.imir, 6 << 29 | 0x5000);
         // Queue 3, TCP; neither the pool, nor the source's address and port.
         assert_eq!(filter.ftqf.bits(), 0xa003_8106);
         assert_eq!(image.tuples[1..], [Filter::UNUSED; 7]);
@@ -347,7 +350,7 @@ mod tests {
         let image = rules.image(false);
         let used = [0, 1, 2, 4, 5, 6, 7];
         for (port, n) in (0..7u16).zip(used) {
-            let priority = 7 - u32::from(port);
+            let priority = 6 - u32::from(port);
             let word = image.tuples[n].imir;
             assert_eq!(word, priority << 29 | u32::from(port.to_be()));
             assert_eq!(image.types[n].bits() & 0xffff, 0x9000 + u32::from(port));
@@ -383,6 +386,32 @@ mod tests {
         assert_eq!(rules.remove(6), Ok(()));
         assert_eq!(rules.set(8, to_port(9), 2), Ok(()));
         assert_eq!(rules.iter().count(), 8);
+    }
+
+    /// Of several that match the one with the highest priority counts, and of several such the first.
+    #[test]
+    fn no_rule_takes_stamps_from_the_clock() {
+        use crate::ptp::stamping::{Received, Stamping};
+        let mut rules = Steering::NONE;
+        for n in 0..7 {
+            assert_eq!(rules.set(usize::from(n), to_port(319 + n), 1), Ok(()));
+        }
+        let image = rules.image(false);
+        let clock = |received| {
+            Stamping {
+                received,
+                ..Stamping::default()
+            }
+            .image()
+        };
+        let priority = |imir: u32| imir >> 29;
+        let stamps = clock(Received::V2Events);
+        for n in (0..FILTER_COUNT).filter(|n| *n != PTP_FILTER) {
+            assert!(priority(image.tuples[n].imir) < priority(stamps.imir));
+        }
+        // Where nothing is stamped, no packet matches: none is of that protocol.
+        let off = clock(Received::None);
+        assert_eq!(off.ftqf.bits(), 0x6000_00ff);
     }
 
     /// A reset leaves the filters as they are: those of an earlier life must not be in use.

@@ -16,6 +16,7 @@ use crate::regs::{
         self,
         Ftqf, //
     },
+    imir_priority,
     imirext::{
         self,
         Imirext, //
@@ -120,20 +121,28 @@ pub struct Image {
     pub ftqf: Ftqf,
     /// `IMIREXT[FILTER]`.
     pub imirext: Imirext,
-    /// `IMIR[FILTER]` and `SPQF[FILTER]`: both ports.
-    pub port: u32,
+    /// `IMIR[FILTER]`: the destination port, and the priority.
+    pub imir: u32,
+    /// `SPQF[FILTER]`: the source port.
+    pub spqf: u32,
 }
 
-/// A 5-tuple filter that compares nothing, and does nothing.
-const ANY: Ftqf = ftqf::ANY_PROTOCOL
+/// The priority of the 5-tuple filter while it stamps: the highest. Of several filters that match a packet only
+/// the one with the highest counts, so that a rule of the user would take stamps away otherwise.
+pub const PRIORITY: u8 = 7;
+
+/// A 5-tuple filter that does nothing. The protocol is a reserved one, which no packet is of: a filter that
+/// matches would count instead of another of the same priority, that of a rule.
+const OFF: Ftqf = ftqf::protocol(255)
     .or(ftqf::ANY_SOURCE)
-    .or(ftqf::ANY_DESTINATION)
-    .or(ftqf::ANY_SOURCE_PORT);
+    .or(ftqf::ANY_DESTINATION);
 
 impl Stamping {
     /// The registers. What compares ports is only of account if `ftqf` stamps.
     #[must_use]
     pub const fn image(self) -> Image {
+        // CAST: widening.
+        const PORT: u32 = EVENT_PORT.swap_bytes() as u32;
         let (kind, control) = match self.received {
             Received::None => (None, 0),
             Received::V1Sync => (Some(tsyncrxctl::V1), 0),
@@ -158,11 +167,11 @@ impl Stamping {
                     .or(ftqf::ANY_SOURCE)
                     .or(ftqf::ANY_DESTINATION)
             } else {
-                ANY
+                OFF
             },
             imirext: imirext::ANY_SIZE.or(imirext::ANY_FLAGS),
-            // CAST: widening.
-            port: EVENT_PORT.swap_bytes() as u32,
+            imir: PORT | imir_priority(if kind.is_some() { PRIORITY } else { 0 }),
+            spqf: PORT,
         }
     }
 }
@@ -176,7 +185,7 @@ mod tests {
     use super::*;
 
     /// The bits of the registers, in the order of [`Image`].
-    fn bits(sent: bool, received: Received) -> [u32; 7] {
+    fn bits(sent: bool, received: Received) -> [u32; 8] {
         let image = Stamping { sent, received }.image();
         [
             image.tsynctxctl.bits(),
@@ -185,25 +194,26 @@ mod tests {
             image.etqf.bits(),
             image.ftqf.bits(),
             image.imirext.bits(),
-            image.port,
+            image.imir,
+            image.spqf,
         ]
     }
 
-    // Numbers as the C driver writes them.
+    // Numbers as the C driver writes them, but for the priority, and the protocol of a filter that is off.
     #[test]
     fn registers_of_each_choice() {
-        const PORT: [u32; 2] = [0x8_1000, 0x3f01];
         let with_port = |words: [u32; 5]| {
             let [a, b, c, d, e] = words;
-            [a, b, c, d, e, PORT[0], PORT[1]]
+            let priority = if e & ftqf::STAMP.bits() != 0 { 7 << 29 } else { 0 };
+            [a, b, c, d, e, 0x8_1000, priority | 0x3f01, 0x3f01]
         };
         assert_eq!(
             bits(false, Received::None),
-            with_port([0, 0, 0, 0, 0xf000_0000])
+            with_port([0, 0, 0, 0, 0x6000_00ff])
         );
         assert_eq!(
             bits(true, Received::None),
-            with_port([0x10, 0, 0, 0, 0xf000_0000])
+            with_port([0x10, 0, 0, 0, 0x6000_00ff])
         );
         assert_eq!(
             bits(true, Received::V1Sync),
