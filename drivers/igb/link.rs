@@ -182,7 +182,7 @@ impl PortLink {
         let phy = self.media.phy().map(|path| Phy::try_take(&self.io, path));
         let started = phy.transpose().and_then(|phy| {
             write_flow_control(&self.io);
-            self.negotiate_on(phy.as_ref())
+            self.negotiate_on(phy)
         });
         let Err(fault) = started else {
             self.note_start();
@@ -200,10 +200,10 @@ impl PortLink {
     /// Has the PHY and the MAC do what is wanted.
     pub(crate) fn negotiate(&self) -> Result {
         let phy = self.take_phy()?;
-        self.negotiate_on(phy.as_ref()).map_err(hw::errno)
+        self.negotiate_on(phy).map_err(hw::errno)
     }
 
-    fn negotiate_on(&self, phy: Option<&Phy<'_, Io>>) -> Result<(), Fault> {
+    fn negotiate_on(&self, phy: Option<Phy<'_, Io>>) -> Result<(), Fault> {
         let io = &self.io;
         pcs::start(
             io,
@@ -211,11 +211,11 @@ impl PortLink {
             self.negotiates(),
             self.config.advertise.pause,
         );
-        let Some(phy) = phy else {
+        let Some(mut phy) = phy else {
             return Ok(());
         };
         if self.brings_phy_up && !self.is_phy_known {
-            phy.bring_up()?;
+            phy = phy.bring_up()?;
         }
         phy.set_crossover(self.config.crossover, self.config.forced.is_some())?;
         match self.config.forced {

@@ -202,33 +202,53 @@ impl<'a, D: Device> Phy<'a, D> {
     }
 
     /// Brings the PHY to a known state: to be called before the first negotiation, and after a sleep.
-    /// Sleeps, for up to 200 ms.
+    /// Sleeps, for up to 200 ms; and for up to a second more, if someone else takes the PHY while it is
+    /// set up.
     ///
     /// What it holds survives a reset of the port.
     ///
     /// # Errors
     ///
-    /// As [`Phy::read`].
-    pub fn bring_up(&self) -> Result<(), Fault> {
+    /// As [`Phy::read`] and [`Phy::take`].
+    pub fn bring_up(self) -> Result<Self, Fault> {
         match self.path {
             Path::Internal => self.bring_up_internal(),
-            Path::Mdio(_) => self.reset_by_register(),
+            Path::Mdio(_) => {
+                self.reset_by_register()?;
+                Ok(self)
+            }
             Path::I2c(_) => {
                 // SGMII, as modules with a PHY inside are known to need it.
                 const MODE: (u8, u16) = (0x1b, 0x8084);
                 self.write_number(MODE.0, MODE.1)?;
-                self.reset_by_register()
+                self.reset_by_register()?;
+                Ok(self)
             }
         }
     }
 
-    fn bring_up_internal(&self) -> Result<(), Fault> {
-        if !Firmware::read(self.device).forbids_phy_reset() {
+    fn bring_up_internal(self) -> Result<Self, Fault> {
+        let is_reset = !Firmware::read(self.device).forbids_phy_reset();
+        if is_reset {
             self.reset();
         }
-        self.device.pause(CONFIG_PAUSE);
-        let power = self.read(regs::POWER_MGMT)?;
-        self.write(regs::POWER_MGMT, power & !power_mgmt::LPLU_D0)
+        let phy = self.lend(|device| {
+            if is_reset {
+                wait_for_setup(device);
+            }
+            device.pause(CONFIG_PAUSE);
+        })?;
+        let power = phy.read(regs::POWER_MGMT)?;
+        phy.write(regs::POWER_MGMT, power & !power_mgmt::LPLU_D0)?;
+        Ok(phy)
+    }
+
+    /// Lets others have the PHY during `pause`, and takes it again.
+    fn lend(self, pause: impl FnOnce(&D)) -> Result<Self, Fault> {
+        let Self { device, path, .. } = self;
+        drop(self);
+        pause(device);
+        Self::take(device, path)
     }
 
     fn reset(&self) {
@@ -237,11 +257,6 @@ impl<'a, D: Device> Phy<'a, D> {
         device.pause(RESET_PULSE);
         device.update(regs::CTRL, |value| value & !ctrl::PHY_RST);
         device.pause(RESET_PAUSE);
-        let done = eemngctl::config_done(port(device));
-        // A board without firmware may never say so.
-        let _ = wait(device, regs::EEMNGCTL, CONFIG_LOOKS, 1000, |value| {
-            value & done != 0
-        });
     }
 
     fn reset_by_register(&self) -> Result<(), Fault> {
@@ -348,6 +363,16 @@ impl<'a, D: Device> Phy<'a, D> {
         let bmcr = self.read(regs::BMCR)?;
         self.write(regs::BMCR, bmcr | bmcr::POWER_DOWN)
     }
+}
+
+/// Waits until the PHY that was reset is set up from the NVM. Whoever does that needs the PHY, which nobody
+/// may have meanwhile.
+fn wait_for_setup(device: &impl Device) {
+    let done = eemngctl::config_done(port(device));
+    // A board without firmware may never say so.
+    let _ = wait(device, regs::EEMNGCTL, CONFIG_LOOKS, 1000, |value| {
+        value & done != 0
+    });
 }
 
 /// Carries out a command on the I2C bus, of which the caller has the right ([`Resource::Phy`]). Sleeps.

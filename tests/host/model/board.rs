@@ -65,7 +65,9 @@ pub struct State {
     /// Firmware has the PHY of port 0 until then; the other port's driver.
     pub firmware_phy_until: u64,
     pub other_phy_until: u64,
-    /// How long the PHY is set up after a reset.
+    /// Firmware takes the PHY for so long when it is free after a reset.
+    pub firmware_phy_after_reset: u64,
+    /// How long the PHY is set up after a reset, from when nobody has it.
     pub config_takes: u64,
     pub gone: bool,
 
@@ -79,6 +81,7 @@ pub struct State {
     sync: u32,
     reset_at: Option<u64>,
     quiet_until: u64,
+    awaits_config: bool,
     configured_at: u64,
 }
 
@@ -109,6 +112,7 @@ impl Board {
             firmware_swsm_until: 0,
             firmware_phy_until: 0,
             other_phy_until: 0,
+            firmware_phy_after_reset: 0,
             config_takes: 5000,
             gone: false,
             resets: Vec::new(),
@@ -120,6 +124,7 @@ impl Board {
             sync: 0,
             reset_at: None,
             quiet_until: 0,
+            awaits_config: false,
             configured_at: NEVER,
         }))
     }
@@ -264,7 +269,8 @@ impl State {
             if let Some(begun) = self.reset_at.take() {
                 self.resets.push(self.now - begun);
                 self.quiet_until = self.now + 150;
-                self.configured_at = self.now.saturating_add(self.config_takes);
+                self.awaits_config = true;
+                self.configured_at = NEVER;
                 self.page = 0;
             }
         }
@@ -330,6 +336,11 @@ impl Registers for Board {
                 state.sync = value & 0xffff;
                 if state.now < state.other_phy_until {
                     state.sync &= !2;
+                }
+                if state.sync & 2 == 0 && std::mem::take(&mut state.awaits_config) {
+                    state.configured_at = state.now.saturating_add(state.config_takes);
+                    let firmware_has_it = state.firmware_phy_after_reset;
+                    state.firmware_phy_until = state.now.saturating_add(firmware_has_it);
                 }
             }
             _ => {

@@ -62,7 +62,7 @@ fn take(board: &Board) -> Phy<'_, Board> {
 }
 
 fn bring_up(board: &Board) -> Result<(), Fault> {
-    take(board).bring_up()
+    take(board).bring_up().map(drop)
 }
 
 /// Bytes of an SFP module that complies with the standards of `compliance`.
@@ -91,6 +91,23 @@ fn a_phy_whose_setup_nobody_reports_is_used_after_a_while() {
     bring_up(&board).unwrap();
     assert!(board.is_left_tidy());
     assert!((200_000..300_000).contains(&board.state().now));
+}
+
+#[test]
+fn firmware_has_the_phy_while_it_sets_it_up() {
+    // As long as the driver has it, it is not set up; and who sets it up may need it longer.
+    let board = Board::with(|state| state.config_takes = 60_000);
+    bring_up(&board).unwrap();
+    assert!((160_000..190_000).contains(&board.state().now));
+    let board = Board::with(|state| state.firmware_phy_after_reset = 400_000);
+    bring_up(&board).unwrap();
+    assert!((400_000..420_000).contains(&board.state().now));
+    assert!(board.is_left_tidy());
+    // It is not touched if it does not come back.
+    let board = Board::with(|state| state.firmware_phy_after_reset = NEVER);
+    assert_eq!(bring_up(&board), Err(Fault::Busy));
+    assert_eq!(board.state().phy[25], 0x008f);
+    assert!(board.is_left_tidy());
 }
 
 #[test]
@@ -338,7 +355,7 @@ fn the_phy_of_a_module_is_reached_over_i2c() {
     });
     {
         let phy = Phy::take(&board, Path::I2c(6)).unwrap();
-        phy.bring_up().unwrap();
+        let phy = phy.bring_up().unwrap();
         phy.set_crossover(Crossover::Auto, false).unwrap();
         phy.negotiate(&Advertise::ALL).unwrap();
         assert_eq!(phy.read_number(31), Err(Fault::Refused));
