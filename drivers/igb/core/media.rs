@@ -11,7 +11,10 @@ use crate::{
         Device,
         Fault, //
     },
-    phy::i2c_command,
+    phy::{
+        i2c_command,
+        POWER_UP_PAUSE, //
+    },
     regs::{
         self,
         ctrl_ext::{
@@ -219,8 +222,7 @@ fn power_cage(device: &impl Device) {
 /// else the first. The caller has the bus.
 fn phy_of_module(device: &impl Device) -> Result<Path, Fault> {
     const VENDOR: u16 = 0x0141;
-    // The PHY of a module that was just given power needs that long.
-    device.pause(300_000);
+    device.pause(POWER_UP_PAUSE);
     for address in 1..=7 {
         let command = i2ccmd::read(address, regs::PHYID1.number());
         match i2c_command(device, command) {

@@ -63,6 +63,9 @@ const RESET_PAUSE: u32 = 150;
 const CONFIG_LOOKS: u32 = 100;
 /// How long it is left alone after that: the controller sets it up, and accesses can time out.
 const CONFIG_PAUSE: u32 = 100_000;
+/// How long an external PHY needs after it was given power, in microseconds. That of an SFP module has the
+/// power of its cage, which [`pcs::start`](crate::pcs::start) turns on.
+pub(crate) const POWER_UP_PAUSE: u32 = 300_000;
 /// Vendor in PHYID1 of the PHYs whose crossover is in register 16.
 const MARVELL: u16 = 0x0141;
 
@@ -202,8 +205,9 @@ impl<'a, D: Device> Phy<'a, D> {
     }
 
     /// Brings the PHY to a known state: to be called before the first negotiation, and after a sleep.
-    /// Sleeps, for up to 200 ms; and for up to a second more, if someone else takes the PHY while it is
-    /// set up.
+    /// Sleeps, for up to 200 ms with the internal PHY, and for 300 ms before the first access to an
+    /// external one, which may just have been given power. Others may have the PHY meanwhile: if someone
+    /// takes it, for up to a second more.
     ///
     /// What it holds survives a reset of the port.
     ///
@@ -213,18 +217,19 @@ impl<'a, D: Device> Phy<'a, D> {
     pub fn bring_up(self) -> Result<Self, Fault> {
         match self.path {
             Path::Internal => self.bring_up_internal(),
-            Path::Mdio(_) => {
-                self.reset_by_register()?;
-                Ok(self)
-            }
-            Path::I2c(_) => {
-                // SGMII, as modules with a PHY inside are known to need it.
-                const MODE: (u8, u16) = (0x1b, 0x8084);
-                self.write_number(MODE.0, MODE.1)?;
-                self.reset_by_register()?;
-                Ok(self)
-            }
+            Path::Mdio(_) | Path::I2c(_) => self.bring_up_external(),
         }
+    }
+
+    fn bring_up_external(self) -> Result<Self, Fault> {
+        let phy = self.lend(|device| device.pause(POWER_UP_PAUSE))?;
+        if matches!(phy.path, Path::I2c(_)) {
+            // SGMII, as modules with a PHY inside are known to need it.
+            const MODE: (u8, u16) = (0x1b, 0x8084);
+            phy.write_number(MODE.0, MODE.1)?;
+        }
+        phy.reset_by_register()?;
+        Ok(phy)
     }
 
     fn bring_up_internal(self) -> Result<Self, Fault> {

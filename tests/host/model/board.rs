@@ -22,6 +22,7 @@ use igb_core::{
 
 const CTRL: u32 = 0x0000;
 const STATUS: u32 = 0x0008;
+const CTRL_EXT: u32 = 0x0018;
 const MDIC: u32 = 0x0020;
 const EEMNGCTL: u32 = 0x1010;
 const I2CCMD: u32 = 0x1028;
@@ -32,6 +33,7 @@ const READY: u32 = 1 << 28;
 const ERROR: u32 = 1 << 30;
 const I2C_READY: u32 = 1 << 29;
 const I2C_ERROR: u32 = 1 << 31;
+const SDP3: u32 = 1 << 7;
 const PHY_RST: u32 = 1 << 31;
 
 /// Never.
@@ -55,8 +57,10 @@ pub struct State {
     /// The memory of the module, and the PHY in it with its address. No module: nothing answers.
     pub module: Option<Vec<u8>>,
     pub module_phy: Option<(u32, [u16; 32])>,
-    /// The module answers from then on.
+    /// The module answers from then on; so does an external PHY on MDIO.
     pub module_from: u64,
+    /// How long either needs when the cage is given power (SDP3 falls).
+    pub module_takes: u64,
     /// How long a command on I2C takes.
     pub i2c_takes: u64,
     /// The other port's driver has SWSM until then; firmware has it until then.
@@ -107,6 +111,7 @@ impl Board {
             module: None,
             module_phy: None,
             module_from: 0,
+            module_takes: 300_000,
             i2c_takes: 300,
             smbi_until: 0,
             firmware_swsm_until: 0,
@@ -173,6 +178,17 @@ impl State {
         }
     }
 
+    fn is_module_up(&self) -> bool {
+        self.registers.get(&CTRL_EXT).unwrap_or(&0) & SDP3 == 0 && self.now >= self.module_from
+    }
+
+    fn write_ctrl_ext(&mut self, value: u32) {
+        let before = self.registers.insert(CTRL_EXT, value).unwrap_or(0);
+        if before & SDP3 != 0 && value & SDP3 == 0 {
+            self.module_from = self.module_from.max(self.now + self.module_takes);
+        }
+    }
+
     fn sync_word(&self) -> u32 {
         let mut word = self.sync;
         if self.now < self.firmware_phy_until {
@@ -192,7 +208,8 @@ impl State {
         let (register, phy) = (value >> 16 & 0x1f, value >> 21 & 0x1f);
         let done = self.now.saturating_add(self.mdic_takes);
         let mut answer = value | READY;
-        if phy != self.phy_address || self.refused == Some(register) {
+        let answers = self.phy_address == 1 || self.is_module_up();
+        if phy != self.phy_address || self.refused == Some(register) || !answers {
             answer |= ERROR;
         } else if value & 1 << 26 != 0 {
             self.write_phy(register, value as u16);
@@ -231,7 +248,7 @@ impl State {
         let (device, address) = (value >> 24 & 7, value >> 16 & 0xff);
         let done = self.now.saturating_add(self.i2c_takes);
         let is_read = value & 1 << 27 != 0;
-        let present = self.now >= self.module_from;
+        let present = self.is_module_up();
         // The memory of a module is devices 0 and 1 to the command that reads bytes.
         let byte = self
             .module
@@ -324,6 +341,7 @@ impl Registers for Board {
             MDIC => state.command_mdic(value),
             I2CCMD => state.command_i2c(value),
             CTRL => state.write_ctrl(value),
+            CTRL_EXT => state.write_ctrl_ext(value),
             SWSM => {
                 state.smbi = value & 1 != 0;
                 let free = state.now >= state.firmware_swsm_until;

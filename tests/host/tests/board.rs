@@ -368,6 +368,32 @@ fn the_phy_of_a_module_is_reached_over_i2c() {
 }
 
 #[test]
+fn an_external_phy_is_given_time_after_power() {
+    for path in [Path::I2c(6), Path::Mdio(5)] {
+        let board = Board::with(|state| {
+            let mut phy = [0; 32];
+            phy[0] = 0x1140;
+            state.module_phy = Some((6, phy));
+            state.phy_address = 5;
+        });
+        let media = Media::Sgmii(path);
+        // Down, without power, and up again.
+        pcs::stop(&board, media);
+        assert_eq!(
+            Phy::take(&board, path).unwrap().read(regs::BMCR),
+            Err(Fault::Refused)
+        );
+        pcs::start(&board, media, true, Pause::default());
+        let phy = Phy::take(&board, path).unwrap().bring_up().unwrap();
+        phy.negotiate(&Advertise::ALL).unwrap();
+        drop(phy);
+        assert!(board.is_left_tidy());
+        // Not longer than is needed.
+        assert!(board.state().now < 320_000, "{path:?}");
+    }
+}
+
+#[test]
 fn a_module_shows_its_memory() {
     let board = Board::with(|state| state.module = module(0x01));
     assert_eq!(
