@@ -259,9 +259,16 @@ impl<'a, D: Device> Phy<'a, D> {
     fn reset(&self) {
         let device = self.device;
         device.update(regs::CTRL, |value| value | ctrl::PHY_RST);
+        self.flush();
         device.pause(RESET_PULSE);
         device.update(regs::CTRL, |value| value & !ctrl::PHY_RST);
+        self.flush();
         device.pause(RESET_PAUSE);
+    }
+
+    /// Has what was written reach the controller, so that a pause begins then and not sooner.
+    fn flush(&self) {
+        let _ = self.device.read(regs::STATUS);
     }
 
     fn reset_by_register(&self) -> Result<(), Fault> {

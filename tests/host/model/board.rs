@@ -74,10 +74,13 @@ pub struct State {
     /// How long the PHY is set up after a reset, from when nobody has it.
     pub config_takes: u64,
     pub gone: bool,
+    /// Writes reach the controller with the next read, as bridges may hold them back for.
+    pub posts_writes: bool,
 
     pub resets: Vec<u64>,
     pub broken_rules: Vec<String>,
 
+    posted: Vec<(u32, u32)>,
     mdic: (u32, u64),
     i2c: (u32, u64),
     smbi: bool,
@@ -120,8 +123,10 @@ impl Board {
             firmware_phy_after_reset: 0,
             config_takes: 5000,
             gone: false,
+            posts_writes: false,
             resets: Vec::new(),
             broken_rules: Vec::new(),
+            posted: Vec::new(),
             mdic: (0, 0),
             i2c: (0, 0),
             smbi: false,
@@ -293,6 +298,40 @@ impl State {
         }
         self.registers.insert(CTRL, value);
     }
+
+    fn write(&mut self, offset: u32, value: u32) {
+        match offset {
+            MDIC => self.command_mdic(value),
+            I2CCMD => self.command_i2c(value),
+            CTRL => self.write_ctrl(value),
+            CTRL_EXT => self.write_ctrl_ext(value),
+            SWSM => {
+                self.smbi = value & 1 != 0;
+                let free = self.now >= self.firmware_swsm_until;
+                self.swesmbi = value & 2 != 0 && free;
+            }
+            SW_FW_SYNC => {
+                if !self.swesmbi {
+                    self.broken("SW_FW_SYNC without SWSM");
+                }
+                self.sync = value & 0xffff;
+                if self.now < self.other_phy_until {
+                    self.sync &= !2;
+                }
+                if self.sync & 2 == 0 && self.now < self.quiet_until {
+                    self.broken("the PHY given back during its reset");
+                }
+                if self.sync & 2 == 0 && std::mem::take(&mut self.awaits_config) {
+                    self.configured_at = self.now.saturating_add(self.config_takes);
+                    let firmware_has_it = self.firmware_phy_after_reset;
+                    self.firmware_phy_until = self.now.saturating_add(firmware_has_it);
+                }
+            }
+            _ => {
+                self.registers.insert(offset, value);
+            }
+        }
+    }
 }
 
 impl Registers for Board {
@@ -301,6 +340,9 @@ impl Registers for Board {
         state.now += 1;
         if state.gone {
             return 0;
+        }
+        for (posted, value) in std::mem::take(&mut state.posted) {
+            state.write(posted, value);
         }
         match offset {
             MDIC => {
@@ -337,33 +379,10 @@ impl Registers for Board {
         if state.gone {
             return;
         }
-        match offset {
-            MDIC => state.command_mdic(value),
-            I2CCMD => state.command_i2c(value),
-            CTRL => state.write_ctrl(value),
-            CTRL_EXT => state.write_ctrl_ext(value),
-            SWSM => {
-                state.smbi = value & 1 != 0;
-                let free = state.now >= state.firmware_swsm_until;
-                state.swesmbi = value & 2 != 0 && free;
-            }
-            SW_FW_SYNC => {
-                if !state.swesmbi {
-                    state.broken("SW_FW_SYNC without SWSM");
-                }
-                state.sync = value & 0xffff;
-                if state.now < state.other_phy_until {
-                    state.sync &= !2;
-                }
-                if state.sync & 2 == 0 && std::mem::take(&mut state.awaits_config) {
-                    state.configured_at = state.now.saturating_add(state.config_takes);
-                    let firmware_has_it = state.firmware_phy_after_reset;
-                    state.firmware_phy_until = state.now.saturating_add(firmware_has_it);
-                }
-            }
-            _ => {
-                state.registers.insert(offset, value);
-            }
+        if state.posts_writes {
+            state.posted.push((offset, value));
+        } else {
+            state.write(offset, value);
         }
     }
 }

@@ -94,6 +94,18 @@ fn a_phy_whose_setup_nobody_reports_is_used_after_a_while() {
 }
 
 #[test]
+fn the_reset_lasts_however_late_writes_arrive() {
+    let board = Board::with(|state| state.posts_writes = true);
+    bring_up(&board).unwrap();
+    // The last write, which gives SWSM back.
+    let _ = board.read(regs::STATUS);
+    assert!(board.is_left_tidy());
+    let state = board.state();
+    assert_eq!(state.resets.len(), 1);
+    assert!(state.resets[0] >= 100, "{} us", state.resets[0]);
+}
+
+#[test]
 fn firmware_has_the_phy_while_it_sets_it_up() {
     // As long as the driver has it, it is not set up; and who sets it up may need it longer.
     let board = Board::with(|state| state.config_takes = 60_000);
