@@ -29,7 +29,6 @@ use igb_core::{
     regs::{
         self,
         anar::Anar,
-        ctrl,
         fcrtl,
         flow_control,
         ledctl::{
@@ -118,7 +117,7 @@ impl PortLink {
         self.config = config;
         if let Some(link) = self.state {
             self.pause = self.config.pause(link, || None);
-            self.apply_pause();
+            pcs::apply_pause(&self.io, self.media, self.pause);
         }
         Ok(())
     }
@@ -320,16 +319,9 @@ impl PortLink {
                 // There is nobody to agree with.
                 self.config.advertise.pause
             };
-            self.apply_pause();
+            pcs::apply_pause(&self.io, self.media, self.pause);
         }
         change
-    }
-
-    fn apply_pause(&self) {
-        self.io.update(regs::CTRL, |value| {
-            let value = value & !(ctrl::RFCE | ctrl::TFCE);
-            value | ctrl::RFCE.when(self.pause.rx) | ctrl::TFCE.when(self.pause.tx)
-        });
     }
 }
 

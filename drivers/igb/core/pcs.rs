@@ -94,6 +94,23 @@ pub fn start(device: &impl Registers, media: Media, negotiate: bool, pause: Paus
     });
 }
 
+/// Has the MAC of an established link of `media` pause in the directions of `pause`.
+///
+/// `CTRL` says which. By itself the sublayer goes by what it has negotiated (datasheet 8.18.2), and knows
+/// neither what was set without negotiating, nor that a direction is not wanted: it is told to go by `CTRL`.
+/// Behind SGMII with a PHY it is not, as with C drivers.
+pub fn apply_pause(device: &impl Registers, media: Media, pause: Pause) {
+    device.update(regs::CTRL, |value| {
+        let value = value & !(ctrl::RFCE | ctrl::TFCE);
+        value | ctrl::RFCE.when(pause.rx) | ctrl::TFCE.when(pause.tx)
+    });
+    if media.has_pcs() && media.phy().is_none() {
+        device.update(regs::PCS_LCTL, |value| {
+            (value & !pcs_lctl::AN_RESTART) | pcs_lctl::FORCE_FC
+        });
+    }
+}
+
 /// Takes the link down, and the power from the module, unless firmware uses it.
 pub fn stop(device: &impl Registers, media: Media) {
     if !media.has_pcs() || Firmware::read(device).passes_frames() {

@@ -454,6 +454,47 @@ fn serdes_negotiates_pause() {
 }
 
 #[test]
+fn pause_is_what_the_driver_says() {
+    const RX_ONLY: Pause = Pause {
+        rx: true,
+        tx: false,
+    };
+    const FORCE_FC: u32 = 1 << 7;
+    for (media, is_forced) in [
+        (Media::SerDes, true),
+        (Media::Fibre100, true),
+        (Media::Kx, true),
+        // The sublayer is told by the PHY, or is not used.
+        (Media::Sgmii(Path::I2c(1)), false),
+        (Media::Copper, false),
+    ] {
+        let board = Board::new();
+        set(&board, 0, 1 << 28);
+        let negotiates = pcs::negotiates(media, true);
+        pcs::start(&board, media, negotiates, RX_ONLY);
+        // Until the link is there, the sublayer negotiates.
+        if negotiates {
+            assert_eq!(board.register(PCS_LCTL) & FORCE_FC, 0);
+        }
+        pcs::apply_pause(&board, media, RX_ONLY);
+        assert_eq!(board.register(0) >> 27 & 3, 1, "{media:?}");
+        assert_eq!(
+            board.register(PCS_LCTL) & FORCE_FC != 0,
+            is_forced,
+            "{media:?}"
+        );
+        // It does not negotiate again for that.
+        assert!(!is_forced || board.register(PCS_LCTL) & 1 << 17 == 0);
+        // Until it negotiates anew.
+        pcs::start(&board, media, negotiates, RX_ONLY);
+        assert_eq!(
+            board.register(PCS_LCTL) & FORCE_FC != 0,
+            is_forced && !negotiates
+        );
+    }
+}
+
+#[test]
 fn links_that_do_not_negotiate_are_set() {
     for (media, mode) in [(Media::Kx, KX), (Media::SerDes, SERDES)] {
         let board = Board::new();
