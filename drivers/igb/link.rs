@@ -284,15 +284,11 @@ impl PortLink {
     /// Takes the link down: nobody needs it. It stays if firmware needs it.
     pub(crate) fn stop(&mut self) -> Result {
         self.lost();
-        if let Some(phy) = self.take_phy()? {
-            phy.power_down().map_err(hw::errno)?;
-        }
-        pcs::stop(&self.io, self.media);
         // That of a module has no power now.
         if self.media.has_pcs() {
             self.is_phy_known = false;
         }
-        Ok(())
+        self.media.power_down(&self.io).map_err(hw::errno)
     }
 
     /// Whatever was known of the link is void.

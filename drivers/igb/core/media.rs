@@ -11,8 +11,10 @@ use crate::{
         Device,
         Fault, //
     },
+    pcs,
     phy::{
         i2c_command,
+        Phy,
         POWER_UP_PAUSE, //
     },
     regs::{
@@ -208,6 +210,26 @@ impl Media {
             let value = value & !(ctrl_ext::LINK_MODE | ctrl_ext::SDP3);
             value | self.link_mode() | ctrl_ext::I2C_ENA
         });
+    }
+
+    /// Takes the link down: the PHY goes to its lowest power, the sublayer is off, and a module loses its
+    /// power, unless firmware uses them. What does not need the PHY is done in any case. Sleeps, for up to
+    /// a second.
+    ///
+    /// # Errors
+    ///
+    /// That of the PHY's semaphore; those of a PHY that keeps its power ([`Phy::read`]). One in a module
+    /// loses it, or had none, and need not answer.
+    pub fn power_down(self, device: &impl Device) -> Result<(), Fault> {
+        let told = match self.phy() {
+            Some(path) => Phy::take(device, path).and_then(|phy| phy.power_down()),
+            None => Ok(()),
+        };
+        pcs::stop(device, self);
+        match (self, told) {
+            (Self::Sgmii(Path::I2c(_)), Err(Fault::Refused | Fault::TimedOut)) => Ok(()),
+            (_, told) => told,
+        }
     }
 }
 

@@ -527,3 +527,42 @@ fn a_laser_goes_out_unless_management_needs_it() {
     pcs::stop(&board, Media::Copper);
     assert!(!board.state().registers.contains_key(&PCS_CFG0));
 }
+
+#[test]
+fn a_link_goes_down_whatever_its_phy_says() {
+    let media = Media::Sgmii(Path::I2c(6));
+    let is_off = |board: &Board| board.register(PCS_CFG0) == 0;
+    let has_power = |board: &Board| board.register(CTRL_EXT) & 1 << 7 == 0;
+    let up = |change: fn(&mut board::State)| {
+        let board = Board::with(|state| state.module_phy = Some((6, [0; 32])));
+        pcs::start(&board, media, true, Pause::default());
+        change(&mut board.state_mut());
+        board
+    };
+    let board = up(|_| ());
+    assert_eq!(media.power_down(&board), Ok(()));
+    assert!(is_off(&board) && !has_power(&board) && board.is_left_tidy());
+    assert_eq!(board.state().module_phy.unwrap().1[0] & 0x0800, 0x0800);
+    // Again, without power: it does not answer.
+    assert_eq!(media.power_down(&board), Ok(()));
+    // It was pulled out, or keeps the bus.
+    let changes: [fn(&mut board::State); 2] = [|s| s.module_phy = None, |s| s.i2c_takes = NEVER];
+    for change in changes {
+        let board = up(change);
+        assert_eq!(media.power_down(&board), Ok(()));
+        assert!(is_off(&board) && !has_power(&board) && board.is_left_tidy());
+    }
+    // Somebody keeps the PHY: that is told, and the rest is done.
+    let board = up(|state| state.other_phy_until = NEVER);
+    assert_eq!(media.power_down(&board), Err(Fault::Busy));
+    assert!(is_off(&board) && !has_power(&board));
+    // A PHY of the board does not lose its power that way.
+    let external = Media::Sgmii(Path::Mdio(5));
+    let board = up(|_| ());
+    assert_eq!(external.power_down(&board), Err(Fault::Refused));
+    assert!(is_off(&board));
+    // Copper has the PHY alone.
+    let board = Board::new();
+    assert_eq!(Media::Copper.power_down(&board), Ok(()));
+    assert_eq!(board.state().phy[0] & 0x0800, 0x0800);
+}
