@@ -2,6 +2,8 @@
 
 //! The link: what is offered to the partner, and what came of it.
 
+use core::cell::Cell;
+
 use crate::{
     hw,
     io::Io, //
@@ -53,6 +55,8 @@ pub(crate) struct PortLink {
     brings_phy_up: bool,
     /// That was done, and what the PHY holds has not been lost since.
     is_phy_known: bool,
+    /// SmartSpeed of the PHY was turned off, and is to be turned on again.
+    smart_speed_taken: Cell<bool>,
     /// Negotiation was started after the last reset.
     started: bool,
     /// The failure to start has been logged.
@@ -76,6 +80,7 @@ impl PortLink {
             may_negotiate,
             brings_phy_up,
             is_phy_known: false,
+            smart_speed_taken: Cell::new(false),
             started: false,
             told: false,
             state: None,
@@ -220,6 +225,7 @@ impl PortLink {
         match self.config.forced {
             None => {
                 io.update(regs::CTRL, ctrl_negotiated);
+                phy.set_smart_speed(&self.config.advertise, &self.smart_speed_taken)?;
                 phy.negotiate(&self.config.advertise)
             }
             Some(forced) => {

@@ -7,6 +7,8 @@
 //! SGMII: on MDIO, with an address the NVM has set, or in an SFP module, whose registers are reached over
 //! I2C.
 
+use core::cell::Cell;
+
 use crate::{
     device::{
         wait,
@@ -287,7 +289,6 @@ impl<'a, D: Device> Phy<'a, D> {
         self.write(regs::ANAR, advertise.anar())?;
         let gbcr = advertise.gbcr(self.read(regs::GBCR)?);
         let gbcr = if advertise.is_only_gigabit() {
-            self.rely_on_gigabit()?;
             gbcr & !gbcr::MASTER_SET
         } else {
             gbcr
@@ -299,13 +300,32 @@ impl<'a, D: Device> Phy<'a, D> {
         )
     }
 
-    /// There is no lower speed that SmartSpeed could try.
-    fn rely_on_gigabit(&self) -> Result<(), Fault> {
-        if self.path != Path::Internal {
+    /// Has the internal PHY use SmartSpeed if `advertise` has a lower speed that it could try: to be called
+    /// before [`Phy::negotiate`]. Whether it does at all is the NVM's choice: `taken` notes that SmartSpeed
+    /// was on and is off for this reason. It is false at first, and belongs to the PHY.
+    ///
+    /// # Errors
+    ///
+    /// As [`Phy::read`].
+    pub fn set_smart_speed(
+        &self,
+        advertise: &Advertise,
+        taken: &Cell<bool>,
+    ) -> Result<(), Fault> {
+        let is_only_gigabit = advertise.is_only_gigabit();
+        if self.path != Path::Internal || !(is_only_gigabit || taken.get()) {
             return Ok(());
         }
         let config = self.read(regs::PORT_CONFIG)?;
-        self.write(regs::PORT_CONFIG, config & !port_config::SMART_SPEED)
+        if !is_only_gigabit {
+            self.write(regs::PORT_CONFIG, config | port_config::SMART_SPEED)?;
+            taken.set(false);
+        } else if config.contains(port_config::SMART_SPEED) {
+            // Also if it was taken already: a reset of the PHY has brought it back.
+            self.write(regs::PORT_CONFIG, config & !port_config::SMART_SPEED)?;
+            taken.set(true);
+        }
+        Ok(())
     }
 
     /// Sets speed and duplex without negotiating.

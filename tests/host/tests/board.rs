@@ -6,6 +6,8 @@
 #[allow(dead_code)]
 mod board;
 
+use std::cell::Cell;
+
 use board::{
     Board,
     NEVER, //
@@ -165,22 +167,52 @@ fn a_page_that_somebody_left_selected_is_no_matter() {
     assert_eq!(board.state().phy[18], 0x1000);
 }
 
+const ONLY_GIGABIT: Advertise = Advertise {
+    t10_half: false,
+    t10_full: false,
+    tx100_half: false,
+    tx100_full: false,
+    ..Advertise::ALL
+};
+
 #[test]
-fn smart_speed_is_off_where_there_is_only_one_speed() {
+fn smart_speed_is_off_while_there_is_only_one_speed() {
     let board = Board::new();
-    take(&board).negotiate(&Advertise::ALL).unwrap();
-    assert_eq!(board.state().phy[16], 0x01a0);
-    let gigabit = Advertise {
-        t10_half: false,
-        t10_full: false,
-        tx100_half: false,
-        tx100_full: false,
-        ..Advertise::ALL
+    let taken = Cell::new(false);
+    let offer = |advertise: &Advertise| {
+        let phy = take(&board);
+        phy.set_smart_speed(advertise, &taken).unwrap();
+        drop(phy);
+        board.state().phy[16]
     };
+    assert_eq!(offer(&Advertise::ALL), 0x01a0);
+    for _ in 0..2 {
+        assert_eq!(offer(&ONLY_GIGABIT), 0x0120);
+    }
+    // A reset of the PHY brings it back.
+    board.state_mut().phy[16] = 0x01a0;
+    assert_eq!(offer(&ONLY_GIGABIT), 0x0120);
+    assert_eq!(offer(&Advertise::ALL), 0x01a0);
+    // Where the NVM has it off, it stays off.
+    board.state_mut().phy[16] = 0x0120;
+    assert_eq!(offer(&ONLY_GIGABIT), 0x0120);
+    assert_eq!(offer(&Advertise::ALL), 0x0120);
+    // Another PHY has no such thing at that place.
+    let external = Phy::take(&board, Path::Mdio(1)).unwrap();
+    board.state_mut().phy[16] = 0x01a0;
+    external.set_smart_speed(&ONLY_GIGABIT, &taken).unwrap();
+    drop(external);
+    assert_eq!(board.state().phy[16], 0x01a0);
+    assert!(board.is_left_tidy());
+}
+
+#[test]
+fn which_end_gives_the_clock_is_negotiated() {
+    let board = Board::new();
     board.state_mut().phy[9] = 0x1f00;
-    take(&board).negotiate(&gigabit).unwrap();
-    assert_eq!(board.state().phy[16], 0x0120);
-    // Which end gives the clock is negotiated.
+    take(&board).negotiate(&Advertise::ALL).unwrap();
+    assert_eq!(board.state().phy[9], 0x1e00);
+    take(&board).negotiate(&ONLY_GIGABIT).unwrap();
     assert_eq!(board.state().phy[9], 0x0e00);
     assert!(board.is_left_tidy());
 }
