@@ -373,7 +373,12 @@ pub(crate) fn resume(pdev: &kernel::pci::Device<Core<'_>>, dev: &Device<Port>) -
     if pdev.is_enabled() {
         // While a function is reset it does not answer, and an interrupt of another device on the
         // same line has it looked at. If it is gone indeed, the restart says so.
-        let _ = dev.data().io.probe_presence();
+        let port = dev.data();
+        let _ = port.io.probe_presence();
+        // Nobody says what was reset: the bus or the slot, and the PHY is reset with it.
+        if !port.is_live() {
+            port.mac.lock().link.forget_phy();
+        }
     } else {
         enable(pdev, dev.data())?;
         tell_wake(pdev, dev.data());

@@ -211,7 +211,8 @@ impl<'a, D: Device> Phy<'a, D> {
     /// external one, which may just have been given power. Others may have the PHY meanwhile: if someone
     /// takes it, for up to a second more.
     ///
-    /// What it holds survives a reset of the port.
+    /// What it holds survives a reset of the port by its driver (`CTRL.RST`), and not one of the slot or
+    /// the bus.
     ///
     /// # Errors
     ///
