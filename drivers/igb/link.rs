@@ -99,6 +99,12 @@ impl PortLink {
         self.media
     }
 
+    /// Something is agreed on with the partner, as users see it.
+    pub(crate) fn autoneg(&self) -> bool {
+        let is_forced = self.config.forced.is_some();
+        self.media.autoneg(self.may_negotiate, is_forced)
+    }
+
     /// Changes what is wanted of the link; negotiates anew if the link is in use.
     ///
     /// # Errors

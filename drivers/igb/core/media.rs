@@ -11,6 +11,7 @@ use crate::{
         Device,
         Fault, //
     },
+    link::Speed,
     pcs,
     phy::{
         i2c_command,
@@ -138,6 +139,45 @@ impl Media {
     #[must_use]
     pub const fn is_twisted_pair(self) -> bool {
         matches!(self, Self::Copper | Self::Sgmii(_))
+    }
+
+    /// The only speed of a link that is not on twisted pairs; such a link is always full duplex.
+    #[must_use]
+    pub const fn only_speed(self) -> Option<Speed> {
+        match self {
+            Self::Copper | Self::Sgmii(_) => None,
+            Self::Fibre100 => Some(Speed::Mbps100),
+            Self::SerDes | Self::Kx => Some(Speed::Mbps1000),
+        }
+    }
+
+    /// Whether something is agreed on with the partner, as users see it. The board may have 1000BASE-X
+    /// negotiate (`allowed`); what is on twisted pairs does unless it is `forced`.
+    #[must_use]
+    pub const fn autoneg(self, allowed: bool, forced: bool) -> bool {
+        match self {
+            Self::Copper | Self::Sgmii(_) => !forced,
+            Self::SerDes => allowed,
+            Self::Fibre100 | Self::Kx => false,
+        }
+    }
+
+    /// Whether settings that are asked for are those that a link with one speed has. `None`: any.
+    /// `negotiates`: as [`Media::autoneg`] says.
+    #[must_use]
+    pub fn is_set_to(
+        self,
+        negotiates: bool,
+        mbps: Option<u32>,
+        full_duplex: Option<bool>,
+        autoneg: bool,
+    ) -> bool {
+        let Some(speed) = self.only_speed() else {
+            return false;
+        };
+        mbps.is_none_or(|mbps| mbps == speed.mbps())
+            && full_duplex.unwrap_or(true)
+            && autoneg == negotiates
     }
 
     /// The mode of the link that `CTRL_EXT` is to have for it.
@@ -429,6 +469,30 @@ mod tests {
         assert_eq!(kind(0x03, 0x04), None);
         assert_eq!(kind(0x0d, 0x01), None);
         assert_eq!(kind(0xff, 0xff), None);
+    }
+
+    #[test]
+    fn a_link_with_one_speed_is_set_to_it() {
+        let check = |media: Media, allowed, mbps, full_duplex, autoneg| {
+            media.is_set_to(media.autoneg(allowed, false), mbps, full_duplex, autoneg)
+        };
+        let full = Some(true);
+        assert!(check(Media::Fibre100, true, Some(100), full, false));
+        assert!(!check(Media::Fibre100, true, Some(1000), full, false));
+        assert!(!check(Media::Fibre100, true, Some(100), full, true));
+        assert!(check(Media::SerDes, true, Some(1000), full, true));
+        // Before it is known what the link is.
+        assert!(check(Media::SerDes, true, None, None, true));
+        assert!(!check(Media::SerDes, true, Some(1000), full, false));
+        assert!(!check(Media::SerDes, true, Some(1000), Some(false), true));
+        assert!(!check(Media::SerDes, true, Some(100), full, true));
+        // The board has it not negotiate.
+        assert!(check(Media::SerDes, false, Some(1000), full, false));
+        assert!(check(Media::Kx, true, Some(1000), full, false));
+        assert!(!check(Media::Kx, true, Some(1000), full, true));
+        // What has several speeds is not set that way.
+        assert!(!check(Media::Copper, true, Some(1000), full, true));
+        assert!(!Media::Copper.autoneg(true, true));
     }
 
     #[test]

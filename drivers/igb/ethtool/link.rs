@@ -97,7 +97,7 @@ impl Link<Port> for Ops {
         Ok(LinkSettings {
             speed: shown.map(|link| link.speed.mbps()),
             duplex: shown.map(duplex),
-            autoneg: config.forced.is_none(),
+            autoneg: mac.link.autoneg(),
             port: match media {
                 Media::Copper | Media::Sgmii(_) => Medium::TwistedPair,
                 Media::SerDes | Media::Fibre100 => Medium::Fibre,
@@ -114,8 +114,11 @@ impl Link<Port> for Ops {
 
     /// Pause is set by `ethtool -A` alone.
     fn set_link_settings(port: &Port, _dev: &Device<Port>, settings: &LinkSettings) -> Result {
-        if !port.mac.lock().link.media().is_twisted_pair() {
-            return keep(settings);
+        {
+            let mac = port.mac.lock();
+            if !mac.link.media().is_twisted_pair() {
+                return keep(&mac.link, settings);
+            }
         }
         let request = Request {
             mode: mode_of(settings)?,
@@ -152,11 +155,16 @@ impl Link<Port> for Ops {
     }
 }
 
-/// A link that is not on twisted pairs has one speed, and negotiates by itself.
-fn keep(settings: &LinkSettings) -> Result {
-    let same = settings.speed.is_none_or(|speed| speed == 1000)
-        && settings.duplex.is_none_or(|duplex| duplex == Duplex::Full);
-    if same {
+/// A link that is not on twisted pairs has one speed, and negotiates by itself or not at all.
+fn keep(link: &PortLink, settings: &LinkSettings) -> Result {
+    let full_duplex = settings.duplex.map(|duplex| duplex == Duplex::Full);
+    let is_same = link.media().is_set_to(
+        link.autoneg(),
+        settings.speed,
+        full_duplex,
+        settings.autoneg,
+    );
+    if is_same {
         Ok(())
     } else {
         Err(EINVAL)

@@ -126,6 +126,12 @@ fn test_quiesced(port: &Port, dev: &Locked<Port>, mac: &Mac, report: &mut Report
     // It is the internal PHY that sends frames back.
     if mac.link.media() == Media::Copper {
         report.loopback = loopback::test(io, dev);
+    } else {
+        let media = mac.link.media().name();
+        dev_info!(
+            &*port.pdev,
+            "the loopback test was not run: it is for copper, and the link is {media}\n"
+        );
     }
     if report.link.is_err() {
         report.link = test_link(io, &mac.link);
