@@ -308,11 +308,7 @@ impl<'a, D: Device> Phy<'a, D> {
     /// # Errors
     ///
     /// As [`Phy::read`].
-    pub fn set_smart_speed(
-        &self,
-        advertise: &Advertise,
-        taken: &Cell<bool>,
-    ) -> Result<(), Fault> {
+    pub fn set_smart_speed(&self, advertise: &Advertise, taken: &Cell<bool>) -> Result<(), Fault> {
         let is_only_gigabit = advertise.is_only_gigabit();
         if self.path != Path::Internal || !(is_only_gigabit || taken.get()) {
             return Ok(());
