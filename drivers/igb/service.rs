@@ -159,8 +159,9 @@ fn pause_name(pause: Pause) -> &'static str {
     }
 }
 
-/// Queues wait for buffers while their partner is paused. The stack sees a carrier when the link is up and the device's queues are open. Done under the
-/// lock that closing the queues takes, so that it cannot come too late.
+/// Queues wait for buffers where PAUSE is in force. The stack sees a carrier when the link is up and the
+/// device's queues are open. Done under the lock that closing the queues takes, so that it cannot come
+/// too late.
 fn sync_carrier(port: &Port, dev: &Device<Port>) {
     let mut net = port.net.lock();
     net.follow_pause(port);

@@ -176,7 +176,8 @@ impl Steering {
             Match::Ip4(tuple) => Some((tuple, rule.ring)),
             Match::EtherType(_) => None,
         });
-        // Below the clock's, which would lose its stamps to a rule otherwise. There are no more rules than that.
+        // Below the clock's, which would lose its stamps to a rule otherwise. There are no more rules
+        // than that.
         for (priority, (n, (tuple, ring))) in (0..PTP_PRIORITY).rev().zip(free().zip(tuples)) {
             if let Some(filter) = image.tuples.get_mut(n) {
                 *filter = Filter::new(tuple, ring, priority);
@@ -431,7 +432,12 @@ mod tests {
             let (tuple, port) = (registers.read(ftqf(n)).bits(), registers.read(imir(n)));
             let found = (tuple, port, registers.read(etqf(n)).bits());
             let unused = (0xf000_0000, IMIR_ANY_PORT, 0);
-            assert_eq!(found, if n == PTP_FILTER { (!0, !0, !0) } else { unused });
+            let expected = if n == PTP_FILTER {
+                (!0, !0, !0)
+            } else {
+                unused
+            };
+            assert_eq!(found, expected);
         }
     }
 

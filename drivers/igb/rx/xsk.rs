@@ -327,8 +327,8 @@ impl PoolRing {
         !enough && !told && self.buffers.oldest(cx).is_none()
     }
 
-    /// Takes the oldest buffer, which has a good frame, and its stamp if it has one. Returns whether the socket that was to
-    /// have it has no room.
+    /// Takes the oldest buffer, which has a good frame, with its stamp if it has one. Returns whether the
+    /// socket that was to have it has no room.
     #[inline]
     fn receive(
         &mut self,

@@ -31,8 +31,8 @@ RSSRK = 0x5C80
 RXCSUM = 0x5000
 RPLOLR = 0x5AF0
 
-# A mark's pattern: the filters that give frames to queues, which the device model lacks. A driver that takes it
-# for an 82576 writes all of them.
+# A mark's pattern: the filters that give frames to queues, which the device model lacks. A driver
+# that takes it for an 82576 writes all of them.
 QUEUE_FILTERS = "_unknown.* register 0x5(9[89abcdef]|a[89ab])[048c],"
 
 VFTA = range(0x5600, 0x5800, 4)

@@ -127,8 +127,9 @@ pub struct Image {
     pub spqf: u32,
 }
 
-/// The priority of the 5-tuple filter while it stamps: the highest. Of several filters that match a packet only
-/// the one with the highest counts, so that a rule of the user would take stamps away otherwise.
+/// The priority of the 5-tuple filter while it stamps: the highest. Of several filters that match a
+/// packet only the one with the highest counts, so that a rule of the user would take stamps away
+/// otherwise.
 pub const PRIORITY: u8 = 7;
 
 /// A 5-tuple filter that does nothing. The protocol is a reserved one, which no packet is of: a filter that
@@ -204,7 +205,11 @@ mod tests {
     fn registers_of_each_choice() {
         let with_port = |words: [u32; 5]| {
             let [a, b, c, d, e] = words;
-            let priority = if e & ftqf::STAMP.bits() != 0 { 7 << 29 } else { 0 };
+            let priority = if e & ftqf::STAMP.bits() != 0 {
+                7 << 29
+            } else {
+                0
+            };
             [a, b, c, d, e, 0x8_1000, priority | 0x3f01, 0x3f01]
         };
         assert_eq!(
