@@ -151,11 +151,13 @@ void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int 
 	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
 #endif
 	netdev_txq_completed_mb(txq, pkts, bytes);
-	/* That has no barrier if there are no bytes, as of frames of sockets, which are not
-	 * accounted. But they made room as well, which a queue that is being stopped may not see.
-	 */
-	if (unlikely(!bytes))
+	if (unlikely(!bytes)) {
+		/* There was no barrier without bytes, as of frames of sockets, which are not
+		 * accounted. But they made room as well, before it is asked whether the queue is
+		 * stopped; pairs with nbh_tx_stop_queue().
+		 */
 		smp_mb();
+	}
 }
 
 /* NAPI */

@@ -272,7 +272,7 @@ fn write(spec: &mut netbind::ethtool_rx_flow_spec, rule: FlowRule, location: u32
     }
 }
 
-/// The part of [`write`] for packets of IPv4.
+/// The part of [`write()`] for packets of IPv4.
 fn write_ip4(spec: &mut netbind::ethtool_rx_flow_spec, fields: Ip4Fields) {
     let mask = |is: bool| if is { u32::MAX } else { 0 };
     let number = |bytes: Option<[u8; 4]>| bytes.map_or(0, u32::from_ne_bytes);
