@@ -31,6 +31,7 @@ import signal
 import socket
 import struct
 import sys
+import time
 
 AF_XDP, SOL_XDP = 44, 283
 MMAP_OFFSETS, RX_RING, TX_RING, UMEM_REG, FILL_RING, COMPLETION_RING, STATISTICS, OPTIONS = range(
@@ -155,7 +156,12 @@ class Xsk:
             flags |= USE_NEED_WAKEUP
         index = socket.if_nametoindex(plan["interface"])
         where = struct.pack("HHIII", AF_XDP, flags, index, plan["queue"], 0)
-        checked(libc.bind(self.link.fileno(), where, len(where)), "bind")
+        # The queue is busy until the kernel has taken it back from the socket before, by a work item.
+        until = time.monotonic() + 10
+        while libc.bind(self.link.fileno(), where, len(where)) < 0:
+            if ctypes.get_errno() != errno.EBUSY or time.monotonic() > until:
+                checked(-1, "bind")
+            time.sleep(0.01)
         if plan["map"] is not None:
             table = bpf(MAP_GET_FD_BY_ID, struct.pack("III", plan["map"], 0, 0))
             key = ctypes.c_uint32(plan["queue"])
