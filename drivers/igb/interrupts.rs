@@ -11,14 +11,16 @@ use crate::{
     },
     poll::{
         Pair,
-        Receive,
         PAIR_CAUSES, //
     },
     port::{
         MiscIrq,
         Port, //
     },
-    rx::RxRing, //
+    rx::{
+        Receive,
+        RxRing, //
+    }, //
 };
 use igb_core::regs::{
     eicr,

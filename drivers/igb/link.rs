@@ -243,7 +243,7 @@ impl PortLink {
 
     /// The physical coding sublayer negotiates.
     fn negotiates(&self) -> bool {
-        pcs::negotiates(self.media, self.may_negotiate)
+        self.media.negotiates(self.may_negotiate)
     }
 
     /// The PHY, to look at what it knows of the link; `None` if there is none that knows something.
@@ -300,7 +300,7 @@ impl PortLink {
         if self.media.has_pcs() {
             self.is_phy_known = false;
         }
-        self.media.power_down(&self.io).map_err(hw::errno)
+        pcs::power_down(&self.io, self.media).map_err(hw::errno)
     }
 
     /// Whatever was known of the link is void.

@@ -5,9 +5,9 @@
 use crate::{
     controller::errno,
     lifecycle,
+    mtu,
     port::Port,
     queues,
-    rx::xdp,
     sockets,
     tx::TxRing, //
 };
@@ -20,11 +20,10 @@ use igb_core::{
         MAX_IP_LEN,
         MAX_MAC_LEN, //
     },
-    frame::MAX_FRAME,
     function::VfSet,
     layout::MAX_PAIRS,
-    media::Path,
     model::Differences,
+    phy::Path,
     steering::Steering,
     switch::{
         RawFrames,
@@ -60,21 +59,6 @@ use net::{
     xdp::Program,
     xsk::Pool, //
 };
-
-/// Bytes of a frame that are not payload: addresses, type, and FCS.
-const OVERHEAD: u32 = 18;
-/// Largest MTU. The controller could receive a little more; this is what drivers of its family
-/// have always offered, and what the other end is likely to be able to.
-pub(crate) const MAX_MTU: u32 = 9216;
-
-// With overhead and tag, that is a frame the controller receives.
-const _: () = assert!(MAX_MTU + OVERHEAD + 4 <= MAX_FRAME as u32);
-
-/// Largest MTU with a program attached: a frame has to fit into one buffer.
-pub(crate) const MAX_XDP_MTU: u32 = xdp::MAX_FRAME - OVERHEAD;
-
-// As the text of the refusal says.
-const _: () = assert!(MAX_XDP_MTU == 3050);
 
 const CHECKSUMS: Features = Features::HW_CSUM.with(Features::SCTP_CRC);
 const TCP_SEGMENTATION: Features = Features::TSO.with(Features::TSO6);
@@ -142,7 +126,7 @@ pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Conf
         partial_features: tunnels.without(Features::GSO_PARTIAL),
         no_fcs: !differences.has_no_fcs,
         min_mtu: 68,
-        max_mtu: MAX_MTU,
+        max_mtu: mtu::LARGEST,
         watchdog: Delta::from_secs(5),
         queues: pairs,
         mac: mac.0,
@@ -231,7 +215,7 @@ impl Driver for Port {
     }
 
     fn change_mtu(&self, dev: &Locked<Self>, mtu: u32) -> Result {
-        let max_frame = u16::try_from(mtu.wrapping_add(OVERHEAD))?;
+        let max_frame = u16::try_from(mtu.wrapping_add(mtu::OVERHEAD))?;
         let before = self.net.lock().settings.max_frame;
         // The controller first accepts the larger of the two, so that no frame is lost that fits.
         self.set_max_frame(max_frame.max(before))?;
@@ -392,7 +376,7 @@ impl Driver for Port {
         program: Option<Program>,
         extack: &mut ExtAck<'_>,
     ) -> Result {
-        if program.is_some() && dev.mtu() > MAX_XDP_MTU {
+        if program.is_some() && dev.mtu() > mtu::LARGEST_WITH_PROGRAM {
             return Err(extack.err(EINVAL, c"XDP takes an MTU of at most 3050"));
         }
         // A program that sends a frame on would send its check sequence as well.

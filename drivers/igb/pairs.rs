@@ -6,9 +6,9 @@ use crate::{
     io::Io,
     poll::{
         Pair,
-        Receive,
         PAIR_CAUSES, //
     },
+    rx::Receive,
     settings::Coalesce,
     vectors::Plan, //
 };

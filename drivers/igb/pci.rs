@@ -46,6 +46,7 @@ use crate::{
         HwStats,
         PairStats, //
     },
+    timestamps,
     trunk,
     vectors::Plan,
     vlan_use::VlanUse, //
@@ -141,7 +142,7 @@ pub(crate) struct Adapter {
     // First: ends all work and brings the net device down.
     netdev: Registration<Port>,
     _devlink: devlink::Registration<Port>,
-    _clock: Option<ptp::Shown>,
+    _clock: Option<timestamps::Shown>,
     _debugfs: Option<Directory<Port>>,
     // Frees the vectors with it, when the net device's queues are gone.
     port: Arc<Port>,
@@ -310,7 +311,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapt
     let netdev = Unregistered::<Port>::new(pdev.as_ref(), MAX_PAIRS as u32)?;
     let started = ScopeGuard::new(|| lifecycle::release(&port));
     lifecycle::restart_controller(&port, &mut port.mac.lock())?;
-    let clock = ptp::show(pdev, &port, mac);
+    let clock = timestamps::show(pdev, &port, mac);
     let devlink = devlink::Registration::new(pdev.as_ref(), port.clone(), port.reporters.clone())?;
     let mut netdev = netdev.register(
         pdev.as_ref(),
@@ -325,7 +326,7 @@ fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapt
     port.works.mailbox.schedule();
     announce(pdev, &netdev, &port, pairs);
     let debugfs = debugfs::publish(pdev, &port).ok();
-    enable_by_parameter(pdev, &netdev);
+    sriov::enable_by_parameter(pdev, &netdev);
     started.dismiss();
     enabled.dismiss();
     Ok(Adapter {
@@ -361,28 +362,6 @@ fn announce(
     );
     if let Some(board) = &port.identity.board {
         dev_info!(pdev, "{}: PBA No: {}\n", netdev.name(), log::Text(board));
-    }
-}
-
-/// Enables the VFs that the module parameter `max_vfs` asks for. Devices work without them.
-fn enable_by_parameter(pdev: &kernel::pci::Device<Core<'_>>, netdev: &Registration<Port>) {
-    let wanted: u32 = net::compat::parameter(crate::module_parameters::max_vfs.value());
-    if wanted == 0 || pdev.num_vf() != 0 {
-        return;
-    }
-    dev_warn!(
-        pdev,
-        "enabling VFs by max_vfs is deprecated: write their number to sriov_numvfs\n"
-    );
-    // CAST: a small constant.
-    let most = MAX_VFS as u32;
-    if wanted > most {
-        dev_warn!(pdev, "max_vfs={wanted}: {most} is the most there can be\n");
-    }
-    let nr_vfs = wanted.min(most);
-    // CAST: at most 7.
-    if let Err(error) = sriov::configure(pdev, netdev, nr_vfs as u16) {
-        dev_warn!(pdev, "no VFs could be enabled: {error:?}\n");
     }
 }
 

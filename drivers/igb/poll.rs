@@ -6,11 +6,8 @@
 use crate::{
     io::Doorbell,
     masks::Masks,
-    rx,
-    tx::{
-        Done,
-        TxDone, //
-    }, //
+    rx::Receive,
+    tx::TxDone, //
 };
 use core::sync::atomic::{
     AtomicBool,
@@ -35,46 +32,14 @@ use igb_core::{
         }, //
     },
 };
-use net::{
-    napi::{
-        self,
-        Context,
-        TxContext, //
-    },
-    xdp::Program, //
+use net::napi::{
+    self,
+    Context,
+    TxContext, //
 };
 
 /// The causes of the only queue pair, outside of MSI-X mode.
 pub(crate) const PAIR_CAUSES: Icr = icr::PAIR;
-
-/// What receives in a pair, and sends besides the stack: a type of its own for pairs that sockets
-/// have attached buffers to, so that others know nothing of these.
-pub(crate) trait Receive: Send + 'static {
-    /// Takes at most `budget` frames; returns how many. Softirq context.
-    fn poll(&mut self, cx: &mut Context<'_>, budget: u32, load: &mut Load) -> u32;
-
-    /// Gives back what the controller has sent. In the same poll, before it.
-    fn reap(tx: &mut TxDone, cx: &mut TxContext<'_>, load: &mut Load) -> Done;
-
-    /// The controller has sent `frames` of sockets. In the same poll, before it.
-    fn sent(&mut self, cx: &mut Context<'_>, frames: u32);
-
-    /// Frames received from now on are shown to `program`.
-    fn set_program(&mut self, program: Option<Program>);
-
-    /// Whether each frame is looked at for messages that the poll has to stamp.
-    fn set_inspects(&mut self, looks_for_messages: bool);
-
-    /// Ring parameters.
-    fn config(&self) -> &rx::Config;
-
-    /// Where the controller finds the ring.
-    fn dma_handle(&self) -> u64;
-
-    /// Tells the controller about all buffers in the ring. To be called when the queue has been
-    /// enabled.
-    fn publish(&mut self);
-}
 
 /// What one NAPI instance polls.
 pub(crate) struct Pair<R> {

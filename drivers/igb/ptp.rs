@@ -10,17 +10,11 @@
 //! have its frames stamped as well. So what was there before the PF's frame is thrown away, and what is
 //! there afterwards is only believed if it is not older than the frame.
 
-use crate::{
-    io::{
-        Io,
-        Registers, //
-    },
-    log,
-    port::Port,
-    settings::msg, //
+use crate::io::{
+    Io,
+    Registers, //
 };
 use igb_core::{
-    addr::UnicastAddr,
     model::Differences,
     ptp::{
         clock::{
@@ -61,25 +55,17 @@ use kernel::{
     },
 };
 use net::{
-    device::Locked,
-    ethtool::TimestampInfo,
     lock::{
         new_raw_spinlock,
         RawSpinLock, //
     },
     ptp::{
         self,
-        RxFilter,
-        StampConfig,
         SystemSample,
-        TxStamping,
         TxStamps, //
     },
     skb::RxSkb,
 };
-
-/// A clock that user space can see.
-pub(crate) type Shown = ptp::Registration<Ptp>;
 
 /// The clock of a controller, and the frame that waits for its stamp. Process context.
 pub(crate) fn new(
@@ -90,21 +76,6 @@ pub(crate) fn new(
     let ptp = Arc::pin_init(Ptp::new(io.registers().clone(), differences), GFP_KERNEL)?;
     let stamps = TxStamps::new(pdev.as_ref(), ptp.clone())?;
     Ok((ptp, Arc::new(stamps, GFP_KERNEL)?))
-}
-
-/// Shows the clock, with the address as its name, as C igb does. Without it the port works all the same.
-pub(crate) fn show(pdev: &pci::Device<Bound>, port: &Port, mac: UnicastAddr) -> Option<Shown> {
-    let name = log::Text(mac.get());
-    match Shown::new(pdev.as_ref(), port.ptp.clone(), fmt!("{name}")) {
-        Ok(clock) => {
-            port.phc.store(clock.index(), Relaxed);
-            Some(clock)
-        }
-        Err(error) => {
-            dev_warn!(pdev, "no PTP hardware clock: {error:?}\n");
-            None
-        }
-    }
 }
 
 /// What the lock of [`Ptp`] guards: the clock, and who reads its registers.
@@ -290,9 +261,14 @@ impl Ptp {
         Some(state.clock.time(now))
     }
 
+    /// Which frames are stamped.
+    pub(crate) fn stamping(&self) -> Stamping {
+        self.state.lock().stamping
+    }
+
     /// Has the controller stamp other frames from now on. A stamp in the direction of which nothing changes
     /// is left alone: a frame may wait for it.
-    fn set_stamping(&self, io: Option<&Io>, stamping: Stamping) {
+    pub(crate) fn set_stamping(&self, io: Option<&Io>, stamping: Stamping) {
         let mut state = self.state.lock();
         let before = core::mem::replace(&mut state.stamping, stamping);
         let Some(io) = io else {
@@ -392,118 +368,5 @@ impl ptp::TxStamper for Ptp {
         // Half of the numbers are later than any: those of the next 4.88 hours.
         let is_ours = counter.wrapping_sub(state.sent_from) <= u64::MAX / 2;
         state.clock.time_of(counter).filter(|_| is_ours)
-    }
-}
-
-/// What the controller can do of what user space asks for, and what that amounts to.
-fn stamping(config: StampConfig) -> Option<(Stamping, StampConfig)> {
-    let sent = match config.tx {
-        TxStamping::Off => false,
-        TxStamping::On => true,
-        _ => return None,
-    };
-    let (received, rx) = match config.rx {
-        RxFilter::None => (Received::None, RxFilter::None),
-        RxFilter::V1L4Sync => (Received::V1Sync, RxFilter::V1L4Sync),
-        RxFilter::V1L4DelayReq => (Received::V1DelayReq, RxFilter::V1L4DelayReq),
-        RxFilter::V2Event
-        | RxFilter::V2Sync
-        | RxFilter::V2DelayReq
-        | RxFilter::V2L2Event
-        | RxFilter::V2L2Sync
-        | RxFilter::V2L2DelayReq
-        | RxFilter::V2L4Event
-        | RxFilter::V2L4Sync
-        | RxFilter::V2L4DelayReq => (Received::V2Events, RxFilter::V2Event),
-        _ => return None,
-    };
-    Some((Stamping { sent, received }, StampConfig { rx, ..config }))
-}
-
-/// The configuration that [`stamping`] makes of itself.
-fn config(stamping: Stamping) -> StampConfig {
-    StampConfig {
-        tx: if stamping.sent {
-            TxStamping::On
-        } else {
-            TxStamping::Off
-        },
-        rx: match stamping.received {
-            Received::None => RxFilter::None,
-            Received::V1Sync => RxFilter::V1L4Sync,
-            Received::V1DelayReq => RxFilter::V1L4DelayReq,
-            Received::V2Events => RxFilter::V2Event,
-        },
-    }
-}
-
-impl Port {
-    /// Which frames are stamped.
-    pub(crate) fn stamp_config(&self) -> StampConfig {
-        config(self.ptp.state.lock().stamping)
-    }
-
-    /// Changes that. `None` if the controller cannot do it. Under RTNL.
-    pub(crate) fn set_stamp_config(
-        &self,
-        _dev: &Locked<Port>,
-        config: StampConfig,
-    ) -> Option<StampConfig> {
-        let (stamping, in_force) = stamping(config)?;
-        {
-            let mac = self.mac.lock();
-            self.ptp.set_stamping(mac.live(&self.hw), stamping);
-        }
-        if !stamping.sent {
-            self.stamps.give_up();
-        }
-        if let Some(queues) = &mut self.net.lock().queues {
-            queues.set_inspects(self.ptp.looks_at_frames());
-        }
-        Some(in_force)
-    }
-
-    /// What can be stamped. PTP version 2 over either is one choice, and a filter that names less of it
-    /// gets all of it.
-    pub(crate) fn timestamp_info(&self) -> TimestampInfo {
-        const FILTERS: [RxFilter; 10] = [
-            RxFilter::None,
-            RxFilter::V1L4Sync,
-            RxFilter::V1L4DelayReq,
-            RxFilter::V2L4Event,
-            RxFilter::V2L4Sync,
-            RxFilter::V2L4DelayReq,
-            RxFilter::V2L2Event,
-            RxFilter::V2L2Sync,
-            RxFilter::V2L2DelayReq,
-            RxFilter::V2Event,
-        ];
-        let index = self.phc.load(Relaxed);
-        let by_hardware = index >= 0;
-        TimestampInfo {
-            so_timestamping: TimestampInfo::SOFTWARE
-                | if by_hardware {
-                    TimestampInfo::HARDWARE
-                } else {
-                    0
-                },
-            phc_index: by_hardware.then_some(index),
-            tx_types: TxStamping::Off.bit() | if by_hardware { TxStamping::On.bit() } else { 0 },
-            rx_filters: if by_hardware {
-                FILTERS.iter().fold(0, |bits, filter| bits | filter.bit())
-            } else {
-                RxFilter::None.bit()
-            },
-        }
-    }
-
-    /// What has to be done from time to time. The controller is in service, under [`Port::mac`].
-    pub(crate) fn look_after_clock(&self) {
-        if self.ptp.look_after() && self.ethtool.logs(msg::RX_ERR) {
-            dev_warn!(
-                &*self.pdev,
-                "a receive time stamp was not for a frame of the PF: stamping again\n"
-            );
-        }
     }
 }

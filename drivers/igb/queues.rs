@@ -15,8 +15,7 @@ use crate::{
     },
     poll::{
         Pair,
-        Rearm,
-        Receive, //
+        Rearm, //
     },
     port::{
         Net,
@@ -26,6 +25,7 @@ use crate::{
     rx::{
         self,
         xsk::Sockets,
+        Receive,
         RxRing, //
     },
     settings::Settings,

@@ -5,13 +5,17 @@
 //! Each descriptor of the ring offers one page to the controller. A frame is one or more pages; it
 //! becomes an skb around its first page, with the others as fragments, and no byte is copied.
 
+pub(crate) use self::receive::{
+    Config,
+    Receive, //
+};
+
 use self::xdp::Xdp;
 use crate::{
     io::{
         Doorbell,
         Io, //
     },
-    poll::Receive,
     ptp::Ptp,
     returned::Returned,
     stats::PairStats,
@@ -62,38 +66,9 @@ use net::{
     },
 };
 
+mod receive;
 pub(crate) mod xdp;
 pub(crate) mod xsk;
-
-/// What a receive ring is made of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Config {
-    /// Queue of the net device.
-    pub(crate) index: u16,
-    /// Queue of the controller.
-    pub(crate) queue: usize,
-    /// Descriptors; a power of two.
-    pub(crate) descs: u32,
-    /// Longest frame, in bytes with tag and FCS.
-    pub(crate) max_frame: u32,
-    /// The user wants flow hashes.
-    pub(crate) hash: bool,
-    /// The user wants frames the controller found damaged, and the controller stores them, of any
-    /// length.
-    pub(crate) bad_frames: bool,
-}
-
-impl Config {
-    /// Bytes the controller may write into one page: SRRCTL counts in KiB. Two hold a standard
-    /// frame; with larger ones, three use the page better.
-    pub(crate) fn buffer_len(&self) -> u32 {
-        if self.max_frame <= 2048 {
-            2048
-        } else {
-            LARGE_BUFFER
-        }
-    }
-}
 
 /// What a ring is given of the port.
 pub(crate) struct Parts {
@@ -105,14 +80,8 @@ pub(crate) struct Parts {
     pub(crate) ptp: Arc<Ptp>,
 }
 
-/// Bytes the controller may write into a page at most.
-const LARGE_BUFFER: u32 = 3072;
-
 /// Bytes of an Ethernet header.
 const HEADER_LEN: u32 = 14;
-
-// The controller must not write beyond what a page has room for.
-const _: () = assert!(page_pool::ROOM >= LARGE_BUFFER);
 
 /// A receive ring. Used by one poll at a time.
 pub(crate) struct RxRing {

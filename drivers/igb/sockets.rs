@@ -9,10 +9,7 @@
 
 use crate::{
     lifecycle,
-    netdev::{
-        MAX_MTU,
-        MAX_XDP_MTU, //
-    },
+    mtu,
     port::{
         Net,
         Port, //
@@ -39,9 +36,9 @@ fn max_mtu<'a>(program: bool, pools: impl Iterator<Item = &'a Pool>) -> u32 {
     if program {
         pools
             .map(|pool| pool.frame_size().saturating_sub(OVERHEAD))
-            .fold(MAX_XDP_MTU, u32::min)
+            .fold(mtu::LARGEST_WITH_PROGRAM, u32::min)
     } else {
-        MAX_MTU
+        mtu::LARGEST
     }
 }
 

@@ -36,7 +36,10 @@ use kernel::{
     },
 };
 use net::{
-    device::Device,
+    device::{
+        Device,
+        Registration, //
+    },
     pci::{
         Occupant,
         Sriov,
@@ -261,5 +264,27 @@ pub(crate) fn tell_vfs(port: &Port) {
     if let Some(Live { io, hw }) = port.hw.lock().live() {
         let vfs = hw.switch.vfs();
         mailbox::show_link(port, io, hw, vfs);
+    }
+}
+
+/// Enables the VFs that the module parameter `max_vfs` asks for. Devices work without them.
+pub(crate) fn enable_by_parameter(pdev: &pci::Device<Core<'_>>, netdev: &Registration<Port>) {
+    let wanted: u32 = net::compat::parameter(crate::module_parameters::max_vfs.value());
+    if wanted == 0 || pdev.num_vf() != 0 {
+        return;
+    }
+    dev_warn!(
+        pdev,
+        "enabling VFs by max_vfs is deprecated: write their number to sriov_numvfs\n"
+    );
+    // CAST: a small constant.
+    let most = MAX_VFS as u32;
+    if wanted > most {
+        dev_warn!(pdev, "max_vfs={wanted}: {most} is the most there can be\n");
+    }
+    let nr_vfs = wanted.min(most);
+    // CAST: at most 7.
+    if let Err(error) = configure(pdev, netdev, nr_vfs as u16) {
+        dev_warn!(pdev, "no VFs could be enabled: {error:?}\n");
     }
 }

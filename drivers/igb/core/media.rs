@@ -12,10 +12,9 @@ use crate::{
         Fault, //
     },
     link::Speed,
-    pcs,
     phy::{
         i2c_command,
-        Phy,
+        Path,
         POWER_UP_PAUSE, //
     },
     regs::{
@@ -81,28 +80,6 @@ impl Variant {
     }
 }
 
-/// How the registers of a PHY are reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Path {
-    /// The one inside the controller.
-    Internal,
-    /// An external one, on the MDIO bus, at this address (0..=31).
-    Mdio(u8),
-    /// One in an SFP module, at this address of its I2C bus (1..=7).
-    I2c(u8),
-}
-
-impl Path {
-    /// The address of the PHY on its bus.
-    #[must_use]
-    pub const fn address(self) -> u8 {
-        match self {
-            Self::Internal => mdic::PHY_ADDR,
-            Self::Mdio(address) | Self::I2c(address) => address,
-        }
-    }
-}
-
 /// What the link is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Media {
@@ -159,6 +136,17 @@ impl Media {
             Self::Copper | Self::Sgmii(_) => !forced,
             Self::SerDes => allowed,
             Self::Fibre100 | Self::Kx => false,
+        }
+    }
+
+    /// Whether the sublayer negotiates; `allowed` as of [`Media::autoneg`].
+    #[must_use]
+    pub const fn negotiates(self, allowed: bool) -> bool {
+        match self {
+            // What the PHY has found out is told to the sublayer that way.
+            Self::Sgmii(_) | Self::Fibre100 => true,
+            Self::SerDes => allowed,
+            Self::Copper | Self::Kx => false,
         }
     }
 
@@ -250,26 +238,6 @@ impl Media {
             let value = value & !(ctrl_ext::LINK_MODE | ctrl_ext::SDP3);
             value | self.link_mode() | ctrl_ext::I2C_ENA
         });
-    }
-
-    /// Takes the link down: the PHY goes to its lowest power, the sublayer is off, and a module loses its
-    /// power, unless firmware uses them. What does not need the PHY is done in any case. Sleeps, for up to
-    /// a second.
-    ///
-    /// # Errors
-    ///
-    /// That of the PHY's semaphore; those of a PHY that keeps its power ([`Phy::read`]). One in a module
-    /// loses it, or had none, and need not answer.
-    pub fn power_down(self, device: &impl Device) -> Result<(), Fault> {
-        let told = match self.phy() {
-            Some(path) => Phy::take(device, path).and_then(|phy| phy.power_down()),
-            None => Ok(()),
-        };
-        pcs::stop(device, self);
-        match (self, told) {
-            (Self::Sgmii(Path::I2c(_)), Err(Fault::Refused | Fault::TimedOut)) => Ok(()),
-            (_, told) => told,
-        }
     }
 }
 
@@ -493,6 +461,15 @@ mod tests {
         // What has several speeds is not set that way.
         assert!(!check(Media::Copper, true, Some(1000), full, true));
         assert!(!Media::Copper.autoneg(true, true));
+    }
+
+    #[test]
+    fn who_negotiates() {
+        for allowed in [false, true] {
+            assert_eq!(Media::SerDes.negotiates(allowed), allowed);
+            assert!(Media::Fibre100.negotiates(allowed));
+            assert!(!Media::Kx.negotiates(allowed));
+        }
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! The physical coding sublayer of a link that is not the internal PHY's (datasheet 3.5.3, 8.18).
 
 use crate::{
+    device::{
+        Device,
+        Fault, //
+    },
     link::{
         LinkStatus,
         Pause,
@@ -10,6 +14,10 @@ use crate::{
     },
     management::Firmware,
     media::Media,
+    phy::{
+        Path,
+        Phy, //
+    },
     regs::{
         self,
         anar::{
@@ -41,17 +49,6 @@ pub const COMPATIBILITY_WORD: u16 = 0x03;
 #[must_use]
 pub const fn may_negotiate(word: u16) -> bool {
     word & 0x4000 == 0
-}
-
-/// How the link of `media` comes about.
-#[must_use]
-pub const fn negotiates(media: Media, allowed: bool) -> bool {
-    match media {
-        // What the PHY has found out is told to the sublayer that way.
-        Media::Sgmii(_) | Media::Fibre100 => true,
-        Media::SerDes => allowed,
-        Media::Copper | Media::Kx => false,
-    }
 }
 
 /// Starts a link of `media`, with or without negotiating, and offers the partner `pause`.
@@ -120,6 +117,26 @@ pub fn stop(device: &impl Registers, media: Media) {
     device.update(regs::CTRL_EXT, |value| value | ctrl_ext::SDP3);
 }
 
+/// Takes the link down: the PHY goes to its lowest power, the sublayer is off, and a module loses its
+/// power, unless firmware uses them. What does not need the PHY is done in any case. Sleeps, for up to
+/// a second.
+///
+/// # Errors
+///
+/// That of the PHY's semaphore; those of a PHY that keeps its power ([`Phy::read`]). One in a module
+/// loses it, or had none, and need not answer.
+pub fn power_down(device: &impl Device, media: Media) -> Result<(), Fault> {
+    let told = match media.phy() {
+        Some(path) => Phy::take(device, path).and_then(|phy| phy.power_down()),
+        None => Ok(()),
+    };
+    stop(device, media);
+    match (media, told) {
+        (Media::Sgmii(Path::I2c(_)), Err(Fault::Refused | Fault::TimedOut)) => Ok(()),
+        (_, told) => told,
+    }
+}
+
 /// The link a value of `PCS_LSTAT` shows, `None` if it is down.
 #[must_use]
 pub fn link(lstat: PcsLstat) -> Option<LinkStatus> {
@@ -182,12 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn who_negotiates() {
-        for allowed in [false, true] {
-            assert_eq!(negotiates(Media::SerDes, allowed), allowed);
-            assert!(negotiates(Media::Fibre100, allowed));
-            assert!(!negotiates(Media::Kx, allowed));
-        }
+    fn boards_that_may_negotiate() {
         assert!(may_negotiate(0x0d34) && !may_negotiate(0x4000));
     }
 }

@@ -21,7 +21,6 @@ use crate::{
         Forced, //
     },
     management::Firmware,
-    media::Path,
     regs::{
         self,
         anar::Anar,
@@ -45,6 +44,28 @@ use crate::{
         Resource, //
     }, //
 };
+
+/// How the registers of a PHY are reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// The one inside the controller.
+    Internal,
+    /// An external one, on the MDIO bus, at this address (0..=31).
+    Mdio(u8),
+    /// One in an SFP module, at this address of its I2C bus (1..=7).
+    I2c(u8),
+}
+
+impl Path {
+    /// The address of the PHY on its bus.
+    #[must_use]
+    pub const fn address(self) -> u8 {
+        match self {
+            Self::Internal => mdic::PHY_ADDR,
+            Self::Mdio(address) | Self::I2c(address) => address,
+        }
+    }
+}
 
 /// Microseconds between two looks at a command.
 const STEP: u32 = 50;

@@ -19,10 +19,8 @@ use igb_core::{
         Mode,
         Request, //
     },
-    media::{
-        Media,
-        Path, //
-    },
+    media::Media,
+    phy::Path,
     regs::{
         self,
         anar::{

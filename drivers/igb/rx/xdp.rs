@@ -3,10 +3,10 @@
 //! A receive ring whose frames are shown to a program first.
 
 use super::{
+    receive::LARGE_BUFFER,
     Partial,
     RxRing,
-    Tally,
-    LARGE_BUFFER, //
+    Tally, //
 };
 use crate::tx::TxRing;
 use igb_core::desc::rx::RxStatus;

@@ -11,6 +11,7 @@ use super::{
     xdp::Back,
     Config,
     Parts,
+    Receive,
     RxRing,
     Tally, //
 };
@@ -19,7 +20,6 @@ use crate::{
         Doorbell,
         Io, //
     },
-    poll::Receive,
     ptp::Ptp,
     returned::Returned,
     stats::PairStats,

@@ -25,11 +25,13 @@ use igb_core::{
     media::{
         self,
         Media,
-        Memory,
-        Path, //
+        Memory, //
     },
     pcs,
-    phy::Phy,
+    phy::{
+        Path,
+        Phy, //
+    },
     regs::{
         self,
         Registers, //
@@ -502,7 +504,7 @@ fn pause_is_what_the_driver_says() {
     ] {
         let board = Board::new();
         set(&board, 0, 1 << 28);
-        let negotiates = pcs::negotiates(media, true);
+        let negotiates = media.negotiates(true);
         pcs::start(&board, media, negotiates, RX_ONLY);
         // Until the link is there, the sublayer negotiates.
         if negotiates {
@@ -572,29 +574,29 @@ fn a_link_goes_down_whatever_its_phy_says() {
         board
     };
     let board = up(|_| ());
-    assert_eq!(media.power_down(&board), Ok(()));
+    assert_eq!(pcs::power_down(&board, media), Ok(()));
     assert!(is_off(&board) && !has_power(&board) && board.is_left_tidy());
     assert_eq!(board.state().module_phy.unwrap().1[0] & 0x0800, 0x0800);
     // Again, without power: it does not answer.
-    assert_eq!(media.power_down(&board), Ok(()));
+    assert_eq!(pcs::power_down(&board, media), Ok(()));
     // It was pulled out, or keeps the bus.
     let changes: [fn(&mut board::State); 2] = [|s| s.module_phy = None, |s| s.i2c_takes = NEVER];
     for change in changes {
         let board = up(change);
-        assert_eq!(media.power_down(&board), Ok(()));
+        assert_eq!(pcs::power_down(&board, media), Ok(()));
         assert!(is_off(&board) && !has_power(&board) && board.is_left_tidy());
     }
     // Somebody keeps the PHY: that is told, and the rest is done.
     let board = up(|state| state.other_phy_until = NEVER);
-    assert_eq!(media.power_down(&board), Err(Fault::Busy));
+    assert_eq!(pcs::power_down(&board, media), Err(Fault::Busy));
     assert!(is_off(&board) && !has_power(&board));
     // A PHY of the board does not lose its power that way.
     let external = Media::Sgmii(Path::Mdio(5));
     let board = up(|_| ());
-    assert_eq!(external.power_down(&board), Err(Fault::Refused));
+    assert_eq!(pcs::power_down(&board, external), Err(Fault::Refused));
     assert!(is_off(&board));
     // Copper has the PHY alone.
     let board = Board::new();
-    assert_eq!(Media::Copper.power_down(&board), Ok(()));
+    assert_eq!(pcs::power_down(&board, Media::Copper), Ok(()));
     assert_eq!(board.state().phy[0] & 0x0800, 0x0800);
 }

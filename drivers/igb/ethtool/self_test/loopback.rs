@@ -27,8 +27,10 @@ use igb_core::{
         DESC_SIZE, //
     },
     link_config::ctrl_negotiated,
-    media::Path,
-    phy::Phy,
+    phy::{
+        Path,
+        Phy, //
+    },
     regs::{
         self,
         ctrl,
