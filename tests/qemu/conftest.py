@@ -26,6 +26,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 import pytest
+from support.life import reattach
 
 from harness import Config, Guest, accel, images, parity
 from harness.agent import AgentGone, CommandFailed
@@ -320,6 +321,17 @@ def lan(request, guests, guest):
 def vfs(request, lan):
     """`@pytest.mark.parametrize("vfs", [7], indirect=True)`, default 2: that many VFs, up."""
     return lan.vfs_up(getattr(request, "param", 2))
+
+
+@pytest.fixture
+def silicon(lan):
+    """The driver takes the device model for an 82576."""
+    guest = lan.guest
+    guest.unload()
+    guest.load("controller=1")
+    reattach(lan)
+    yield lan
+    lan.down()
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import zlib
 
 import pytest
 from support import counters
-from support.life import reattach
 from support.registers import QUEUE_FILTERS, RCTL, Registers
 from support.wire import captured
 from support.xdp import Programs
@@ -80,17 +79,6 @@ def test_a_model_without_check_sequences_has_none(lan):
     guest = lan.guest
     assert "fixed" in guest.run("ethtool -k dut | grep rx-fcs").out
     assert guest.ask("inject", "own-fcs", "dut", value=["ff" * 64]) == [EPROTONOSUPPORT]
-
-
-@pytest.fixture
-def silicon(lan):
-    """The driver takes the device model for an 82576."""
-    guest = lan.guest
-    guest.unload()
-    guest.load("controller=1")
-    reattach(lan)
-    yield lan
-    lan.down()
 
 
 @pytest.mark.allow_trace(QUEUE_FILTERS)

@@ -5,7 +5,6 @@ what they are told that is looked at."""
 import re
 
 import pytest
-from support.life import reattach
 from support.registers import QUEUE_FILTERS, Registers
 
 from harness.topology import PEER, PF_HOST
@@ -35,17 +34,6 @@ REFUSED = {
     "flow-type ether dst 02:00:00:00:00:01 action 0 loc 1": "not supported",
     f"{WEB} vlan 5 loc 1": "not supported",
 }
-
-
-@pytest.fixture
-def silicon(lan):
-    """The driver takes the device model for an 82576."""
-    guest = lan.guest
-    guest.unload()
-    guest.load("controller=1")
-    reattach(lan)
-    yield lan
-    lan.down()
 
 
 def test_rules(silicon):

@@ -7,7 +7,6 @@ import json
 import re
 
 import pytest
-from support.life import reattach
 from support.registers import QUEUE_FILTERS
 from support.wire import tcp_contents
 
@@ -126,17 +125,6 @@ OUTER = {
     "geneve": 20 + 8 + 8 + 14,
 }
 OUTER_IPV6 = {"gre6", "tnl6"}
-
-
-@pytest.fixture
-def silicon(lan):
-    """The driver takes the device model for an 82576."""
-    guest = lan.guest
-    guest.unload()
-    guest.load("controller=1")
-    reattach(lan)
-    yield lan
-    lan.down()
 
 
 def descriptors(guest, start: int) -> list[tuple[int, int, int]]:

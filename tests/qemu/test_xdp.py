@@ -27,26 +27,6 @@ def programs(lan):
     return Programs(lan.guest)
 
 
-def xdp_counters(guest) -> dict[str, int]:
-    """Sums over the queues."""
-    sums: dict[str, int] = {}
-    for name, value in counters.ethtool(guest):
-        match = re.fullmatch(r"([rt]x)_queue_\d+_(xdp\w*)", name)
-        if match:
-            key = f"{match[1]}_{match[2]}"
-            sums[key] = sums.get(key, 0) + value
-    return sums
-
-
-def counted(guest, before: dict[str, int]) -> dict[str, int]:
-    """What was counted since then; names that were not are left out."""
-    return {
-        name: value - before[name]
-        for name, value in xdp_counters(guest).items()
-        if value != before[name]
-    }
-
-
 def bounced(guest, sizes=SIZES, target: Host = PEER):
     """Frames from the peer to the PF, and which of them came back."""
     return frames(guest, PEER, target, sizes, destination=mac_of(guest, PF_HOST))
@@ -54,14 +34,14 @@ def bounced(guest, sizes=SIZES, target: Host = PEER):
 
 def see(guest, count: int, counter: str):
     """Sends frames to the PF: they are counted as that, and nothing else is counted."""
-    before = xdp_counters(guest)
+    before = counters.programs(guest)
     send_frames(guest, PEER, mac_of(guest, PF_HOST), [100] * count)
     with uncounted():
         for _ in range(50):
-            if counted(guest, before).get(counter, 0) >= count:
+            if counters.programs_since(guest, before).get(counter, 0) >= count:
                 break
             guest.run("sleep 0.1")
-    assert counted(guest, before) == {counter: count}
+    assert counters.programs_since(guest, before) == {counter: count}
 
 
 @pytest.fixture
@@ -94,10 +74,10 @@ def test_drop(lan, programs):
         ("unknown", "rx_xdp_failed"),
     ):
         programs.attach(program)
-        before, received = xdp_counters(guest), counters.link(guest)["rx_packets"]
+        before, received = counters.programs(guest), counters.link(guest)["rx_packets"]
         delivery = frames(guest, PEER, PF_HOST, SIZES)
         assert len(delivery.missing) == delivery.sent, (program, delivery)
-        assert counted(guest, before) == {counter: len(SIZES)}, program
+        assert counters.programs_since(guest, before) == {counter: len(SIZES)}, program
         assert counters.link(guest)["rx_packets"] - received >= len(SIZES)
         assert ping(guest, PEER, PF_HOST.ipv4).complete
 
@@ -107,10 +87,10 @@ def test_tx(lan, programs):
     """Each frame comes back to its sender, unchanged."""
     guest = lan.guest
     programs.attach("bounce")
-    before, sent = xdp_counters(guest), counters.link(guest)["tx_packets"]
+    before, sent = counters.programs(guest), counters.link(guest)["tx_packets"]
     delivery = bounced(guest)
     assert delivery.perfect, delivery
-    assert counted(guest, before) == {"rx_xdp_tx": len(SIZES), "tx_xdp": len(SIZES)}
+    assert counters.programs_since(guest, before) == {"rx_xdp_tx": len(SIZES), "tx_xdp": len(SIZES)}
     guest.wait_until(
         f"[ $(cat /sys/class/net/dut/statistics/tx_packets) -ge {sent + len(SIZES)} ]", 10
     )
@@ -165,17 +145,17 @@ def test_redirect_from_and_to(lan, programs, veth):
     guest = lan.guest
     programs.attach("pass", FAR)
     programs.redirect(PF_HOST, NEAR)
-    before = xdp_counters(guest)
+    before = counters.programs(guest)
     delivery = frames(guest, PEER, FAR, SIZES, destination=mac_of(guest, PF_HOST))
     assert delivery.perfect, delivery
-    assert counted(guest, before) == {"rx_xdp_redirect": len(SIZES)}
+    assert counters.programs_since(guest, before) == {"rx_xdp_redirect": len(SIZES)}
 
     programs.detach()
     programs.redirect(NEAR, PF_HOST)
-    before = xdp_counters(guest)
+    before = counters.programs(guest)
     delivery = frames(guest, FAR, PEER, SIZES)
     assert delivery.perfect, delivery
-    assert counted(guest, before) == {"tx_xdp": len(SIZES)}
+    assert counters.programs_since(guest, before) == {"tx_xdp": len(SIZES)}
 
     # There is nobody to take them; then there is again.
     guest.run("ip link set dut down")
@@ -249,7 +229,7 @@ def test_a_program_stays_when_queues_change(lan, programs):
     guest = lan.guest
     guest.run("ip link set dut down")
     programs.attach("drop")
-    total = xdp_counters(guest)["rx_xdp_drop"]
+    total = counters.programs(guest)["rx_xdp_drop"]
     for change in (
         "ip link set dut up",
         "ethtool -G dut rx 1024",
@@ -263,7 +243,7 @@ def test_a_program_stays_when_queues_change(lan, programs):
         total = total + 20
         see(guest, 20, "rx_xdp_drop")
         # None is forgotten with the queue it was counted for, if that is in use.
-        assert "combined 1" in change or xdp_counters(guest)["rx_xdp_drop"] == total, change
+        assert "combined 1" in change or counters.programs(guest)["rx_xdp_drop"] == total, change
 
 
 def test_unloading_with_a_program(lan, programs):

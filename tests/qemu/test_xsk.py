@@ -2,7 +2,6 @@
 """AF_XDP sockets whose buffers the controller reads and writes itself (zero copy)."""
 
 import json
-import re
 import signal
 
 import pytest
@@ -28,26 +27,6 @@ def table(lan):
     return programs.table()
 
 
-def queue_counters(guest) -> dict[str, int]:
-    """Sums over the queues of what is about programs and sockets."""
-    sums: dict[str, int] = {}
-    for name, value in counters.ethtool(guest):
-        match = re.fullmatch(r"([rt]x)_queue_\d+_(xdp\w*|xsk)", name)
-        if match:
-            key = f"{match[1]}_{match[2]}"
-            sums[key] = sums.get(key, 0) + value
-    return sums
-
-
-def counted(guest, before: dict[str, int]) -> dict[str, int]:
-    """What was counted since then; names that were not are left out."""
-    return {
-        name: value - before[name]
-        for name, value in queue_counters(guest).items()
-        if value != before[name]
-    }
-
-
 def bounced(guest, sizes=SIZES):
     """Frames from the peer to the PF, and which of them the socket sent back."""
     return frames(guest, PEER, PEER, sizes, destination=mac_of(guest, PF_HOST))
@@ -66,10 +45,10 @@ def test_forward(lan, table, mode, wakeup, chunk):
     """Each frame comes back to its sender, unchanged; the stack's go on."""
     guest = lan.guest
     with socket(guest, "bounce", table, mode=mode, wakeup=wakeup, chunk=chunk) as bound:
-        before = queue_counters(guest)
+        before = counters.programs(guest)
         is_bouncing(guest)
         assert ping(guest, PEER, PF_HOST.ipv4).complete
-        seen = counted(guest, before)
+        seen = counters.programs_since(guest, before)
         count = bound.stop()
     number = len(SIZES)
     assert count["zero_copy"] == (mode == "zero_copy")
@@ -93,12 +72,12 @@ def test_send_without_a_program(lan):
     guest = lan.guest
     sizes = [14, 15, 30, 59, 60, 61, 1000, 1513, 1514] * 50
     before = counters.link(guest)["tx_packets"]
-    known = queue_counters(guest)
+    known = counters.programs(guest)
     with socket(guest, "send", sizes=sizes, destination=mac_of(guest, PEER), chunks=64) as bound:
         assert ping(guest, PEER, PF_HOST.ipv4).complete
         count = bound.stop()
     assert count["sent"] == count["completed"] == len(sizes) and count["zero_copy"], count
-    assert counted(guest, known) == {"tx_xsk": len(sizes)}
+    assert counters.programs_since(guest, known) == {"tx_xsk": len(sizes)}
     assert counters.link(guest)["tx_packets"] - before >= len(sizes)
 
 

@@ -83,24 +83,16 @@ def _missing(board: Board) -> Iterator[str]:
         yield from (f"* {line}" for line in missing)
 
 
-def _better(board: Board) -> Iterator[str]:
-    yield from _titled("Passes here and not with C igb")
+def _passes_alone(board: Board, title: str, driver: str, other: str) -> Iterator[str]:
+    """Sub-tests that pass with one driver and not with the other."""
+    yield from _titled(title)
     rows = [
-        (f"``{script}``", f"``{case}``", fates["igb"])
+        (f"``{script}``", f"``{case}``", fates[other])
         for script, case, fates in board.rows()
-        if fates["igb_rs"] == PASS and fates["igb"] != PASS and board.fates(script, "igb")
+        if fates[driver] == PASS and fates[other] != PASS and board.fates(script, other)
     ]
-    yield from _table(("script", "sub-test", "C igb"), rows) if rows else ("None.",)
-
-
-def _worse(board: Board) -> Iterator[str]:
-    yield from _titled("Passes with C igb and not here")
-    rows = [
-        (f"``{script}``", f"``{case}``", fates["igb_rs"])
-        for script, case, fates in board.rows()
-        if fates["igb"] == PASS and fates["igb_rs"] != PASS and board.fates(script, "igb_rs")
-    ]
-    yield from _table(("script", "sub-test", "igb_rs"), rows) if rows else ("None.",)
+    head = ("script", "sub-test", {"igb": "C igb"}.get(other, other))
+    yield from _table(head, rows) if rows else ("None.",)
 
 
 def _unpassed(board: Board, why: list[Reason]) -> dict[Reason, dict[str, list[str]]]:
@@ -142,8 +134,8 @@ def page(board: Board, why: list[Reason], scripts: dict) -> str:
     lines = [
         *_summary(board, scripts),
         *_missing(board),
-        *_worse(board),
-        *_better(board),
+        *_passes_alone(board, "Passes with C igb and not here", "igb", "igb_rs"),
+        *_passes_alone(board, "Passes here and not with C igb", "igb_rs", "igb"),
         *_reasons(board, why),
     ]
     text = HEAD + "\n" + "\n".join(lines)

@@ -22,6 +22,26 @@ def ethtool(guest: Guest) -> list[tuple[str, int]]:
     return [(match[1], int(match[2])) for match in found]
 
 
+def programs(guest: Guest) -> dict[str, int]:
+    """Of programs and sockets, summed over the queues: `rx_xdp_drop` and so on."""
+    sums: dict[str, int] = {}
+    for name, value in ethtool(guest):
+        match = re.fullmatch(r"([rt]x)_queue_\d+_(xdp\w*|xsk)", name)
+        if match:
+            key = f"{match[1]}_{match[2]}"
+            sums[key] = sums.get(key, 0) + value
+    return sums
+
+
+def programs_since(guest: Guest, before: dict[str, int]) -> dict[str, int]:
+    """What was counted since then; names that were not are left out."""
+    return {
+        name: value - before[name]
+        for name, value in programs(guest).items()
+        if value != before[name]
+    }
+
+
 def interrupts(guest: Guest) -> dict[str, int]:
     """Interrupts so far of each vector of the PF, by the name it was requested with."""
     counts = {}
