@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the controller is (`devlink dev info`), and what concerns all VFs alike: how much they may
-//! ask, offend and hold (`devlink dev param`), and which of them were cut off (`devlink health`).
+//! ask, offend and hold (`devlink dev param`), and which of them were cut off (`devlink health`). What its
+//! registers were when a transmit queue was stuck (`devlink region`).
 
 use crate::port::Port;
 use igb_core::{
+    dump,
     function::{
         VfIndex,
         VfSet,
@@ -29,6 +31,7 @@ use net::devlink::{
     Driver,
     Info,
     Param,
+    Region,
     Resource, //
 };
 
@@ -118,6 +121,8 @@ impl Driver for Port {
         },
     ];
 
+    const REGIONS: &'static [Region<Self>] = &[REGISTERS];
+
     fn info(&self, out: &mut Info<'_>) -> Result {
         let identity = &self.identity;
         out.fixed(c"asic.id", &identity.verdict.name())?;
@@ -160,6 +165,26 @@ impl Driver for Port {
         Ok(())
     }
 }
+
+/// The registers, as `ethtool -d` has them: pairs of offset and value, of 32 bits each, least significant
+/// byte first.
+const REGISTERS: Region<Port> = Region {
+    name: c"registers",
+    size: 4 * dump::WORDS,
+    max_snapshots: 8,
+    read: |port, bytes| {
+        let mut words = bytes.chunks_exact_mut(4);
+        port.dump(|offset, value| {
+            for (word, bytes) in [offset, value].into_iter().zip(&mut words) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
+        });
+        Ok(())
+    },
+};
+
+/// Its place in [`Driver::REGIONS`].
+const REGISTERS_REGION: usize = 0;
 
 /// The place of the reporter of transmit queues: after those of the VFs.
 const TX_REPORTER: usize = MAX_VFS;
@@ -214,6 +239,33 @@ impl Port {
             reporters.error(TX_REPORTER, c"a transmit queue is stuck");
         } else {
             reporters.healthy(TX_REPORTER);
+        }
+    }
+
+    /// Reads the registers of a dump. Process context.
+    pub(crate) fn dump(&self, mut put: impl FnMut(u32, u32)) {
+        let _mac = self.mac.lock();
+        for offset in dump::offsets() {
+            put(offset, self.io.read_at(offset));
+        }
+    }
+
+    /// Keeps what the registers are now for the administrator. Process context, without [`Port::mac`].
+    pub(crate) fn keep_registers(&self) {
+        let kept = REGISTERS
+            .copy(self)
+            .and_then(|bytes| self.reporters.lock().snapshot(REGISTERS_REGION, bytes));
+        match kept {
+            Ok(id) => dev_info!(
+                &*self.pdev,
+                "what the registers were is snapshot {id} of the devlink region registers\n"
+            ),
+            Err(error) if error == ENOSPC => dev_info!(
+                &*self.pdev,
+                "the devlink region registers has all the snapshots it can keep: \
+                 'devlink region del' makes room\n"
+            ),
+            Err(_) => {}
         }
     }
 

@@ -290,6 +290,7 @@ pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
     let stuck = port.hw_stats.take_timeout();
     if stuck {
         port.tell_transmit(true);
+        port.keep_registers();
     }
     if let Err(error) = restart_with(dev, |_| Ok(())) {
         dev_err!(&*port.pdev, "reset failed: {error:?}\n");

@@ -22,6 +22,7 @@ use kernel::{
 mod health;
 mod info;
 mod param;
+mod region;
 mod resource;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/devlink.rs"]
@@ -30,10 +31,12 @@ mod test;
 pub use self::{
     health::{
         Diagnosis,
-        Reporters, //
+        Reporters,
+        Telling, //
     },
     info::Info,
     param::Param,
+    region::Region,
     resource::Resource, //
 };
 
@@ -83,6 +86,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Of what there is a number, and how much of it is taken: any context but interrupts.
     const RESOURCES: &'static [Resource<Self>] = &[];
 
+    /// What can be looked at, as it was.
+    const REGIONS: &'static [Region<Self>] = &[];
+
     /// Says what the device is: `devlink dev info`. The kernel adds the name of the driver.
     ///
     /// An error is the command's.
@@ -120,14 +126,17 @@ impl<T: Driver> Registration<T> {
 /// # Invariants
 ///
 /// - `devlink` was allocated for `T`, is ours, and its private part is a pointer to `_data`.
-/// - What is registered with it is in `params` and `ops`, which do not change meanwhile.
+/// - What is registered with it is in `params`, `ops` and `region_ops`, which do not change meanwhile.
 struct Shown<T: Driver> {
     devlink: NonNull<netbind::devlink>,
     params: KVec<netbind::devlink_param>,
     ops: KVec<netbind::devlink_health_reporter_ops>,
     slots: KVec<health::Slot<T>>,
     resource_slots: KVec<health::Slot<T>>,
-    made: KVec<health::Raw>,
+    // Those of regions. `region_ops` refers to the slots.
+    region_ops: KVec<netbind::devlink_region_ops>,
+    _region_slots: KVec<health::Slot<T>>,
+    made: health::Made,
     reporters: Reporters,
     /// `reporters` are those of this.
     has_reporters: bool,
@@ -150,7 +159,9 @@ impl<T: Driver> Shown<T> {
         let ops = health::table::<T>()?;
         let slots = health::slots(&data)?;
         let resource_slots = resource::slots(&data)?;
-        let made = KVec::with_capacity(T::REPORTERS.len(), GFP_KERNEL)?;
+        let region_slots = region::slots(&data)?;
+        let region_ops = region::table(&region_slots)?;
+        let made = health::Made::with_capacity(T::REPORTERS.len())?;
         // Nothing fails from when the instance is there until `this` owns it.
         // SAFETY: The operations are for ever, and for instances of `T`. `dev` is a valid device;
         // the instance takes a reference.
@@ -169,6 +180,8 @@ impl<T: Driver> Shown<T> {
             ops,
             slots,
             resource_slots,
+            region_ops,
+            _region_slots: region_slots,
             made,
             reporters,
             has_reporters: false,
@@ -207,7 +220,14 @@ impl<T: Driver> Shown<T> {
             // SAFETY: The instance is valid, and its lock is held. Operations and slot outlive the
             // reporter, by the type invariants.
             let raw = unsafe { netbind::devl_health_reporter_create(devlink, ops, slot) };
-            self.made.push(health::Raw::new(raw)?, GFP_KERNEL)?;
+            self.made
+                .reporters
+                .push(health::Raw::new(raw)?, GFP_KERNEL)?;
+        }
+        // SAFETY: The instance is valid, and its lock is held. Operations and slots outlive the regions, by
+        // the type invariants.
+        unsafe {
+            region::show::<T>(self.devlink, &self.region_ops, &mut self.made.regions)?;
         }
         // SAFETY: The instance is valid and not registered.
         to_result(unsafe { netbind::devl_register(devlink) })?;
@@ -216,13 +236,16 @@ impl<T: Driver> Shown<T> {
     }
 
     /// Undoes [`Shown::show`], as far as it got, under the instance's lock.
-    fn hide(&mut self, made: &[health::Raw]) {
+    fn hide(&mut self, made: &health::Made) {
         let devlink = self.devlink.as_ptr();
         if self.is_visible {
             // SAFETY: The instance is registered, and its lock is held.
             unsafe { netbind::devl_unregister(devlink) };
         }
-        for reporter in made {
+        // SAFETY: The regions are those `show` has made, which nobody else has any more, and the lock of the
+        // instance is held.
+        unsafe { region::hide(&made.regions) };
+        for reporter in &made.reporters {
             // SAFETY: The reporter is one that `show` has made. Nobody can get at it any more.
             unsafe { netbind::devl_health_reporter_destroy(reporter.as_ptr()) };
         }

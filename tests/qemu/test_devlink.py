@@ -4,7 +4,7 @@
 import json
 
 import pytest
-from support import ONE_CPU
+from support import ONE_CPU, snapshots
 from support.mailbox import (
     MAC_FILTER_ADD,
     NACK,
@@ -19,7 +19,7 @@ from support.mailbox import (
     raw_vfs,
     refused,
 )
-from support.registers import QUEUE_FILTERS, Filters
+from support.registers import CTRL_EXT, QUEUE_FILTERS, RCTL, STATUS, Filters, Registers
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
@@ -158,6 +158,31 @@ def test_resources(lan):
         lan.set_numvfs(0)
         guest.run("bridge fdb del 02:00:00:00:02:01 dev dut self")
     assert resources(guest) == {"receive_addresses": (24, 1), "vlan_entries": (32, 0)}
+
+
+def test_snapshots_of_registers(lan):
+    """By the administrator's wish; eight of them, and no more before one goes."""
+    guest = lan.guest
+    assert snapshots.kept(guest) == []
+    new = f"devlink region new {snapshots.REGION}"
+    try:
+        for number in range(8):
+            guest.run(f"{new} snapshot {number}")
+        full = guest.run(f"{new} snapshot 8", check=False)
+        assert full.rc != 0 and "maximum number" in full.err, full
+        guest.run(f"devlink region del {snapshots.REGION} snapshot 3")
+        guest.run(f"{new} snapshot 8")
+        assert sorted(snapshots.kept(guest)) == [0, 1, 2, 4, 5, 6, 7, 8]
+        found = snapshots.registers(guest, 8)
+        raw = bytes.fromhex(guest.run("ethtool -d dut raw on | od -An -v -tx1").text)
+        words = [int.from_bytes(raw[at : at + 4], "little") for at in range(0, len(raw), 4)]
+        assert list(found) == words[::2]
+        at = (CTRL_EXT, RCTL, STATUS)
+        assert [found[offset] for offset in at] == Registers(guest).read(*at)
+        assert found[RCTL] and found[STATUS]
+    finally:
+        for number in snapshots.kept(guest):
+            guest.run(f"devlink region del {snapshots.REGION} snapshot {number}")
 
 
 def test_parameters(lan):

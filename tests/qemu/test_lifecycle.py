@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import bus, counters
+from support import bus, counters, snapshots
 from support.life import DEVICE, reach_peer, reattach, works
 from support.registers import (
     FW_PHY0,
@@ -219,6 +219,7 @@ def test_transmit_hang(lan):
     assert tcp_stream(lan.guest, PF_HOST, PEER).bytes > 1 << 20
     if lan.guest.config.driver == "igb_rs":
         assert_hang_was_reported(lan.guest)
+        assert_registers_were_kept(lan.guest)
 
 
 def assert_hang_was_reported(guest):
@@ -229,6 +230,17 @@ def assert_hang_was_reported(guest):
     assert reporter["state"] == "healthy" and reporter["error"] >= 1
     diagnosis = json.loads(guest.run(f"devlink -j health diagnose {device} reporter tx").out)
     assert diagnosis["timeouts"] >= reporter["error"]
+
+
+def assert_registers_were_kept(guest):
+    """As they were before the reset: no queue was enabled."""
+    first, *_ = numbers = snapshots.kept(guest)
+    before = snapshots.registers(guest, first)
+    assert not any(before[txdctl(queue)] & TXDCTL_ENABLE for queue in range(16))
+    assert before[RCTL] & RCTL_EN
+    for number in numbers:
+        assert f"is snapshot {number} of the devlink region registers" in guest.run("dmesg").out
+        guest.run(f"devlink region del {snapshots.REGION} snapshot {number}")
 
 
 @pytest.mark.driver("igb_rs")  # C igb has no page pools

@@ -34,10 +34,12 @@ impl Info<Port> for Ops {
     fn registers(port: &Port, _dev: &Device<Port>, out: &mut Registers<'_>) {
         let [low, high] = port.pdev.device_id().to_le_bytes();
         out.version = u32::from_le_bytes([low, high, port.pdev.revision_id(), dump::VERSION]);
-        let _mac = port.mac.lock();
-        for (pair, offset) in out.values.chunks_exact_mut(2).zip(dump::offsets()) {
-            pair.copy_from_slice(&[offset, port.io.read_at(offset)]);
-        }
+        let mut pairs = out.values.chunks_exact_mut(2);
+        port.dump(|offset, value| {
+            if let Some(pair) = pairs.next() {
+                pair.copy_from_slice(&[offset, value]);
+            }
+        });
     }
 
     fn timestamp_info(port: &Port, _dev: &Device<Port>) -> TimestampInfo {

@@ -23,7 +23,10 @@ use kernel::{
     },
 };
 
-use super::Driver;
+use super::{
+    region,
+    Driver, //
+};
 
 /// A reporter.
 ///
@@ -47,14 +50,31 @@ impl Raw {
     }
 }
 
+/// What a registration has made that a driver can tell something.
+#[derive(Default)]
+pub(super) struct Made {
+    pub(super) reporters: KVec<Raw>,
+    pub(super) regions: KVec<region::Raw>,
+}
+
+impl Made {
+    /// None yet, with room for so many reporters.
+    pub(super) fn with_capacity(reporters: usize) -> Result<Self> {
+        Ok(Self {
+            reporters: KVec::with_capacity(reporters, GFP_KERNEL)?,
+            regions: KVec::new(),
+        })
+    }
+}
+
 #[pin_data]
 struct Shared {
     /// Those of the one registration they belong to; `None` if there is none.
     #[pin]
-    list: Mutex<Option<KVec<Raw>>>,
+    list: Mutex<Option<Made>>,
 }
 
-/// The reporters of a device, to be told what happens.
+/// The reporters of a device, to be told what happens, and its regions, to be given snapshots.
 ///
 /// Can be passed around before there is a [`Registration`](super::Registration), and after it is
 /// gone; telling it anything does nothing then. Clones are the same reporters: of one registration at
@@ -81,7 +101,7 @@ impl Reporters {
     }
 
     /// Makes them the reporters of a registration. If they are another's, `list` comes back.
-    pub(super) fn bind(&self, list: KVec<Raw>) -> Result<(), KVec<Raw>> {
+    pub(super) fn bind(&self, list: Made) -> Result<(), Made> {
         let mut shared = self.0.list.lock();
         if shared.is_some() {
             return Err(list);
@@ -91,17 +111,17 @@ impl Reporters {
     }
 
     /// Undoes a successful [`Reporters::bind`].
-    pub(super) fn unbind(&self) -> KVec<Raw> {
+    pub(super) fn unbind(&self) -> Made {
         self.0.list.lock().take().unwrap_or_default()
     }
 }
 
 /// The right to tell [`Reporters`] something.
-pub struct Telling<'a>(Guard<'a, Option<KVec<Raw>>, MutexBackend>);
+pub struct Telling<'a>(Guard<'a, Option<Made>, MutexBackend>);
 
 impl Telling<'_> {
     fn get(&self, reporter: usize) -> Option<&Raw> {
-        self.0.as_ref()?.get(reporter)
+        self.0.as_ref()?.reporters.get(reporter)
     }
 
     /// Part number `reporter` (its place in [`Driver::REPORTERS`]) is ill. Counted, and sent to
@@ -132,9 +152,22 @@ impl Telling<'_> {
             };
         }
     }
+
+    /// Has the kernel keep a snapshot of region number `region` (its place in [`Driver::REGIONS`]), which
+    /// [`Region::copy`](super::Region::copy) has made. Returns its number, by which user space knows it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOSPC` if there are as many as the region may have, `ENODEV` if there is no registration,
+    /// `EINVAL` if it is not of the region's size, and `ENOMEM`.
+    pub fn snapshot(&self, region: usize, bytes: KVec<u8>) -> Result<u32> {
+        let made = self.0.as_ref().ok_or(ENODEV)?;
+        // Valid, as it is in the list, whose lock we hold.
+        made.regions.get(region).ok_or(EINVAL)?.keep(bytes)
+    }
 }
 
-/// What the callbacks of one reporter, or of one resource, are about.
+/// What the callbacks of one reporter, resource or region are about.
 pub(super) struct Slot<T> {
     data: *const T,
     index: usize,
