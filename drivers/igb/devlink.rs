@@ -29,11 +29,15 @@ use kernel::{
 use net::devlink::{
     Diagnosis,
     Driver,
+    Flag,
     Info,
     Param,
     Region,
-    Resource, //
+    Resource,
+    Text, //
 };
+
+mod vf_params;
 
 impl Driver for Port {
     const PARAMS: &'static [Param<Self>] = &[
@@ -101,6 +105,10 @@ impl Driver for Port {
             set: |port, value| port.set_own_addresses(value),
         },
     ];
+
+    const FLAGS: &'static [Flag<Self>] = &vf_params::FLAGS;
+
+    const TEXTS: &'static [Text<Self>] = &vf_params::TEXTS;
 
     const REPORTERS: &'static [&'static CStr] = &[
         c"vf0", c"vf1", c"vf2", c"vf3", c"vf4", c"vf5", c"vf6", c"tx",

@@ -91,7 +91,8 @@ impl Admin<Port> for Ops {
             vlan: VlanId::new(config.vlan).unwrap_or(VlanId::NONE),
             qos: Qos::new(config.qos).unwrap_or_default(),
             vlan_proto: VlanProto::Ctag,
-            spoofchk: config.spoofchk,
+            // One word for two checks.
+            spoofchk: config.mac_check && config.vlan_check,
             link_state: match config.link_state {
                 VfLink::Auto => LinkState::Auto,
                 VfLink::Enable => LinkState::Enable,
@@ -186,7 +187,7 @@ impl Admin<Port> for Ops {
 
     fn set_spoofchk(port: &Port, _dev: &Device<Port>, vf: VfNumber, on: bool) -> Result {
         change(port, vf, |hw, vf| {
-            hw.switch.set_vf_spoofchk(vf, on);
+            hw.switch.set_vf_checks(vf, Some(on), Some(on));
             Ok(())
         })
     }

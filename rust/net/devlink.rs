@@ -35,7 +35,12 @@ pub use self::{
         Telling, //
     },
     info::Info,
-    param::Param,
+    param::{
+        Flag,
+        Param,
+        Text,
+        LONGEST_TEXT, //
+    },
     region::Region,
     resource::Resource, //
 };
@@ -79,6 +84,12 @@ pub use self::{
 pub trait Driver: Send + Sync + Sized + 'static {
     /// Settings, which take effect at once.
     const PARAMS: &'static [Param<Self>];
+
+    /// Settings that are on or off.
+    const FLAGS: &'static [Flag<Self>] = &[];
+
+    /// Settings that are a text.
+    const TEXTS: &'static [Text<Self>] = &[];
 
     /// Names of what can be ill.
     const REPORTERS: &'static [&'static CStr];

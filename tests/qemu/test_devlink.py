@@ -54,19 +54,19 @@ OUT_OF_RANGE = {
 MALFORMED = message(0x77)
 
 
-def shown(guest) -> dict[str, int]:
+def shown(guest) -> dict[str, int | bool | str]:
     """All parameters."""
     params = json.loads(guest.run(f"devlink -j dev param show {DEVICE}").out)["param"][DEVICE]
     return {param["name"]: param["values"][0]["value"] for param in params}
 
 
-def set_param(guest, name: str, value: int):
+def set_param(guest, name: str, value: int | str):
     return guest.run(
         f"devlink dev param set {DEVICE} name {name} value {value} cmode runtime", check=False
     )
 
 
-def put(guest, **values: int):
+def put(guest, **values: int | str):
     for name, value in values.items():
         result = set_param(guest, name, value)
         assert result.rc == 0, result
@@ -183,6 +183,52 @@ def test_snapshots_of_registers(lan):
     finally:
         for number in snapshots.kept(guest):
             guest.run(f"devlink region del {snapshots.REGION} snapshot {number}")
+
+
+def test_checks_and_lists_of_vlans_for_each_vf(lan):
+    """Addresses and VLANs are checked apart; which VLANs a VF may join. Both go with the VFs."""
+    guest = lan.guest
+    vf, _ = raw_vfs(lan, 2)
+    vf.handshake()
+    fresh = {"spoofchk_mac": True, "spoofchk_vlan": True, "allowed_vlans": "any"}
+    expected = {f"vf{n}_{name}": value for n in range(2) for name, value in fresh.items()}
+    assert {name: shown(guest)[name] for name in expected} == expected
+    assert "vf2_spoofchk_mac" not in shown(guest)
+    assert set_param(guest, "vf2_spoofchk_mac", "false").rc != 0
+
+    def checked() -> tuple[int, int, bool]:
+        bits = Filters.read(guest).dtxswc
+        (link,) = json.loads(guest.run("ip -j link show dut").out)
+        return bits & 1, bits >> 8 & 1, link["vfinfo_list"][0]["spoofchk"]
+
+    assert checked() == (1, 1, True)
+    put(guest, vf0_spoofchk_mac="false")
+    assert checked() == (0, 1, False)
+    put(guest, vf0_spoofchk_vlan="false")
+    assert checked() == (0, 0, False)
+    lan.link_set("vf 0 spoofchk on")
+    assert checked() == (1, 1, True)
+    lan.link_set("vf 0 spoofchk off")
+    vlans = [message(SET_VLAN, 1, vid) for vid in (100, 200)]
+    assert vf.ask(*vlans) == [granted(words) for words in vlans]
+    put(guest, vf0_allowed_vlans="5,200-299")
+    # Who may join some alone sends in no other.
+    assert checked() == (0, 1, False)
+    assert [vid for vid, pools in Filters.read(guest).vlans.items() if pools & 1 and vid] == [200]
+    assert vf.ask(*vlans) == [refused(vlans[0]), granted(vlans[1])]
+    assert "vf0_refused_vlan_not_allowed: 1\n" in guest.run("ethtool -S dut").out
+    for wrong in ("4095", "200-100", "x", "1,"):
+        result = set_param(guest, "vf0_allowed_vlans", wrong)
+        assert result.rc != 0 and "5,100-199" in result.err, result
+    assert shown(guest)["vf0_allowed_vlans"] == "5,200-299"
+    # It holds over a reset.
+    guest.run(f"echo 1 >/sys/bus/pci/devices/{PF_PCI}/reset")
+    vf.handshake()
+    assert vf.ask(*vlans) == [refused(vlans[0]), granted(vlans[1])]
+    assert checked() == (0, 1, False)
+    lan.set_numvfs(0)
+    vf, _ = raw_vfs(lan, 2)
+    assert {name: shown(guest)[name] for name in expected} == expected
 
 
 def test_parameters(lan):

@@ -69,6 +69,8 @@ counters! {
     refused_port_vlan,
     /// Refused: reserved VLAN.
     refused_invalid_vlan,
+    /// Refused: a VLAN that is not in the VF's list.
+    refused_vlan_not_allowed,
     /// Refused: too many VLANs.
     refused_vlan_quota,
     /// Refused: frame size out of range.
@@ -125,6 +127,7 @@ impl VfCounters {
             Refusal::MacQuota => &mut self.refused_mac_quota,
             Refusal::PortVlan => &mut self.refused_port_vlan,
             Refusal::InvalidVlan => &mut self.refused_invalid_vlan,
+            Refusal::VlanNotAllowed => &mut self.refused_vlan_not_allowed,
             Refusal::VlanQuota => &mut self.refused_vlan_quota,
             Refusal::FrameSize => &mut self.refused_frame_size,
             Refusal::MulticastOverflow => &mut self.refused_multicast_overflow,
@@ -158,6 +161,8 @@ pub enum Refusal {
     PortVlan,
     /// VLAN 4095.
     InvalidVlan,
+    /// The administrator's list of VLANs that the VF may join does not have it.
+    VlanNotAllowed,
     /// The VF is in as many VLANs as it may, or no filter is left.
     VlanQuota,
     /// Frame size out of range.
@@ -189,6 +194,7 @@ impl Refusal {
             Self::MacQuota => "too many addresses",
             Self::PortVlan => "VLAN is set by the administrator",
             Self::InvalidVlan => "reserved VLAN",
+            Self::VlanNotAllowed => "VLAN is not among those it may join",
             Self::VlanQuota => "too many VLANs",
             Self::FrameSize => "frame size out of range",
             Self::MulticastOverflow => "too many multicast addresses for an untrusted VF",

@@ -29,7 +29,10 @@ pub struct Vf {
     pub admin_mac: Option<Mac>,
     /// VID and priority.
     pub port_vlan: Option<(u16, u8)>,
-    pub spoofchk: bool,
+    pub mac_check: bool,
+    pub vlan_check: bool,
+    /// The VLANs it may ask for, if not all.
+    pub allowed: Option<Vec<u16>>,
     pub trusted: bool,
     pub enabled: bool,
     pub rate: u32,
@@ -51,7 +54,9 @@ impl Vf {
         Self {
             admin_mac: None,
             port_vlan: None,
-            spoofchk: true,
+            mac_check: true,
+            vlan_check: true,
+            allowed: None,
             trusted: false,
             enabled: true,
             rate: 0,
@@ -101,6 +106,10 @@ impl Vf {
 
     fn receives(&self, mac: Mac) -> bool {
         self.primary() == Some(mac) || self.filters.contains(&mac)
+    }
+
+    pub fn may_join(&self, vid: u16) -> bool {
+        self.allowed.as_ref().is_none_or(|list| list.contains(&vid))
     }
 
     fn in_vlan(&self, vid: Option<u16>) -> bool {
@@ -257,7 +266,7 @@ impl Intent {
                     Verdict::No
                 } else if info == 0 || vid == 0 || vf.vlans.contains(&vid) {
                     Verdict::Yes
-                } else if vf.vlans.len() >= vf.quota().1 {
+                } else if !vf.may_join(vid) || vf.vlans.len() >= vf.quota().1 {
                     Verdict::No
                 } else if vf.vlans.len() < 2 {
                     Verdict::Yes

@@ -41,6 +41,15 @@ pub const VIDS: [u16; 5] = [0, 1, 100, 200, 4094];
 /// More VLANs than the pool filter has entries.
 pub const TRUNK: Range<u16> = 80..120;
 
+/// Lists of VLANs as the administrator writes them, and what they mean.
+pub const LISTS: [(&str, Option<&[u16]>); 5] = [
+    ("any", None),
+    ("none", Some(&[])),
+    ("100", Some(&[100])),
+    ("1,4094", Some(&[1, 4094])),
+    ("100,2-5", Some(&[2, 3, 4, 5, 100])),
+];
+
 #[derive(Clone, Debug)]
 pub enum Op {
     SetNrVfs(u8),
@@ -64,7 +73,10 @@ pub enum Op {
     LinkSpeed(u32),
     VfMac(u8, Mac),
     VfVlan(u8, u16, u8, u16),
-    Spoofchk(u8, bool),
+    /// The check of addresses, and that of VLANs.
+    Checks(u8, Option<bool>, Option<bool>),
+    /// The VLANs a VF may join: one of [`LISTS`].
+    AllowVlans(u8, usize),
     Trust(u8, bool),
     Link(u8, VfLink),
     Rate(u8, u32, u32),
@@ -172,7 +184,9 @@ pub fn any_op() -> impl Strategy<Value = Op> {
         3 => (vf(), any_mac()).prop_map(|(v, m)| Op::VfMac(v, m)),
         3 => (vf(), any_vid(), 0u8..9, prop_oneof![9 => Just(0x8100), 1 => Just(0x88a8)])
             .prop_map(|(v, vid, qos, proto)| Op::VfVlan(v, vid, qos, proto)),
-        1 => (vf(), any::<bool>()).prop_map(|(v, on)| Op::Spoofchk(v, on)),
+        1 => (vf(), any::<Option<bool>>(), any::<Option<bool>>())
+            .prop_map(|(v, mac, vlan)| Op::Checks(v, mac, vlan)),
+        1 => (vf(), 0..LISTS.len()).prop_map(|(v, list)| Op::AllowVlans(v, list)),
         2 => (vf(), any::<bool>()).prop_map(|(v, on)| Op::Trust(v, on)),
         1 => (vf(), proptest::sample::select(&[VfLink::Auto, VfLink::Enable, VfLink::Disable][..]))
             .prop_map(|(v, s)| Op::Link(v, s)),

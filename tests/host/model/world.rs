@@ -23,7 +23,8 @@ use igb_core::{
         Shadow,
         Switch, //
         VfLink,
-    }, //
+    },
+    vlan::VlanList, //
 };
 
 use super::{
@@ -42,6 +43,7 @@ use super::{
     ops::{
         probes,
         Op,
+        LISTS,
         PF_MAC,
         TRUNK, //
     }, //
@@ -149,7 +151,8 @@ impl World {
         let missing = match op {
             Op::VfMac(v, _)
             | Op::VfVlan(v, ..)
-            | Op::Spoofchk(v, _)
+            | Op::Checks(v, ..)
+            | Op::AllowVlans(v, _)
             | Op::Trust(v, _)
             | Op::Link(v, _)
             | Op::Rate(v, ..)
@@ -346,9 +349,19 @@ impl World {
                     vf.port_vlan = None;
                 }
             }
-            Op::Spoofchk(v, on) => {
-                switch.set_vf_spoofchk(vf_index(v), on);
-                intent.vfs[usize::from(v)].spoofchk = on;
+            Op::Checks(v, mac, vlan) => {
+                switch.set_vf_checks(vf_index(v), mac, vlan);
+                let vf = &mut intent.vfs[usize::from(v)];
+                vf.mac_check = mac.unwrap_or(vf.mac_check);
+                vf.vlan_check = vlan.unwrap_or(vf.vlan_check);
+            }
+            Op::AllowVlans(v, list) => {
+                let (text, allowed) = LISTS[list];
+                switch.set_vf_vlans(vf_index(v), VlanList::parse(text).unwrap());
+                let vf = &mut intent.vfs[usize::from(v)];
+                vf.allowed = allowed.map(<[u16]>::to_vec);
+                let copy = vf.clone();
+                vf.vlans.retain(|vid| copy.may_join(*vid));
             }
             Op::Trust(v, on) => {
                 switch.set_vf_trust(vf_index(v), on);

@@ -26,13 +26,15 @@ use igb_core::{
         RxMode,
         Shadow,
         Switch, //
-    }, //
+    },
+    vlan::VlanList, //
 };
 use model::config::config;
 use model::ops::{
     any_op,
     station,
     Op,
+    LISTS,
     PF_MAC,
     TRUNK, //
 };
@@ -133,7 +135,10 @@ impl Pair {
             Op::LinkSpeed(mbps) => switch.set_link_speed(mbps),
             Op::VfMac(v, mac) => drop(switch.set_vf_mac(vf(v), MacAddr(mac))),
             Op::VfVlan(v, vid, qos, proto) => drop(switch.set_vf_vlan(vf(v), vid, qos, proto)),
-            Op::Spoofchk(v, on) => switch.set_vf_spoofchk(vf(v), on),
+            Op::Checks(v, mac, vlan) => switch.set_vf_checks(vf(v), mac, vlan),
+            Op::AllowVlans(v, list) => {
+                switch.set_vf_vlans(vf(v), VlanList::parse(LISTS[list].0).unwrap());
+            }
             Op::Trust(v, on) => switch.set_vf_trust(vf(v), on),
             Op::Link(v, state) => drop(switch.set_vf_link_state(vf(v), state)),
             Op::Rate(v, min, max) => drop(switch.set_vf_rate(vf(v), min, max)),

@@ -108,7 +108,7 @@ fn check_guarantees(world: &World) {
         if vf.open && !locked && status.macs < quota.0.min(1) && !world.intent.pf.overflow {
             assert!(grant(message(0x2_0002, extra)));
         }
-        if vf.open && vf.port_vlan.is_none() {
+        if vf.open && vf.port_vlan.is_none() && vf.allowed.is_none() {
             for n in status.vlans..quota.1.min(2) {
                 let mut words = [0; 16];
                 words[0] = 0x1_0004;

@@ -65,8 +65,9 @@ fn check_settings(world: &World) {
         assert_eq!(vmolr & 0x4000_0000 != 0, strip);
         assert_eq!(vmolr & 0x0400_0000, 0, "unicast promiscuous");
         assert!(vmolr & 0x1000_0000 == 0 || vf.trusted);
-        spoof |= u32::from(vf.spoofchk) << v;
-        spoof |= u32::from(vf.spoofchk || vf.port_vlan.is_some()) << (8 + v);
+        spoof |= u32::from(vf.mac_check) << v;
+        let stays = vf.vlan_check || vf.port_vlan.is_some() || vf.allowed.is_some();
+        spoof |= u32::from(stays) << (8 + v);
         let limited = regs.rate(v) != 0;
         assert_eq!(limited, regs.rate(v + 8) != 0);
         assert!(!limited || vf.rate != 0);

@@ -19,7 +19,8 @@ use igb_core::{
         Outcome,
         Promiscuity, //
         VfLink,
-    }, //
+    },
+    vlan::VlanList, //
 };
 use model::client::{
     echo,
@@ -29,6 +30,7 @@ use model::client::{
     words,
     ACK,
     CTS,
+    DTXSWC,
     NACK, //
 };
 use model::device::{
@@ -124,6 +126,66 @@ fn admin_mac_stands_against_an_untrusted_vf() {
     assert_eq!(w.switch.config(vf).mac, MacAddr(station(5)));
     w.switch.set_vf_mac(vf, MacAddr::ZERO).unwrap();
     assert_eq!(w.switch.config(vf).mac, MacAddr::ZERO);
+}
+
+#[test]
+fn each_check_by_itself_and_who_is_limited_to_vlans_is_checked_for_them() {
+    let mut w = ready(2);
+    let vf = vf_index(0);
+    let allow = |w: &mut World, list| {
+        w.switch.set_vf_vlans(vf, VlanList::parse(list).unwrap());
+        w.sync();
+        w.regs.read(DTXSWC) & 0xffff
+    };
+    let check = |w: &mut World, mac, vlan| {
+        w.switch.set_vf_checks(vf, mac, vlan);
+        w.sync();
+        w.regs.read(DTXSWC) & 0xffff
+    };
+    assert_eq!(check(&mut w, None, Some(false)), 0x0203);
+    assert_eq!(check(&mut w, Some(false), Some(true)), 0x0302);
+    assert_eq!(check(&mut w, None, Some(false)), 0x0202);
+    assert_eq!(allow(&mut w, "100,200-210"), 0x0302);
+    assert_eq!(allow(&mut w, "any"), 0x0202);
+    w.switch.set_vf_vlan(vf, 5, 0, 0x8100).unwrap();
+    w.sync();
+    assert_eq!(w.regs.read(DTXSWC) & 0xffff, 0x0302);
+}
+
+#[test]
+fn a_vf_joins_no_vlan_but_those_it_may_and_leaves_what_it_may_not_have_any_more() {
+    let mut w = ready(2);
+    let vf = vf_index(0);
+    let join = |w: &mut World, vid: u32| send(w, 0, &words(&[0x1_0004, vid])) & (ACK | NACK) == ACK;
+    assert!(join(&mut w, 100) && join(&mut w, 200) && join(&mut w, 300));
+    w.apply(&Op::AllowVlans(0, 2));
+    assert_eq!(w.switch.status(vf).vlans, 1);
+    assert_eq!(w.regs.vlan_members(100) & 1, 1);
+    assert_eq!(w.regs.vlan_members(200) & 1, 0);
+    assert!(join(&mut w, 100) && join(&mut w, 0) && !join(&mut w, 200));
+    let counters = *w.switch.counters(vf);
+    assert_eq!(
+        (
+            counters.refused_vlan_not_allowed,
+            counters.refused_vlan_quota
+        ),
+        (1, 0)
+    );
+    assert_eq!(w.switch.status(vf).offences, 0);
+    // What it has it may give up. Neither trust nor a reset lifts the limit.
+    w.switch.set_vf_trust(vf, true);
+    assert!(!join(&mut w, 200));
+    w.apply(&Op::Flr(0));
+    w.apply(&Op::Message(0, words(&[1])));
+    assert!(!join(&mut w, 200) && join(&mut w, 100));
+    // The administrator may put it into another.
+    w.apply(&Op::VfVlan(0, 7, 0, 0x8100));
+    w.apply(&Op::AllowVlans(0, 1));
+    assert_eq!(w.switch.status(vf).vlans, 1);
+    w.apply(&Op::VfVlan(0, 0, 0, 0x8100));
+    assert!(!join(&mut w, 100));
+    w.apply(&Op::AllowVlans(0, 0));
+    assert!(join(&mut w, 100));
 }
 
 #[test]

@@ -250,14 +250,16 @@ fn f06_multicast_promiscuous_needs_trust() {
 fn f07_spoofchk_survives_resets() {
     let mut w = ready(2);
     assert_eq!(w.regs.read(DTXSWC), 0x8000_0303);
-    w.switch.set_vf_spoofchk(vf_index(0), false);
+    w.switch
+        .set_vf_checks(vf_index(0), Some(false), Some(false));
     w.sync();
     assert_eq!(w.regs.read(DTXSWC), 0x8000_0202);
     w.apply(&Op::PfReset);
     assert_eq!(w.regs.read(DTXSWC), 0x8000_0202);
     w.apply(&Op::Flr(0));
     assert_eq!(w.regs.read(DTXSWC), 0x8000_0202);
-    assert!(!w.switch.config(vf_index(0)).spoofchk);
+    let config = w.switch.config(vf_index(0));
+    assert!(!config.mac_check && !config.vlan_check);
 }
 
 #[test]

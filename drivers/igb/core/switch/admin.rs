@@ -29,7 +29,8 @@ use crate::{
     link::Speed,
     vlan::{
         PortVlan,
-        VlanId, //
+        VlanId,
+        VlanList, //
     }, //
 };
 
@@ -129,8 +130,12 @@ pub struct VfConfig {
     pub vlan: u16,
     /// Priority of that VLAN's tag, 0..=7.
     pub qos: u8,
-    /// Spoof check.
-    pub spoofchk: bool,
+    /// Which VLANs the VF may join, if it is in none by the administrator's word.
+    pub vlans: VlanList,
+    /// The source addresses of frames the VF sends are checked.
+    pub mac_check: bool,
+    /// Their VLANs are, as was set: it is so in more cases.
+    pub vlan_check: bool,
     /// Trust.
     pub trusted: bool,
     /// Link state.
@@ -150,7 +155,9 @@ impl Switch {
             mac: plain(v.mac()),
             vlan: v.admin.vlan.map_or(0, |vlan| vlan.vid().get()),
             qos: v.admin.vlan.map_or(0, PortVlan::pcp),
-            spoofchk: v.admin.spoofchk,
+            vlans: v.admin.vlans,
+            mac_check: v.admin.mac_check,
+            vlan_check: v.admin.vlan_check,
             trusted: v.admin.trusted,
             link_state: v.admin.link_state,
             max_tx_rate: v.admin.max_tx_rate,
@@ -221,10 +228,24 @@ impl Switch {
         Ok(())
     }
 
-    /// Turns the check of source addresses and VLANs of frames `vf` sends on or off. A VF that was
-    /// put into a VLAN is checked for that in any case.
-    pub fn set_vf_spoofchk(&mut self, vf: VfIndex, on: bool) {
-        self.vf_mut(vf).admin.spoofchk = on;
+    /// Turns the checks of source addresses and VLANs of frames `vf` sends on or off, each that is given.
+    ///
+    /// A VF that was put into a VLAN, or may join some only, is checked for its VLANs in any case.
+    pub fn set_vf_checks(&mut self, vf: VfIndex, mac: Option<bool>, vlan: Option<bool>) {
+        let admin = &mut self.vf_mut(vf).admin;
+        admin.mac_check = mac.unwrap_or(admin.mac_check);
+        admin.vlan_check = vlan.unwrap_or(admin.vlan_check);
+    }
+
+    /// Lets `vf` join the VLANs in `vlans` only. It leaves others it has joined.
+    ///
+    /// The VLAN that the administrator put it into need not be among them.
+    pub fn set_vf_vlans(&mut self, vf: VfIndex, vlans: VlanList) {
+        self.vf_mut(vf).admin.vlans = vlans;
+        if self.vf(vf).admin.vlan.is_none() {
+            self.vlvf
+                .leave_if(Function::Vf(vf), |vid| !vlans.permits(vid));
+        }
     }
 
     /// Trusts `vf` or not. What only trust had granted is taken back with it.

@@ -473,11 +473,8 @@ impl Switch {
         image.vt_ctl = vt_ctl::VM_REPL_EN
             | vt_ctl::default_pool(self.pf_pool().into())
             | when(!pf.takes_unmatched(), vt_ctl::DISABLE_DEF_POOL);
-        // Who was put into a VLAN stays there, whatever addresses it may send from.
-        let spoof = self.pools_of(|vf| vf.admin.spoofchk);
-        let in_vlan = self.pools_of(|vf| vf.admin.vlan.is_some());
-        image.dtxswc = dtxswc::mac_spoof(spoof)
-            | dtxswc::vlan_spoof(spoof | in_vlan)
+        image.dtxswc = dtxswc::mac_spoof(self.pools_of(|vf| vf.admin.mac_check))
+            | dtxswc::vlan_spoof(self.pools_of(Vf::stays_in_its_vlans))
             | when(*self.loopback == Loopback::Veb, dtxswc::VMDQ_LOOPBACK_EN);
     }
 

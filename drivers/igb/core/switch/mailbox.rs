@@ -316,6 +316,9 @@ impl Switch {
             self.vlvf.leave_if(f, |held| held == vid);
             return Ok(());
         }
+        if !v.admin.vlans.permits(vid) {
+            return Err(Refusal::VlanNotAllowed);
+        }
         let limit = usize::from(self.quota(vf).vlans);
         if !self.vlvf.contains(f, vid) && self.vlvf.count(f) >= limit {
             return Err(Refusal::VlanQuota);

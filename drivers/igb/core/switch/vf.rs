@@ -23,7 +23,10 @@ use crate::{
         Session, //
     },
     tracked::Tracked,
-    vlan::PortVlan, //
+    vlan::{
+        PortVlan,
+        VlanList, //
+    }, //
 };
 
 /// Link as the VF sees it.
@@ -43,7 +46,12 @@ pub enum VfLink {
 pub(super) struct Admin {
     pub(super) mac: Option<UnicastAddr>,
     pub(super) vlan: Option<PortVlan>,
-    pub(super) spoofchk: bool,
+    /// Which VLANs the VF may join.
+    pub(super) vlans: VlanList,
+    /// The source addresses of what the VF sends are checked.
+    pub(super) mac_check: bool,
+    /// Its VLANs are.
+    pub(super) vlan_check: bool,
     pub(super) trusted: bool,
     pub(super) link_state: VfLink,
     /// Mb/s, 0 for no limit.
@@ -110,7 +118,9 @@ impl Vf {
             admin: Tracked::new(Admin {
                 mac: None,
                 vlan: None,
-                spoofchk: true,
+                vlans: VlanList::Any,
+                mac_check: true,
+                vlan_check: true,
                 trusted: false,
                 link_state: VfLink::Auto,
                 max_tx_rate: 0,
@@ -120,6 +130,12 @@ impl Vf {
             stuck: false,
             counters: VfCounters::ZERO,
         }
+    }
+
+    /// Whether the VF sends in its VLANs only. One that was put into a VLAN, or may join some only, does
+    /// in any case.
+    pub(super) fn stays_in_its_vlans(&self) -> bool {
+        self.admin.vlan_check || self.admin.vlan.is_some() || self.admin.vlans.is_limit()
     }
 
     /// The primary address in effect.
