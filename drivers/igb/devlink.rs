@@ -181,6 +181,7 @@ const REGISTERS: Region<Port> = Region {
     size: 4 * dump::WORDS,
     max_snapshots: 8,
     read: |port, bytes| {
+        let _awake = port.wake()?;
         let mut words = bytes.chunks_exact_mut(4);
         port.dump(|offset, value| {
             for (word, bytes) in [offset, value].into_iter().zip(&mut words) {

@@ -64,6 +64,13 @@ use net::{
     work, //
 };
 
+mod idle;
+
+pub(crate) use self::idle::{
+    fall_asleep,
+    wake_up, //
+};
+
 /// Closes the net device's queues, if they are open. Under RTNL.
 ///
 /// Returns whether the controller has let go of them, as [`queues::close`] does.
@@ -106,17 +113,20 @@ pub(crate) fn quiesce(dev: &Locked<Port>) {
 /// opened, it is started, and [`reopen`] sees to the queues. The net device shows no carrier.
 pub(crate) fn restart(dev: &Locked<Port>) -> Result {
     let port = dev.data();
-    {
-        let mut mac = port.mac.lock();
-        restart_controller(port, &mut mac)?;
-        mac.recall_refuses = false;
-        port.rebase_counters();
-    }
+    begin_service(port, &mut port.mac.lock())?;
     let opened = up(dev);
     port.works.service.schedule();
     // Resets and messages that came meanwhile.
     port.works.mailbox.schedule();
     opened
+}
+
+/// The controller's part of [`restart`].
+fn begin_service(port: &Port, mac: &mut Mac) -> Result {
+    restart_controller(port, mac)?;
+    mac.recall_refuses = false;
+    port.rebase_counters();
+    Ok(())
 }
 
 /// Quiesces, changes the desired state, and restarts. Under RTNL.

@@ -140,6 +140,7 @@ impl Driver for Port {
     type Vf = crate::vf::Ops;
 
     fn open(&self, dev: &Locked<Self>) -> Result {
+        let awake = self.wake()?;
         if !self.is_live() {
             return Err(ENETDOWN);
         }
@@ -150,6 +151,7 @@ impl Driver for Port {
             let _ = self.set_up(false);
             return Err(error);
         }
+        self.net.lock().awake = Some(awake);
         self.works.service.schedule();
         Ok(())
     }
@@ -165,6 +167,7 @@ impl Driver for Port {
         if !stopped && !self.io.is_gone() {
             let _ = lifecycle::restart_with(dev, |_| Ok(()));
         }
+        self.net.lock().awake = None;
     }
 
     fn tx_timeout(&self, dev: &Device<Self>, queue: u32) {
@@ -338,12 +341,14 @@ impl Driver for Port {
     }
 
     fn read_mii(&self, _dev: &Device<Self>, number: u8) -> Result<u16> {
+        let _awake = self.wake()?;
         let mac = self.mac.lock();
         let phy = mac.link.take_phy()?.ok_or(EOPNOTSUPP)?;
         phy.read_number(number).map_err(|_| EIO)
     }
 
     fn write_mii(&self, _dev: &Device<Self>, number: u8, value: u16) -> Result {
+        let _awake = self.wake()?;
         {
             let mac = self.mac.lock();
             let phy = mac.link.take_phy()?.ok_or(EOPNOTSUPP)?;

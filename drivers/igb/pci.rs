@@ -265,6 +265,14 @@ impl pci::Driver for Igb {
     fn resume(pdev: &kernel::pci::Device<Core<'_>>, data: Pin<&Adapter>) -> Result {
         lifecycle::resume(pdev, &data.netdev)
     }
+
+    fn runtime_suspend(_pdev: &kernel::pci::Device<Bound>, data: Pin<&Adapter>) -> Result {
+        lifecycle::fall_asleep(&data.port)
+    }
+
+    fn runtime_resume(_pdev: &kernel::pci::Device<Bound>, data: Pin<&Adapter>) -> Result {
+        lifecycle::wake_up(&data.port)
+    }
 }
 
 fn probe(pdev: &kernel::pci::Device<Core<'_>>, variant: Variant) -> Result<Adapter> {
@@ -484,8 +492,10 @@ fn new_port(
             alloc_failures_seen: Atomic::new(0),
             hw_stats <- HwStats::new(),
             misc_irq <- new_mutex!(None),
+            awake_for_vfs <- new_mutex!(None),
             net <- new_mutex!(Net {
                 settings,
+                awake: None,
                 queues: None,
                 program: None,
                 pools: [const { None }; MAX_PAIRS],

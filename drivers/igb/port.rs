@@ -69,6 +69,7 @@ use net::{
         Vectors, //
     },
     lock::RawSpinLock,
+    pci::Awake,
     ptp::TxStamps,
     work,
     xdp::Program,
@@ -140,6 +141,9 @@ pub(crate) struct Port {
     /// The vector of everything that is not a queue (and of the queues, if it is the only one).
     #[pin]
     pub(crate) misc_irq: Mutex<Option<MiscIrq>>,
+    /// Held while there are VFs.
+    #[pin]
+    pub(crate) awake_for_vfs: Mutex<Option<Awake>>,
     #[pin]
     pub(crate) net: Mutex<Net>,
     #[pin]
@@ -149,6 +153,12 @@ pub(crate) struct Port {
 }
 
 impl Port {
+    /// Wakes the controller, should it sleep as nobody needs it, and keeps it awake. Process context, without
+    /// [`Port::mac`] and [`Port::hw`].
+    pub(crate) fn wake(&self) -> Result<Awake> {
+        Awake::new(&self.pdev)
+    }
+
     /// Nanoseconds since the port was set up.
     pub(crate) fn now(&self) -> u64 {
         nanos_since(self.epoch)
@@ -197,6 +207,8 @@ pub(crate) struct MiscIrq {
 pub(crate) struct Net {
     /// What the user wants of queues and interrupts.
     pub(crate) settings: Settings,
+    /// Held while the device is up.
+    pub(crate) awake: Option<Awake>,
     /// The queues, while the device is up.
     pub(crate) queues: Option<Queues>,
     /// What received frames are shown to before the stack gets them.

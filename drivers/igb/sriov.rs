@@ -83,6 +83,7 @@ fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Resu
         return Err(EPERM);
     }
     let count = u8::try_from(nr_vfs).map_err(|_| EPERM)?;
+    let awake = port.wake()?;
     if let Some(io) = port.mac.lock().live(&port.hw) {
         take_queues_back(io);
     }
@@ -95,6 +96,7 @@ fn enable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>, nr_vfs: u16) -> Resu
         let _ = relayout(dev, 0);
         return Err(error);
     }
+    *port.awake_for_vfs.lock() = Some(awake);
     order_sleep(pdev);
     dev_info!(pdev, "{nr_vfs} VFs allocated\n");
     Ok(())
@@ -121,7 +123,9 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     let port = dev.data();
     settle(port);
     queues_are_returned(port);
-    relayout(dev, 0)?;
+    let done = relayout(dev, 0);
+    *port.awake_for_vfs.lock() = None;
+    done?;
     dev_info!(pdev, "IOV Disabled\n");
     Ok(())
 }
@@ -251,6 +255,7 @@ pub(crate) fn adopt(pdev: &pci::Device<Core<'_>>, port: &Port) -> Result {
         return Ok(());
     }
     dev_info!(pdev, "{enabled} pre-allocated VFs found\n");
+    *port.awake_for_vfs.lock() = Some(port.wake()?);
     order_sleep(pdev);
     let count = u8::try_from(enabled)?;
     let mut hw = port.hw.lock();

@@ -3,6 +3,7 @@
 #include <linux/aer.h>
 #include <linux/kernel.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/pm_wakeup.h>
 
 int nbh_pci_request_mem_regions(struct pci_dev *pdev, const char *name)
@@ -140,4 +141,33 @@ bool nbh_device_trylock(struct device *dev)
 void nbh_device_unlock(struct device *dev)
 {
 	device_unlock(dev);
+}
+
+/* The driver has been probed: what the PCI core holds for it is given up. A device that sleeps is
+ * woken before the system sleeps, so that its driver can have it watch for what is to wake that.
+ */
+void nbh_pm_allow_sleep(struct pci_dev *pdev, int delay_ms)
+{
+	dev_pm_set_driver_flags(&pdev->dev, DPM_FLAG_NO_DIRECT_COMPLETE);
+	pm_runtime_set_autosuspend_delay(&pdev->dev, delay_ms);
+	pm_runtime_use_autosuspend(&pdev->dev);
+	pm_runtime_mark_last_busy(&pdev->dev);
+	pm_runtime_put_noidle(&pdev->dev);
+}
+
+void nbh_pm_forbid_sleep(struct pci_dev *pdev)
+{
+	pm_runtime_get_noresume(&pdev->dev);
+	pm_runtime_dont_use_autosuspend(&pdev->dev);
+}
+
+int nbh_pm_resume_and_get(struct pci_dev *pdev)
+{
+	return pm_runtime_resume_and_get(&pdev->dev);
+}
+
+void nbh_pm_put_later(struct pci_dev *pdev)
+{
+	pm_runtime_mark_last_busy(&pdev->dev);
+	pm_runtime_put_autosuspend(&pdev->dev);
 }

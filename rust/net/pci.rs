@@ -3,8 +3,8 @@
 //! PCI drivers.
 //!
 //! [`kernel::pci::Driver`] knows probe and unbind. [`Driver`] adds what a network device may need:
-//! shutdown, error recovery, function level reset, system sleep, and `sriov_configure` for one that
-//! is a physical function.
+//! shutdown, error recovery, function level reset, sleep of the system or of the device alone, and
+//! `sriov_configure` for one that is a physical function.
 //! Devices and BARs stay those of [`kernel::pci`].
 //!
 //! C headers: [`include/linux/pci.h`](srctree/include/linux/pci.h),
@@ -21,6 +21,7 @@ use core::{
 use kernel::{
     device::{
         self,
+        Bound,
         Core, //
     },
     driver,
@@ -31,12 +32,14 @@ use kernel::{
     },
     pci::Device,
     prelude::*,
+    time::Delta,
     types::Opaque,
     ThisModule, //
 };
 
 mod ids;
 mod power;
+mod runtime;
 mod sriov;
 
 pub use self::{
@@ -50,6 +53,7 @@ pub use self::{
         CoreExt,
         DeviceExt, //
     },
+    runtime::Awake,
     sriov::{
         DriverName,
         Occupant,
@@ -114,8 +118,9 @@ pub enum Sleep {
 
 /// The driver of a PCI device. But for `probe`, a driver has those methods it has a use for.
 ///
-/// All methods are called in process context and may sleep. All but the drop of [`Data`] hold
-/// the device lock, so that no two of them ever run at the same time for one device.
+/// All methods are called in process context and may sleep. All but the drop of [`Data`], `runtime_suspend`
+/// and `runtime_resume` hold the device lock, so that no two of them ever run at the same time for one device.
+/// Those two may run beside others, and never both at once.
 ///
 /// No other is called before `probe` has succeeded; none is called after `unbind`.
 /// `Data` is dropped after `unbind`, and device-managed resources are released after that.
@@ -255,6 +260,34 @@ pub trait Driver {
     fn resume(_dev: &Device<Core<'_>>, _data: Pin<&Self::Data>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
+
+    /// How long the device is not used before [`Driver::runtime_suspend`] is called, unless the
+    /// administrator wants it otherwise.
+    const IDLE: Delta = runtime::IDLE;
+
+    /// Nobody has used the device for a while: stop DMA and interrupts. The PCI core then saves its
+    /// configuration space, and puts it into D3hot, where no register answers.
+    ///
+    /// Whoever wants the device meanwhile waits, perhaps with RTNL held: neither this nor
+    /// [`Driver::runtime_resume`] takes a lock that is held when [`Awake::new`] or ethtool is called. A
+    /// driver that has this has the other as well.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` or `EAGAIN`: the device works as before, and the kernel tries again later. With any other
+    /// error it gives up.
+    fn runtime_suspend(_dev: &Device<Bound>, _data: Pin<&Self::Data>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Somebody wants the device, which is in D0 again with its configuration space restored.
+    ///
+    /// # Errors
+    ///
+    /// Whoever wants it gets the error.
+    fn runtime_resume(_dev: &Device<Bound>, _data: Pin<&Self::Data>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 }
 
 /// Connects a [`Driver`] to the PCI core.
@@ -335,6 +368,8 @@ impl<T: Driver> Adapter<T> {
         resume: op!(T::HAS_RESUME, Self::resume_callback),
         thaw: op!(T::HAS_RESUME, Self::resume_callback),
         restore: op!(T::HAS_RESUME, Self::resume_callback),
+        runtime_suspend: op!(T::HAS_RUNTIME_SUSPEND, Self::runtime_suspend_callback),
+        runtime_resume: op!(T::HAS_RUNTIME_SUSPEND, Self::runtime_resume_callback),
         ..pin_init::zeroed()
     };
 
@@ -352,6 +387,8 @@ impl<T: Driver> Adapter<T> {
             // First: it ends after all that the driver has made device-managed.
             Binding::begin(pdev.as_ref())?;
             pdev.as_ref().set_drvdata(T::probe(pdev, info))?;
+            // SAFETY: The probe has succeeded, and the data was stored.
+            unsafe { Self::allow_sleep(pdev) };
             Ok(0)
         })
     }
@@ -376,6 +413,8 @@ impl<T: Driver> Adapter<T> {
     }
 
     extern "C" fn remove_callback(pdev: *mut netbind::pci_dev) {
+        // SAFETY: `remove` is called once, after a successful probe.
+        unsafe { Self::forbid_sleep(pdev) };
         // SAFETY: `remove` is called under the device lock, once, after a successful probe.
         unsafe { Self::with(pdev, |dev, data| T::unbind(dev, data)) }
     }

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The controller's rung of the ladder for a port that nobody uses (runtime power management). No queue is
+//! open then, so neither way needs RTNL, which may be held by whoever wants the port back.
+
+use super::begin_service;
+use crate::port::Port;
+use kernel::prelude::*;
+
+/// Takes a controller that nobody needs out of service, until [`wake_up`]: the net device is down, and there
+/// are no VFs. The stack has the device all the while, and what it changes is written then. Takes neither
+/// RTNL nor [`Port::net`].
+///
+/// # Errors
+///
+/// `EBUSY`: it is needed.
+pub(crate) fn fall_asleep(port: &Port) -> Result {
+    let mut mac = port.mac.lock();
+    if port.hw.lock().is_needed() {
+        return Err(EBUSY);
+    }
+    port.take_out(&mut mac);
+    Ok(())
+}
+
+/// Takes it back into service. RTNL and [`Port::net`] may be held.
+///
+/// # Errors
+///
+/// `ENODEV`: the controller is gone, or does not come out of its reset.
+pub(crate) fn wake_up(port: &Port) -> Result {
+    let mut mac = port.mac.lock();
+    // It does not answer in D3hot, and an interrupt of another device on the same line has it looked at.
+    port.io.probe_presence()?;
+    mac.link.forget_phy();
+    begin_service(port, &mut mac)?;
+    port.works.service.schedule();
+    Ok(())
+}
