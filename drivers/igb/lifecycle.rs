@@ -274,14 +274,15 @@ pub(crate) fn reopen_with(dev: &Locked<Port>, change: impl FnOnce(&mut Settings)
 
 /// Work item scheduled by the service work item. A net device that is up may have no queues, since
 /// memory was short when they had to be opened anew: tries again. Or its queues have frames without a
-/// link to send them on: gives those back.
+/// link to send them on: gives those back. Or they wait for buffers and should not, or the reverse.
 pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
     let rtnl = rtnl::lock();
     let Some(dev) = dev.under(&rtnl).filter(|dev| dev.is_present()) else {
         return;
     };
     let port = dev.data();
-    if port.holds_frames() {
+    let drops_otherwise = port.net.lock().drops_otherwise(port);
+    if drops_otherwise || port.holds_frames() {
         let _ = reopen_with(dev, |_| ());
     } else if port.lacks_queues() && up(dev).is_ok() {
         port.works.service.schedule();

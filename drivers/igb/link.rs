@@ -162,6 +162,11 @@ impl PortLink {
         self.state.map(|_| self.pause)
     }
 
+    /// The same; while there is no link, what the next one will have if the partner agrees.
+    pub(crate) fn pause_to_expect(&self) -> Pause {
+        self.pause_in_force().unwrap_or(self.config.advertise.pause)
+    }
+
     /// Speed in Mb/s, 0 while the link is down.
     pub(crate) fn mbps(&self) -> u32 {
         self.state.map_or(0, |link| link.speed.mbps())

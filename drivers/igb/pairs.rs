@@ -19,8 +19,7 @@ use igb_core::{
         eicr::{
             self,
             Eicr, //
-        },
-        srrctl, //
+        }, //
     }, //
 };
 use kernel::prelude::*;
@@ -98,15 +97,14 @@ pub(crate) struct OpenPair {
     /// Queue of the controller.
     pub(crate) queue: usize,
     pub(crate) vector: u8,
-    /// A frame is dropped when its queue has no descriptor left for it, whatever [`Queues::drops`] is.
-    pub(crate) always_drops: bool,
 }
 
 /// The queue pairs of a net device that is up.
 pub(crate) struct Queues {
     pub(crate) io: Io,
     pub(crate) plan: Plan,
-    /// A frame is dropped when its queue has no descriptor left for it: see [`Queues::set_drops`].
+    /// A frame is dropped when its queue has no descriptor left for it. `SRRCTL`, which has it, is written
+    /// while a queue is closed.
     pub(crate) drops: bool,
     pub(crate) pairs: KVec<OpenPair>,
 }
@@ -116,19 +114,6 @@ impl Queues {
     pub(crate) fn len(&self) -> u32 {
         // CAST: at most MAX_PAIRS.
         self.pairs.len() as u32
-    }
-
-    /// Has frames dropped when their queue has no descriptor left for them, or has them wait. The queues go
-    /// on meanwhile. The controller is in service. Process context.
-    pub(crate) fn set_drops(&mut self, drops: bool) {
-        if core::mem::replace(&mut self.drops, drops) == drops {
-            return;
-        }
-        for pair in self.pairs.iter().filter(|pair| !pair.always_drops) {
-            self.io.update(regs::srrctl(pair.queue), |value| {
-                (value & !srrctl::DROP_EN) | srrctl::DROP_EN.when(drops)
-            });
-        }
     }
 
     /// Shows frames to another program, or to none. Not a frame is lost. Process context.

@@ -84,20 +84,19 @@ impl Net {
         Ok(())
     }
 
-    /// Has open queues drop what they have no buffer for, or wait, by the pause that is in force now. Under
-    /// the lock of `self`, as all that opens and closes queues.
-    pub(crate) fn follow_pause(&mut self, port: &Port) {
-        let Some(queues) = &mut self.queues else {
-            return;
+    /// Open queues drop what they have no buffer for, or wait, and by the pause that is in force now they
+    /// should not: they have to be opened anew. Not because a link is lost: nothing is received then.
+    pub(crate) fn drops_otherwise(&self, port: &Port) -> bool {
+        let Some(queues) = &self.queues else {
+            return false;
         };
-        // Held, so that the link and the controller stay as they are.
         let mac = port.mac.lock();
-        if mac.live(&port.hw).is_none() {
-            return;
-        }
+        let Some(pause) = mac.link.pause_in_force() else {
+            return false;
+        };
         let nr_vfs = port.hw.lock().switch.nr_vfs();
-        let pause = mac.link.pause_in_force();
-        queues.set_drops(link::drops_when_full(nr_vfs, queues.len(), pause));
+        mac.live(&port.hw).is_some()
+            && queues.drops != link::drops_when_full(nr_vfs, queues.len(), pause)
     }
 }
 
@@ -116,7 +115,7 @@ fn open(port: &Port, dev: &Locked<Port>, net: &Net) -> Result<Queues> {
     let (io, pause) = {
         let mac = port.mac.lock();
         let io = mac.live(&port.hw).ok_or(ENETDOWN)?.clone();
-        (io, mac.link.pause_in_force())
+        (io, mac.link.pause_to_expect())
     };
     let drops = link::drops_when_full(nr_vfs, count, pause);
     let mut queues = Queues {
@@ -272,7 +271,6 @@ impl Place<'_> {
             index,
             queue: self.queue,
             vector,
-            always_drops: self.pooled,
         })
     }
 }

@@ -159,12 +159,13 @@ fn pause_name(pause: Pause) -> &'static str {
     }
 }
 
-/// Queues wait for buffers where PAUSE is in force. The stack sees a carrier when the link is up and the
-/// device's queues are open. Done under the lock that closing the queues takes, so that it cannot come
-/// too late.
+/// The stack sees a carrier when the link is up and the device's queues are open. Done under the lock that
+/// closing the queues takes, so that it cannot come too late. Queues wait for buffers where PAUSE is in force.
 fn sync_carrier(port: &Port, dev: &Device<Port>) {
-    let mut net = port.net.lock();
-    net.follow_pause(port);
+    let net = port.net.lock();
+    if net.drops_otherwise(port) {
+        port.works.reopen.schedule();
+    }
     let up = port.mac.lock().link.state().is_some();
     match (net.queues.is_some() && up, dev.carrier_ok()) {
         (true, false) => {

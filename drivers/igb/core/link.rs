@@ -189,11 +189,10 @@ impl Advertise {
 ///
 /// It must not wait if it would hold up VFs. One queue alone holds up nobody else. If no PAUSE is sent,
 /// nothing is gained, and the other queues of the PF are held up: what counts is the pause that is in
-/// force, not the one that is wanted. There is none (`None`) while there is no link.
+/// force, not the one that is wanted.
 #[must_use]
-pub const fn drops_when_full(nr_vfs: u8, pairs: u32, in_force: Option<Pause>) -> bool {
-    let pauses = matches!(in_force, Some(Pause { tx: true, .. }));
-    nr_vfs != 0 || pairs > 1 && !pauses
+pub const fn drops_when_full(nr_vfs: u8, pairs: u32, in_force: Pause) -> bool {
+    nr_vfs != 0 || pairs > 1 && !in_force.tx
 }
 
 /// Fill levels of the receive packet buffer, in bytes, at which the device pauses its partner and
@@ -288,11 +287,9 @@ mod tests {
 
     #[test]
     fn queues_wait_for_buffers_only_where_pause_is_sent() {
-        let pause = |tx| Some(Pause { rx: true, tx });
+        let pause = |tx| Pause { rx: true, tx };
         assert!(!drops_when_full(0, 8, pause(true)));
         assert!(drops_when_full(0, 8, pause(false)));
-        assert!(drops_when_full(0, 8, None));
-        assert!(!drops_when_full(0, 1, None));
         assert!(!drops_when_full(0, 1, pause(false)));
         assert!(drops_when_full(1, 1, pause(true)));
         assert!(drops_when_full(7, 2, pause(false)));

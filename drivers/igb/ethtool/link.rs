@@ -312,7 +312,9 @@ impl Pause<Port> for Ops {
             link.configure_pause(wanted, pause.autoneg)
         })?;
         // What is to be agreed on is in force when the link is back: the service work item sees to it.
-        port.net.lock().follow_pause(port);
+        if port.net.lock().drops_otherwise(port) {
+            port.works.reopen.schedule();
+        }
         Ok(())
     }
 
