@@ -74,6 +74,8 @@ pub struct State {
     /// How long the PHY is set up after a reset, from when nobody has it.
     pub config_takes: u64,
     pub gone: bool,
+    /// Accesses of registers until the slot of the card is reset.
+    pub slot_reset_after: Option<u32>,
     /// Writes reach the controller with the next read, as bridges may hold them back for.
     pub posts_writes: bool,
 
@@ -92,21 +94,29 @@ pub struct State {
     configured_at: u64,
 }
 
+fn powered_on() -> BTreeMap<u32, u32> {
+    BTreeMap::from([(STATUS, 0x8008_0481)])
+}
+
+fn phy_powered_on() -> [u16; 32] {
+    let mut phy = [0; 32];
+    (phy[0], phy[2], phy[3]) = (0x1140, 0x02a8, 0x0391);
+    (phy[4], phy[9]) = (0x0de1, 0x0f00);
+    // Low power link-up in D0, and SmartSpeed.
+    (phy[16], phy[25]) = (0x01a0, 0x008f);
+    phy
+}
+
 /// A board, as the driver sees it.
 pub struct Board(RefCell<State>);
 
 impl Board {
     /// A board without a fault, port 0, with its PHY after power-on.
     pub fn new() -> Self {
-        let mut phy = [0; 32];
-        (phy[0], phy[2], phy[3]) = (0x1140, 0x02a8, 0x0391);
-        (phy[4], phy[9]) = (0x0de1, 0x0f00);
-        // Low power link-up in D0, and SmartSpeed.
-        (phy[16], phy[25]) = (0x01a0, 0x008f);
         Self(RefCell::new(State {
             now: 0,
-            registers: BTreeMap::from([(STATUS, 0x8008_0481)]),
-            phy,
+            registers: powered_on(),
+            phy: phy_powered_on(),
             page: 0,
             phy_address: 1,
             mdic_takes: 64,
@@ -123,6 +133,7 @@ impl Board {
             firmware_phy_after_reset: 0,
             config_takes: 5000,
             gone: false,
+            slot_reset_after: None,
             posts_writes: false,
             resets: Vec::new(),
             broken_rules: Vec::new(),
@@ -168,6 +179,27 @@ impl Board {
 }
 
 impl State {
+    /// One more access of a register, of which some resets the slot: controller and PHY are as after
+    /// power-on, and so is who has what.
+    fn count_access(&mut self) {
+        self.now += 1;
+        let Some(left) = &mut self.slot_reset_after else {
+            return;
+        };
+        if *left > 0 {
+            *left -= 1;
+            return;
+        }
+        self.slot_reset_after = None;
+        self.registers = powered_on();
+        self.phy = phy_powered_on();
+        (self.page, self.sync, self.smbi, self.swesmbi) = (0, 0, false, false);
+        (self.mdic, self.i2c) = ((0, 0), (0, 0));
+        (self.reset_at, self.quiet_until, self.awaits_config) = (None, 0, false);
+        self.configured_at = self.now.saturating_add(self.config_takes);
+        self.posted.clear();
+    }
+
     fn broken(&mut self, rule: &str) {
         let told = format!("{rule}, at {} us", self.now);
         self.broken_rules.push(told);
@@ -337,7 +369,7 @@ impl State {
 impl Registers for Board {
     fn read_at(&self, offset: u32) -> u32 {
         let mut state = self.state_mut();
-        state.now += 1;
+        state.count_access();
         if state.gone {
             return 0;
         }
@@ -375,7 +407,7 @@ impl Registers for Board {
 
     fn write_at(&self, offset: u32, value: u32) {
         let mut state = self.state_mut();
-        state.now += 1;
+        state.count_access();
         if state.gone {
             return;
         }
