@@ -146,9 +146,11 @@ def test_vfs_by_module_parameter(lan):
     guest = lan.guest
     for wanted, there in ((2, 2), (9, 7)):
         guest.unload()
+        mark = f"test: max_vfs={wanted}"
+        guest.run(f"echo '<6>{mark}' >/dev/kmsg")
         guest.load(f"max_vfs={wanted}")
         assert guest.read(f"/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs").strip() == str(there)
-    assert "deprecated" in guest.run("dmesg | tail -50").out
+        assert "deprecated" in guest.run(f"dmesg | sed '1,/{mark}/d'").out
     guest.run(f"echo 0 >/sys/bus/pci/devices/{PF_PCI}/sriov_numvfs")
 
 

@@ -98,7 +98,12 @@ def test_channels_with_vfs(lan):
 
 def test_coalescing(lan):
     guest = lan.guest
-    for usecs in (0, 4, 10, 100, 8191, 50):
+    intervals = [0, 4, 10, 100, 8191, 50]
+    if guest.config.driver == "igb":
+        # It has none from 4 to 9.
+        intervals.remove(4)
+        assert refused(guest, "-C dut rx-usecs 4")
+    for usecs in intervals:
         guest.run(f"ethtool -C dut rx-usecs {usecs}")
         assert show(guest, "-c")["rx-usecs"] == usecs
         assert works(lan)
@@ -139,6 +144,9 @@ def test_indirection_table(lan):
     table = show(guest, "-x")["rss-indirection-table"]
     assert table.count(0) == table.count(1) == RETA_ENTRIES // 2
     assert refused(guest, "-X dut equal 3"), "there are two queues"
+    if guest.config.driver == "igb":
+        # What it begins with is another order than its default.
+        guest.run("ethtool -X dut weight 1 1")
 
 
 def test_hash_key(lan):
