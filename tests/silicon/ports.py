@@ -161,10 +161,10 @@ def give_back_all():
     problems = []
     states = json.loads(STATE.read_text(encoding="utf-8"))
     ports = [Port(state["address"], state) for state in states]
-    # Interfaces in namespaces come back when these are gone.
+    # Interfaces in namespaces come back some time after these are gone. One that does not is told of below.
     for name in ("igb_rs-a", "igb_rs-b", "igb_rs-vf0"):
         command("ip", "netns", "delete", name, check=False)
-    time.sleep(0.5)
+    wait_for(lambda: all(port.driver is None or port.name for port in ports), 10)
     for port in ports:
         try:
             port.give_back()
