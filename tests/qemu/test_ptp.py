@@ -144,6 +144,7 @@ def test_configurations(lan, clock):
         assert config(guest, PF) == (TX_ON, V2_EVENT)
 
 
+@pytest.mark.watched
 def test_sent_frames_are_stamped(lan, clock):
     guest = lan.guest
     frames = [message(kind, n) for n, kind in enumerate([SYNC, DELAY_REQ, ANNOUNCE] * 4)]
@@ -164,6 +165,7 @@ def test_sent_frames_are_stamped(lan, clock):
     assert re.search(r"tx_pkts: *\d\d", text), text
 
 
+@pytest.mark.watched
 def test_one_frame_is_stamped_at_a_time(lan, clock):
     """The others get the time of the stack, and are counted."""
     guest = lan.guest

@@ -13,9 +13,8 @@ import re
 from pathlib import Path
 
 import pytest
-from support.clocks import Clock, middle
+from support.clocks import INSTRUCTIONS, Clock, middle
 
-CLOCK = {"accel": "tcg", "arguments": ("-icount", "shift=0,sleep=off")}
 US = 1000
 SECOND = 10**9
 # The clocks are this far apart at first, and that which follows goes this much faster (ppb).
@@ -26,7 +25,7 @@ LIMIT = 100 * US
 PORTS = ("left", "right")
 
 pytestmark = [
-    pytest.mark.guest(duts=2, peer=None, smp=1, **CLOCK),
+    pytest.mark.guest(duts=2, peer=None, smp=1, **INSTRUCTIONS),
     pytest.mark.long,
     pytest.mark.timeout(1200),
 ]
@@ -113,23 +112,49 @@ def states(log: str) -> list[str]:
 
 @pytest.mark.parametrize("delay", ["E2E", "P2P"])
 @pytest.mark.parametrize("follower", [0, 1], ids=PORTS)
-def test_ptp4l_settles(request, pair, follower, delay):
-    """In both roles, with delays of the path and of the link."""
-    leader = 1 - follower
+def test_ptp4l_settles(pair, follower, delay):
+    """In both roles, with delays of the path and of the link. With C igb, of which Documentation/ptp.rst
+    tells why, it does not."""
+    log, late, found = follow(pair, follower, delay, f"{PORTS[follower]}-{delay}")
+    if pair.guest.config.driver == "igb":
+        assert log.count("received SYNC without timestamp") > 10
+        assert min(map(abs, late)) > LIMIT, spread(late)
+        return
+    check_settled(pair, log, late, found)
+
+
+@pytest.mark.driver("igb_rs")
+def test_ptp4l_settles_beside_vfs(pair):
+    """Each port has two, with drivers, and up."""
+    guest = pair.guest
+    for n in range(2):
+        guest.run(f"echo 2 >/sys/bus/pci/devices/0000:0{n + 1}:00.0/sriov_numvfs")
+    names = [name for name, link in guest.links(None).items() if name != "lo"]
+    assert len(names) == 4, names
+    guest.run("; ".join(f"ip link set {name} up" for name in names))
+    log, late, found = follow(pair, 1, "E2E", "right-E2E-vfs")
+    check_settled(pair, log, late, found)
+    for n in range(2):
+        guest.run(f"echo 0 >/sys/bus/pci/devices/0000:0{n + 1}:00.0/sriov_numvfs")
+
+
+def follow(pair, follower: int, delay: str, name: str):
+    """Has one port follow the other: ptp4l's log, how far the clocks were apart when they should not any
+    more, and from the beginning."""
     way = "-E" if delay == "E2E" else "-P"
     pair.part(follower)
-    pair.ptp4l(leader, f"{way} --priority1 100")
+    pair.ptp4l(1 - follower, f"{way} --priority1 100")
     pair.ptp4l(follower, f"{way} -s")
     found = pair.track(SETTLES + WATCHED, 0.5)
     log = pair.log(follower)
-    driver = pair.guest.config.driver
-    record(f"{PORTS[follower]}-{delay}", driver, found, log)
+    record(name, pair.guest.config.driver, found, log)
     late = [offset for passed, offset in found if passed > SETTLES * SECOND]
-    print(f"{driver} {PORTS[follower]} {delay}: {spread(late)}")
+    print(f"{pair.guest.config.driver} {name}: {spread(late)}")
     print(log[-2000:])
-    if driver != "igb_rs":
-        # To compare: what is seen is recorded.
-        return
+    return log, late, found
+
+
+def check_settled(pair, log: str, late: list[int], found: list[tuple[int, int]]):
     assert "FAULTY" not in log and "timed out while polling" not in log
     assert states(log)[-1] == "SLAVE"
     assert max(map(abs, late)) < LIMIT, spread(late)
@@ -168,7 +193,10 @@ def test_the_other_programs_of_linuxptp(pair):
         f"exec phc2sys -s CLOCK_REALTIME -c /dev/ptp{clock.number} -O 0 -m >/tmp/phc2sys.log 2>&1",
         timeout=3600,
     )
-    guest.run("sleep 40", timeout=600)
-    offsets = [clock.offset() for _ in range(5)]
+    offsets = [clock.offset()]
+    # Five times in a row, a second apart.
+    while len(offsets) < 120 and max(map(abs, [LIMIT, *offsets][-5:])) >= LIMIT:
+        guest.run("sleep 1", timeout=600)
+        offsets.append(clock.offset())
     print(guest.read("/tmp/phc2sys.log")[-500:], offsets)
-    assert max(map(abs, offsets)) < LIMIT
+    assert max(map(abs, offsets[-5:])) < LIMIT
