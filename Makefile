@@ -5,6 +5,8 @@
 DRIVER ?= igb_rs
 KDIR ?=
 TESTS ?=
+# All of `make test`, but of the tests in guests those of a file that `make test-list` has written.
+ONLY ?=
 # Another of Debian's kernels in the place of the stock one, as uname -r has it.
 KERNEL_RELEASE ?=
 # The kernel the module is for, and that is booted: stock, debug, kcsan or rt.
@@ -95,7 +97,7 @@ run_all = $(ENTER) $(1) tests/run-all --driver $(DRIVER)
 .PHONY: test test-host test-gate test-guest test-debug test-record test-list check
 ifeq ($(KERNEL_RELEASE)$(QEMU),)
 test:
-	$(call run_all,$(beside)) $(tested:%=--kernel %) $(TESTS)
+	$(call run_all,$(beside)) $(tested:%=--kernel %) $(ONLY:%=--only=%) $(TESTS)
 else
 # What depends on neither kernel nor QEMU is left out, and so are the figures of the usual ones.
 test:

@@ -14,6 +14,8 @@
     @pytest.mark.allow_log("regex")                     # a kernel message this test provokes
     @pytest.mark.allow_trace("regex")                   # a trace line of the device model
 
+--only FILE leaves the tests of a list that `make test-list` has printed, perhaps in another tree.
+
 A guest is kept between tests of the same configuration. After each test its kernel log and, where
 the peer does not blur it, the device model's trace are judged; a guest that failed a test is not
 used again. Under a kernel that looks for leaks, so is what each file of tests left behind.
@@ -41,6 +43,12 @@ from harness.topology import Lan
 KEPT = 1
 
 
+def _listed(path: str) -> frozenset[tuple[str, str]]:
+    """Kernel, and file and name, of each line."""
+    lines = Path(path).read_text(encoding="utf-8").splitlines()
+    return frozenset((kernel, test) for kernel, _, test in (line.partition(" ") for line in lines))
+
+
 def pytest_addoption(parser):
     group = parser.getgroup("igb_rs")
     group.addoption(
@@ -65,6 +73,12 @@ def pytest_addoption(parser):
         "--any-driver",
         action="store_true",
         help="also run the tests about another driver than --driver",
+    )
+    group.addoption(
+        "--only",
+        type=_listed,
+        metavar="FILE",
+        help="of the tests, only those of FILE, which has lines as `make test-list` prints them",
     )
     group.addoption(
         "--accel",
@@ -123,6 +137,10 @@ def _is_wanted(config, item) -> bool:
         only = item.get_closest_marker(option)
         if only is not None and config.getoption(f"--{option}") not in only.args:
             return False
+    listed = config.getoption("--only")
+    name = f"{item.path.name}::{item.nodeid.partition('::')[2]}"
+    if listed is not None and (config.getoption("--kernel"), name) not in listed:
+        return False
     if config.getoption("--share") and not _is_of_the_share(config, item):
         return False
     return config.getoption("--long") or item.get_closest_marker("long") is None
