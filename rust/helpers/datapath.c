@@ -594,83 +594,41 @@ dma_addr_t nbh_skb_map_frag(struct device *dev, struct sk_buff *skb, unsigned in
 	return nbh_checked(dev, skb_frag_dma_map(dev, frag, 0, *len, DMA_TO_DEVICE));
 }
 
-static int nbh_tx_prepare_gso(struct sk_buff *skb, struct nbh_tx_offload *o)
+#define NBH_TX_GSO		BIT_ULL(52)
+#define NBH_TX_GSO_UDP		BIT_ULL(53)
+#define NBH_TX_SCTP		BIT_ULL(54)
+
+/* What the stack has said of a packet of which it leaves something to the device: how far the
+ * network header is from its start, in bits 15:0, and where the checksum begins, in bits 31:16;
+ * how far from there it is filled in, in bits 47:32; the version of IP, in bits 51:48; NBH_TX_*.
+ */
+u64 nbh_tx_asked(const struct sk_buff *skb)
 {
-	bool udp = skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4;
-	int err = skb_cow_head(skb, 0);
-	unsigned char *l4;
-	__wsum len;
+	u64 asked = (u64)ip_hdr(skb)->version << 48 | (u64)skb->csum_offset << 32 |
+		    (u32)skb_checksum_start_offset(skb) << 16 | (u16)skb_network_offset(skb);
 
-	if (err)
-		return err;
-
-	/* The device fills in lengths and checksums of each segment, and wants the pseudo
-	 * header's checksum without the length. It is not made anew from the addresses: behind
-	 * a routing header is another destination than in front of it. In a tunnel the transport
-	 * header is the inner one, and the IP header the outer one.
-	 */
-	l4 = skb_checksum_start(skb);
-	len = (__force __wsum)htonl(skb->len - skb_checksum_start_offset(skb));
-	csum_replace_by_diff(udp ? &((struct udphdr *)l4)->check : &((struct tcphdr *)l4)->check,
-			     len);
-	o->ipv4 = ip_hdr(skb)->version == 4;
-	if (o->ipv4) {
-		unsigned char *behind = (unsigned char *)ip_hdr(skb) + ip_hdrlen(skb);
-
-		/* The device sums all that is in front of the transport header. What of it does not
-		 * belong to the IP header is the same in each segment, and taken out again by its
-		 * complement.
-		 */
-		ip_hdr(skb)->tot_len = 0;
-		ip_hdr(skb)->check = behind == l4 ? 0 :
-				     csum_fold(csum_partial(behind, l4 - behind, 0));
-	} else {
-		ipv6_hdr(skb)->payload_len = 0;
+	if (skb_is_gso(skb)) {
+		asked |= NBH_TX_GSO;
+		if (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4)
+			asked |= NBH_TX_GSO_UDP;
 	}
-	o->l4_proto = udp ? IPPROTO_UDP : IPPROTO_TCP;
-	o->l4_len = udp ? sizeof(struct udphdr) : ((struct tcphdr *)l4)->doff * 4;
-	o->gso_size = skb_shinfo(skb)->gso_size;
-	o->gso_segs = skb_shinfo(skb)->gso_segs;
-	return 0;
+	if (skb_csum_is_sctp((struct sk_buff *)skb))
+		asked |= NBH_TX_SCTP;
+	return asked;
 }
 
-/* Says what the stack leaves to the device, and prepares the headers for it.
- * A checksum the device cannot compute is computed here. Headers are not changed of a packet
- * that has other owners (-EBUSY): they may send it again, and replacing its memory is a BUG().
+/* Computes a checksum that was left to the device. Nothing is changed of a packet that has other
+ * owners: they may send it again, and replacing its memory is a BUG().
  */
-int nbh_tx_prepare_offload(struct sk_buff *skb, struct nbh_tx_offload *o)
+int nbh_tx_checksum(struct sk_buff *skb)
 {
-	if (skb_is_gso(skb)) {
-		int err = unlikely(skb_shared(skb)) ? -EBUSY : nbh_tx_prepare_gso(skb, o);
+	return skb_shared(skb) ? -EBUSY : skb_checksum_help(skb);
+}
 
-		if (err)
-			return err;
-	} else {
-		switch (skb->csum_offset) {
-		case offsetof(struct tcphdr, check):
-			o->l4_proto = IPPROTO_TCP;
-			break;
-		case offsetof(struct udphdr, check):
-			o->l4_proto = IPPROTO_UDP;
-			break;
-		case offsetof(struct sctphdr, checksum):
-			if (skb_csum_is_sctp(skb)) {
-				o->l4_proto = IPPROTO_SCTP;
-				break;
-			}
-			fallthrough;
-		default:
-			o->l4_proto = 0;
-			return skb_shared(skb) ? -EBUSY : skb_checksum_help(skb);
-		}
-		o->ipv4 = ip_hdr(skb)->version == 4;
-		o->l4_len = 0;
-		o->gso_size = 0;
-		o->gso_segs = 1;
-	}
-	o->mac_len = skb_network_offset(skb);
-	o->ip_len = skb_checksum_start_offset(skb) - skb_network_offset(skb);
-	return 0;
+/* Makes the headers of a packet its own, unless it has other owners. */
+int nbh_tx_own_headers(struct sk_buff *skb)
+{
+	return unlikely(skb_shared(skb)) ? -EBUSY : skb_cow_head(skb, 0);
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
@@ -720,6 +678,20 @@ void nbh_kunit_udp_gso(struct sk_buff *skb, u16 gso_size, u16 check)
 	skb->csum_offset = offsetof(struct udphdr, check);
 	skb_shinfo(skb)->gso_size = gso_size;
 	skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+}
+
+/* Leaves a checksum to the device: of what is behind the IP header, filled in @offset bytes from
+ * there. Says whether it is SCTP's, of which a kernel without SCTP knows nothing.
+ */
+bool nbh_kunit_leave_checksum(struct sk_buff *skb, u16 offset, bool is_sctp)
+{
+	nbh_kunit_udp_gso(skb, 0, 0);
+	skb_shinfo(skb)->gso_type = 0;
+	skb->csum_offset = offset;
+#if IS_ENABLED(CONFIG_IP_SCTP)
+	skb->csum_not_inet = is_sctp;
+#endif
+	return skb_csum_is_sctp(skb);
 }
 
 /* Fills fragment @i of a packet, which is a page of its own, with @byte. */

@@ -5,17 +5,6 @@
 
 #include <linux/types.h>
 
-struct nbh_tx_offload {
-	u16 mac_len;
-	u16 ip_len;
-	u16 gso_size;
-	u16 gso_segs;
-	u8 l4_len;
-	/* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP; 0: nothing to do */
-	u8 l4_proto;
-	bool ipv4;
-};
-
 /* What decides on which offloads a device can apply to a packet. */
 struct nbh_tx_shape {
 	u32 mac_len;

@@ -17,9 +17,16 @@ use kernel::{
     prelude::*, //
 };
 
+mod offload;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/skb.rs"]
 mod test;
+
+pub use self::offload::{
+    Gso,
+    L4Proto,
+    TxOffload, //
+};
 
 /// An owned `struct sk_buff`.
 ///
@@ -128,15 +135,18 @@ impl SkBuff {
     /// Fragments behind the linear part; at most `MAX_SKB_FRAGS`.
     #[inline]
     pub(crate) fn nr_frags(&self) -> u8 {
+        // SAFETY: The skb is valid by the type invariants.
+        unsafe { (*self.shinfo()).nr_frags }
+    }
+
+    /// What a packet shares with its clones.
+    #[inline]
+    fn shinfo(&self) -> *const netbind::skb_shared_info {
         // SAFETY: The skb is valid by the type invariants, and the shared info always stands at
         // `end`, which is an offset from `head` (NET_SKBUFF_DATA_USES_OFFSET) on 64-bit kernels.
         unsafe {
             let skb = self.as_ptr();
-            let shinfo = (*skb)
-                .head
-                .add((*skb).end as usize)
-                .cast::<netbind::skb_shared_info>();
-            (*shinfo).nr_frags
+            (*skb).head.add((*skb).end as usize).cast_const().cast()
         }
     }
 
@@ -216,40 +226,6 @@ impl SkBuff {
         to_result(unsafe { netbind::skb_put_padto(ptr.as_ptr(), len) })?;
         // SAFETY: The reference `into_raw` gave us was not consumed.
         Ok(unsafe { Self::from_raw(ptr) })
-    }
-
-    /// Prepares the headers for the checksum or segmentation offload the stack asked for
-    /// ([`TxMeta::wants_offload`]), and says what the device has to do.
-    ///
-    /// A checksum that is neither TCP, UDP nor SCTP is computed here; `None` then says that
-    /// nothing is left to do.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM` if there is none to make the headers writable, `EBUSY` if they would have to be
-    /// changed and the packet has other owners. The packet cannot be sent as it is.
-    #[inline]
-    pub fn prepare_offload(&mut self) -> Result<Option<TxOffload>> {
-        let mut raw = netbind::nbh_tx_offload::default();
-        // SAFETY: We own the skb, so its headers may be changed; `raw` is valid for writes.
-        to_result(unsafe { netbind::tx_prepare_offload(self.as_ptr(), &mut raw) })?;
-        let l4 = match u32::from(raw.l4_proto) {
-            netbind::IPPROTO_TCP => L4Proto::Tcp,
-            netbind::IPPROTO_UDP => L4Proto::Udp,
-            netbind::IPPROTO_SCTP => L4Proto::Sctp,
-            _ => return Ok(None),
-        };
-        Ok(Some(TxOffload {
-            mac_len: raw.mac_len,
-            ip_len: raw.ip_len,
-            ipv4: raw.ipv4,
-            l4,
-            gso: (raw.gso_size != 0).then_some(Gso {
-                size: raw.gso_size,
-                segs: raw.gso_segs,
-                l4_len: raw.l4_len,
-            }),
-        }))
     }
 
     /// The first byte, if the linear part has it. Any context.
@@ -389,43 +365,6 @@ impl TxMeta {
         // CAST: bits 31:16.
         (self.0 & 2 != 0).then_some((self.0 >> 16) as u16)
     }
-}
-
-/// Transport protocols with an offload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum L4Proto {
-    /// TCP.
-    Tcp,
-    /// UDP.
-    Udp,
-    /// SCTP (CRC32c).
-    Sctp,
-}
-
-/// What a device has to do to a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TxOffload {
-    /// Bytes before the network header.
-    pub mac_len: u16,
-    /// Bytes from the network header to the transport header.
-    pub ip_len: u16,
-    /// The network header is IPv4.
-    pub ipv4: bool,
-    /// Transport protocol whose checksum is to be filled in.
-    pub l4: L4Proto,
-    /// Segmentation, if asked for.
-    pub gso: Option<Gso>,
-}
-
-/// Segmentation parameters of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Gso {
-    /// Payload bytes of each segment.
-    pub size: u16,
-    /// Number of segments.
-    pub segs: u16,
-    /// Bytes of the transport header.
-    pub l4_len: u8,
 }
 
 /// A packet that is being received: built from one buffer, extended by more, then delivered.

@@ -61,6 +61,39 @@ mod tests {
     }
 
     #[test]
+    fn a_checksum_is_left_to_the_device_that_knows_its_protocol() -> Result {
+        for (offset, is_sctp, l4) in [
+            (16, false, Some(L4Proto::Tcp)),
+            (6, false, Some(L4Proto::Udp)),
+            (8, true, Some(L4Proto::Sctp)),
+            // Of another protocol: computed.
+            (8, false, None),
+            (2, false, None),
+        ] {
+            let mut skb = packet(14 + 20 + 40)?;
+            // SAFETY: The packet is ours, and has room for the headers.
+            let known = unsafe { netbind::kunit_leave_checksum(skb.as_ptr(), offset, is_sctp) };
+            // A kernel without SCTP leaves none to devices.
+            let l4 = l4.filter(|l4| known || *l4 != L4Proto::Sctp);
+            if l4.is_none() {
+                let other = another(&skb);
+                assert_eq!(skb.prepare_offload(), Err(EBUSY));
+                drop(other);
+            }
+            let offload = l4.map(|l4| TxOffload {
+                mac_len: 14,
+                ip_len: 20,
+                ipv4: true,
+                l4,
+                gso: None,
+            });
+            assert_eq!(skb.prepare_offload(), Ok(offload));
+            assert_eq!(skb.tx_meta().wants_offload(), l4.is_some());
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_device_that_steps_over_a_tunnel_gets_the_outer_header_right() -> Result {
         // The Ethernet header; the outer IP header, GRE and the inner IP header; TCP.
         const HEADERS: u32 = 14 + (20 + 4 + 20) + 20;
