@@ -171,7 +171,7 @@ impl net::tx::Descriptors for TxRing {
     #[inline(always)]
     fn send(&mut self, skb: SkBuff, queue: TxQueue<'_>) -> Option<Wire> {
         let mut skb = skb.pad_to(MIN_FRAME).ok()?;
-        let meta = skb.begin_tx_stamping();
+        let meta = skb.begin_tx_stamping(queue);
         let Prepared { frame, wire, lead } = if meta == TxMeta::PLAIN {
             Prepared::plain(skb.len())
         } else if meta.asks_for_stamp() {
@@ -295,7 +295,7 @@ impl TxRing {
         if self.stamps.claim(&skb, queue) {
             prepared.frame = prepared.frame.stamped();
         }
-        skb.stamp_in_software();
+        skb.stamp_in_software(queue);
         Some((skb, prepared))
     }
 }

@@ -433,12 +433,29 @@ static __always_inline u32 tx_meta(const struct sk_buff *skb)
 	return meta;
 }
 
+/* Whether a frame is one of the device that @txq is of: of which it is otherwise may be gone. */
+bool nbh_tx_is_of(const struct sk_buff *skb, const struct netdev_queue *txq)
+{
+	return skb->dev == txq->dev;
+}
+
+/* Takes the software timestamp of a frame that is being sent through @txq. What
+ * skb_tx_timestamp() does besides is for devices whose PHY has a driver of its own, which those
+ * of this crate have not.
+ */
+static __always_inline void tx_stamp(struct sk_buff *skb, const struct netdev_queue *txq)
+{
+	if (nbh_tx_is_of(skb, txq))
+		skb_tstamp_tx(skb, NULL);
+}
+
 /* A frame is about to be given to the device: takes the software timestamp, and says
  * what the frame asks for.
  */
-u32 nbh_tx_begin(struct sk_buff *skb)
+u32 nbh_tx_begin(struct sk_buff *skb, const struct netdev_queue *txq)
 {
-	skb_tx_timestamp(skb);
+	if (unlikely(skb_shinfo(skb)->tx_flags & (SKBTX_SW_TSTAMP | SKBTX_BPF)))
+		tx_stamp(skb, txq);
 	return tx_meta(skb);
 }
 
@@ -446,16 +463,14 @@ u32 nbh_tx_begin(struct sk_buff *skb)
  * says: the caller decides about it, then takes the software timestamp with nbh_tx_begin_late(),
  * and asks nbh_tx_meta() for the rest.
  */
-u32 nbh_tx_begin_stamping(struct sk_buff *skb)
+u32 nbh_tx_begin_stamping(struct sk_buff *skb, const struct netdev_queue *txq)
 {
-	u8 flags;
+	u8 flags = skb_shinfo(skb)->tx_flags;
 
-	skb_clone_tx_timestamp(skb);
-	flags = skb_shinfo(skb)->tx_flags;
-	if (flags & (SKBTX_SW_TSTAMP | SKBTX_HW_TSTAMP)) {
+	if (unlikely(flags & (SKBTX_SW_TSTAMP | SKBTX_HW_TSTAMP))) {
 		if (flags & SKBTX_HW_TSTAMP)
 			return NBH_TX_STAMP;
-		skb_tstamp_tx(skb, NULL);
+		tx_stamp(skb, txq);
 	}
 	return tx_meta(skb);
 }
@@ -465,13 +480,11 @@ u32 nbh_tx_meta(const struct sk_buff *skb)
 	return tx_meta(skb);
 }
 
-/* What skb_tx_timestamp() does after the PHY was asked. If the device takes a timestamp, that is
- * for sockets that want both.
- */
-void nbh_tx_begin_late(struct sk_buff *skb)
+/* If the device takes a timestamp, that is for sockets that want both. */
+void nbh_tx_begin_late(struct sk_buff *skb, const struct netdev_queue *txq)
 {
-	if (skb_shinfo(skb)->tx_flags & (SKBTX_SW_TSTAMP | SKBTX_BPF))
-		skb_tstamp_tx(skb, NULL);
+	if (unlikely(skb_shinfo(skb)->tx_flags & (SKBTX_SW_TSTAMP | SKBTX_BPF)))
+		tx_stamp(skb, txq);
 }
 
 /* What the device fills in of a packet that has been prepared for it: offset and, in bits 31:16,

@@ -44,21 +44,29 @@ void nbh_soft_timer_start(struct hrtimer *timer, u64 ns)
 	hrtimer_start(timer, ns_to_ktime(ns), HRTIMER_MODE_REL_PINNED_SOFT);
 }
 
-/* The stack is told that a stamp of the device follows. The packet is kept for that, and so is its
- * net device, whose number is told with the stamp: what is returned, for nbh_dev_put().
- */
-struct net_device *nbh_tx_stamp_begin(struct sk_buff *skb)
+/* The stack is told that a stamp of the device follows. The packet is kept for that. */
+void nbh_tx_stamp_begin(struct sk_buff *skb)
 {
 	skb_shinfo(skb)->tx_flags |= SKBTX_IN_PROGRESS;
 	skb_get(skb);
-	dev_hold(skb->dev);
-	return skb->dev;
 }
 
-/* NULL is no device. */
-void nbh_dev_put(struct net_device *dev)
+/* The packet waits for its stamp, and so has an owner besides the caller. */
+bool nbh_tx_awaits_stamp(const struct sk_buff *skb)
 {
-	dev_put(dev);
+	return skb_shinfo(skb)->tx_flags & SKBTX_IN_PROGRESS && skb_shared(skb);
+}
+
+/* Takes a reference to the device of a queue, which is valid: what is returned. NULL is no device. */
+struct net_device *nbh_netdev_hold_of(const struct netdev_queue *txq, netdevice_tracker *tracker)
+{
+	netdev_hold(txq->dev, tracker, GFP_ATOMIC);
+	return txq->dev;
+}
+
+void nbh_netdev_put(struct net_device *dev, netdevice_tracker *tracker)
+{
+	netdev_put(dev, tracker);
 }
 
 /* There it is. Gives the packet up. */

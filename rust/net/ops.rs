@@ -223,12 +223,13 @@ impl<D: Driver> Tables<D> {
         // SAFETY: This is `ndo_start_xmit`, called under the queue's lock.
         match unsafe { dev.tx_queues().xmit(owned) } {
             Ok(()) => netbind::netdev_tx_NETDEV_TX_OK,
-            Err(given_back) if given_back.as_ptr() == skb => {
+            Err(given_back) if given_back.as_ptr() == skb && !given_back.awaits_stamp() => {
                 // The stack keeps the packet.
                 let _ = given_back.into_raw();
                 netbind::netdev_tx_NETDEV_TX_BUSY
             }
-            // Another one, which is the driver's to drop; it has kept or dropped that of the stack.
+            // Another one, which is the driver's to drop; it has kept or dropped that of the stack. Or
+            // one that waits for its stamp, and so has another owner: the stack wants one that has not.
             Err(_) => netbind::netdev_tx_NETDEV_TX_OK,
         }
     }

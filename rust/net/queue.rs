@@ -35,14 +35,18 @@ impl<'a> TxQueue<'a> {
         Self(ptr, PhantomData)
     }
 
-    /// For tests of what asks for one and does not use it. They hold no lock.
+    /// One of no device, for tests of what asks for a queue and changes nothing of it. They hold no lock.
     #[cfg(CONFIG_KUNIT = "y")]
     pub(crate) fn for_test() -> Self {
-        Self(NonNull::dangling(), PhantomData)
+        struct OfNoDevice(netbind::netdev_queue);
+        // SAFETY: Nobody changes it.
+        unsafe impl Sync for OfNoDevice {}
+        static QUEUE: OfNoDevice = OfNoDevice(pin_init::zeroed());
+        Self(NonNull::from(&QUEUE.0), PhantomData)
     }
 
     #[inline]
-    fn as_ptr(self) -> *mut netbind::netdev_queue {
+    pub(crate) fn as_ptr(self) -> *mut netbind::netdev_queue {
         self.0.as_ptr()
     }
 

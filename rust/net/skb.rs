@@ -151,11 +151,12 @@ impl SkBuff {
     }
 
     /// Begins to send the packet: takes the software timestamp, if a socket asked for one, and
-    /// says what the stack asks of the device.
+    /// says what the stack asks of the device. In `xmit`, as `queue` proves. A packet of another
+    /// device than the queue's is not stamped.
     #[inline]
-    pub fn begin_tx(&self) -> TxMeta {
-        // SAFETY: The skb is valid by the type invariants.
-        TxMeta(unsafe { netbind::tx_begin(self.as_ptr()) })
+    pub fn begin_tx(&self, queue: TxQueue<'_>) -> TxMeta {
+        // SAFETY: Skb and queue are valid by their type invariants.
+        TxMeta(unsafe { netbind::tx_begin(self.as_ptr(), queue.as_ptr()) })
     }
 
     /// The same for a device that takes timestamps itself. If a socket has asked for one of the device,
@@ -163,9 +164,9 @@ impl SkBuff {
     /// [`SkBuff::tx_meta`] for the rest, decides whether the device takes one
     /// ([`TxStamps::claim`](crate::ptp::TxStamps::claim)), and calls [`SkBuff::stamp_in_software`].
     #[inline]
-    pub fn begin_tx_stamping(&self) -> TxMeta {
-        // SAFETY: The skb is valid by the type invariants.
-        TxMeta(unsafe { netbind::tx_begin_stamping(self.as_ptr()) })
+    pub fn begin_tx_stamping(&self, queue: TxQueue<'_>) -> TxMeta {
+        // SAFETY: Skb and queue are valid by their type invariants.
+        TxMeta(unsafe { netbind::tx_begin_stamping(self.as_ptr(), queue.as_ptr()) })
     }
 
     /// What the stack asks of the device besides a timestamp. Any context.
@@ -174,24 +175,49 @@ impl SkBuff {
         TxMeta(unsafe { netbind::tx_meta(self.as_ptr()) })
     }
 
-    /// Takes the software timestamp, if a socket asked for one and is content with it.
-    pub fn stamp_in_software(&self) {
-        // SAFETY: The skb is valid by the type invariants.
-        unsafe { netbind::tx_begin_late(self.as_ptr()) };
+    /// Takes the software timestamp, if a socket asked for one and is content with it. As
+    /// [`SkBuff::begin_tx`] otherwise.
+    pub fn stamp_in_software(&self, queue: TxQueue<'_>) {
+        // SAFETY: Skb and queue are valid by their type invariants.
+        unsafe { netbind::tx_begin_late(self.as_ptr(), queue.as_ptr()) };
+    }
+
+    /// Keeps the net device of a packet that is sent through `queue`. `None` if it is not the one that
+    /// `queue` is of: of any other it cannot be said whether it is still there, as a packet that a
+    /// driver keeps does not keep it.
+    pub(crate) fn hold_device(&self, queue: TxQueue<'_>) -> Option<HeldDevice> {
+        // SAFETY: Skb and queue are valid by their type invariants.
+        if !unsafe { netbind::tx_is_of(self.as_ptr(), queue.as_ptr()) } {
+            return None;
+        }
+        let mut tracker = pin_init::zeroed();
+        // SAFETY: The queue is valid, and so is its device.
+        let dev = unsafe { netbind::netdev_hold_of(queue.as_ptr(), &mut tracker) };
+        // INVARIANT: the reference was just taken.
+        Some(HeldDevice { dev, tracker })
     }
 
     /// Tells the stack that a stamp of the device follows, and keeps the packet for it.
-    pub(crate) fn begin_stamp(&self) -> AwaitsStamp {
+    ///
+    /// # Safety
+    ///
+    /// `dev` is what [`SkBuff::hold_device`] has returned for this packet.
+    pub(crate) unsafe fn begin_stamp(&self, dev: HeldDevice) -> AwaitsStamp {
         // SAFETY: The skb is valid by the type invariants, and the caller is its only user: it has not
-        // been given to the device yet. Its net device, if there is one, is valid, as it is
-        // sending.
-        let dev = unsafe { netbind::tx_stamp_begin(self.as_ptr()) };
-        // INVARIANT: both references were just taken.
+        // been given to the device yet.
+        unsafe { netbind::tx_stamp_begin(self.as_ptr()) };
+        // INVARIANT: a reference was just taken; `dev` is that of the packet.
         AwaitsStamp {
             // SAFETY: This is the reference that was just taken.
             skb: unsafe { Self::from_raw(self.0) },
-            dev: HeldDevice(dev),
+            dev,
         }
+    }
+
+    /// There is an [`AwaitsStamp`] of the packet.
+    pub(crate) fn awaits_stamp(&self) -> bool {
+        // SAFETY: The skb is valid by the type invariants.
+        unsafe { netbind::tx_awaits_stamp(self.as_ptr()) }
     }
 
     /// Pads a short packet with zeroes to `len` bytes. A checksum that was left to the device is
@@ -295,8 +321,11 @@ impl AwaitsStamp {
 ///
 /// # Invariants
 ///
-/// The pointer is NULL, or to a net device to which this owns a reference.
-struct HeldDevice(*mut netbind::net_device);
+/// The pointer is NULL, or to a net device to which this owns a reference, that of `tracker`.
+pub(crate) struct HeldDevice {
+    dev: *mut netbind::net_device,
+    tracker: netbind::netdevice_tracker,
+}
 
 // SAFETY: References to net devices may be given up by any thread.
 unsafe impl Send for HeldDevice {}
@@ -305,7 +334,7 @@ impl Drop for HeldDevice {
     fn drop(&mut self) {
         // SAFETY: By the type invariants we own this reference, if there is a net device. It is not
         // used after this.
-        unsafe { netbind::dev_put(self.0) };
+        unsafe { netbind::netdev_put(self.dev, &mut self.tracker) };
     }
 }
 

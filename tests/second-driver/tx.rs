@@ -102,7 +102,7 @@ impl tx::Descriptors for TxRing {
             bytes: skb.len(),
         };
         let mut checksum = false;
-        if skb.begin_tx().wants_offload() {
+        if skb.begin_tx(queue).wants_offload() {
             if let Some(offload) = skb.prepare_offload().ok()? {
                 let context = tx_desc::context(&offload)?;
                 checksum = true;

@@ -182,7 +182,7 @@ impl Drop for End {
 /// /// In `xmit`. Returns whether the descriptor is to say that the packet is to be stamped.
 /// fn asks(stamps: &TxStamps, skb: &SkBuff, queue: TxQueue<'_>) -> bool {
 ///     let is_claimed = stamps.claim(skb, queue);
-///     skb.stamp_in_software();
+///     skb.stamp_in_software(queue);
 ///     is_claimed
 /// }
 /// ```
@@ -232,13 +232,18 @@ impl TxStamps {
     }
 
     /// A packet that is about to be given to the device asks for a stamp. Returns whether it gets one:
-    /// not if another waits for its own, or if the device does not stamp.
+    /// not if another waits for its own, if the device does not stamp, or if the packet is not one of
+    /// the device that `queue` is of.
     ///
     /// To be called in `xmit`, with softirqs off, before [`SkBuff::stamp_in_software`], and after
     /// [`SkBuff::pad_to`] and [`SkBuff::prepare_offload`]: from here on the packet has two owners,
     /// and they fail. Takes a raw lock. Holds the net device until the stamp is delivered or given
     /// up, a second at most; its unregistration waits for that.
-    pub fn claim(&self, skb: &SkBuff, _queue: TxQueue<'_>) -> bool {
+    pub fn claim(&self, skb: &SkBuff, queue: TxQueue<'_>) -> bool {
+        // In front of the lock, under which there is no memory for a tracker.
+        let Some(dev) = skb.hold_device(queue) else {
+            return false;
+        };
         let mut slot = self.inner.current.lock();
         if slot.over {
             return false;
@@ -251,7 +256,8 @@ impl TxStamps {
             return false;
         }
         slot.waiting = Some(Waiting {
-            packet: skb.begin_stamp(),
+            // SAFETY: This is what was returned for the packet.
+            packet: unsafe { skb.begin_stamp(dev) },
             since: Instant::now(),
             delay: FIRST,
         });
@@ -261,8 +267,8 @@ impl TxStamps {
 
     /// The packet that waits, if there is one, will not be stamped: it was not sent after all, or the device
     /// is reset. One that was not sent must be dropped then, and not be given back to the stack:
-    /// the stack would still expect a stamp of the device, and send none of its own. Any context
-    /// but a hard interrupt.
+    /// the stack would still expect a stamp of the device, and send none of its own. (One that waits
+    /// is dropped when it is given back.) Any context but a hard interrupt.
     pub fn give_up(&self) {
         let waiting = self.inner.current.lock().waiting.take();
         if waiting.is_some() {

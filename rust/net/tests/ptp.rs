@@ -15,9 +15,11 @@ mod tests {
             Counter,
             Dummy,
             Owner,
-            Parent, //
+            Parent,
+            Sink, //
         },
         queue::TxQueue,
+        rtnl,
         skb::{
             RxSkb,
             SkBuff, //
@@ -206,12 +208,13 @@ mod tests {
     #[test]
     fn a_packet_says_that_it_asks_for_a_stamp() -> Result {
         let skb = asking()?;
-        let meta = skb.begin_tx_stamping();
+        let meta = skb.begin_tx_stamping(TxQueue::for_test());
         assert!(meta.asks_for_stamp());
         assert!(!meta.wants_offload());
         assert!(meta.vlan_tci().is_none());
         assert_eq!(skb.tx_meta(), crate::skb::TxMeta::PLAIN);
-        assert_eq!(packet(60)?.begin_tx_stamping(), crate::skb::TxMeta::PLAIN);
+        let plain = packet(60)?.begin_tx_stamping(TxQueue::for_test());
+        assert_eq!(plain, crate::skb::TxMeta::PLAIN);
         Ok(())
     }
 
@@ -251,6 +254,70 @@ mod tests {
         Ok(skb)
     }
 
+    fn queue_of(dev: &crate::device::Device<Dummy>) -> Result<TxQueue<'_>> {
+        let queue = dev.raw_tx_queue(0).ok_or(EINVAL)?;
+        // SAFETY: The queue lives as long as the device, and nobody else sends.
+        Ok(unsafe { TxQueue::from_raw(queue) })
+    }
+
+    #[test]
+    fn a_packet_whose_device_may_be_gone_is_not_stamped() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let dev = register(&parent, &counter, 1)?;
+        // SAFETY: The net device is valid.
+        let refs = || unsafe { netbind::kunit_dev_refs(dev.as_ptr()) };
+        let before = refs();
+        let stamps = TxStamps::new(parent.device(), Fake::new(&counter, false)?)?;
+        let skb = asking_of(&dev)?;
+        assert!(!stamps.claim(&skb, TxQueue::for_test()));
+        assert!(!awaits(&skb));
+        assert_eq!(refs(), before);
+        assert!(stamps.claim(&skb, queue_of(&dev)?));
+        Ok(())
+    }
+
+    #[test]
+    fn a_packet_that_waits_for_its_stamp_is_not_given_back_to_the_stack() -> Result {
+        let parent = Parent::new()?;
+        let counter = Counter::new()?;
+        let dev = register(&parent, &counter, 1)?;
+        let stamps = TxStamps::new(parent.device(), Fake::new(&counter, false)?)?;
+        let freed = freed_by(|| {
+            let skb = asking()?;
+            assert!(stamps.claim(&skb, TxQueue::for_test()));
+            // What the driver gives back is what it was given.
+            // SAFETY: The packet is valid; the reference that is taken is that of the sink.
+            let sink = Sink {
+                skb: Some(unsafe {
+                    netbind::kunit_skb_get(skb.as_ptr());
+                    SkBuff::from_raw(NonNull::new_unchecked(skb.as_ptr()))
+                }),
+                ..Sink::default()
+            };
+            let rtnl = rtnl::lock();
+            let sink = KBox::new(sink, GFP_KERNEL)?;
+            drop(dev.under(&rtnl).ok_or(ENODEV)?.install_tx(0, Some(sink)));
+            drop(rtnl);
+            let queue = queue_of(&dev)?.as_ptr();
+            // SAFETY: The queue is valid. The net device has the operation, which may be called with
+            // a packet that is given up, under the lock of its queue.
+            let verdict = unsafe {
+                netbind::tx_lock_bh(queue);
+                let verdict = (*(*dev.as_ptr()).netdev_ops)
+                    .ndo_start_xmit
+                    .map(|xmit| xmit(skb.into_raw().as_ptr(), dev.as_ptr()));
+                netbind::tx_unlock_bh(queue);
+                verdict
+            };
+            assert_eq!(verdict, Some(netbind::netdev_tx_NETDEV_TX_OK));
+            stamps.give_up();
+            Ok(())
+        })?;
+        assert_eq!(freed, 1);
+        Ok(())
+    }
+
     #[test]
     fn the_net_device_is_held_until_the_stamp_is_there_or_given_up() -> Result {
         let parent = Parent::new()?;
@@ -261,16 +328,16 @@ mod tests {
         let refs = || unsafe { netbind::kunit_dev_refs(dev.as_ptr()) };
         let before = refs();
         let stamps = TxStamps::new(parent.device(), fake.clone())?;
-        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        assert!(stamps.claim(&asking_of(&dev)?, queue_of(&dev)?));
         assert_eq!(refs(), before + 1);
         stamps.give_up();
         assert_eq!(refs(), before);
-        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        assert!(stamps.claim(&asking_of(&dev)?, queue_of(&dev)?));
         fake.time.store(5, Relaxed);
         assert!(wait_until(|| stamps.delivered() == 1));
         assert_eq!(refs(), before);
         fake.time.store(0, Relaxed);
-        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        assert!(stamps.claim(&asking_of(&dev)?, queue_of(&dev)?));
         assert_eq!(refs(), before + 1);
         drop(stamps);
         assert_eq!(refs(), before);
@@ -283,7 +350,7 @@ mod tests {
         let counter = Counter::new()?;
         let stamps = TxStamps::new(parent.device(), Fake::new(&counter, false)?)?;
         let dev = register(&parent, &counter, 1)?;
-        assert!(stamps.claim(&asking_of(&dev)?, TxQueue::for_test()));
+        assert!(stamps.claim(&asking_of(&dev)?, queue_of(&dev)?));
         drop(dev);
         assert_eq!(stamps.timeouts(), 1);
         Ok(())

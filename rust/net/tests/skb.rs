@@ -9,7 +9,10 @@ mod tests {
     use super::*;
     use crate::kunit::{
         freed_by,
-        packet, //
+        packet,
+        register,
+        Counter,
+        Parent, //
     };
     use kernel::page::Page;
 
@@ -62,6 +65,8 @@ mod tests {
 
     #[test]
     fn a_checksum_is_left_to_the_device_that_knows_its_protocol() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, 1)?;
         for (offset, is_sctp, l4) in [
             (16, false, Some(L4Proto::Tcp)),
             (6, false, Some(L4Proto::Udp)),
@@ -71,8 +76,11 @@ mod tests {
             (2, false, None),
         ] {
             let mut skb = packet(14 + 20 + 40)?;
-            // SAFETY: The packet is ours, and has room for the headers.
-            let known = unsafe { netbind::kunit_leave_checksum(skb.as_ptr(), offset, is_sctp) };
+            // SAFETY: The packet is ours, and has room for the headers. The net device outlives it.
+            let known = unsafe {
+                netbind::kunit_set_dev(skb.as_ptr(), dev.as_ptr());
+                netbind::kunit_leave_checksum(skb.as_ptr(), offset, is_sctp)
+            };
             // A kernel without SCTP leaves none to devices.
             let l4 = l4.filter(|l4| known || *l4 != L4Proto::Sctp);
             if l4.is_none() {
