@@ -69,6 +69,9 @@ pub(crate) struct Hw {
     pub(crate) epoch: Instant<Monotonic>,
     /// The net device is up.
     pub(crate) up: bool,
+    /// How frames are spread over pools and queues was written since the last reset. Nothing is received
+    /// before.
+    spread: bool,
 }
 
 /// The controller's filters and mailboxes, with the registers they are in: what a lock guards.
@@ -168,6 +171,7 @@ impl Hw {
             recent: const { Recent::NEW },
             epoch: now,
             up: false,
+            spread: false,
             _: {
                 switch.identify(mac, differences.promiscuity);
             },
@@ -177,6 +181,12 @@ impl Hw {
     /// Nanoseconds since the port was set up.
     pub(crate) fn now(&self) -> u64 {
         nanos_since(self.epoch)
+    }
+
+    /// How frames are spread over pools and queues (`MRQC`) is written. Receiving begins with the next
+    /// [`Hw::apply_at`].
+    pub(crate) fn frames_are_spread(&mut self) {
+        self.spread = true;
     }
 
     /// The receiver and the transmitter are needed: by the net device or by a VF.
@@ -198,8 +208,8 @@ impl Hw {
 
     /// Makes the filter registers follow the desired state, at the time `now`.
     pub(crate) fn apply_at(&mut self, io: &Io, now: u64) {
-        let needed = self.is_needed();
-        self.switch.set_receive(needed);
+        let receive = self.spread && self.is_needed();
+        self.switch.set_receive(receive);
         let (recent, replay) = (&mut self.recent, self.shadow.is_unknown());
         if replay {
             recent.replay(now);
@@ -232,6 +242,7 @@ impl Hw {
 
     /// The controller was reset: it holds nothing that was written, and nothing is under way.
     fn forget(&mut self) {
+        self.spread = false;
         self.shadow.forget();
         self.switch.on_pf_reset();
         self.server.on_controller_reset();

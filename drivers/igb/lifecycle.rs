@@ -486,6 +486,7 @@ pub(crate) fn restart_controller(port: &Port, mac: &mut Mac) -> Result {
     io.update(regs::RFCTL, |value| value | rfctl::IPV6_EX_DIS);
     // The NVM may have the port wake the system by itself.
     io.clear(regs::WUC);
+    // Only then is anything received.
     mac.apply_rss(&port.hw);
     let _ = mac.apply_need(&port.hw);
     if let Some(io) = mac.live(&port.hw) {

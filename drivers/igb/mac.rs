@@ -156,6 +156,7 @@ impl Mac {
         };
         let pools = controller.lock().switch.uses_pools();
         self.write_rss(io, pools);
+        controller.lock().frames_are_spread();
     }
 
     /// The same of a controller that is known to be in service. Whether frames are sorted into `pools` may

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """The driver touches only registers the device model knows, but for an explained list."""
 
+import contextlib
 import re
 
 import pytest
-from support.registers import CTRL_EXT, RCTL, TCTL, VT_CTL, Registers, documented
+from support.mailbox import raw_vfs
+from support.registers import CTRL, CTRL_EXT, MRQC, RCTL, TCTL, VT_CTL, Registers, documented
 
 from harness.health import ModelTrace
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
@@ -13,6 +15,9 @@ from harness.traffic import frames, ping
 DRV_LOAD = 1 << 28
 PFRSTD = 1 << 14
 ENABLED = 1 << 1
+CTRL_RST = 1 << 26
+RXDCTL, TXDCTL = (range(base + 0x28, base + 0x400, 0x40) for base in (0xC000, 0xE000))
+QUEUE_ENABLED = 1 << 25
 
 # The address of the device, the queues that are enabled, what the model keeps over a reset, and a clock
 # that runs in the model without being told to.
@@ -99,3 +104,50 @@ def test_documented_resets_are_those_of_the_model(lan):
         if value != should
     }
     assert not wrong
+
+
+EVENTS = ("e1000e_core_read", "e1000e_core_write")
+all_accesses = pytest.mark.allow_trace("e1000e_core_(read|write)")
+
+
+@contextlib.contextmanager
+def accesses(guest):
+    """Every access of the driver while the block runs, in order: "r" or "w", offset, value."""
+    seen = []
+    begin = guest.machine.trace_log.stat().st_size
+    for event in EVENTS:
+        guest.qmp("trace-event-set-state", name=event, enable=True)
+    try:
+        yield seen
+    finally:
+        for event in EVENTS:
+            guest.qmp("trace-event-set-state", name=event, enable=False)
+    line = r"core_(r|w)\w+ \w+ \w+ \w+ 0x(\w+), \d byte\(s\), value: 0x(\w+)"
+    with open(guest.machine.trace_log, encoding="utf-8") as file:
+        file.seek(begin)
+        for kind, offset, value in re.findall(line, file.read()):
+            seen.append((kind, int(offset, 16), int(value, 16)))
+
+
+@pytest.mark.driver("igb_rs")
+@all_accesses
+def test_nothing_is_received_before_it_is_known_for_whom(lan):
+    """After a reset: no queue runs and the receiver is off until it is written how frames are spread over
+    pools and queues."""
+    raw_vfs(lan, 2)
+    with accesses(lan.guest) as seen:
+        lan.guest.run("echo 1 >/sys/class/net/dut/device/reset")
+        lan.wait_carrier(PF_HOST)
+    writes = [(offset, value) for kind, offset, value in seen if kind == "w"]
+    resets = [n for n, (offset, value) in enumerate(writes) if offset == CTRL and value & CTRL_RST]
+    after = writes[resets[-1] + 1 :]
+    spread = next(n for n, (offset, _) in enumerate(after) if offset == MRQC)
+    running = [
+        n
+        for n, (offset, value) in enumerate(after)
+        if (offset == RCTL and value & ENABLED)
+        or (offset in (*RXDCTL, *TXDCTL) and value & QUEUE_ENABLED)
+    ]
+    print(f"{len(after)} writes: MRQC is number {spread}, what has something run {running[0]}")
+    assert spread < running[0]
+    assert any(after[n][0] == RCTL for n in running)
