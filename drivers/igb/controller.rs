@@ -231,12 +231,10 @@ impl Hw {
         io.flush();
     }
 
-    /// Counts the traffic of all VFs anew.
-    pub(crate) fn begin_vf_stats(&mut self, io: &Registers) {
-        for vf in VfIndex::all() {
-            if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
-                *stats = VfTraffic::beginning(vf, |offset| io.read_counter_at(offset));
-            }
+    /// Counts the traffic of `vf` anew.
+    pub(crate) fn begin_vf_stats(&mut self, vf: VfIndex, io: &Registers) {
+        if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
+            *stats = VfTraffic::beginning(vf, |offset| io.read_counter_at(offset));
         }
     }
 

@@ -29,7 +29,10 @@ use crate::{
     settings::Settings, //
 };
 use igb_core::{
-    function::VfSet,
+    function::{
+        VfIndex,
+        VfSet, //
+    },
     regs::{
         self,
         ctrl,
@@ -190,32 +193,42 @@ pub(crate) fn split_with(
 
 /// Changes the split while no queue of the PF is open. Returns whether all queues of `vfs` are at
 /// rest; if not, nothing was changed.
+///
+/// With interrupts off are at most some 400 register accesses in a row, nearly all of them writes.
 fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<bool> {
     let mut mac = port.mac.lock();
     port.fold_counters(&mut mac);
+    // Interrupts are off while the lock is held, so that it is taken for each VF anew. There are no VFs
+    // now: they are gone already, or not yet there.
+    let at = |vf: VfIndex, work: fn(VfIndex, &Io, &mut Hw) -> bool| {
+        let mut controller = port.hw.lock();
+        let live = controller.live();
+        live.is_some_and(|Live { io, hw }| work(vf, io, hw))
+    };
+    // Each is stopped, whether or not another does not stop.
+    let stop = |rest, vf| at(vf, |vf, io, _| tenant::stop(vf, io)) && rest;
+    if !vfs.iter().fold(true, stop) {
+        return Ok(false);
+    }
+    for vf in vfs.iter() {
+        at(vf, |vf, io, hw| {
+            tenant::clear(vf, io);
+            hw.begin_vf_stats(vf, io);
+            true
+        });
+    }
     let nr_vfs = {
         let mut controller = port.hw.lock();
         let Some(Live { io, hw }) = controller.live() else {
             return Ok(false);
         };
-        // Each is stopped, whether or not another does not stop.
-        if !vfs
-            .iter()
-            .fold(true, |rest, vf| tenant::stop(vf, io) && rest)
-        {
-            return Ok(false);
-        }
         // The modes of queues and pools change while nothing is received.
         hw.pause_receive(io);
         let changed = change(hw);
         if changed.is_ok() {
-            for vf in vfs.iter() {
-                tenant::clear(vf, io);
-            }
             mailbox::begin(io, hw);
             // What queues did is not held against who has them next. Reading clears it.
             let _ = io.read(regs::WVBR);
-            hw.begin_vf_stats(io);
             hw.shadow.vfs_were_changed();
         }
         mac.write_rss(io, hw.switch.uses_pools());

@@ -223,7 +223,6 @@ fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
     let done = lifecycle::split_with(locked, vfs, |hw| {
         hw.switch.set_nr_vfs(nr_vfs).map_err(errno)?;
         dev.data().note_switch(hw);
-        hw.vf_stats = Default::default();
         hw.lines = log::Lines::NEW;
         hw.server.renew_rations();
         let _ = dev.data().stopped.take();

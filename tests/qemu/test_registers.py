@@ -151,3 +151,23 @@ def test_nothing_is_received_before_it_is_known_for_whom(lan):
     print(f"{len(after)} writes: MRQC is number {spread}, what has something run {running[0]}")
     assert spread < running[0]
     assert any(after[n][0] == RCTL for n in running)
+
+
+@pytest.mark.driver("igb_rs")
+@all_accesses
+def test_the_split_takes_few_accesses_in_a_row(lan):
+    """Where interrupts are off, which is while nothing is received: reads are slow, and VFs of other ports
+    wait."""
+    for vfs in (7, 0):
+        with accesses(lan.guest) as seen:
+            assert lan.set_numvfs(vfs).rc == 0
+        enables = [
+            (n, bool(value & ENABLED))
+            for n, (kind, offset, value) in enumerate(seen)
+            if (kind, offset) == ("w", RCTL)
+        ]
+        off = next(n for n, on in enables if not on)
+        on = next(n for n, on in enables if on and n > off)
+        reads = [offset for kind, offset, _ in seen[off:on] if kind == "r"]
+        print(f"{vfs} VFs: {on - off} accesses in a row, {len(reads)} of them reads")
+        assert len(reads) < 30 and on - off < 500
