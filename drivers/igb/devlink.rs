@@ -233,7 +233,9 @@ impl Port {
         let mut hw = self.hw.lock();
         hw.switch.set_own_addresses(own);
         hw.apply();
+        hw.note_deprived();
         drop(hw);
+        self.tell();
         // It holds for what is behind bridges as well.
         self.stations_due.store(true, Relaxed);
         self.works.service.schedule();

@@ -94,6 +94,12 @@ pub(crate) fn print(dev: &kernel::pci::Device, n: u8, event: Event) {
         Event::Refused(why) => {
             dev_warn!(dev, "VF {n}: request refused: {}\n", why.reason());
         }
+        Event::AddressTaken => {
+            dev_warn!(
+                dev,
+                "VF {n} loses an address it had chosen to a setting of the administrator's\n"
+            );
+        }
         Event::Throttled => {
             dev_warn!(dev, "VF {n} sends too many requests and has to wait\n");
         }

@@ -70,6 +70,9 @@ fn change(
     let vf = index(&hw, vf)?;
     change(&mut hw, vf).map_err(errno)?;
     hw.apply();
+    hw.note_deprived();
+    drop(hw);
+    port.tell();
     Ok(())
 }
 

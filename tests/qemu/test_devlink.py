@@ -21,6 +21,7 @@ from support.mailbox import (
 )
 from support.registers import CTRL_EXT, QUEUE_FILTERS, RCTL, STATUS, Filters, Registers
 
+from harness.health import KernelLog
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
 
@@ -287,8 +288,10 @@ def test_own_addresses(lan):
         refused(extra),
         granted(own[local]),
     ]
+    log = KernelLog(lan.guest, "own addresses")
     put(lan.guest, vf_own_addresses=0)
     assert not Filters.read(lan.guest).pools_of(local)
+    assert [line for line in log.lines() if "VF 0 loses an address" in line]
     assert vf.ask(own[local]) == [refused(own[local])]
     put(lan.guest, vf_own_addresses=2)
     assert vf.ask(own[router]) == [granted(own[router])]

@@ -87,7 +87,7 @@ counters! {
     queue_stuck,
     /// Function level resets.
     flr,
-    /// Times an address the VF had chosen was taken by the administrator.
+    /// Times an address the VF had chosen was taken from it: by the PF, or by a setting.
     address_taken,
     /// Looks (every two seconds) that found frames from a false address or VLAN, all dropped.
     spoofed,

@@ -142,6 +142,8 @@ pub struct Switch {
     vfs: [Vf; MAX_VFS],
     rar: RarTable,
     vlvf: VlvfTable,
+    /// VFs that have lost an address of their own choice, which is to be told.
+    deprived: VfSet,
     /// How often changes were taken, so that a shadow knows whether it was the last to do so.
     followed: u64,
 }
@@ -167,6 +169,7 @@ impl Switch {
         vfs: [const { Vf::new() }; MAX_VFS],
         rar: RarTable::new(0),
         vlvf: VlvfTable::new(0),
+        deprived: VfSet::EMPTY,
         followed: 0,
     };
 
@@ -425,7 +428,7 @@ impl Switch {
     }
 }
 
-/// How often changes were taken decides nothing.
+/// How often changes were taken, and what is to be told, decides nothing.
 impl Hash for Switch {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self {
@@ -442,6 +445,7 @@ impl Hash for Switch {
             vfs,
             rar,
             vlvf,
+            deprived: _,
             followed: _,
         } = self;
         (nr_vfs, promiscuity, loopback, link_mbps, policy, quotas).hash(state);

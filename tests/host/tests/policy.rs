@@ -17,6 +17,7 @@ use igb_core::{
         Event,
         Loopback,
         Outcome,
+        OwnAddresses,
         Promiscuity, //
         VfLink,
     },
@@ -209,6 +210,39 @@ fn duplicate_addresses_are_refused_and_squatters_displaced() {
     );
     assert_eq!(w.switch.config(vf_index(2)).mac, MacAddr::ZERO);
     assert_eq!(w.switch.counters(vf_index(2)).address_taken, 1);
+}
+
+/// Whose loss the log is to tell: each by its setting, once, and nobody else's.
+#[test]
+fn who_loses_an_address_by_a_setting_is_told() {
+    let mut w = ready(3);
+    let none = |w: &mut World| assert_eq!(w.switch.take_deprived().bits(), 0);
+    for (vf, mac) in [(0, station(1)), (1, station(2)), (2, station(3))] {
+        send(&mut w, vf, &with_mac(0x0002, mac));
+    }
+    none(&mut w);
+    // Given to another VF.
+    let (own, other) = (MacAddr(station(4)), MacAddr(station(1)));
+    w.switch.set_vf_mac(vf_index(1), own).unwrap();
+    none(&mut w);
+    w.switch.set_vf_mac(vf_index(1), other).unwrap();
+    assert_eq!(w.switch.take_deprived().bits(), 0b001);
+    none(&mut w);
+    // No longer permitted; a VF that is trusted keeps its address.
+    w.switch.set_vf_trust(vf_index(0), true);
+    send(&mut w, 0, &with_mac(0x0002, station(5)));
+    w.switch.set_own_addresses(OwnAddresses::None);
+    assert_eq!(w.switch.take_deprived().bits(), 0b100);
+    assert_eq!(w.switch.config(vf_index(0)).mac, MacAddr(station(5)));
+    // Without trust.
+    w.switch.set_vf_trust(vf_index(0), false);
+    assert_eq!(w.switch.take_deprived().bits(), 0b001);
+    w.switch.set_vf_trust(vf_index(1), true);
+    send(&mut w, 1, &with_mac(0x0002, station(6)));
+    w.switch.set_vf_trust(vf_index(1), false);
+    assert_eq!(w.switch.take_deprived().bits(), 0b010);
+    w.switch.set_own_addresses(OwnAddresses::Any);
+    none(&mut w);
 }
 
 #[test]

@@ -24,7 +24,8 @@ use crate::{
     error::AdminError,
     function::{
         Function,
-        VfIndex, //
+        VfIndex,
+        VfSet, //
     },
     link::Speed,
     vlan::{
@@ -167,8 +168,8 @@ impl Switch {
 
     /// Sets the address of `vf`; zero takes it back.
     ///
-    /// A VF that had chosen the address for itself loses it. An untrusted VF also loses all other
-    /// addresses it chose.
+    /// A VF that had chosen the address for itself loses it ([`Switch::take_deprived`]). An untrusted VF
+    /// also loses all other addresses it chose.
     ///
     /// # Errors
     ///
@@ -185,7 +186,9 @@ impl Switch {
                 return Err(AdminError::AddressInUse);
             }
             Some(Holder::Tenant(f)) if f != Function::Vf(vf) => {
-                self.displace(addr);
+                if let Some(loser) = self.displace(addr) {
+                    self.deprived.insert(loser);
+                }
             }
             _ => self.rar.remove_if(Function::Vf(vf), |held| held == addr),
         }
@@ -248,15 +251,17 @@ impl Switch {
         }
     }
 
-    /// Trusts `vf` or not. What only trust had granted is taken back with it.
+    /// Trusts `vf` or not. What only trust had granted is taken back with it ([`Switch::take_deprived`]).
     pub fn set_vf_trust(&mut self, vf: VfIndex, trusted: bool) {
         let v = self.vf_mut(vf);
         v.admin.trusted = trusted;
         if !trusted {
             v.tenant.multicast.all = false;
             v.tenant.multicast.overflow = false;
-            if v.admin.mac.is_some() {
+            if v.admin.mac.is_some() && v.tenant.mac.is_some() {
                 v.tenant.mac.set(None);
+                bump(&mut v.counters.address_taken);
+                self.deprived.insert(vf);
             }
         }
         self.enforce_quota(vf);
@@ -355,12 +360,18 @@ impl Switch {
     }
 
     /// Sets which addresses VFs without trust may choose. What one has chosen and may not have any
-    /// more is taken from it. It outlives the VFs.
+    /// more is taken from it ([`Switch::take_deprived`]). It outlives the VFs.
     pub fn set_own_addresses(&mut self, own: OwnAddresses) {
         self.own_addresses = own;
         for vf in self.vfs().iter() {
             self.enforce_quota(vf);
         }
+    }
+
+    /// The VFs that have lost an address of their own choice by a setting since this was last called: to
+    /// another VF that was given it, or because they may not have it any more.
+    pub fn take_deprived(&mut self) -> VfSet {
+        core::mem::replace(&mut self.deprived, VfSet::EMPTY)
     }
 
     /// Which addresses VFs without trust may choose.
@@ -402,6 +413,9 @@ impl Switch {
         }
         let counter = &mut v.counters.address_taken;
         *counter = counter.wrapping_add(taken);
+        if taken != 0 {
+            self.deprived.insert(vf);
+        }
     }
 
     /// Drops addresses and VLANs the VF may not have (any more).
