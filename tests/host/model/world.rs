@@ -127,7 +127,8 @@ impl World {
         }
     }
 
-    /// No step on the way may let through what neither end does.
+    /// No step on the way may let through what neither end does, or keep from somebody whose pool stays open
+    /// what both ends let through.
     fn check_step(&self, old: &Registers, step: &Registers) {
         // An address on its way from one VF to another is no one's for a moment, and then, like any
         // unknown address, the PF's if it is promiscuous.
@@ -137,7 +138,21 @@ impl World {
             let before = old.deliver(self.device, frame).pools;
             let after = self.regs.deliver(self.device, frame).pools;
             assert_eq!(got & !(before | after), 0, "{frame:x?} during an update");
+            let open = self.stays_open(old, step);
+            assert_eq!(
+                before & after & open & !got,
+                0,
+                "{frame:x?} lost on the way"
+            );
         }
+    }
+
+    /// VFs' pools that are not closed for the time their VLAN or their tenant changes.
+    fn stays_open(&self, old: &Registers, step: &Registers) -> u8 {
+        let vfs = (1u8 << self.intent.vfs.len()) - 1;
+        let open = [old, step, &self.regs].map(|regs| regs.read(0x0c8c) & regs.read(0x0c90));
+        let [before, now, after] = open.map(|pools| pools as u8 & vfs);
+        before & now & after
     }
 
     /// Whether the PF takes unknown unicast.
