@@ -212,3 +212,20 @@ def test_control_frames_of_the_link_are_tagged_in_a_port_vlan(lan, vfs):
         for destination in LINK_CONTROL:
             assert destination in seen
         assert seen.count("vlan 100") == (count if vlan else 0), seen
+
+
+@pytest.mark.driver("igb_rs")  # C igb has no link state
+def test_control_frames_of_the_link_from_a_disabled_vf(lan, vfs):
+    """It sends none of them: the first that comes is one it sends when it is let back. Trust and a spoof
+    check that is off change nothing about that."""
+    vf, _ = vfs
+    assert lan.link_set("vf 0 trust on spoofchk off").rc == 0
+    *before, last = LINK_CONTROL
+    with captured(lan.guest, PEER, 1, "ether[0:4] = 0x0180c200", options="-e") as capture:
+        assert lan.link_set("vf 0 state disable").rc == 0
+        for destination in before:
+            send_frames(lan.guest, vf, destination, [64])
+        assert lan.link_set("vf 0 state auto").rc == 0
+        lan.guest.wait_carrier(vf.name, vf.netns)
+        send_frames(lan.guest, vf, last, [64])
+        assert last in capture.ended()
