@@ -47,7 +47,7 @@ from support.registers import (
 )
 
 from harness.tally import uncounted
-from harness.topology import PEER, PF_HOST
+from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import mac_of, ping
 
 pytestmark = ONE_CPU
@@ -426,6 +426,59 @@ def test_queues_with_bad_descriptors_are_stopped(lan, vf):
     assert vf.ask(words) == [granted(words)]
     assert Filters.read(lan.guest).vfre & 0b01
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
+
+
+# The words of each driver when its interface goes up and is set, from its source: what it chooses for want
+# of an address, whether the PF lets it, and the messages with the answers. mailbox.rst has the table.
+STARTS = {
+    "igbvf": ("3a:12:00:00:00:01", True),
+    "DPDK": ("5e:12:00:00:00:02", True),
+    "FreeBSD 2026": ("58:9c:fc:00:00:03", False),
+    "FreeBSD before": ("00:00:00:00:00:00", False),
+    "iPXE": ("21:21:21:21:21:21", False),
+}
+
+
+def words_of(client: str, groups: tuple[int, int]) -> list[tuple[list[int], bool]]:
+    """Its messages after the one for its address, and whether they are granted."""
+    said = [([0x1_0002, 0, 0], True)] if client == "igbvf" else []
+    if client != "iPXE":
+        said += [([0x2_0003, *hashes(*groups)], True), ([0x1_0004, 100], True)]
+    if client in ("DPDK", "FreeBSD 2026"):
+        said += [([0x9E_0003, *hashes(*groups, *[0xFFF] * 28)], False)]
+    said += [([0x0005, 1522], True)]
+    if client not in ("igbvf", "iPXE"):
+        said += [([0x0006], True), ([0x2_0006], False), ([0x3_0006], False)]
+    return said
+
+
+@pytest.mark.driver("igb_rs")  # C igb grants any address, and all multicast
+def test_words_of_each_client(lan):
+    """Against the registers: what tests/host/tests/clients.rs has against the model of them."""
+    vf, _ = raw_vfs(lan, 2)
+    table = Filters.read(lan.guest).multicast
+    # Two that nobody has.
+    free = [value for value in range(0x800, 0x1000) if not table[value >> 5] >> (value & 31) & 1]
+    groups = (free[0], free[-1])
+    for given in (None, MAC):
+        assert lan.link_set(f"vf 0 mac {given or '00:00:00:00:00:00'}").rc == 0
+        for client, (chosen, permitted) in STARTS.items():
+            own = given or chosen
+            answer = [VF_RESET | ACK, *address(MAC)] if given else [VF_RESET | NACK, 0, 0]
+            assert vf.handshake() == answer, client
+            asked = [([0x0002, *address(own)], bool(given) or permitted), *words_of(client, groups)]
+            expected = [granted(words) if yes else refused(words) for words, yes in asked]
+            assert vf.ask(*(words for words, _ in asked)) == expected, client
+            filters = Filters.read(lan.guest)
+            assert filters.pools_of(own) == int(bool(given) or permitted), client
+            assert filters.vmolr[0] & VMOLR_RLPML == 1522, client
+            joined = client != "iPXE"
+            for value in groups:
+                assert filters.multicast[value >> 5] >> (value & 31) & 1 == joined, client
+            assert filters.vlans.get(100, 0) & 0b01 == joined, client
+            assert filters.vfre & filters.vfte & 0b01, client
+    offences = lan.guest.run(f"devlink health diagnose pci/{PF_PCI} reporter vf0").out
+    assert re.search(r"offences:? 0\b", offences), offences
 
 
 def test_reply_latency(lan, vf):
