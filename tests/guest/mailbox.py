@@ -13,6 +13,7 @@ Steps:
     ["write", offset, value]    null
     ["ready", seconds]          wait until the PF is out of reset: bool
     ["sleep", seconds]          null
+    ["time"]                    seconds of a clock: number
 """
 
 import time
@@ -108,6 +109,8 @@ class Mailbox:
             return self.ready(*arguments)
         elif kind == "sleep":
             time.sleep(*arguments)
+        elif kind == "time":
+            return time.monotonic()
         else:
             raise ValueError(kind)
         return None

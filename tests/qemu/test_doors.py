@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Who has no right to the port changes nothing of it, and keeps no VF waiting. Documentation/attacks.rst,
+"Users without rights", has what they may read."""
+
+import json
+
+import pytest
+from support.debugfs import show
+from support.mailbox import SET_MULTICAST, granted, message, raw_vfs
+from support.registers import FW_PHY0, SW_FW_SYNC, Registers, documented
+
+from harness.topology import PF, PF_PCI
+
+pytestmark = [
+    pytest.mark.driver("igb_rs"),  # C igb has no devlink, and nothing in debugfs
+    # The device model lacks some of the registers that are compared.
+    pytest.mark.allow_trace("e1000e_wrn_regs_read_unknown"),
+]
+
+# What changes by itself, or with a frame.
+MOVES = (
+    "RDH RDT TDH TDT EITR EIMS MDIC EERD EECD SW_FW_SYNC FRTIMER SYSTIML SYSTIMH GORCL GOTCL "
+    "STATUS TXSTMPH RXSTMPH RXSATRH"
+)
+# By the numbers of include/uapi: what everybody may ask of a port, with the meaning of each in attacks.rst.
+READS = {
+    "ethtool": "1 2 4 6 7 11 13 15 17 19 21 23 25 28 29 32 33 34 36 38 39 41 42 45 46 51",
+    "devlink": "1 5 11 15 19 23 31 32 33 36 38 42 47 51 52 61 65 69 74 78 82 84",
+    "netdev": "1 5 9 10 11 12 15",
+    "net-shaper": "1 5",
+}
+# Of those that are closed: what nobody may do, or the kernel does not have.
+NOT_THERE = {"SIOCSIFLINK": "ENOTTY", "SIOCSIFPFLAGS": "EINVAL", "SIOCDEVPRIVATE": "ENOTSUP"}
+
+
+def registers(guest) -> dict[str, int]:
+    """All that can be read without an effect, but for what moves by itself."""
+    wanted = {
+        name: register.offset
+        for name, register in documented().items()
+        if register.access in ("RW", "RO")
+        and name.split("[")[0] not in MOVES.split()
+        and not name.startswith("PVF")
+    }
+    return dict(zip(wanted, Registers(guest).read(*wanted.values()), strict=True))
+
+
+def whole_state(lan) -> dict:
+    """All that can be set of a port and its VFs, and the registers it is in."""
+    guest = lan.guest
+    settings = guest.ask("state", "read", PF_PCI)
+    for place in settings["namespaces"].values():
+        for link in place["links"].values():
+            # Their counters are in it.
+            link.pop("VFs", None)
+    return {
+        "settings": settings,
+        "VFs": json.loads(guest.run("ip -j link show dut").out),
+        "devlink": {
+            what: guest.run(f"devlink -j {what} pci/{PF_PCI}").out
+            for what in ("dev info", "dev param show", "resource show", "health show")
+        },
+        "events": guest.run(
+            "ethtool -S dut | grep -E 'vf[0-6]_(msg|ref|flr|quar|addr)|resets'"
+        ).out,
+        "registers": registers(guest),
+        "filters": show(lan, "filters"),
+        "names": sorted(guest.links()),
+    }
+
+
+def difference(before: dict, after: dict) -> dict:
+    """What is another now, and what it was."""
+    return {
+        key: difference(value, after[key])
+        if isinstance(value, dict) and isinstance(after.get(key), dict)
+        else (value, after.get(key))
+        for key, value in before.items()
+        if value != after.get(key)
+    }
+
+
+def doors(lan, who: str, *names: str) -> dict[str, dict[str, str]]:
+    """By group what each answers."""
+    found = lan.guest.ask("doors", who, PF_PCI, PF, *names, timeout=120)
+    assert "error" not in found, found
+    for group, answers in found.items():
+        assert answers, group
+        print(f"{who}, {group}: {len(answers)} doors, {sorted(set(answers.values()))}")
+    return found
+
+
+def but(answers: dict[str, str], *expected: str) -> dict[str, str]:
+    """Doors that answer something else."""
+    return {
+        door: error
+        for door, error in answers.items()
+        if error not in expected and NOT_THERE.get(door) != error
+    }
+
+
+def files_are_closed(found: dict, absent: str = "EACCES"):
+    """None can be written to. `absent`: of files in /proc that belong to a network namespace."""
+    for kind in ("sysfs", "debugfs", "devices"):
+        assert not but(found[kind], "EACCES"), kind
+    assert not but(found["procfs"], "EACCES", absent)
+    assert not but(found["clock"], "EACCES")
+
+
+def test_user_without_rights(lan, vfs):
+    """Every door that changes something is closed, and nothing has changed."""
+    before = whole_state(lan)
+    found = doors(lan, "nobody")
+    for group in ("rtnetlink", "ioctl", "generic netlink", "system"):
+        assert not but(found[group], "EPERM"), group
+    files_are_closed(found)
+    # What may be read says so in whatever way, and there is nothing that nobody has listed.
+    reads = found["reads by generic netlink"]
+    known = {f"{family} {number}" for family, listed in READS.items() for number in listed.split()}
+    assert reads.keys() <= known, reads.keys() - known
+    for answers in (reads, found["reads by ioctl"]):
+        assert not {"EPERM", "EACCES"} & set(answers.values())
+        assert "" in answers.values()
+    assert difference(before, whole_state(lan)) == {}
+
+
+def test_user_with_all_rights_elsewhere(lan, vfs):
+    """In a user and a network namespace of its own: a socket from before is as good as without rights,
+    and there the port is not."""
+    before = whole_state(lan)
+    found = doors(lan, "namespace")
+    for group in ("rtnetlink", "ioctl", "generic netlink", "other namespace"):
+        assert not but(found[group], "EPERM"), group
+    for group in ("rtnetlink", "ioctl", "generic netlink"):
+        # Of what names no device, the kernel looks at something else first.
+        assert not but(found[f"{group} from there"], "ENODEV", "EPERM", "EINVAL", "ENOTSUP"), group
+    named = {door: found["rtnetlink from there"][door] for door in ("MTU", "VF's trust", "down")}
+    assert not but(named, "ENODEV")
+    assert not but(found["generic netlink from there"], "ENODEV", "EPERM", "EINVAL")
+    files_are_closed(found, absent="ENOENT")
+    assert difference(before, whole_state(lan)) == {}
+
+
+def test_the_same_with_rights(lan, vfs):
+    """Control: the same requests open doors for root, and what they change is seen."""
+    before = whole_state(lan)
+    names = ("MTU", "alias", "VF's VLAN", "VF's trust", "VF's spoof check", "VF's address")
+    names += ("add a forwarding entry", "add an address", "switch mode", "SIOCETHTOOL 0x8")
+    found = doors(lan, "root", *names)
+    answers = {door: error for group in found.values() for door, error in group.items()}
+    assert answers == dict.fromkeys(names, "")
+    changed = difference(before, whole_state(lan))
+    assert {"settings", "VFs", "registers", "filters"} <= changed.keys(), changed.keys()
+    for register in ("VMVIR[0]", "DTXSWC"):
+        assert register in changed["registers"], changed["registers"]
+
+
+# ---- who waits for whom ----------------------------------------------------------------------
+
+WORDS = message(SET_MULTICAST)
+
+
+def test_who_waits_for_the_phy_keeps_no_vf_waiting(lan):
+    """Firmware keeps the PHY, and a user who asks for the link waits for a second. While he does, a VF is
+    answered again and again."""
+    (vf,) = raw_vfs(lan, 1)
+    vf.handshake()
+    pf = Registers(lan.guest)
+    pf.write(SW_FW_SYNC, FW_PHY0)
+    ask = ["time"], ("send", WORDS, 5), ["time"], ("sleep", 0.01)
+    serving = vf.start(*(step for _ in range(150) for step in ask), timeout=120)
+    begin, end, error = lan.guest.ask("doors", "link", PF_PCI, PF)
+    said = vf.results(serving)
+    pf.write(SW_FW_SYNC, 0)
+    served = [
+        answer["reply"][0] == granted(WORDS)
+        for before, answer, after in zip(said[::4], said[1::4], said[2::4], strict=True)
+        if begin < before and after < end
+    ]
+    print(f"{error} after {end - begin:.2f} s; {len(served)} requests meanwhile")
+    assert error == "EBUSY" and end - begin > 0.5
+    assert len(served) > 20 and all(served)
