@@ -8,7 +8,8 @@
     doors.py link PCI NAME          as nobody, asks for the link: when this began and ended, and the
                                     name of the error
 
-The answer of the first three: by group, the name of the error at each door, "" where it is open.
+The answer of the first three: by group, the name of the error at each door, "" where it is open. For
+main(), see there.
 """
 
 import contextlib
@@ -19,6 +20,7 @@ import json
 import os
 import socket
 import struct
+import sys
 import time
 
 from by_hand import by_hand
@@ -34,6 +36,7 @@ from netlink import (
     NLM_F_ACK,
     NLM_F_CREATE,
     NLM_F_DUMP,
+    RTM_GETLINK,
     RTM_NEWADDR,
     RTM_NEWLINK,
     Netlink,
@@ -41,7 +44,7 @@ from netlink import (
     attributes,
     text,
 )
-from state import NDMSG, TCMSG
+from state import IFLA_EXT_MASK, NDMSG, TCMSG
 
 NOBODY = 65534
 PR_SET_DUMPABLE = 4
@@ -553,6 +556,43 @@ def answer(arguments, _value):
     finally:
         if clock is not None:
             os.close(clock)
+
+
+# ---- without pause ---------------------------------------------------------------------------
+
+
+def groups_of(inet, name):
+    """Joins and leaves a group, which has the port's filter of groups written."""
+    request = socket.inet_aton("239.1.2.3") + socket.inet_aton("192.0.2.1")
+    for option in (socket.IP_ADD_MEMBERSHIP, socket.IP_DROP_MEMBERSHIP):
+        inet.setsockopt(socket.IPPROTO_IP, option, request)
+
+
+def link_of(route, index):
+    """The link with all of its VFs and their counters."""
+    route.ask(RTM_GETLINK, IFINFOMSG.pack(0, 0, index, 0, 0) + attribute(IFLA_EXT_MASK, word(1)))
+
+
+def main():
+    """doors.py PCI NAME CPU WHICH...: goes through these doors again and again, as the user nobody, until it
+    is killed: `all` that are there to be read, or those with these words in their names."""
+    pci, name, cpu, *which = sys.argv[1:]
+    index = socket.if_nametoindex(name)
+    os.sched_setaffinity(0, {int(cpu)})
+    become_nobody()
+    sockets = Sockets()
+    _, reads = generic_doors(sockets.generic, pci, name, index)
+    doors = {
+        **ioctl_reads(sockets.inet, name),
+        **reads,
+        "link with VFs": lambda: link_of(sockets.route, index),
+        "groups": lambda: groups_of(sockets.inet, name),
+    }
+    if which != ["all"]:
+        doors = {key: door for key, door in doors.items() if any(one in key for one in which)}
+    assert doors, which
+    while True:
+        tried(doors)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,12 @@
 """Who has no right to the port changes nothing of it, and keeps no VF waiting. Documentation/attacks.rst,
 "Users without rights", has what they may read."""
 
+import contextlib
 import json
+import statistics
 
 import pytest
+from support.attack import COUNTED
 from support.debugfs import show
 from support.mailbox import SET_MULTICAST, granted, message, raw_vfs
 from support.registers import FW_PHY0, SW_FW_SYNC, Registers, documented
@@ -157,7 +160,52 @@ def test_the_same_with_rights(lan, vfs):
 
 # ---- who waits for whom ----------------------------------------------------------------------
 
+# The first CPU is the VF's: the others are busy with users.
+COUNTED_TWO = pytest.mark.guest(**{**COUNTED, "smp": 2})
+USERS = 3
+REQUESTS = 100
 WORDS = message(SET_MULTICAST)
+
+
+@contextlib.contextmanager
+def users(lan, *which: str):
+    """So many users without rights go through doors to be read, without pause, on the second CPU."""
+    jobs = [lan.guest.start_call("doors", PF_PCI, PF, 1, *which, timeout=600) for _ in range(USERS)]
+    try:
+        # Past the first round of each.
+        lan.guest.run("sleep 1")
+        assert not any(job.has_ended() for job in jobs)
+        yield
+        assert not any(job.has_ended() for job in jobs)
+    finally:
+        for job in jobs:
+            job.kill()
+
+
+def waits(vf) -> list[float]:
+    """Microseconds until each of so many requests is answered."""
+    steps = [step for _ in range(REQUESTS) for step in (("send", WORDS, 5), ("sleep", 0.02))]
+    answers = vf.script(*steps, timeout=120)[::2]
+    assert all(answer["reply"] and answer["reply"][0] == granted(WORDS) for answer in answers)
+    return sorted(answer["us"] for answer in answers)
+
+
+def told(what: str, found: list[float]):
+    print(f"{what}: median {statistics.median(found):.0f} us, worst {found[-1]:.0f} us")
+
+
+@pytest.mark.long
+@COUNTED_TWO
+@pytest.mark.timeout(600)
+def test_users_who_read_keep_no_vf_waiting(lan):
+    """By the clock of a guest that counts instructions. An in-tree client gives up after a second."""
+    (vf,) = raw_vfs(lan, 1)
+    vf.handshake()
+    told("alone", waits(vf))
+    with users(lan, "all"):
+        beside = waits(vf)
+    told(f"beside {USERS} users", beside)
+    assert beside[-1] < 100_000
 
 
 def test_who_waits_for_the_phy_keeps_no_vf_waiting(lan):
