@@ -6,7 +6,7 @@ import random
 import re
 
 from support.registers import documented
-from support.window import Outcome, exceptions, judged, kind_of, shortest, tails
+from support.window import Outcome, exceptions, judged, kind_of, shortest, tails, told, total
 
 
 def test_shortest_keeps_what_it_takes():
@@ -38,6 +38,18 @@ def test_outcome():
     assert (outcome.number, outcome.figures) == (12, {"steps": 12, "us": 3})
     assert kind_of(outcome.wrong) == "RAH[N] was N and is N (mask N)"
     assert Outcome.parse("steps 5\n").wrong is None
+
+
+def test_figures_of_several_runs():
+    runs = [
+        Outcome(
+            None, 0, {"steps": 100, "writes": 90, "settings": 3, "longest_us": 7, "set_mac": 1}
+        ),
+        Outcome(None, 0, {"steps": 200, "writes": 190, "settings": 3, "longest_us": 5}),
+    ]
+    figures = total(runs)
+    assert (figures["steps"], figures["longest_us"], figures["set_mac"]) == (300, 7, 1)
+    assert "6 (2.00 %) settings" in told(figures)
 
 
 def test_what_is_judged():

@@ -184,10 +184,13 @@ void host_undo_all(struct host *h)
 		errx(1, "VF %d: cannot be set as it was", h->attacker);
 }
 
+/* The kernel notices some time later what has become of the link. */
 static bool is_running(const struct host *h)
 {
 	struct ifreq request = { 0 };
 
+	if (!(h->reg[PF_STATUS / 4] & STATUS_LU))
+		return false;
 	snprintf(request.ifr_name, IFNAMSIZ, "%s", h->name);
 	return !ioctl(h->control, SIOCGIFFLAGS, &request) && request.ifr_flags & IFF_RUNNING;
 }
@@ -208,7 +211,7 @@ const char *host_settle(struct host *h, uint64_t limit_us)
 	while (!is_running(h)) {
 		if (now_us() - begin > limit_us)
 			return "the PF has no carrier";
-		pause_us(1000);
+		pause_us(5000);
 	}
 	return NULL;
 }

@@ -49,7 +49,11 @@ struct judge {
 	uint8_t peer[ADDRESS_BYTES];
 	uint32_t round;
 	int log;
-	uint64_t lines, cut_off, lifted; /* of the log: of VFs, of quarantines; what lifts one */
+	/* Of the log: of the attacker, of quarantines, other ones of the driver, of anybody else. */
+	uint64_t lines, cut_off, told, other_lines;
+	uint64_t lifted; /* how often the administrator ended a quarantine, if there was one */
+	uint64_t granted, denied; /* answers that the attacker was seen to get */
+	uint64_t all_settings, all_resets, all_flrs; /* so far */
 	uint64_t first, resent, longest_reset_us, rounds;
 	/* Since the last round: what gives the PF work. */
 	uint64_t causes, settings, resets, begin;
@@ -63,6 +67,13 @@ void judge_begin(struct judge *j, struct plan *plan, struct host *host, struct v
 bool judge_is_cause(const struct step *step);
 /* NULL, or what is wrong. */
 const char *judge_all(struct judge *j);
+/* The same, of an answer that the attacker has just found in its mailbox. */
+const char *judge_answer(struct judge *j);
+/* The same, of the log since it was opened. */
+const char *judge_log(struct judge *j);
+void log_open(struct judge *j);
+/* Returns what it says. */
+const char *wrong(struct judge *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void judge_print(const struct judge *j);
 
 #endif

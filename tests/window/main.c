@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- *   window PLAN run SEED STEPS        so many steps of a seed, of those that count
+ *   window PLAN run SEED STEPS        so many steps of a seed, of those that count, from a reset of
+ *                                     the PF on
  *   window PLAN print SEED TO         the steps of a seed up to number TO, one a line
  *   window PLAN replay <FILE          those steps, from a reset of the PF on, and a judgement
  *
@@ -21,28 +22,41 @@ struct run {
 	struct neighbour neighbour;
 	struct judge judge;
 	uint64_t number; /* of the step, whether or not it counts */
-	uint64_t done, counts[STEP_KINDS], times[STEP_KINDS], refused;
+	uint64_t done, counts[STEP_KINDS], times[STEP_KINDS], of_setting[SETTINGS], refused;
 };
 
-static void wait_answer(struct run *run, uint32_t limit_us)
+/* Whether one came; the longer it takes, the more seldom it is looked for. */
+static bool wait_answer(struct run *run, uint32_t limit_us)
 {
 	uint64_t begin = now_us();
 
-	while (!(vf_read(&run->attacker, V2PMAILBOX) & (V2P_PFSTS | V2P_PFACK)) &&
-	       now_us() - begin < limit_us)
-		pause_us(50);
+	for (uint64_t us = 20; !(vf_read(&run->attacker, V2PMAILBOX) & V2P_PFSTS); us += us / 2) {
+		if (now_us() - begin >= limit_us)
+			return false;
+		pause_us(us);
+	}
+	return true;
+}
+
+/* NULL, or what is wrong. */
+static const char *await_answer(struct run *run, uint32_t limit_us)
+{
+	return wait_answer(run, limit_us) ? judge_answer(&run->judge) : NULL;
+}
+
+/* Returns whether there is nothing. */
+static bool told(struct run *run, const char *wrong)
+{
+	if (wrong)
+		printf("wrong %llu %s\n", (unsigned long long)run->number, wrong);
+	return !wrong;
 }
 
 /* Returns whether all is as it has to be. */
 static bool judge(struct run *run)
 {
-	const char *wrong;
-
 	host_undo_others(&run->host);
-	wrong = judge_all(&run->judge);
-	if (wrong)
-		printf("wrong %llu %s\n", (unsigned long long)run->number, wrong);
-	return !wrong;
+	return told(run, judge_all(&run->judge));
 }
 
 static bool take(struct run *run, const struct step *step)
@@ -58,8 +72,7 @@ static bool take(struct run *run, const struct step *step)
 		vf_read(vf, step->a);
 		break;
 	case STEP_ANSWER:
-		wait_answer(run, step->a);
-		break;
+		return told(run, await_answer(run, step->a));
 	case STEP_PAUSE:
 		pause_us(step->a);
 		break;
@@ -68,11 +81,13 @@ static bool take(struct run *run, const struct step *step)
 		break;
 	case STEP_FLR:
 		run->judge.causes++;
+		run->judge.all_flrs++;
 		vf_reset(vf);
 		break;
 	case STEP_SETTING:
 		run->judge.settings++;
 		run->judge.lifted += step->a == SET_STATE;
+		run->of_setting[step->a % SETTINGS]++;
 		run->refused += host_set(&run->host, step->a, step->b) != 0;
 		break;
 	case STEP_PF_RESET:
@@ -98,11 +113,10 @@ static bool next(struct run *run, const struct step *step)
 	return right;
 }
 
-static void begin(struct run *run, bool afresh)
+static void begin(struct run *run)
 {
 	host_open(&run->host, run->plan.pf, run->plan.interface, run->plan.attacker);
-	if (afresh)
-		host_reset(&run->host, RESET_BY_FLR);
+	host_reset(&run->host, RESET_BY_FLR);
 	vf_open(&run->attacker, run->plan.attacker, run->plan.vf[0], run->plan.memory);
 	vf_open(&run->neighbour.vf, run->plan.neighbour, run->plan.vf[1], run->plan.memory);
 	memcpy(run->neighbour.address, run->plan.address, ADDRESS_BYTES);
@@ -122,7 +136,7 @@ static int random_steps(struct run *run, char **argv)
 	uint64_t steps = strtoull(argv[4], NULL, 0);
 	struct generator generator;
 
-	begin(run, false);
+	begin(run);
 	seed(run, &generator, argv[3]);
 	while (run->done < steps) {
 		struct step step = generator_next(&generator);
@@ -153,7 +167,7 @@ static int replay(struct run *run)
 	struct step step;
 	char line[64];
 
-	begin(run, true);
+	begin(run);
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!step_parse(line, &step))
 			errx(2, "no step: %s", line);
@@ -165,6 +179,9 @@ static int replay(struct run *run)
 
 static void report(const struct run *run, uint64_t us)
 {
+	static const char *const settings[SETTINGS] = {
+		"mac", "vlan", "spoofchk", "trust", "state", "rate", "promisc", "allmulti", "mtu", "down",
+	};
 	static const char *const names[STEP_KINDS] = { "writes",  "reads", "answers",  "pauses", "memory",
 						       "flrs",    "settings", "resets", "judged" };
 
@@ -173,6 +190,8 @@ static void report(const struct run *run, uint64_t us)
 	for (int kind = 0; kind < STEP_KINDS; kind++)
 		printf("%s %llu\n%s_us %llu\n", names[kind], (unsigned long long)run->counts[kind],
 		       names[kind], (unsigned long long)run->times[kind]);
+	for (int setting = 0; setting < SETTINGS; setting++)
+		printf("set_%s %llu\n", settings[setting], (unsigned long long)run->of_setting[setting]);
 	judge_print(&run->judge);
 }
 

@@ -20,6 +20,9 @@ uint32_t random_below(struct random *r, uint32_t bound)
 	return (random_next(r) >> 32) * bound >> 32;
 }
 
+/* What a polite attacker waits for its answer. One that asks too often waits for ever. */
+#define ANSWER_US 20000
+
 #define PICK(r, list) ((list)[random_below(r, sizeof(list) / sizeof((list)[0]))])
 
 /* All that the VF's address space has, but for the queues' and the mailbox. */
@@ -172,13 +175,11 @@ static void address(struct generator *g, uint32_t *words)
 	}
 }
 
-/* A message, well-formed most of the time, with the manners of a driver or without. */
-static void message(struct generator *g)
+/* A message, well-formed most of the time. Returns how many words it has. */
+static int message_words(struct generator *g, uint32_t *words)
 {
 	struct random *r = &g->random;
-	uint32_t words[VMBMEM_WORDS];
 	int count = 1 + random_below(r, 3);
-	bool polite = random_below(r, 2);
 
 	for (int i = 0; i < VMBMEM_WORDS; i++)
 		words[i] = random_next(r);
@@ -201,6 +202,14 @@ static void message(struct generator *g)
 		words[1] = random_below(r, 4) ? 64 + random_below(r, 9700) : value(g);
 		count = 2;
 	}
+	return count;
+}
+
+/* With the manners of a driver, or without. */
+static void send_message(struct generator *g, const uint32_t *words, int count, bool polite)
+{
+	struct random *r = &g->random;
+
 	if (polite || random_below(r, 2))
 		push(g, STEP_WRITE, V2PMAILBOX, V2P_VFU);
 	for (int i = 0; i < count; i++)
@@ -208,9 +217,30 @@ static void message(struct generator *g)
 	push(g, STEP_WRITE, V2PMAILBOX, polite ? V2P_REQ : V2P_REQ | (value(g) & 0xff));
 	if (!polite)
 		return;
-	push(g, STEP_ANSWER, 3000, 0);
+	push(g, STEP_ANSWER, ANSWER_US, 0);
 	push(g, STEP_READ, VMBMEM, 0);
 	push(g, STEP_WRITE, V2PMAILBOX, V2P_ACK);
+}
+
+static void message(struct generator *g)
+{
+	uint32_t words[VMBMEM_WORDS];
+	int count = message_words(g, words);
+
+	send_message(g, words, count, random_below(&g->random, 2));
+}
+
+/* Well-behaved for a while: a handshake, and a few messages after it. */
+static void dialogue(struct generator *g)
+{
+	uint32_t words[VMBMEM_WORDS] = { MSG_VF_RESET };
+
+	send_message(g, words, 1, true);
+	for (uint32_t n = random_below(&g->random, 5); n; n--) {
+		int count = message_words(g, words);
+
+		send_message(g, words, count, true);
+	}
 }
 
 static void mailbox(struct generator *g)
@@ -250,7 +280,7 @@ static void setting(struct generator *g)
 }
 
 /* Parts of 10000, in the order of `refill`. */
-enum { SETTINGS_10K = 500, FLR_10K = 10, RESETS_10K = 20, SELF_RESETS_10K = 200 };
+enum { SETTINGS_10K = 500, FLR_10K = 40, RESETS_10K = 20, SELF_RESETS_10K = 200 };
 
 static void refill(struct generator *g)
 {
@@ -272,6 +302,8 @@ static void refill(struct generator *g)
 		descriptor(g);
 	else if (often < 40)
 		ring(g);
+	else if (often < 45)
+		dialogue(g);
 	else if (often < 60)
 		message(g);
 	else if (often < 75)
@@ -283,7 +315,7 @@ static void refill(struct generator *g)
 	else if (often < 99)
 		push(g, STEP_READ, random_below(r, VF_BAR_BYTES / 4) * 4, 0);
 	else
-		push(g, STEP_PAUSE, random_below(r, 3000), 0);
+		push(g, STEP_PAUSE, random_below(r, random_below(r, 4) ? 3000 : 200000), 0);
 }
 
 void generator_begin(struct generator *g, uint64_t seed, uint32_t memory, uint32_t batch)

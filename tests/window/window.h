@@ -63,6 +63,8 @@
 
 /* ---- of the PF ----------------------------------------------------------------------------- */
 
+#define PF_STATUS 0x0008
+#define STATUS_LU (1u << 1)
 #define PF_ICS 0x00c8
 /* The model takes DRSTA for a timer's cause, which has a vector of its own: LSC brings it along. */
 #define ICS_DRSTA_LSC (1u << 30 | 1u << 2)
@@ -138,7 +140,7 @@ const uint8_t *neighbour_receive(struct neighbour *n, size_t *size);
 enum kind {
 	STEP_WRITE, /* a: offset, b: value */
 	STEP_READ, /* a: offset */
-	STEP_ANSWER, /* waits for an answer of the PF, a: us at most */
+	STEP_ANSWER, /* waits for an answer of the PF, a: us at most, and judges what it grants */
 	STEP_PAUSE, /* a: us */
 	STEP_MEMORY, /* a: offset in the attacker's memory, b: value */
 	STEP_FLR, /* of the attacker's VF */
@@ -194,7 +196,7 @@ struct generator {
 	uint32_t memory; /* bytes of the attacker's */
 	uint32_t batch, left; /* steps that count between judgements */
 	uint8_t pf[ADDRESS_BYTES], neighbour[ADDRESS_BYTES];
-	struct step queue[64];
+	struct step queue[256];
 	unsigned int queued, taken;
 };
 

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs the fuzzer of a VF's registers (tests/window) in a guest."""
+"""Runs the fuzzer of a VF's registers (tests/window) in a guest.
+
+The guest's clock counts instructions and passes over idle time, so nothing waits for real, and no limit
+depends on how busy this machine is."""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import dataclasses
 import re
 import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness import images
@@ -19,6 +24,8 @@ PROGRAM, PLAN, STEPS = "/tmp/window", "/tmp/window.plan", "/tmp/window.steps"
 # The neighbour's address is the administrator's; the peer's is one that no VF may choose.
 NEIGHBOUR, OUTSIDE = "02:00:00:00:99:01", "00:1b:21:00:00:02"
 NR_VFS = 2
+# Steps between two resets of everything, and judgements within.
+RUN, BATCH = 20_000, 500
 PF_POOL, PF_VECTORS = NR_VFS, 3
 
 
@@ -139,7 +146,7 @@ class Outcome:
 class Window:
     """The fuzzer, ready in a guest whose VFs `attacker` and the other one are its own."""
 
-    def __init__(self, lan: Lan, attacker: int = 0, batch: int = 500):
+    def __init__(self, lan: Lan, attacker: int = 0, batch: int = BATCH):
         self.lan, self.guest = lan, lan.guest
         neighbour = 1 - attacker
         guest = self.guest
@@ -185,21 +192,31 @@ class Window:
         code = [address for address, _ in symbols]
         return [min(code), max(code) + 4096, first, last - first + 1, *functions]
 
-    def run(self, seed: int, steps: int, timeout: float = 600) -> Outcome:
+    def run(self, seed: int, steps: int) -> Outcome:
         """So many random steps."""
-        return self._judged(f"run {seed} {steps}", timeout)
+        return self._judged(f"run {seed} {steps}", steps)
+
+    def runs(self, seed: int, steps: int) -> Iterator[tuple[int, Outcome]]:
+        """As many random steps in runs that can be repeated one by one, each with its seed: the
+        first of them, and then every second one, as the attacker is VF `seed & 1`."""
+        while steps > 0:
+            outcome = self.run(seed, min(steps, RUN))
+            yield seed, outcome
+            seed, steps = seed + 2, steps - RUN
 
     def replay(self, steps: list[str]) -> Outcome:
         self.guest.put(STEPS, "".join(f"{step}\n" for step in steps).encode())
-        return self._judged(f"replay <{STEPS}", 60 + len(steps) / 20)
+        return self._judged(f"replay <{STEPS}", len(steps))
 
-    def _judged(self, what: str, timeout: float) -> Outcome:
+    def _judged(self, what: str, steps: int) -> Outcome:
+        # The guest's own time; pytest has a limit of the machine's.
+        timeout = 600 + steps / 10
         result = self.guest.run(f"{PROGRAM} {PLAN} {what}", timeout=timeout, check=False)
         outcome = Outcome.parse(result.out)
         assert result.rc == (outcome.wrong is not None), result
         return outcome
 
-    def minimised(self, seed: int, outcome: Outcome, seconds: float = 300) -> list[str]:
+    def minimised(self, seed: int, outcome: Outcome, seconds: float = 900) -> list[str]:
         """The steps that it takes for what went wrong, from a reset of the PF on; all of them if
         that does not happen again."""
         printed = self.guest.run(f"{PROGRAM} {PLAN} print {seed} {outcome.number}").out
@@ -216,6 +233,39 @@ class Window:
             if fails(steps[-length:]):
                 return shortest(steps[-length:], fails, lambda: time.monotonic() > end)
         return steps
+
+
+def total(outcomes: list[Outcome]) -> Counter:
+    """Figures of several runs together; of what is the longest or the most, the greatest."""
+    figures: Counter = Counter()
+    for outcome in outcomes:
+        for name, value in outcome.figures.items():
+            most = name.startswith(("slowest", "longest", "most"))
+            figures[name] = max(figures[name], value) if most else figures[name] + value
+    return figures
+
+
+def told(figures: Counter) -> str:
+    """What was done, in a few lines."""
+    steps = max(figures["steps"], 1)
+
+    def share(name: str) -> str:
+        return f"{figures[name]} ({100 * figures[name] / steps:.2f} %)"
+
+    settings = [f"{name[4:]} {n}" for name, n in figures.items() if name.startswith("set_")]
+    return "\n".join(
+        [
+            f"{figures['steps']} steps: {share('writes')} writes, {share('settings')} settings of the"
+            f" administrator, {share('flrs')} FLRs, {share('resets')} resets of the PF",
+            f"settings: {', '.join(settings)}; {figures['refused']} refused",
+            f"messages answered: {figures['granted']} granted, {figures['denied']} refused;"
+            f" {figures['cut_off']} quarantines",
+            f"judged {figures['rounds']} times; the PF: {figures['interrupts']} interrupts,"
+            f" {figures['items']} work items, {figures['accesses']} register accesses, at most"
+            f" {figures['most_accesses']} between two judgements without a reset;"
+            f" {figures['lines']} lines of the attacker's in the log",
+        ]
+    )
 
 
 def kind_of(wrong: str) -> str:

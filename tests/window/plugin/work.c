@@ -21,8 +21,11 @@ enum counter { READS, WRITES, BEGUN, COUNTERS = BEGUN + KINDS };
 
 static qemu_plugin_id_t self;
 static uint64_t counters[COUNTERS];
-static uint64_t functions[KINDS];
-static uint64_t text_start, text_end, bar, bar_size;
+/* What is counted, and what was when code was last instrumented: the driver may be another since. */
+static struct {
+	uint64_t functions[KINDS];
+	uint64_t text_start, text_end, bar, bar_size;
+} wanted, counted;
 static bool armed;
 
 static uint64_t argument(const char *name)
@@ -51,7 +54,7 @@ static void on_access(unsigned int vcpu, qemu_plugin_meminfo_t info, uint64_t va
 	struct qemu_plugin_hwaddr *haddr = qemu_plugin_get_hwaddr(info, vaddr);
 
 	if (!haddr || !qemu_plugin_hwaddr_is_io(haddr) ||
-	    qemu_plugin_hwaddr_phys_addr(haddr) - bar >= bar_size)
+	    qemu_plugin_hwaddr_phys_addr(haddr) - counted.bar >= counted.bar_size)
 		return;
 	on_begin(vcpu, &counters[qemu_plugin_mem_is_store(info) ? WRITES : READS]);
 }
@@ -85,19 +88,20 @@ static void on_mark(unsigned int vcpu, void *data)
 	switch ((uintptr_t)data) {
 	case MARK_FUNCTION:
 		if (first < KINDS)
-			functions[first] = second;
+			wanted.functions[first] = second;
 		break;
 	case MARK_TEXT:
-		text_start = first;
-		text_end = second;
+		wanted.text_start = first;
+		wanted.text_end = second;
 		break;
 	case MARK_BAR:
-		bar = first;
-		bar_size = second;
+		wanted.bar = first;
+		wanted.bar_size = second;
 		break;
 	case MARK_ARM:
-		if (armed)
+		if (armed && !memcmp(&wanted, &counted, sizeof(wanted)))
 			break;
+		counted = wanted;
 		armed = true;
 		qemu_plugin_reset(self, on_armed, NULL);
 		break;
@@ -112,7 +116,7 @@ static void instrument(struct qemu_plugin_insn *insn, uint64_t addr)
 	qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
 					 QEMU_PLUGIN_MEM_RW, NULL);
 	for (int kind = 0; kind < KINDS; kind++)
-		if (functions[kind] == addr)
+		if (counted.functions[kind] == addr)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_begin,
 							       QEMU_PLUGIN_CB_NO_REGS,
 							       &counters[BEGUN + kind]);
@@ -127,7 +131,7 @@ static void on_translate(struct qemu_plugin_tb *tb, void *data)
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 		uint64_t addr = qemu_plugin_insn_vaddr(insn);
 
-		if (armed && addr >= text_start && addr < text_end)
+		if (armed && addr >= counted.text_start && addr < counted.text_end)
 			instrument(insn, addr);
 		else if (addr < KERNEL_START &&
 			 qemu_plugin_insn_data(insn, code, sizeof(code)) == 7 &&
