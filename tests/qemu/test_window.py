@@ -5,10 +5,12 @@ IGB_RS_SEED repeats a seed that was printed, of a million steps as the first sha
 
 import os
 import random
+import re
 import time
 
 import pytest
-from support.window import PLUGIN, RUN, Window, build_plugin, told, total
+from support.defects import driver_with, read_list
+from support.window import PLUGIN, RUN, Outcome, Window, build_plugin, told, total
 
 
 def guest(*arguments: str):
@@ -101,3 +103,30 @@ def test_a_million_steps(lan, say, share):
     # Other seeds, and the other VF as the attacker.
     seed = first_seed() + share * (2 * LONG + 1)
     fuzz(Window(lan, attacker=seed & 1), seed, LONG // SHARES, say)
+
+
+def first_wrong(window: Window, seed: int, steps: int) -> tuple[int, Outcome]:
+    return next(
+        (found for found in window.runs(seed, steps) if found[1].wrong),
+        (seed, Outcome(None, 0, {})),
+    )
+
+
+@pytest.mark.long
+@pytest.mark.kernel("stock")
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("defect", read_list(), ids=lambda defect: defect.name)
+def test_seeded_defects(lan, say, defect):
+    """A driver that has one: the fuzzer says what is wrong, and what it takes."""
+    with driver_with(lan, defect):
+        window = Window(lan, attacker=0)
+        # Of an even number: the attacker is the first VF.
+        begin = first_seed() & ~1
+        say(f"\n{defect.name}: seed {begin}")
+        seed, outcome = first_wrong(window, begin, 10 * SHORT)
+        assert outcome.wrong, "it is not found"
+        say(f"found with step {outcome.number} of seed {seed}: {outcome.wrong}")
+        least = window.minimised(seed, outcome)
+        say("\n".join([f"{len(least)} steps are left:", *least]))
+    assert re.search(defect.finds, outcome.wrong), outcome.wrong
+    assert len(least) <= defect.steps

@@ -5,8 +5,11 @@ failed is made short."""
 import random
 import re
 
+from support.defects import read_list
 from support.registers import documented
 from support.window import Outcome, exceptions, judged, kind_of, shortest, tails, told, total
+
+from harness import images
 
 
 def test_shortest_keeps_what_it_takes():
@@ -50,6 +53,16 @@ def test_figures_of_several_runs():
     figures = total(runs)
     assert (figures["steps"], figures["longest_us"], figures["set_mac"]) == (300, 7, 1)
     assert "6 (2.00 %) settings" in told(figures)
+
+
+def test_seeded_defects_fit():
+    """Each can be put into the driver as it is now."""
+    defects = read_list()
+    assert len({defect.name for defect in defects}) == len(defects) >= 3
+    for defect in defects:
+        source = (images.CLONE / defect.path).read_text(encoding="utf-8")
+        assert defect.put_in(source) != source
+        re.compile(defect.finds)
 
 
 def test_what_is_judged():
