@@ -4,6 +4,7 @@
 
 use crate::rx::xdp;
 use igb_core::frame::MAX_FRAME;
+use net::xdp::Program;
 
 /// Bytes of a frame that are not payload: addresses, type, and FCS.
 pub(crate) const OVERHEAD: u32 = 18;
@@ -14,8 +15,17 @@ pub(crate) const LARGEST: u32 = 9216;
 // With overhead and tag, that is a frame the controller receives.
 const _: () = assert!(LARGEST + OVERHEAD + 4 <= MAX_FRAME as u32);
 
-/// Largest MTU with a program attached: a frame has to fit into one buffer.
-pub(crate) const LARGEST_WITH_PROGRAM: u32 = xdp::MAX_FRAME - OVERHEAD;
+/// Largest MTU with a program that takes frames in one buffer alone.
+const LARGEST_IN_ONE: u32 = xdp::MAX_FRAME - OVERHEAD;
 
 // As the text of the refusal says.
-const _: () = assert!(LARGEST_WITH_PROGRAM == 3050);
+const _: () = assert!(LARGEST_IN_ONE == 3050);
+
+/// Largest MTU with `program`.
+pub(crate) fn largest_with(program: &Program) -> u32 {
+    if program.takes_frags() {
+        LARGEST
+    } else {
+        LARGEST_IN_ONE
+    }
+}

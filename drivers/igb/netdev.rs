@@ -125,6 +125,7 @@ pub(crate) fn config(mac: MacAddr, pairs: u32, differences: Differences) -> Conf
         mpls_features: labelled,
         partial_features: tunnels.without(Features::GSO_PARTIAL),
         no_fcs: !differences.has_no_fcs,
+        xdp_frags: true,
         min_mtu: 68,
         max_mtu: mtu::LARGEST,
         watchdog: Delta::from_secs(5),
@@ -381,18 +382,23 @@ impl Driver for Port {
         program: Option<Program>,
         extack: &mut ExtAck<'_>,
     ) -> Result {
-        if program.is_some() && dev.mtu() > mtu::LARGEST_WITH_PROGRAM {
-            return Err(extack.err(EINVAL, c"XDP takes an MTU of at most 3050"));
-        }
-        // A program that sends a frame on would send its check sequence as well.
-        if program.is_some() && dev.features().contains(Features::RXFCS) {
-            return Err(extack.err(EINVAL, c"XDP takes frames without their FCS: rx-fcs is on"));
-        }
-        if program.is_some() && dev.mtu() > self.net.lock().max_mtu(true) {
-            return Err(extack.err(
-                EINVAL,
-                c"The MTU is too large for the buffers of AF_XDP sockets",
-            ));
+        if let Some(program) = &program {
+            if dev.mtu() > mtu::largest_with(program) {
+                return Err(extack.err(
+                    EINVAL,
+                    c"A program without frags takes an MTU of at most 3050",
+                ));
+            }
+            // What is sent on would have its check sequence as well.
+            if dev.features().contains(Features::RXFCS) {
+                return Err(extack.err(EINVAL, c"XDP takes frames without their FCS: rx-fcs is on"));
+            }
+            if dev.mtu() > self.net.lock().max_mtu(Some(program)) {
+                return Err(extack.err(
+                    EINVAL,
+                    c"The MTU is too large for the buffers of AF_XDP sockets",
+                ));
+            }
         }
         sockets::set_program(dev, program)
     }

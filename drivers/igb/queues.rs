@@ -59,7 +59,8 @@ use net::{
     napi::{
         self,
         Napi, //
-    }, //
+    },
+    xsk::Pool, //
 };
 
 /// Descriptors the controller prefetches while at least `HOST` wait; and descriptors it collects
@@ -190,18 +191,28 @@ fn open_pair(
         returned,
     };
     match pool {
-        None => place.open(|napi| RxRing::new(dev.parent(), io, napi, config, parts)),
-        Some(pool) => place.open(|napi| {
-            Sockets::new(
-                (dev.parent(), io),
-                napi,
-                config,
-                parts,
-                pool,
-                dev.tx_handle(index),
-            )
-        }),
+        None => open_ring(place, config, parts),
+        Some(pool) => open_sockets(place, config, parts, pool),
     }
+}
+
+// Each of these two has its own ring on the stack until it is in its place. Inlined, both would be there.
+
+#[inline(never)]
+fn open_ring(place: Place<'_>, config: rx::Config, parts: rx::Parts) -> Result<OpenPair> {
+    let (dev, io) = (place.dev, place.io);
+    place.open(|napi| RxRing::new(dev.parent(), io, napi, config, parts))
+}
+
+#[inline(never)]
+fn open_sockets(
+    place: Place<'_>,
+    config: rx::Config,
+    parts: rx::Parts,
+    pool: &Pool,
+) -> Result<OpenPair> {
+    let (dev, io, tx) = (place.dev, place.io, place.dev.tx_handle(place.index));
+    place.open(|napi| Sockets::new((dev.parent(), io), napi, config, parts, pool, tx))
 }
 
 /// Where a pair is opened.

@@ -64,6 +64,7 @@ use net::{
         RxMeta,
         RxSkb, //
     },
+    xdp::Received,
 };
 
 mod receive;
@@ -115,6 +116,8 @@ enum Partial {
     None,
     /// Buffers so far.
     Frame(RxSkb),
+    /// The same, to be shown to a program.
+    Pages(Received),
     /// The rest of this frame is not wanted.
     Skip,
 }
@@ -327,13 +330,18 @@ impl RxRing {
                 return self.drop_copy(status.len());
             }
         }
-        let frame = if self.program.is_none() {
-            self.collect(cx, page, status)
-        } else {
+        let shown = match self.partial {
+            Partial::None => self.program.is_some(),
+            Partial::Pages(_) => true,
+            Partial::Frame(_) | Partial::Skip => false,
+        };
+        let frame = if shown {
             self.filter(cx, page, status, &mut tally)
+        } else {
+            self.collect(cx, page, status)
         };
         if let Some(mut skb) = frame {
-            if let Some(returned) = returned.filter(|_| !whole) {
+            if let Some(returned) = returned.filter(|_| !whole && !shown) {
                 if returned.has_skb(&skb, status.vlan_tci()) {
                     return self.drop_copy(skb.len());
                 }
@@ -392,7 +400,7 @@ impl RxRing {
         let frame = match core::mem::replace(&mut self.partial, Partial::None) {
             Partial::None => self.begin(cx, page, status),
             Partial::Frame(skb) => self.extend(skb, page, status),
-            Partial::Skip => Partial::Skip,
+            Partial::Pages(_) | Partial::Skip => Partial::Skip,
         };
         match frame {
             Partial::Frame(skb) if end => Some(skb),

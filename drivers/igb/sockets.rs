@@ -31,14 +31,14 @@ use net::{
 /// counts as many when it binds them.
 const OVERHEAD: u32 = 26;
 
-/// The largest MTU at which each frame fits into one buffer, whatever `program` it is shown to.
-fn max_mtu<'a>(program: bool, pools: impl Iterator<Item = &'a Pool>) -> u32 {
-    if program {
-        pools
+/// The largest MTU there can be with `program`: each frame fits into one buffer of sockets, and into as
+/// many as the program takes.
+fn max_mtu<'a>(program: Option<&Program>, pools: impl Iterator<Item = &'a Pool>) -> u32 {
+    match program {
+        Some(program) => pools
             .map(|pool| pool.frame_size().saturating_sub(OVERHEAD))
-            .fold(mtu::LARGEST_WITH_PROGRAM, u32::min)
-    } else {
-        mtu::LARGEST
+            .fold(mtu::largest_with(program), u32::min),
+        None => mtu::LARGEST,
     }
 }
 
@@ -58,8 +58,8 @@ impl Net {
         self.pools.iter().any(Option::is_some)
     }
 
-    /// The largest MTU there can be with a program, or without.
-    pub(crate) fn max_mtu(&self, program: bool) -> u32 {
+    /// The largest MTU there can be with `program`, or without.
+    pub(crate) fn max_mtu(&self, program: Option<&Program>) -> u32 {
         max_mtu(program, self.pools.iter().flatten())
     }
 }
@@ -73,11 +73,11 @@ impl Net {
 pub(crate) fn attach(dev: &Locked<Port>, queue: u32, pool: Pool) -> Result {
     let (program, any_length) = {
         let net = dev.data().net.lock();
-        (net.program.is_some(), net.settings.bad_frames)
+        (net.program.clone(), net.settings.bad_frames)
     };
     // The controller is told the length of a buffer in KiB, which may be more than these have: what keeps
     // it from writing beyond one is the longest frame it receives.
-    if any_length || dev.mtu() > max_mtu(program, core::iter::once(&pool)) {
+    if any_length || dev.mtu() > max_mtu(program.as_ref(), core::iter::once(&pool)) {
         return Err(EINVAL);
     }
     change(dev, core::iter::once(queue), |net| {
@@ -150,7 +150,7 @@ fn change<U: FnOnce(&mut Net)>(
         }
     }
     // From here on it is the stack that refuses an MTU, with a text of its own.
-    dev.set_max_mtu(net.max_mtu(net.program.is_some()));
+    dev.set_max_mtu(net.max_mtu(net.program.as_ref()));
     result
 }
 

@@ -21,30 +21,127 @@ void nbh_bpf_prog_put(struct bpf_prog *prog)
 }
 #endif
 
-/* Runs @prog on @len bytes that a device wrote @headroom bytes into @page, and returns
- * its verdict. @xdp says where the frame is afterwards.
+/* Where the kernel has what it knows of the pages behind @first. */
+static __always_inline struct skb_shared_info *xdp_shinfo(struct page *first)
+{
+	return page_address(first) + PAGE_SIZE - SKB_DATA_ALIGN(sizeof(struct skb_shared_info));
+}
+
+/* @xdp is a frame of which a device wrote @len bytes @headroom bytes into @page. @flags say
+ * whether there are further pages, as nbh_xdp_add_page() does.
+ */
+static __always_inline void xdp_prepare(struct xdp_buff *xdp, struct xdp_rxq_info *rxq,
+					struct page *page, u32 headroom, u32 len, u32 flags)
+{
+	xdp_init_buff(xdp, PAGE_SIZE, rxq);
+	xdp->flags = flags;
+	xdp->txq = NULL;
+	xdp_prepare_buff(xdp, page_address(page), headroom, len, true);
+}
+
+/* Runs @prog on @len bytes that a device wrote into @page, and on the pages that belong to it, and
+ * returns its verdict. @xdp says where the frame is afterwards.
  *
- * @pool is that of the poll. Who fails to pass a frame on gives its page back as one who may use
- * the cache of the page's pool (xdp_return_frame_rx_napi()): @prog does not see a page of another.
+ * @pool is that of the poll. Who fails to pass a frame on gives its pages back as one who may use
+ * the cache of their pool (xdp_return_frame_rx_napi()): @prog does not see those of another.
  */
 u32 nbh_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq,
-		const struct page_pool *pool, struct page *page, u32 headroom, u32 len,
+		const struct page_pool *pool, struct page *page, u32 len, u32 flags,
 		struct xdp_buff *xdp)
 {
-	void *va = page_address(page);
-
+	xdp_prepare(xdp, rxq, page, pool->p.offset, len, flags);
 	if (unlikely(pp_page_to_nmdesc(page)->pp != pool))
 		return XDP_ABORTED;
 	page_pool_dma_sync_for_cpu(pool, page, 0, len);
-	net_prefetch(va + headroom);
-	xdp_init_buff(xdp, PAGE_SIZE, rxq);
-	xdp_prepare_buff(xdp, va, headroom, len, true);
+	net_prefetch(xdp->data);
 	return bpf_prog_run_xdp(prog, xdp);
 }
 
-/* Makes an skb of the frame, metadata included. The page stays the caller's if this fails. */
+/* The same without a program: the frame is as the device wrote it. */
+void nbh_xdp_prepare(struct page *page, u32 headroom, u32 len, u32 flags, struct xdp_buff *xdp)
+{
+	rx_sync(page, len);
+	xdp_prepare(xdp, NULL, page, headroom, len, flags);
+}
+
+/* Adds a page, with @len bytes that a device wrote @headroom bytes into it, to the frame that
+ * begins in @first and has @flags so far. Returns its flags from now on. 0: it has as many as it can have,
+ * or the page is of another pool; it stays the caller's.
+ */
+u32 nbh_xdp_add_page(struct page *first, u32 flags, struct page *page, u32 headroom, u32 len)
+{
+	struct xdp_buff xdp = {
+		.data_hard_start = page_address(first),
+		.frame_sz = PAGE_SIZE,
+		.flags = flags,
+	};
+
+	if (pp_page_to_nmdesc(page)->pp != pp_page_to_nmdesc(first)->pp)
+		return 0;
+	if (!xdp_buff_add_frag(&xdp, page_to_netmem(page), headroom, len, PAGE_SIZE))
+		return 0;
+	rx_sync(page, len);
+	return xdp.flags;
+}
+
+/* Takes the last of the pages behind @first, if @flags say that there are any. */
+struct page *nbh_xdp_take_page(struct page *first, u32 *flags)
+{
+	struct skb_shared_info *sinfo = xdp_shinfo(first);
+	struct page *page;
+
+	if (!(*flags & XDP_FLAGS_HAS_FRAGS))
+		return NULL;
+	page = skb_frag_page(&sinfo->frags[--sinfo->nr_frags]);
+	if (!sinfo->nr_frags)
+		*flags = 0;
+	return page;
+}
+
+/* Copies @len bytes from @offset on of a frame that begins at @from with @size bytes in one piece.
+ * @sinfo has the other pieces, or is NULL. False if it is shorter.
+ */
+static bool xdp_copy(const void *from, u32 size, const struct skb_shared_info *sinfo, u32 offset,
+		     void *to, u32 len)
+{
+	u32 part, i = 0;
+
+	for (;;) {
+		if (offset < size) {
+			part = min(len, size - offset);
+			copy_words(to, from + offset, part);
+			to += part;
+			len -= part;
+			offset = 0;
+		} else {
+			offset -= size;
+		}
+		if (!len)
+			return true;
+		if (!sinfo || i == sinfo->nr_frags)
+			return false;
+		from = skb_frag_address(&sinfo->frags[i]);
+		size = skb_frag_size(&sinfo->frags[i++]);
+	}
+}
+
+/* The same of a frame as a device wrote it: see nbh_xdp_add_page(). */
+bool nbh_xdp_copy(struct page *first, u32 headroom, u32 size, u32 flags, u32 offset, void *to,
+		  u32 len)
+{
+	rx_sync(first, size);
+	return xdp_copy(page_address(first) + headroom, size,
+			flags & XDP_FLAGS_HAS_FRAGS ? xdp_shinfo(first) : NULL, offset, to, len);
+}
+
+/* Makes an skb of the frame, metadata and further pages included. The pages stay the caller's if
+ * this fails.
+ */
 struct sk_buff *nbh_xdp_build_skb(const struct xdp_buff *xdp)
 {
+	const struct skb_shared_info *sinfo = xdp_get_shared_info_from_buff(xdp);
+	/* In front of what is cleared below. */
+	u32 frags = unlikely(xdp_buff_has_frags(xdp)) ? sinfo->nr_frags : 0;
 	struct sk_buff *skb = napi_build_skb(xdp->data_hard_start, xdp->frame_sz);
 	long metasize = xdp->data - xdp->data_meta;
 
@@ -55,6 +152,9 @@ struct sk_buff *nbh_xdp_build_skb(const struct xdp_buff *xdp)
 	__skb_put(skb, xdp->data_end - xdp->data);
 	if (metasize > 0)
 		skb_metadata_set(skb, metasize);
+	if (unlikely(frags))
+		xdp_update_skb_frags_info(skb, frags, sinfo->xdp_frags_size, frags * PAGE_SIZE,
+					  xdp_buff_get_skb_flags(xdp));
 	return skb;
 }
 
@@ -87,11 +187,42 @@ bool nbh_xdp_give_back(struct xdp_frame *frame)
 	return true;
 }
 
-bool nbh_xdp_frame_has_frags(const struct xdp_frame *frame)
+/* Bytes of all its buffers. */
+u32 nbh_xdp_frame_len(const struct xdp_frame *frame)
 {
-	return xdp_frame_has_frags(frame);
+	return xdp_get_frame_len(frame);
 }
 
+static const struct skb_shared_info *frame_shinfo(const struct xdp_frame *frame)
+{
+	return xdp_frame_has_frags(frame) ? xdp_get_shared_info_from_frame(frame) : NULL;
+}
+
+/* Its buffers behind the first. */
+u32 nbh_xdp_frame_frags(const struct xdp_frame *frame)
+{
+	const struct skb_shared_info *sinfo = frame_shinfo(frame);
+
+	return sinfo ? sinfo->nr_frags : 0;
+}
+
+/* Copies @len bytes of a frame from @offset on. False if it is shorter. */
+bool nbh_xdp_frame_copy(const struct xdp_frame *frame, u32 offset, void *to, u32 len)
+{
+	return xdp_copy(frame->data, frame->len, frame_shinfo(frame), offset, to, len);
+}
+
+/* Maps buffer @i behind the first, which there is; @len is its length. */
+dma_addr_t nbh_xdp_frame_map_frag(struct device *dev, const struct xdp_frame *frame, u32 i,
+				  u32 *len)
+{
+	const skb_frag_t *frag = &frame_shinfo(frame)->frags[i];
+
+	*len = skb_frag_size(frag);
+	return nbh_checked(dev, skb_frag_dma_map(dev, frag, 0, *len, DMA_TO_DEVICE));
+}
+
+/* The same for the first buffer, whose length is known. */
 dma_addr_t nbh_xdp_frame_map(struct device *dev, const struct xdp_frame *frame)
 {
 	return nbh_checked(dev, dma_map_single(dev, frame->data, frame->len, DMA_TO_DEVICE));
@@ -103,9 +234,36 @@ void nbh_trace_xdp_exception(const struct net_device *dev, const struct bpf_prog
 	trace_xdp_exception(dev, prog, act);
 }
 
-int nbh_xdp_rxq_info_reg(struct xdp_rxq_info *rxq, struct net_device *dev, u32 queue)
+/* @frag_size: bytes of the memory each further buffer of a frame is alone in; 0: programs do not
+ * let the last one grow.
+ */
+int nbh_xdp_rxq_info_reg(struct xdp_rxq_info *rxq, struct net_device *dev, u32 queue,
+			 u32 frag_size)
 {
-	return xdp_rxq_info_reg(rxq, dev, queue, 0);
+	return __xdp_rxq_info_reg(rxq, dev, queue, 0, frag_size);
+}
+
+/* Whether a program can be shown frames of several buffers. */
+bool nbh_xdp_takes_frags(const struct bpf_prog *prog)
+{
+	return prog->aux->xdp_has_frags;
+}
+
+/* Gives a frame back, with what else is in @bulk or when that is flushed: not for long, and with
+ * softirqs off.
+ */
+void nbh_xdp_return_bulk(struct xdp_frame *frame, struct xdp_frame_bulk *bulk)
+{
+	rcu_read_lock();
+	xdp_return_frame_bulk(frame, bulk);
+	rcu_read_unlock();
+}
+
+void nbh_xdp_flush_bulk(struct xdp_frame_bulk *bulk)
+{
+	rcu_read_lock();
+	xdp_flush_frame_bulk(bulk);
+	rcu_read_unlock();
 }
 
 unsigned int nbh_this_cpu(void)

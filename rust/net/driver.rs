@@ -303,6 +303,9 @@ pub struct Config {
     pub partial_features: Features,
     /// Packets can be sent with a check sequence that the sender has made (`SO_NOFCS`).
     pub no_fcs: bool,
+    /// XDP has frames of several buffers: programs that take them are shown what is received in
+    /// several, and they are sent.
+    pub xdp_frags: bool,
     /// Smallest MTU, in bytes.
     pub min_mtu: u32,
     /// Largest MTU, in bytes.

@@ -70,6 +70,10 @@ pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
             (*dev).xdp_features = netbind::NETDEV_XDP_ACT_BASIC
                 | netbind::NETDEV_XDP_ACT_REDIRECT
                 | netbind::NETDEV_XDP_ACT_NDO_XMIT;
+            if config.xdp_frags {
+                (*dev).xdp_features |=
+                    netbind::NETDEV_XDP_ACT_RX_SG | netbind::NETDEV_XDP_ACT_NDO_XMIT_SG;
+            }
         }
         if D::HAS_XSK_ATTACH {
             (*dev).xdp_features |= netbind::NETDEV_XDP_ACT_XSK_ZEROCOPY;

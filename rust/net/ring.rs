@@ -35,7 +35,7 @@ pub(crate) struct Group {
     bytes: u32,
     /// One of the slots has memory to be given back.
     pub(crate) holds: bool,
-    /// The last packet is a frame without an skb, in one slot; or there are frames of sockets.
+    /// The last packet is a frame without an skb, kept in the last slot; or there are frames of sockets.
     pub(crate) frame: bool,
     /// Frames of sockets, in a slot each, behind packets that hold nothing.
     pub(crate) sockets: u16,

@@ -213,10 +213,9 @@ unsafe fn xmit_raw_frame<T: Transmit>(
     frame: *mut netbind::xdp_frame,
     queue: TxQueue<'_>,
 ) -> bool {
-    // SAFETY: The caller owns the frame, by the requirements of this function, and gives it up if
-    // it becomes a `Frame`; whether it is given back is decided below.
-    let Some(owned) = NonNull::new(frame).and_then(|ptr| unsafe { xdp::Frame::from_raw(ptr) })
-    else {
+    // SAFETY: The caller owns the frame, by the requirements of this function, and gives it up;
+    // whether it is given back is decided below.
+    let Some(owned) = NonNull::new(frame).map(|ptr| unsafe { xdp::Frame::from_raw(ptr) }) else {
         return false;
     };
     match tx.xmit_frame(owned, queue) {

@@ -3,13 +3,14 @@
 //! XDP: BPF programs that decide on received frames before the stack knows of them.
 //!
 //! The device owns a [`Program`]. A receive ring has an [`RxQueue`] and runs the program with
-//! [`RxQueue::run`] on a page the hardware has written; the [`Verdict`] says what becomes of it.
-//! Frames that are to be sent ([`Frame`]) come from a program of the device itself, or from
+//! [`RxQueue::run`] on pages the hardware has written ([`Received`]); the [`Verdict`] says what becomes
+//! of them. Frames that are to be sent ([`Frame`]) come from a program of the device itself, or from
 //! another device: a transmit queue takes both in
 //! [`Transmit::xmit_frame`](crate::device::Transmit::xmit_frame).
 //!
-//! Frames have one buffer. Programs see packets of several buffers on no account: a driver does
-//! not accept a program while a packet may need more than one.
+//! Frames have one buffer or several. Not every program can be shown the latter
+//! ([`Program::takes_frags`]): a driver does not accept one that cannot while a packet may need more
+//! than one.
 //!
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
@@ -19,21 +20,31 @@ use crate::{
     napi,
     page_pool::{
         PagePool,
-        RxPage,
-        HEADROOM,
-        ROOM, //
-    },
-    skb::RxSkb, //
+        HEADROOM, //
+    }, //
 };
 use core::{
     cell::UnsafeCell,
-    mem::ManuallyDrop,
+    mem::MaybeUninit,
     ptr::NonNull, //
 };
 use kernel::{
     error::to_result,
+    page::PAGE_SIZE,
     prelude::*,
     sync::Arc, //
+};
+
+mod frame;
+mod received;
+
+pub(crate) use self::frame::Bulk;
+pub use self::{
+    frame::Frame,
+    received::{
+        Buff,
+        Received, //
+    },
 };
 
 // What programs are promised (`XDP_PACKET_HEADROOM`).
@@ -65,6 +76,14 @@ impl Program {
     #[inline]
     pub(crate) fn as_ptr(&self) -> *mut netbind::bpf_prog {
         self.0.as_ptr()
+    }
+
+    /// It can be shown frames of several buffers (`BPF_F_XDP_HAS_FRAGS`). Others take what is in the first
+    /// for all there is.
+    #[inline]
+    pub fn takes_frags(&self) -> bool {
+        // SAFETY: The program is valid by the type invariants.
+        unsafe { netbind::xdp_takes_frags(self.as_ptr()) }
     }
 }
 
@@ -125,19 +144,18 @@ pub enum Verdict {
 /// ```
 /// use net::{
 ///     napi::Context,
-///     page_pool::RxPage,
 ///     skb::RxSkb,
-///     xdp::{Frame, Program, RxQueue, Verdict},
+///     xdp::{Frame, Program, Received, RxQueue, Verdict},
 /// };
 ///
 /// fn show(
 ///     queue: &mut RxQueue,
 ///     cx: &mut Context<'_>,
 ///     program: &Program,
-///     (page, len): (RxPage, u32),
+///     frame: Received,
 ///     send: impl FnOnce(Frame),
 /// ) -> Option<RxSkb> {
-///     match queue.run(cx, program, page, len) {
+///     match queue.run(cx, program, frame) {
 ///         Verdict::Pass(buff) => return buff.into_skb(cx),
 ///         Verdict::Transmit(frame) => send(frame),
 ///         Verdict::Redirected | Verdict::Dropped | Verdict::Failed => (),
@@ -200,8 +218,13 @@ impl RxQueue {
         }
         let dev = NonNull::new(setup.device()).ok_or(ENODEV)?;
         let info = Arc::new(Info::new(), GFP_KERNEL)?;
-        // SAFETY: The device is valid, and outlives the instance, with which the registration ends.
-        to_result(unsafe { netbind::xdp_rxq_info_reg(info.as_ptr(), dev.as_ptr(), index) })?;
+        // CAST: a page is far smaller than 4 GiB.
+        let frag_size = PAGE_SIZE as u32;
+        // SAFETY: The device is valid, and outlives the instance, with which the registration ends. Each
+        // further buffer of a frame has a page of its own, in which it may grow.
+        to_result(unsafe {
+            netbind::xdp_rxq_info_reg(info.as_ptr(), dev.as_ptr(), index, frag_size)
+        })?;
         // From here on, dropping this cleans up.
         let registered = KBox::new(Registered(info.clone()), GFP_KERNEL)?;
         // SAFETY: The queue was just registered. The model takes a reference to the pool, which is there,
@@ -229,43 +252,46 @@ impl RxQueue {
         cx.as_ptr() == self.instance.as_ptr()
     }
 
-    /// Runs `program` on the `len` bytes the device wrote into `page`. `len` is cut to what a
-    /// page has room for. What the program sends elsewhere leaves when the poll ends. In the poll of
-    /// another instance, or if the page is of another pool than the queue's, the frame is dropped, which
-    /// is [`Verdict::Failed`].
+    /// Shows `frame` to `program`. What the program sends elsewhere leaves when the poll ends. In the
+    /// poll of another instance, or if the pages are of another pool than the queue's, the frame is
+    /// dropped, which is [`Verdict::Failed`]. So it is if it has several and the program takes one
+    /// ([`Program::takes_frags`]).
     #[inline]
     pub fn run(
         &mut self,
         cx: &mut napi::Context<'_>,
         program: &Program,
-        page: RxPage,
-        len: u32,
+        frame: Received,
     ) -> Verdict {
-        if !self.is_polled_by(cx) {
+        if !self.is_polled_by(cx) || frame.is_fragmented() && !program.takes_frags() {
             return Verdict::Failed;
         }
-        let mut raw = netbind::xdp_buff::default();
-        // SAFETY: Program, registration and page are valid by their type invariants; the data fits
-        // by the `min`. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set
-        // up what programs need.
+        let mut raw = MaybeUninit::<netbind::xdp_buff>::uninit();
+        let (page, len, flags) = frame.into_parts();
+        // SAFETY: Program and registration are valid by their type invariants, and the pages as those of
+        // `Received` say. The pool is there, as its instance is polled, and its buffers begin behind the
+        // headroom. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set up what
+        // programs need.
         let act = unsafe {
             netbind::xdp_run(
                 program.0.as_ptr(),
                 self.info.as_ptr(),
                 self.pool,
                 page.as_ptr(),
-                HEADROOM,
-                len.min(ROOM),
-                &mut raw,
+                len,
+                flags,
+                raw.as_mut_ptr(),
             )
         };
-        // INVARIANT: the helper has set it up, and programs keep it within the page. Of a page of another
-        // pool, of which it says that the program failed, it is not used.
-        let buff = Buff { raw, page };
+        // SAFETY: The helper has set it up, whatever it has returned. Programs keep the first buffer
+        // within its page, and give back pages behind it that they take away. All others were those of the
+        // frame.
+        let buff = unsafe { Buff::new(raw.assume_init(), page) };
         match act {
             netbind::xdp_action_XDP_PASS => Verdict::Pass(buff),
             netbind::xdp_action_XDP_DROP => Verdict::Dropped,
-            netbind::xdp_action_XDP_TX => match buff.into_frame() {
+            // SAFETY: The queue is registered, by the type invariants.
+            netbind::xdp_action_XDP_TX => match unsafe { buff.into_frame() } {
                 Some(frame) => Verdict::Transmit(frame),
                 None => self.failed(program, act),
             },
@@ -299,19 +325,18 @@ impl RxQueue {
         }
     }
 
-    /// Hands a frame to where the program wants it. If that fails, the page is back in its pool.
-    fn redirect(&mut self, cx: &mut napi::Context<'_>, program: &Program, buff: Buff) -> bool {
-        let Buff { mut raw, page } = buff;
-        // SAFETY: Called right after the program, in the same poll; the buffer is in a page that
-        // is ours.
+    /// Hands a frame to where the program wants it. If that fails, its pages are back in their pool.
+    fn redirect(&mut self, cx: &mut napi::Context<'_>, program: &Program, mut buff: Buff) -> bool {
+        // SAFETY: Called right after the program, in the same poll; the buffers are in pages that
+        // are ours, and the queue is registered.
         let result =
-            unsafe { netbind::xdp_do_redirect(self.dev.as_ptr(), &mut raw, program.0.as_ptr()) };
+            unsafe { netbind::xdp_do_redirect(self.dev.as_ptr(), buff.raw(), program.0.as_ptr()) };
         if result != 0 {
             return false;
         }
         cx.must_flush();
-        // The target owns the page now.
-        let _ = ManuallyDrop::new(page);
+        // The target owns the pages now.
+        core::mem::forget(buff);
         true
     }
 
@@ -321,123 +346,5 @@ impl RxQueue {
         // SAFETY: The device is valid, as its instance is polled.
         unsafe { exception(self.dev.as_ptr(), program, act) };
         Verdict::Failed
-    }
-}
-
-/// A frame a program has seen, and perhaps changed, in the page it was received into.
-///
-/// # Invariants
-///
-/// `raw` describes one buffer within `page`: metadata, headroom and data in this order, and room
-/// for the shared info of an skb behind them.
-pub struct Buff {
-    raw: netbind::xdp_buff,
-    page: RxPage,
-}
-
-impl Buff {
-    /// Makes a packet of it, with the metadata the program may have left.
-    ///
-    /// `None`: no memory; the page is back in its pool.
-    #[inline]
-    pub fn into_skb(self, _cx: &napi::Context<'_>) -> Option<RxSkb> {
-        // SAFETY: By the type invariants the buffer is within a page that is ours, with room for
-        // the shared info. We are in a poll, as `_cx` proves, whose cache of skbs may be used.
-        let skb = NonNull::new(unsafe { netbind::xdp_build_skb(&self.raw) })?;
-        // The skb owns the page now.
-        let _ = ManuallyDrop::new(self.page);
-        // SAFETY: The skb is new and ours.
-        Some(unsafe { RxSkb::from_raw(skb) })
-    }
-
-    /// `None` if the program has left no room for the frame's description; the page is back in
-    /// its pool.
-    #[inline]
-    fn into_frame(mut self) -> Option<Frame> {
-        // SAFETY: By the type invariants the buffer is within a page that is ours; the description
-        // is written into its headroom, if there is room.
-        let frame = NonNull::new(unsafe { netbind::xdp_convert_buff_to_frame(&mut self.raw) })?;
-        // The frame owns the page now.
-        let _ = ManuallyDrop::new(self.page);
-        // INVARIANT: just made, of one buffer, and ours.
-        Some(Frame(frame))
-    }
-}
-
-/// A frame without an skb (`struct xdp_frame`), owned. Dropping it gives its memory back to
-/// where it came from, which may be another device. Any context: where interrupts are off, it waits
-/// for that.
-///
-/// # Invariants
-///
-/// The pointer is to a valid `struct xdp_frame` of one buffer, which this value owns.
-#[repr(transparent)]
-pub struct Frame(NonNull<netbind::xdp_frame>);
-
-// SAFETY: Frames may be given back on any CPU.
-unsafe impl Send for Frame {}
-
-impl Frame {
-    /// Takes ownership of a frame. `None`, and the frame stays the caller's, if it has more than
-    /// one buffer.
-    ///
-    /// # Safety
-    ///
-    /// `ptr` is a valid frame. If `Some` is returned, it is given up.
-    #[inline]
-    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::xdp_frame>) -> Option<Self> {
-        // SAFETY: The frame is valid, by the requirements of this function.
-        if unsafe { netbind::xdp_frame_has_frags(ptr.as_ptr()) } {
-            return None;
-        }
-        // INVARIANT: by the requirements of this function, and the check above.
-        Some(Self(ptr))
-    }
-
-    /// Gives up ownership without freeing the frame.
-    #[inline]
-    pub(crate) fn into_raw(self) -> NonNull<netbind::xdp_frame> {
-        ManuallyDrop::new(self).0
-    }
-
-    #[inline]
-    pub(crate) fn as_ptr(&self) -> *mut netbind::xdp_frame {
-        self.0.as_ptr()
-    }
-
-    /// Bytes of the frame.
-    #[inline]
-    pub fn len(&self) -> u32 {
-        // SAFETY: The frame is valid, by the type invariants.
-        unsafe { (*self.as_ptr()).len }
-    }
-
-    /// The frame has no bytes.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many. Any
-    /// context.
-    pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
-        let end = (offset as usize).saturating_add(out.len());
-        if end > self.len() as usize {
-            return false;
-        }
-        // SAFETY: The frame is valid, by the type invariants: `len` bytes in one buffer from `data`
-        // on, of which these are some, as was checked. `out` is ours alone.
-        unsafe {
-            let data = (*self.as_ptr()).data.cast::<u8>().add(offset as usize);
-            core::ptr::copy_nonoverlapping(data, out.as_mut_ptr(), out.len());
-        }
-        true
-    }
-}
-
-impl Drop for Frame {
-    fn drop(&mut self) {
-        // SAFETY: We own the frame.
-        unsafe { later::FRAMES.give_back(self.0) };
     }
 }

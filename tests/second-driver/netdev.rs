@@ -105,6 +105,7 @@ pub(crate) fn config(mac: [u8; 6]) -> Config {
         mpls_features: Features::NONE,
         partial_features: Features::NONE,
         no_fcs: false,
+        xdp_frags: false,
         min_mtu: 68,
         max_mtu: 1500,
         watchdog: Delta::from_secs(5),

@@ -25,13 +25,14 @@ use net::{
     xdp::{
         Frame,
         Program,
+        Received,
         RxQueue,
         Verdict, //
     },
 };
 
-/// Largest frame that is shown to programs, in bytes with FCS, without tag: it has to fit into one
-/// buffer, and a tag that is not taken out as well.
+/// Largest frame that is in one buffer, in bytes with FCS, without tag: a tag that is not taken out has to
+/// fit as well.
 pub(crate) const MAX_FRAME: u32 = LARGE_BUFFER - 4;
 
 /// What a ring is given to run programs with.
@@ -70,8 +71,8 @@ impl Xdp {
 }
 
 impl RxRing {
-    /// Shows the frame in `page` to the program. Returns the frame if the stack is to have it; it
-    /// counts as received in any case.
+    /// Adds `page` to the frame it belongs to, and shows that to the program when it is complete. Returns
+    /// the frame if the stack is to have it; it counts as received in any case.
     #[inline(never)]
     pub(super) fn filter(
         &mut self,
@@ -80,19 +81,24 @@ impl RxRing {
         status: RxStatus,
         tally: &mut Tally,
     ) -> Option<RxSkb> {
-        if !self.is_whole(status) {
+        let whole = status.is_end_of_packet() && matches!(self.partial, Partial::None);
+        let frame = if whole {
+            self.first(page, status)?
+        } else {
+            self.gather(page, status)?
+        };
+        let bytes = frame.len();
+        if !whole && self.is_own_copy(&frame, status) {
+            *tally = self.drop_copy(bytes);
             return None;
         }
-        let program = self.program.as_ref()?;
+        let Some(program) = &self.program else {
+            // It has gone since the frame began.
+            return self.passed(frame.into_skb(cx));
+        };
         let stats = &self.stats;
-        match self.xdp.queue.run(cx, program, page, status.len()) {
-            Verdict::Pass(buff) => {
-                let skb = buff.into_skb(cx);
-                if skb.is_none() {
-                    stats.rx_alloc_failed.add(1);
-                }
-                return skb;
-            }
+        match self.xdp.queue.run(cx, program, frame) {
+            Verdict::Pass(buff) => return self.passed(buff.into_skb(cx)),
             Verdict::Transmit(frame) => {
                 if self.xdp.back.send(frame) {
                     stats.rx_xdp_tx.add(1);
@@ -105,22 +111,70 @@ impl RxRing {
             Verdict::Dropped => stats.rx_xdp_drop.add(1),
             Verdict::Failed => stats.rx_xdp_failed.add(1),
         }
-        tally.frames = tally.frames.wrapping_add(1);
-        tally.bytes = tally.bytes.wrapping_add(status.len());
+        tally.count(bytes);
         None
     }
 
-    /// The buffer holds a good frame. One of several buffers does not get past a program: it is
-    /// longer than it may be.
-    fn is_whole(&mut self, status: RxStatus) -> bool {
-        let begins = matches!(self.partial, Partial::None);
-        let ends = status.is_end_of_packet();
-        self.partial = if ends { Partial::None } else { Partial::Skip };
-        let good = begins && ends && !status.has_frame_error() && !status.is_empty();
-        if begins && !good {
-            self.stats.rx_errors.add(1);
+    /// Counts a frame for which there was no memory.
+    #[inline]
+    fn passed(&self, skb: Option<RxSkb>) -> Option<RxSkb> {
+        if skb.is_none() {
+            self.stats.rx_alloc_failed.add(1);
         }
-        good
+        skb
+    }
+
+    /// The frame that `page` begins, unless it is damaged or empty.
+    #[inline]
+    fn first(&self, page: RxPage, status: RxStatus) -> Option<Received> {
+        if status.has_frame_error() || status.is_empty() {
+            self.stats.rx_errors.add(1);
+            return None;
+        }
+        Some(Received::new(page, status.len()))
+    }
+
+    /// Adds `page` to a frame of several. Returns that when it is complete.
+    #[cold]
+    fn gather(&mut self, page: RxPage, status: RxStatus) -> Option<Received> {
+        let so_far = core::mem::replace(&mut self.partial, Partial::Skip);
+        let frame = match so_far {
+            Partial::None => self.first(page, status),
+            Partial::Pages(frame) => self.add_to(frame, page, status),
+            // None that is shown to a program.
+            Partial::Frame(_) | Partial::Skip => None,
+        };
+        if status.is_end_of_packet() {
+            self.partial = Partial::None;
+            return frame;
+        }
+        if let Some(frame) = frame {
+            self.partial = Partial::Pages(frame);
+        }
+        None
+    }
+
+    /// `None`, and counted as an error, if the frame is damaged, or longer than it may be with this
+    /// program.
+    fn add_to(&self, mut frame: Received, page: RxPage, status: RxStatus) -> Option<Received> {
+        let takes = self.program.as_ref().is_none_or(Program::takes_frags);
+        if status.has_frame_error() || !takes || frame.append(page, status.len()).is_err() {
+            self.stats.rx_errors.add(1);
+            return None;
+        }
+        Some(frame)
+    }
+
+    /// The PF has sent it. Asked for a frame of several pages: one in a page was looked at already.
+    fn is_own_copy(&self, frame: &Received, status: RxStatus) -> bool {
+        self.returned
+            .as_ref()
+            .filter(|returned| returned.are_awaited())
+            .is_some_and(|returned| {
+                returned.has_bytes(frame.len(), status.vlan_tci(), |at, out: &mut [u8]| {
+                    frame.copy_to(at, out)
+                })
+            })
     }
 
     /// Lets the frames the program has sent leave. To be called at the end of each poll.

@@ -81,6 +81,49 @@ enum Source {
     Pool(KBox<PoolRing>),
 }
 
+// Each of these two has its ring on the stack until it is in its place. Inlined, both would be there.
+impl Source {
+    #[inline(never)]
+    fn of_pages(
+        (dev, io): (&device::Device<Bound>, &Io),
+        napi: &napi::Setup,
+        config: Config,
+        parts: Parts,
+    ) -> Result<Self> {
+        let ring = RxRing::new(dev, io, napi, config, parts)?;
+        Ok(Self::Pages(KBox::new(ring, GFP_KERNEL)?))
+    }
+
+    #[inline(never)]
+    fn of_pool(
+        (dev, io): (&device::Device<Bound>, &Io),
+        napi: &napi::Setup,
+        config: Config,
+        parts: Parts,
+        (pool, program): (&Pool, Program),
+    ) -> Result<Self> {
+        let ring = PoolRing {
+            config,
+            desc: Coherent::zeroed(dev, config.descs as usize)?,
+            buffers: Rx::new(napi, pool, config.descs)?,
+            tail: io.doorbell(regs::rdt(config.queue))?,
+            next: 0,
+            batch: ring::refill_batch(config.descs),
+            waits: pool.uses_need_wakeup(),
+            within: false,
+            program,
+            looks_for_messages: parts.ptp.looks_at_frames(),
+            ptp: parts.ptp,
+            back: Back::new(parts.programs.tx),
+            returned: parts.returned,
+            stats: parts.stats,
+        };
+        let mut ring = KBox::new(ring, GFP_KERNEL)?;
+        ring.fill(napi);
+        Ok(Self::Pool(ring))
+    }
+}
+
 impl Sockets {
     /// Allocates the receive ring, and fills it as far as there are buffers. Process context.
     ///
@@ -96,32 +139,9 @@ impl Sockets {
         own: TxHandle<TxRing>,
     ) -> Result<Self> {
         let tx = Tx::new(napi, pool)?;
-        let rx = match parts.programs.program {
-            Some(program) => {
-                let ring = PoolRing {
-                    config,
-                    desc: Coherent::zeroed(dev, config.descs as usize)?,
-                    buffers: Rx::new(napi, pool, config.descs)?,
-                    tail: io.doorbell(regs::rdt(config.queue))?,
-                    next: 0,
-                    batch: ring::refill_batch(config.descs),
-                    waits: pool.uses_need_wakeup(),
-                    within: false,
-                    program,
-                    looks_for_messages: parts.ptp.looks_at_frames(),
-                    ptp: parts.ptp,
-                    back: Back::new(parts.programs.tx),
-                    returned: parts.returned,
-                    stats: parts.stats,
-                };
-                let mut ring = KBox::new(ring, GFP_KERNEL)?;
-                ring.fill(napi);
-                Source::Pool(ring)
-            }
-            None => {
-                let ring = RxRing::new(dev, io, napi, config, parts)?;
-                Source::Pages(KBox::new(ring, GFP_KERNEL)?)
-            }
+        let rx = match parts.programs.program.clone() {
+            Some(program) => Source::of_pool((dev, io), napi, config, parts, (pool, program))?,
+            None => Source::of_pages((dev, io), napi, config, parts)?,
         };
         Ok(Self { rx, tx, ring: own })
     }

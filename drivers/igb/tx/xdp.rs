@@ -10,30 +10,39 @@ use super::{
     MIN_FRAME,
     ROOM, //
 };
-use igb_core::desc::tx::{
-    self,
-    DataDesc,
-    End, //
+use igb_core::{
+    desc::tx::{
+        self,
+        DataDesc,
+        End, //
+    },
+    frame::MAX_FRAME, //
 };
 use net::{
     queue::TxQueue,
     xdp, //
 };
 
+/// Longest frame, in bytes without the FCS: what a program has let grow may be longer.
+const LONGEST: u32 = MAX_FRAME as u32 - 4;
+
+// Each of its buffers is one descriptor.
+const _: () = assert!(LONGEST <= tx::MAX_DATA_PER_DESC);
+
 impl TxRing {
-    /// Writes the descriptor of a frame. The doorbell is left to
+    /// Writes the descriptors of a frame. The doorbell is left to
     /// [`Sender::ring_if_due`](net::tx::Sender::ring_if_due).
     ///
     /// # Errors
     ///
-    /// The frame: the queue is stopped or closing, the frame is longer than a descriptor can say,
-    /// or it cannot be mapped.
+    /// The frame: the queue is stopped or closing, the frame is longer than any that is sent, or it
+    /// cannot be mapped.
     pub(super) fn send_frame(
         &mut self,
         frame: xdp::Frame,
         queue: TxQueue<'_>,
     ) -> Result<(), xdp::Frame> {
-        if queue.is_stopped() || frame.len() > tx::MAX_DATA_PER_DESC {
+        if queue.is_stopped() || frame.len() > LONGEST {
             self.stats.tx_xdp_dropped.add(1);
             return Err(frame);
         }

@@ -182,7 +182,7 @@ pub(crate) fn frame(len: u32) -> Result<Frame> {
     // SAFETY: The page is ours, and becomes the frame's, which is new and ours.
     unsafe {
         NonNull::new(netbind::xdp_frame_of_page(page.as_ptr().cast(), len, false))
-            .and_then(|frame| Frame::from_raw(frame))
+            .map(|frame| Frame::from_raw(frame))
             .ok_or(EINVAL)
     }
 }
@@ -274,6 +274,7 @@ pub(crate) fn register_of(
             mpls_features: Features::NONE,
             partial_features: Features::NONE,
             no_fcs: false,
+            xdp_frags: false,
             min_mtu: 68,
             max_mtu: 1500,
             watchdog: Delta::from_secs(5),

@@ -22,6 +22,7 @@ mod tests {
         xdp::{
             Frame,
             Program,
+            Received,
             RxQueue,
             Verdict, //
         },
@@ -481,7 +482,8 @@ mod tests {
             // SAFETY: A program that is not run is not looked at, and this one is not dropped.
             let program = ManuallyDrop::new(unsafe { Program::from_raw(NonNull::dangling()) });
             let page = self.page.take();
-            let verdict = page.map(|page| self.queue.run(cx, &program, page, 60));
+            let frame = page.map(|page| Received::new(page, 60));
+            let verdict = frame.map(|frame| self.queue.run(cx, &program, frame));
             if matches!(verdict, Some(Verdict::Failed)) {
                 self.refused.count();
             }
@@ -529,7 +531,7 @@ mod tests {
             // SAFETY: The page was ours and becomes the frame's, which is new and ours.
             unsafe {
                 NonNull::new(netbind::xdp_frame_of_page(page, 60, true))
-                    .and_then(|frame| Frame::from_raw(frame))
+                    .map(|frame| Frame::from_raw(frame))
             }
         }
         assert!(holds_in_a_poll(|pool, cx| {

@@ -15,6 +15,7 @@ use crate::{
         Reaped,
         Reaper, //
     },
+    xdp::Bulk, //
 };
 use kernel::sync::Arc;
 
@@ -22,11 +23,18 @@ use kernel::sync::Arc;
 pub struct Consumer {
     table: Arc<Table>,
     reaper: Reaper,
+    /// Frames without an skb, of this round.
+    bulk: Bulk,
 }
 
 impl Consumer {
     pub(super) fn new(table: Arc<Table>, reaper: Reaper) -> Self {
-        Self { table, reaper }
+        let bulk = Bulk::new();
+        Self {
+            table,
+            reaper,
+            bulk,
+        }
     }
 
     /// Slots that are free for the producer.
@@ -52,7 +60,7 @@ impl Consumer {
         limit: u32,
         is_done: impl Fn(u32) -> bool,
     ) -> Reaped {
-        let table = &*self.table;
+        let (table, bulk) = (&*self.table, &mut self.bulk);
         let mut mapped = None;
         let give_back = |group: Group, positions: Positions| {
             if !group.holds {
@@ -71,9 +79,13 @@ impl Consumer {
                 table.release(positions, mapped, cx);
                 return true;
             }
-            table.release_with_frame(group.sockets, positions, mapped, cx)
+            table.release_with_frame(group.sockets, positions, mapped, (cx, &mut *bulk))
         };
-        self.reaper.reap(&table.ring, limit, is_done, give_back)
+        let reaped = self.reaper.reap(&table.ring, limit, is_done, give_back);
+        if !self.bulk.is_empty() {
+            self.bulk.flush();
+        }
+        reaped
     }
 }
 
@@ -86,7 +98,7 @@ impl Table {
         sockets: u16,
         positions: Positions,
         mapped: bool,
-        cx: &napi::TxContext<'_>,
+        (cx, bulk): (&napi::TxContext<'_>, &mut Bulk),
     ) -> bool {
         if cx.budget() == 0 {
             return false;
@@ -94,7 +106,9 @@ impl Table {
         if sockets == 0 {
             self.release(positions, mapped, cx);
             // SAFETY: The slots belong to the consumer, whose group this is.
-            unsafe { *self.frame(positions.last()) = None };
+            if let Some(frame) = unsafe { (*self.frame(positions.last())).take() } {
+                bulk.add(frame, cx);
+            }
         }
         true
     }

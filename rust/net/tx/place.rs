@@ -32,43 +32,70 @@ pub(super) struct Cursor<'a> {
 }
 
 impl Cursor<'_> {
-    /// Copies or maps a frame. Returns its length with padding.
+    /// Copies or maps a frame. Returns its length with padding. If that fails, what was placed has to be
+    /// unmapped.
     pub(super) fn place_frame(&mut self, frame: &Frame, min_len: u32) -> Result<u32, ()> {
         if self.room == 0 {
             return Err(());
         }
         let len = frame.len();
-        if len > COPY_LIMIT {
-            if self.table.is_over() {
-                return Err(());
-            }
-            let used = self.table.ring.len().wrapping_sub(self.room);
-            let staged = self.table.stage.as_ref();
-            if let Some(addr) = staged.and_then(|to| to.place_frame(frame, self.next, used)) {
-                self.place(addr, len, true);
+        if len <= COPY_LIMIT {
+            return Ok(self.copy_frame(frame, len, min_len));
+        }
+        if self.table.is_over() {
+            return Err(());
+        }
+        if let Some(stage) = &self.table.stage {
+            let ring = &self.table.ring;
+            let used = ring.len().wrapping_sub(self.room);
+            let index = |position| ring.index(position);
+            if let Some(next) = stage.place(frame, self.next, used, self.room, index, self.write) {
+                self.next = next;
                 return Ok(len);
             }
-            // SAFETY: Frame and device are valid; the frame is kept until it is unmapped.
-            let addr =
-                unsafe { netbind::xdp_frame_map(raw_device(&self.table.dev), frame.as_ptr()) };
-            self.mapped(addr, len, true)?;
-            return Ok(len);
         }
+        let frags = if frame.is_fragmented() {
+            frame.frags()
+        } else {
+            0
+        };
+        let dev = raw_device(&self.table.dev);
+        // SAFETY: Frame and device are valid; the frame is kept until it is unmapped.
+        let addr = unsafe { netbind::xdp_frame_map(dev, frame.as_ptr()) };
+        self.mapped(addr, frame.head_len(), frags == 0)?;
+        for i in 0..frags {
+            let mut len = 0;
+            // SAFETY: Frame and device are valid, and the frame has that buffer. It is kept until it is
+            // unmapped.
+            let addr = unsafe { netbind::xdp_frame_map_frag(dev, frame.as_ptr(), i, &mut len) };
+            self.mapped(addr, len, i.wrapping_add(1) == frags)?;
+        }
+        Ok(len)
+    }
+
+    /// Copies a frame of `len` bytes, which are at most [`COPY_LIMIT`], into the memory of one slot. Returns
+    /// its length with padding.
+    fn copy_frame(&mut self, frame: &Frame, len: u32, min_len: u32) -> u32 {
         let padded = len.max(min_len).min(COPY_LIMIT);
         let index = self.table.ring.index(self.next);
         let offset = index as usize * COPY_LIMIT as usize;
         // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has
-        // COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT. The frame has `len` bytes at
-        // `data`.
+        // COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT. The frame has `len` bytes, at `data`
+        // unless it has several buffers.
         unsafe {
             let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
-            core::ptr::copy_nonoverlapping((*frame.as_ptr()).data.cast::<u8>(), area, len as usize);
+            if frame.is_fragmented() {
+                netbind::xdp_frame_copy(frame.as_ptr(), 0, area.cast(), len);
+            } else {
+                let data = (*frame.as_ptr()).data.cast::<u8>();
+                core::ptr::copy_nonoverlapping(data, area, len as usize);
+            }
             area.add(len as usize)
                 .write_bytes(0, padded.wrapping_sub(len) as usize);
         }
         let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
         self.place(addr, padded, true);
-        Ok(padded)
+        padded
     }
 
     /// Maps the linear part and each fragment.

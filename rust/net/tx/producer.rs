@@ -282,7 +282,8 @@ impl Producer {
     }
 
     /// Takes a frame without an skb into the table, padded with zeroes to `min_len` bytes (at most
-    /// [`COPY_LIMIT`]). As [`Producer::push`] otherwise.
+    /// [`COPY_LIMIT`]). Each of its buffers takes a descriptor, whatever its length. As
+    /// [`Producer::push`] otherwise.
     pub fn push_frame(
         &mut self,
         _queue: TxQueue<'_>,
@@ -294,19 +295,23 @@ impl Producer {
             table: &self.table,
             next: self.filler.head,
             room: self.free(),
-            // There is one buffer, and a descriptor takes it whole.
+            // A descriptor takes any of its buffers whole.
             max_len: u32::MAX,
             write: &mut write,
         };
-        let Ok(bytes) = cursor.place_frame(&frame, min_len) else {
+        let placed = cursor.place_frame(&frame, min_len);
+        let next = cursor.next;
+        let Ok(bytes) = placed else {
+            self.unwind(next);
             return Err(frame);
         };
-        let next = cursor.next;
-        // SAFETY: The place is ours until the group is complete, which moves the ring's `head` beyond its slot.
-        unsafe { *self.table.frame(self.filler.head) = Some(frame) };
+        // SAFETY: The place is ours until the group is complete, which moves the ring's `head` beyond its
+        // slot: that of the last buffer, of which there is one.
+        unsafe { *self.table.frame(next.wrapping_sub(1)) = Some(frame) };
         self.filler.group.holds = true;
         self.filler.group.frame = true;
-        // SAFETY: The cursor has placed one buffer, in a free slot.
+        // SAFETY: The cursor has placed at least one buffer, in slots that were free, and records what
+        // they hold.
         Ok(unsafe { self.advance(next, bytes, true) })
     }
 
@@ -398,8 +403,8 @@ impl Producer {
     fn unwind(&mut self, end: u32) {
         for position in Positions::new(self.filler.head, end) {
             // SAFETY: These slots were never published, so they are ours: `push` has made sure that
-            // the contexts in front of the first buffer are in free slots as well. It has found the
-            // device to be bound, with softirqs off, which they still are.
+            // the contexts in front of the first buffer are in free slots as well. Who has mapped one
+            // has found the device to be bound, with softirqs off, which they still are.
             unsafe { (*self.table.held(position)).unmap(&self.table.dev) };
         }
     }

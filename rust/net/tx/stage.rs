@@ -59,19 +59,19 @@ impl Stage {
         self.count.saturating_sub(used)
     }
 
-    /// Copies `skb` into the areas from position `start` on, and has `write` called for each. Returns
+    /// Copies a packet into the areas from position `start` on, and has `write` called for each. Returns
     /// the position behind, or `None` if it does not fit, into the areas or into `room` slots, of
     /// which one stays free, or cannot be copied. `used`: slots in front of `start` that are in use.
     pub(super) fn place(
         &self,
-        skb: &SkBuff,
+        packet: &impl Contents,
         start: u32,
         used: u32,
         room: u32,
         index: impl Fn(u32) -> u32,
         write: &mut dyn Describe,
     ) -> Option<u32> {
-        let len = skb.len();
+        let len = packet.size();
         let pieces = len.div_ceil(AREA);
         if pieces == 0 || pieces >= room || pieces > self.unused(used) {
             return None;
@@ -79,8 +79,8 @@ impl Stage {
         // Areas follow each other up to the last one.
         let first = start & self.count.wrapping_sub(1);
         let until_end = self.count.wrapping_sub(first).wrapping_mul(AREA).min(len);
-        self.copy(skb, 0, first, until_end)?;
-        self.copy(skb, until_end, 0, len.wrapping_sub(until_end))?;
+        self.copy(packet, 0, first, until_end)?;
+        self.copy(packet, until_end, 0, len.wrapping_sub(until_end))?;
         let (mut next, mut left) = (start, len);
         while left != 0 {
             let piece = left.min(AREA);
@@ -97,32 +97,14 @@ impl Stage {
         Some(next)
     }
 
-    /// Copies a frame without an skb into the area at position `start`; returns where the device finds
-    /// it. `None` as of [`Stage::place`].
-    pub(super) fn place_frame(&self, frame: &Frame, start: u32, used: u32) -> Option<u64> {
-        let len = frame.len();
-        if len > AREA || self.unused(used) == 0 {
-            return None;
-        }
-        // SAFETY: The frame has `len` bytes at `data`, and the area, which nobody uses, has AREA.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                (*frame.as_ptr()).data.cast::<u8>(),
-                self.area(start & self.count.wrapping_sub(1)),
-                len as usize,
-            )
-        };
-        Some(self.addr(start))
-    }
-
-    /// Copies `len` bytes of `skb` from `offset` on into the areas from `area` on, which have as many.
-    fn copy(&self, skb: &SkBuff, offset: u32, area: u32, len: u32) -> Option<()> {
+    /// Copies `len` bytes of a packet from `offset` on into the areas from `area` on, which have as many.
+    fn copy(&self, packet: &impl Contents, offset: u32, area: u32, len: u32) -> Option<()> {
         if len == 0 {
             return Some(());
         }
-        // SAFETY: The skb is valid. The areas have `len` bytes, and are unused, as the slots at their
-        // positions are, so that nobody else writes there, and the device does not read.
-        unsafe { netbind::tx_copy(skb.as_ptr(), offset, self.area(area).cast(), len) }.then_some(())
+        // SAFETY: The areas have `len` bytes, and are unused, as the slots at their positions are, so that
+        // nobody else writes there, and the device does not read.
+        unsafe { packet.copy(offset, self.area(area), len) }.then_some(())
     }
 
     /// Area `area`, which is below `count`.
@@ -137,5 +119,42 @@ impl Stage {
         self.areas
             .dma_handle()
             .wrapping_add(u64::from(area) * u64::from(AREA))
+    }
+}
+
+/// What has the bytes of a packet.
+pub(super) trait Contents {
+    /// How many there are.
+    fn size(&self) -> u32;
+
+    /// Copies `len` bytes from `offset` on. Returns whether there are as many, and can be copied.
+    ///
+    /// # Safety
+    ///
+    /// `to` is valid for writes of `len` bytes.
+    unsafe fn copy(&self, offset: u32, to: *mut u8, len: u32) -> bool;
+}
+
+impl Contents for SkBuff {
+    #[inline]
+    fn size(&self) -> u32 {
+        self.len()
+    }
+
+    #[inline]
+    unsafe fn copy(&self, offset: u32, to: *mut u8, len: u32) -> bool {
+        // SAFETY: The skb is valid, and `to` by the requirements of this function.
+        unsafe { netbind::tx_copy(self.as_ptr(), offset, to.cast(), len) }
+    }
+}
+
+impl Contents for Frame {
+    fn size(&self) -> u32 {
+        self.len()
+    }
+
+    unsafe fn copy(&self, offset: u32, to: *mut u8, len: u32) -> bool {
+        // SAFETY: The frame is valid, and `to` by the requirements of this function.
+        unsafe { netbind::xdp_frame_copy(self.as_ptr(), offset, to.cast(), len) }
     }
 }

@@ -201,7 +201,7 @@ impl Rx {
         let room = KBox::new_uninit(GFP_KERNEL)?;
         // SAFETY: The device is valid, and outlives the instance, with which the registration ends.
         to_result(unsafe {
-            netbind::xdp_rxq_info_reg(ring.info.as_ptr(), setup.device(), shared.queue)
+            netbind::xdp_rxq_info_reg(ring.info.as_ptr(), setup.device(), shared.queue, 0)
         })?;
         // From here on, dropping this cleans up.
         let offered = KBox::write(
@@ -434,7 +434,7 @@ impl Shared {
                 // SAFETY: The buffer is ours; what is made of it is a copy, which is new and ours.
                 let frame = unsafe {
                     NonNull::new(netbind::xdp_convert_zc_to_xdp_frame(buff.0))
-                        .and_then(|raw| Frame::from_raw(raw))
+                        .map(|raw| Frame::from_raw(raw))
                 };
                 match frame {
                     Some(frame) => {

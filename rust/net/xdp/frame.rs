@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Frames without an skb: what programs send, and what devices hand over to each other.
+
+use crate::{
+    later,
+    napi, //
+};
+use core::{
+    mem::ManuallyDrop,
+    ptr::NonNull, //
+};
+
+/// A frame without an skb (`struct xdp_frame`), owned. Dropping it gives its memory back to
+/// where it came from, which may be another device. Any context: where interrupts are off, it waits
+/// for that.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `struct xdp_frame`, which this value owns with all of its buffers.
+#[repr(transparent)]
+pub struct Frame(NonNull<netbind::xdp_frame>);
+
+// SAFETY: Frames may be given back on any CPU.
+unsafe impl Send for Frame {}
+
+impl Frame {
+    /// Takes ownership of a frame.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` is a valid frame, which is given up.
+    #[inline]
+    pub(crate) unsafe fn from_raw(ptr: NonNull<netbind::xdp_frame>) -> Self {
+        // INVARIANT: by the requirements of this function.
+        Self(ptr)
+    }
+
+    /// Gives up ownership without freeing the frame.
+    #[inline]
+    pub(crate) fn into_raw(self) -> NonNull<netbind::xdp_frame> {
+        ManuallyDrop::new(self).0
+    }
+
+    #[inline]
+    pub(crate) fn as_ptr(&self) -> *mut netbind::xdp_frame {
+        self.0.as_ptr()
+    }
+
+    /// Bytes of the first buffer.
+    #[inline]
+    pub(crate) fn head_len(&self) -> u32 {
+        // SAFETY: The frame is valid, by the type invariants.
+        unsafe { (*self.as_ptr()).len }
+    }
+
+    /// It has more than one buffer.
+    #[inline]
+    pub(crate) fn is_fragmented(&self) -> bool {
+        // SAFETY: The frame is valid, by the type invariants.
+        let flags = unsafe { (*self.as_ptr()).flags };
+        flags & netbind::xdp_buff_flags_XDP_FLAGS_HAS_FRAGS != 0
+    }
+
+    /// Buffers behind the first.
+    #[cold]
+    pub(crate) fn frags(&self) -> u32 {
+        // SAFETY: The frame is valid, by the type invariants.
+        unsafe { netbind::xdp_frame_frags(self.as_ptr()) }
+    }
+
+    /// Bytes of the frame.
+    #[inline]
+    pub fn len(&self) -> u32 {
+        if self.is_fragmented() {
+            // SAFETY: The frame is valid, by the type invariants.
+            unsafe { netbind::xdp_frame_len(self.as_ptr()) }
+        } else {
+            self.head_len()
+        }
+    }
+
+    /// The frame has no bytes.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many. Any
+    /// context.
+    pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
+        let Ok(len) = u32::try_from(out.len()) else {
+            return false;
+        };
+        // SAFETY: The frame is valid, by the type invariants. `out` is ours alone, and has `len` bytes.
+        unsafe { netbind::xdp_frame_copy(self.as_ptr(), offset, out.as_mut_ptr().cast(), len) }
+    }
+}
+
+impl Drop for Frame {
+    fn drop(&mut self) {
+        // SAFETY: We own the frame.
+        unsafe { later::FRAMES.give_back(self.0) };
+    }
+}
+
+/// Frames that were sent, and whose memory goes back to the pools it is of together.
+///
+/// # Invariants
+///
+/// The pages in `bulk` are owned by this, and are of pools.
+pub(crate) struct Bulk(netbind::xdp_frame_bulk);
+
+// SAFETY: Pages may be given back to their pools by any thread.
+unsafe impl Send for Bulk {}
+
+impl Bulk {
+    /// There are none.
+    pub(crate) fn new() -> Self {
+        // INVARIANT: there are no pages.
+        Self(netbind::xdp_frame_bulk::default())
+    }
+
+    /// Nothing waits to go back.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.count == 0
+    }
+
+    /// Gives `frame` back, now or with [`Bulk::flush`], in a poll with a budget, as `cx` says; elsewhere
+    /// at once.
+    pub(crate) fn add(&mut self, frame: Frame, cx: &napi::TxContext<'_>) {
+        if cx.budget() == 0 {
+            return;
+        }
+        // SAFETY: The frame is ours and given up. We are in a poll that is not netpoll's: interrupts are
+        // on, so that pools may be locked. INVARIANT: the callee puts pages of pools alone into `bulk`.
+        unsafe { netbind::xdp_return_bulk(frame.into_raw().as_ptr(), &mut self.0) };
+    }
+
+    /// Gives back what waits. In the same poll as [`Bulk::add`].
+    #[cold]
+    pub(crate) fn flush(&mut self) {
+        // SAFETY: The pages are ours, by the type invariants, and this is a poll as of `add`. INVARIANT:
+        // there are none any more.
+        unsafe { netbind::xdp_flush_bulk(&mut self.0) };
+    }
+}
