@@ -8,6 +8,7 @@ use crate::{
     mtu,
     port::Port,
     queues,
+    rx,
     sockets,
     tx::TxRing, //
 };
@@ -56,7 +57,11 @@ use net::{
         RxQueueStats,
         TxQueueStats, //
     },
-    xdp::Program,
+    xdp::{
+        Hints,
+        Metadata,
+        Program, //
+    },
     xsk::Pool, //
 };
 
@@ -401,6 +406,10 @@ impl Driver for Port {
             }
         }
         sockets::set_program(dev, program)
+    }
+
+    fn xdp_metadata(&self, dev: &Device<Self>, hints: &Hints) -> Metadata {
+        rx::xdp::metadata(hints, dev.features().contains(Features::RXHASH))
     }
 
     fn xsk_attach(&self, dev: &Locked<Self>, queue: u32, pool: Pool) -> Result {

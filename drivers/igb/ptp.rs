@@ -64,7 +64,6 @@ use net::{
         SystemSample,
         TxStamps, //
     },
-    skb::RxSkb,
 };
 
 /// The clock of a controller, and the frame that waits for its stamp. Process context.
@@ -243,13 +242,13 @@ impl Ptp {
     }
 
     /// The stamp of a received frame that the controller has not stamped, though it should have: the time
-    /// of now. `None` if it need not. Only asked for where [`Ptp::looks_at_frames`].
+    /// of now. `None` if it need not. The frame has `len` bytes, of which `copy` copies the first. Only asked for where [`Ptp::looks_at_frames`].
     #[cold]
-    pub(crate) fn stamp_of(&self, frame: &RxSkb) -> Option<i64> {
+    pub(crate) fn stamp_of(&self, len: u32, copy: impl FnOnce(&mut [u8]) -> bool) -> Option<i64> {
         let mut bytes = [0; message::LOOKED_AT];
-        let len = (frame.len() as usize).min(message::LOOKED_AT);
+        let len = (len as usize).min(message::LOOKED_AT);
         let start = bytes.get_mut(..len)?;
-        if !frame.copy_to(0, start) {
+        if !copy(start) {
             return None;
         }
         let event = message::event(start)?;

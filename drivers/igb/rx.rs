@@ -317,7 +317,7 @@ impl RxRing {
     ) -> Tally {
         let mut tally = Tally::default();
         // Whatever becomes of the frame: until it is read, no other is stamped.
-        let stamp = if status.is_stamped() {
+        let mut stamp = if status.is_stamped() {
             self.ptp.received()
         } else {
             None
@@ -336,7 +336,7 @@ impl RxRing {
             Partial::Frame(_) | Partial::Skip => false,
         };
         let frame = if shown {
-            self.filter(cx, page, status, &mut tally)
+            self.filter(cx, page, (status, info), &mut stamp, &mut tally)
         } else {
             self.collect(cx, page, status)
         };
@@ -365,7 +365,7 @@ impl RxRing {
     #[inline]
     fn stamp_of(&self, skb: &RxSkb) -> Option<i64> {
         if self.looks_for_messages {
-            self.ptp.stamp_of(skb)
+            self.ptp.stamp_of(skb.len(), |out| skb.copy_to(0, out))
         } else {
             None
         }

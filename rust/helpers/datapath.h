@@ -4,6 +4,7 @@
 #define NBH_DATAPATH_H
 
 #include <linux/types.h>
+#include <net/xdp.h>
 
 /* What decides on which offloads a device can apply to a packet. */
 struct nbh_tx_shape {
@@ -37,6 +38,20 @@ struct nbh_rx_frame {
 	struct page *page;
 	u32 len;
 	struct nbh_rx_meta meta;
+};
+
+/* What a driver knows of a frame it shows to a program: words of its device, and the time at which
+ * that has received it, in nanoseconds; S64_MIN if it is not known.
+ */
+struct nbh_xdp_hints {
+	u64 words[2];
+	s64 stamp;
+};
+
+/* A frame as programs are shown it. */
+struct nbh_xdp_buff {
+	struct xdp_buff xdp;
+	struct nbh_xdp_hints hints;
 };
 
 #define NBH_RX_BATCH	16

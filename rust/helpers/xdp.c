@@ -40,15 +40,17 @@ static __always_inline void xdp_prepare(struct xdp_buff *xdp, struct xdp_rxq_inf
 }
 
 /* Runs @prog on @len bytes that a device wrote into @page, and on the pages that belong to it, and
- * returns its verdict. @xdp says where the frame is afterwards.
+ * returns its verdict. @buff has hints, and says where the frame is afterwards.
  *
  * @pool is that of the poll. Who fails to pass a frame on gives its pages back as one who may use
  * the cache of their pool (xdp_return_frame_rx_napi()): @prog does not see those of another.
  */
 u32 nbh_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq,
 		const struct page_pool *pool, struct page *page, u32 len, u32 flags,
-		struct xdp_buff *xdp)
+		struct nbh_xdp_buff *buff)
 {
+	struct xdp_buff *xdp = &buff->xdp;
+
 	xdp_prepare(xdp, rxq, page, pool->p.offset, len, flags);
 	if (unlikely(pp_page_to_nmdesc(page)->pp != pool))
 		return XDP_ABORTED;

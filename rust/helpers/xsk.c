@@ -42,9 +42,12 @@ void nbh_xsk_free(struct xdp_buff *xdp)
 	xsk_buff_free(xdp);
 }
 
-/* Runs @prog on the @len bytes the device wrote into a buffer. */
-u32 nbh_xsk_run(const struct bpf_prog *prog, struct xdp_buff *xdp, u32 len)
+/* Runs @prog on the @len bytes the device wrote into a buffer. Hints have their place behind it. */
+u32 nbh_xsk_run(const struct bpf_prog *prog, struct xdp_buff *xdp, u32 len,
+		const struct nbh_xdp_hints *hints)
 {
+	XSK_CHECK_PRIV_TYPE(struct nbh_xdp_buff);
+	container_of(xdp, struct nbh_xdp_buff, xdp)->hints = *hints;
 	xsk_buff_set_size(xdp, len);
 	xsk_buff_dma_sync_for_cpu(xdp);
 	net_prefetch(xdp->data);

@@ -46,7 +46,7 @@ mod own {
             $(#[allow(dead_code)] pub(super) const $name: Error = own_error(netbind::$name);)*
         };
     }
-    errors! { EADDRNOTAVAIL EBADMSG ENETDOWN ENOBUFS ENOLINK EOPNOTSUPP EPROTONOSUPPORT }
+    errors! { EADDRNOTAVAIL EBADMSG ENETDOWN ENOBUFS ENODATA ENOLINK EOPNOTSUPP EPROTONOSUPPORT }
 }
 
 macro_rules! errors {
@@ -73,6 +73,8 @@ errors! {
     ENETDOWN
     /// No buffer space available.
     ENOBUFS
+    /// No data available.
+    ENODATA
     /// Link has been severed.
     ENOLINK
     /// Operation not supported.

@@ -184,6 +184,13 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// What `hints` that were given with a received frame say of it, for programs that ask (metadata
+    /// kfuncs). In the poll, while the program runs: must not sleep.
+    fn xdp_metadata(&self, dev: &Device<Self>, hints: &xdp::Hints) -> xdp::Metadata {
+        let _ = (dev, hints);
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Which packets are stamped with the time of the device's clock.
     fn stamp_config(&self, dev: &Locked<Self>) -> StampConfig {
         let _ = dev;

@@ -10,6 +10,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use core::{
+    any::TypeId,
     cell::UnsafeCell,
     ptr::NonNull,
     sync::atomic::{
@@ -400,6 +401,8 @@ pub(crate) struct Private {
     memory: *const Memory,
     /// The number of statistics that ethtool was told last, and has made room for.
     statistics: Atomic<u32>,
+    /// The type of the driver.
+    driver: TypeId,
 }
 
 impl Private {
@@ -408,8 +411,12 @@ impl Private {
     /// # Safety
     ///
     /// Nobody else knows the net device yet. `slots` points to a state for each of its transmit queues,
-    /// which `memory` keeps; `data` stays as long as there are references to the device.
-    pub(crate) unsafe fn init(data: NonNull<()>, slots: NonNull<()>, memory: &Arc<Memory>) {
+    /// which `memory` keeps; `data` is a `D` that stays as long as there are references to the device.
+    pub(crate) unsafe fn init<D: 'static>(
+        data: NonNull<()>,
+        slots: NonNull<()>,
+        memory: &Arc<Memory>,
+    ) {
         // INVARIANT: by the requirements of this function.
         let this = Self {
             data,
@@ -418,6 +425,7 @@ impl Private {
             // Not through a reference: what is borrowed of it later is the `Arc`, counter included.
             memory: Arc::as_ptr(memory),
             statistics: Atomic::new(0),
+            driver: TypeId::of::<D>(),
         };
         // SAFETY: The private part of the net device is large enough and aligned for it
         // (NETDEV_ALIGN); nobody uses it yet.
@@ -438,6 +446,11 @@ impl Private {
         // SAFETY: By the requirements of this function the net device stays for `'a`, with the
         // private part that `init` has written behind it.
         unsafe { &*(*dev).priv_.as_ptr().cast() }
+    }
+
+    /// The driver's state is a `D`.
+    pub(crate) fn is_of<D: 'static>(&self) -> bool {
+        self.driver == TypeId::of::<D>()
     }
 
     /// The driver's state.

@@ -75,6 +75,9 @@ pub(crate) fn apply<D: Driver>(dev: *mut netbind::net_device, config: &Config) {
                     netbind::NETDEV_XDP_ACT_RX_SG | netbind::NETDEV_XDP_ACT_NDO_XMIT_SG;
             }
         }
+        if D::HAS_XDP_METADATA {
+            (*dev).xdp_metadata_ops = &Tables::<D>::XDP_METADATA;
+        }
         if D::HAS_XSK_ATTACH {
             (*dev).xdp_features |= netbind::NETDEV_XDP_ACT_XSK_ZEROCOPY;
         }

@@ -112,7 +112,7 @@ impl<D: Driver> Unregistered<D> {
         // SAFETY: The net device is ours, and nobody knows it. The memory keeps the slots, and `Net` the
         // state, until nobody refers to the device.
         unsafe {
-            Private::init(
+            Private::init::<D>(
                 NonNull::from(&*data).cast(),
                 self.slots.cast(),
                 &self.memory,

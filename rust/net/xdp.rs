@@ -36,11 +36,17 @@ use kernel::{
 };
 
 mod frame;
+mod hints;
 mod received;
 
 pub(crate) use self::frame::Bulk;
 pub use self::{
     frame::Frame,
+    hints::{
+        Hashed,
+        Hints,
+        Metadata, //
+    },
     received::{
         Buff,
         Received, //
@@ -145,17 +151,17 @@ pub enum Verdict {
 /// use net::{
 ///     napi::Context,
 ///     skb::RxSkb,
-///     xdp::{Frame, Program, Received, RxQueue, Verdict},
+///     xdp::{Frame, Hints, Program, Received, RxQueue, Verdict},
 /// };
 ///
 /// fn show(
 ///     queue: &mut RxQueue,
 ///     cx: &mut Context<'_>,
 ///     program: &Program,
-///     frame: Received,
+///     (frame, hints): (Received, Hints),
 ///     send: impl FnOnce(Frame),
 /// ) -> Option<RxSkb> {
-///     match queue.run(cx, program, frame) {
+///     match queue.run(cx, program, frame, hints) {
 ///         Verdict::Pass(buff) => return buff.into_skb(cx),
 ///         Verdict::Transmit(frame) => send(frame),
 ///         Verdict::Redirected | Verdict::Dropped | Verdict::Failed => (),
@@ -252,7 +258,7 @@ impl RxQueue {
         cx.as_ptr() == self.instance.as_ptr()
     }
 
-    /// Shows `frame` to `program`. What the program sends elsewhere leaves when the poll ends. In the
+    /// Shows `frame` to `program`, which may ask for `hints`. What the program sends elsewhere leaves when the poll ends. In the
     /// poll of another instance, or if the pages are of another pool than the queue's, the frame is
     /// dropped, which is [`Verdict::Failed`]. So it is if it has several and the program takes one
     /// ([`Program::takes_frags`]).
@@ -262,17 +268,20 @@ impl RxQueue {
         cx: &mut napi::Context<'_>,
         program: &Program,
         frame: Received,
+        hints: Hints,
     ) -> Verdict {
         if !self.is_polled_by(cx) || frame.is_fragmented() && !program.takes_frags() {
             return Verdict::Failed;
         }
-        let mut raw = MaybeUninit::<netbind::xdp_buff>::uninit();
+        let mut shown = MaybeUninit::<netbind::nbh_xdp_buff>::uninit();
+        let raw = shown.as_mut_ptr();
         let (page, len, flags) = frame.into_parts();
         // SAFETY: Program and registration are valid by their type invariants, and the pages as those of
         // `Received` say. The pool is there, as its instance is polled, and its buffers begin behind the
         // headroom. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set up what
         // programs need.
         let act = unsafe {
+            (&raw mut (*raw).hints).write(hints.into_raw());
             netbind::xdp_run(
                 program.0.as_ptr(),
                 self.info.as_ptr(),
@@ -280,13 +289,13 @@ impl RxQueue {
                 page.as_ptr(),
                 len,
                 flags,
-                raw.as_mut_ptr(),
+                raw,
             )
         };
         // SAFETY: The helper has set it up, whatever it has returned. Programs keep the first buffer
         // within its page, and give back pages behind it that they take away. All others were those of the
         // frame.
-        let buff = unsafe { Buff::new(raw.assume_init(), page) };
+        let buff = unsafe { Buff::new((&raw const (*raw).xdp).read(), page) };
         match act {
             netbind::xdp_action_XDP_PASS => Verdict::Pass(buff),
             netbind::xdp_action_XDP_DROP => Verdict::Dropped,

@@ -59,7 +59,7 @@ pub use self::{
 /// use net::{
 ///     napi::{Context, Setup},
 ///     skb::RxSkb,
-///     xdp::Program,
+///     xdp::{Hints, Program},
 ///     xsk::{Pool, Rx, Tx, Verdict},
 /// };
 ///
@@ -67,9 +67,9 @@ pub use self::{
 ///     Ok((Rx::new(setup, pool, 256)?, Tx::new(setup, pool)?))
 /// }
 ///
-/// /// The device has written `len` bytes into the oldest buffer.
+/// /// The device has written `len` bytes into the oldest buffer, and says nothing of them.
 /// fn receive(rx: &mut Rx, cx: &mut Context<'_>, program: &Program, len: u32) -> Option<RxSkb> {
-///     match rx.run(cx, program, len) {
+///     match rx.run(cx, program, len, &Hints::new([0; 2], None)) {
 ///         Verdict::Pass(skb) => Some(skb),
 ///         _ => None,
 ///     }

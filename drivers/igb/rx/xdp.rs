@@ -9,7 +9,12 @@ use super::{
     Tally, //
 };
 use crate::tx::TxRing;
-use igb_core::desc::rx::RxStatus;
+use igb_core::desc::rx::{
+    HashInput,
+    Ports,
+    RxInfo,
+    RxStatus, //
+};
 use kernel::prelude::*;
 use net::{
     device::{
@@ -24,6 +29,9 @@ use net::{
     skb::RxSkb,
     xdp::{
         Frame,
+        Hashed,
+        Hints,
+        Metadata,
         Program,
         Received,
         RxQueue,
@@ -72,13 +80,15 @@ impl Xdp {
 
 impl RxRing {
     /// Adds `page` to the frame it belongs to, and shows that to the program when it is complete. Returns
-    /// the frame if the stack is to have it; it counts as received in any case.
+    /// the frame if the stack is to have it; it counts as received in any case. `stamp` is that of the
+    /// frame, and becomes what the poll has to give it.
     #[inline(never)]
     pub(super) fn filter(
         &mut self,
         cx: &mut napi::Context<'_>,
         page: RxPage,
-        status: RxStatus,
+        (status, info): (RxStatus, RxInfo),
+        stamp: &mut Option<i64>,
         tally: &mut Tally,
     ) -> Option<RxSkb> {
         let whole = status.is_end_of_packet() && matches!(self.partial, Partial::None);
@@ -97,7 +107,11 @@ impl RxRing {
             return self.passed(frame.into_skb(cx));
         };
         let stats = &self.stats;
-        match self.xdp.queue.run(cx, program, frame) {
+        if self.looks_for_messages && stamp.is_none() {
+            *stamp = self.ptp.stamp_of(bytes, |out| frame.copy_to(0, out));
+        }
+        let hints = hints(status, info, *stamp);
+        match self.xdp.queue.run(cx, program, frame, hints) {
             Verdict::Pass(buff) => return self.passed(buff.into_skb(cx)),
             Verdict::Transmit(frame) => {
                 if self.xdp.back.send(frame) {
@@ -181,6 +195,40 @@ impl RxRing {
     #[inline]
     pub(super) fn finish_xdp(&mut self) {
         self.xdp.back.finish();
+    }
+}
+
+/// What the controller has said of a frame in its last descriptor, for programs that ask.
+#[inline]
+pub(super) fn hints(status: RxStatus, info: RxInfo, stamp: Option<i64>) -> Hints {
+    Hints::new([info.into_bits(), status.into_bits()], stamp)
+}
+
+/// What that means. `hashes`: the user wants flow hashes.
+pub(crate) fn metadata(hints: &Hints, hashes: bool) -> Metadata {
+    let [info, status] = hints.words();
+    let info = RxInfo::from_bits(info);
+    Metadata {
+        hash: info
+            .hash_input()
+            .filter(|_| hashes)
+            .map(|input| (info.hash(), hashed(input))),
+        vlan_tci: RxStatus::from_bits(status).vlan_tci(),
+    }
+}
+
+fn hashed(input: HashInput) -> Hashed {
+    let addresses = match input {
+        HashInput { ipv6: false, .. } => Hashed::IPV4,
+        HashInput {
+            extensions: true, ..
+        } => Hashed::IPV6.with_extensions(),
+        _ => Hashed::IPV6,
+    };
+    match input.ports {
+        Some(Ports::Tcp) => addresses.tcp(),
+        Some(Ports::Udp) => addresses.udp(),
+        None => addresses,
     }
 }
 

@@ -8,7 +8,10 @@
 
 use super::{
     meta,
-    xdp::Back,
+    xdp::{
+        hints,
+        Back, //
+    },
     Config,
     Parts,
     Receive,
@@ -363,7 +366,8 @@ impl PoolRing {
             tally.count(status.len());
             return false;
         }
-        let verdict = self.buffers.run(cx, &self.program, status.len());
+        let hints = hints(status, info, stamp);
+        let verdict = self.buffers.run(cx, &self.program, status.len(), &hints);
         let stats = &self.stats;
         match verdict {
             Verdict::Redirected => stats.rx_xdp_redirect.add(1),
@@ -401,7 +405,7 @@ impl PoolRing {
     #[inline]
     fn stamp_of(&self, skb: &RxSkb) -> Option<i64> {
         if self.looks_for_messages {
-            self.ptp.stamp_of(skb)
+            self.ptp.stamp_of(skb.len(), |out| skb.copy_to(0, out))
         } else {
             None
         }

@@ -4,9 +4,13 @@
 
 use super::Tables;
 use crate::{
-    compat::ENETDOWN,
+    compat::{
+        ENETDOWN,
+        ENODATA, //
+    },
     driver::Driver,
     ethtool,
+    memory::Private,
     netdev::{
         Device,
         Locked, //
@@ -28,6 +32,86 @@ use kernel::{
 };
 
 impl<D: Driver> Tables<D> {
+    pub(super) const XDP_METADATA: netbind::xdp_metadata_ops = netbind::xdp_metadata_ops {
+        xmo_rx_timestamp: Some(Self::rx_timestamp),
+        xmo_rx_hash: Some(Self::rx_hash),
+        xmo_rx_vlan_tag: Some(Self::rx_vlan_tag),
+    };
+
+    /// The device that has received a frame, and what it has said of it. `None` if it is the device of
+    /// another driver: a program is bound to one device, but who has it may show it the frames of any.
+    ///
+    /// # Safety
+    ///
+    /// `frame` is the argument of an operation in the table above, for the time of that.
+    unsafe fn shown<'a>(frame: *const netbind::xdp_md) -> Option<(&'a Device<D>, xdp::Hints)> {
+        // The kernel's program has a context of this type, where the machine's has a frame.
+        let frame = frame.cast::<netbind::nbh_xdp_buff>();
+        // SAFETY: Programs with these operations are bound to a device with these tables: the kernel puts
+        // them neither into maps nor on skbs, nor on devices that are not of this crate. So the frame is
+        // one that `RxQueue::run()` or `xsk::Rx::run()` shows, which is in such a structure, has hints, and
+        // a queue with the net device that is polled.
+        let (dev, hints) = unsafe { ((*(*frame).xdp.rxq).dev, (&raw const (*frame).hints).read()) };
+        // SAFETY: The net device is one of this crate, and is being polled.
+        if !unsafe { Private::of(dev) }.is_of::<D>() {
+            return None;
+        }
+        // SAFETY: As above; it is that of a `D`.
+        let dev = unsafe { Device::from_raw(dev) };
+        Some((dev, xdp::Hints::from_raw(hints)))
+    }
+
+    extern "C" fn rx_timestamp(frame: *const netbind::xdp_md, out: *mut u64) -> c_int {
+        // SAFETY: Called as an operation.
+        let stamp = unsafe { Self::shown(frame) }.and_then(|(_, hints)| hints.stamp());
+        let Some(stamp) = stamp else {
+            return ENODATA.to_errno();
+        };
+        // SAFETY: The operation has a place for the result.
+        unsafe { out.write(stamp) };
+        0
+    }
+
+    extern "C" fn rx_hash(
+        frame: *const netbind::xdp_md,
+        out: *mut u32,
+        kind: *mut netbind::xdp_rss_hash_type,
+    ) -> c_int {
+        // SAFETY: Called as an operation.
+        let shown = unsafe { Self::shown(frame) };
+        let hash = shown.and_then(|(dev, hints)| dev.data().xdp_metadata(dev, &hints).hash);
+        let Some((hash, hashed)) = hash else {
+            return ENODATA.to_errno();
+        };
+        // SAFETY: The operation has places for the results.
+        unsafe {
+            out.write(hash);
+            kind.write(hashed.into_raw());
+        }
+        0
+    }
+
+    extern "C" fn rx_vlan_tag(
+        frame: *const netbind::xdp_md,
+        protocol: *mut netbind::__be16,
+        out: *mut u16,
+    ) -> c_int {
+        // SAFETY: Called as an operation.
+        let shown = unsafe { Self::shown(frame) };
+        let tci = shown.and_then(|(dev, hints)| dev.data().xdp_metadata(dev, &hints).vlan_tci);
+        let Some(tci) = tci else {
+            return ENODATA.to_errno();
+        };
+        // CAST: an EtherType has 16 bits.
+        let tagged = (netbind::ETH_P_8021Q as u16).to_be();
+        // SAFETY: The operation has places for the results.
+        unsafe {
+            protocol.write(tagged);
+            out.write(tci);
+        }
+        0
+    }
+
     pub(super) extern "C" fn bpf(
         dev: *mut netbind::net_device,
         command: *mut netbind::netdev_bpf,

@@ -21,6 +21,7 @@ mod tests {
         rtnl,
         xdp::{
             Frame,
+            Hints,
             Program,
             Received,
             RxQueue,
@@ -483,7 +484,10 @@ mod tests {
             let program = ManuallyDrop::new(unsafe { Program::from_raw(NonNull::dangling()) });
             let page = self.page.take();
             let frame = page.map(|page| Received::new(page, 60));
-            let verdict = frame.map(|frame| self.queue.run(cx, &program, frame));
+            let verdict = frame.map(|frame| {
+                self.queue
+                    .run(cx, &program, frame, Hints::new([0; 2], None))
+            });
             if matches!(verdict, Some(Verdict::Failed)) {
                 self.refused.count();
             }

@@ -19,6 +19,7 @@ use crate::{
     xdp::{
         self,
         Frame,
+        Hints,
         Info,
         Program, //
     }, //
@@ -335,23 +336,30 @@ impl Rx {
     }
 
     /// Shows `program` the oldest buffer, into which the device has written `len` bytes (cut to
-    /// [`Pool::frame_size`]), and takes it out of its place. What the program sends elsewhere leaves
+    /// [`Pool::frame_size`]), and takes it out of its place. The program may ask for `hints`. What the program sends elsewhere leaves
     /// when the poll ends.
     ///
     /// [`Verdict::Dropped`] if there is no buffer, if the pool is over, or in the poll of another
     /// instance.
     #[inline]
-    pub fn run(&mut self, cx: &mut napi::Context<'_>, program: &Program, len: u32) -> Verdict {
+    pub fn run(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        program: &Program,
+        len: u32,
+        hints: &Hints,
+    ) -> Verdict {
         let Some((pool, buffers)) = self.parts(cx) else {
             return Verdict::Dropped;
         };
         let Some(buff) = buffers.take(pool) else {
             return Verdict::Dropped;
         };
+        let len = len.min(pool.frame_size);
         // SAFETY: Program and buffer are valid by their type invariants, and the buffer has so many
-        // bytes for the device. We are in a poll, as `cx` proves: softirqs are off, and the kernel has
-        // set up what programs need.
-        let act = unsafe { netbind::xsk_run(program.as_ptr(), buff.0, len.min(pool.frame_size)) };
+        // bytes for the device, and room for what is a driver's. We are in a poll, as `cx` proves:
+        // softirqs are off, and the kernel has set up what programs need.
+        let act = unsafe { netbind::xsk_run(program.as_ptr(), buff.0, len, hints.as_raw()) };
         if act == netbind::xdp_action_XDP_REDIRECT {
             pool.redirect(cx, program, buff)
         } else {

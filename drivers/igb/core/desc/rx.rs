@@ -45,6 +45,26 @@ pub enum HashKind {
     L4,
 }
 
+/// What a hash is of, more closely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashInput {
+    /// Addresses of IPv6; else of IPv4.
+    pub ipv6: bool,
+    /// Addresses in extension headers take the place of those in the header (IPv6Ex).
+    pub extensions: bool,
+    /// Ports of this protocol as well.
+    pub ports: Option<Ports>,
+}
+
+/// A protocol with ports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
 /// What the controller found out about the checksums of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Checksum {
@@ -65,6 +85,18 @@ impl RxStatus {
     #[inline]
     pub const fn from_le(word: u64) -> Self {
         Self(u64::from_le(word))
+    }
+
+    /// The word, for who keeps it.
+    #[inline]
+    pub const fn into_bits(self) -> u64 {
+        self.0
+    }
+
+    /// What [`Self::into_bits`] has returned.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
     }
 
     #[inline]
@@ -157,6 +189,18 @@ impl RxInfo {
         Self(u64::from_le(word))
     }
 
+    /// The word, for who keeps it.
+    #[inline]
+    pub const fn into_bits(self) -> u64 {
+        self.0
+    }
+
+    /// What [`Self::into_bits`] has returned.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// RSS hash, meaningful unless [`Self::hash_kind`] is [`HashKind::None`].
     #[inline]
     pub const fn hash(self) -> u32 {
@@ -170,6 +214,27 @@ impl RxInfo {
     pub const fn hash_kind(self) -> HashKind {
         // CAST: at most 15. PANIC: there are 16 kinds.
         HASH_KINDS[(self.0 & 0xf) as usize]
+    }
+
+    /// The same more closely (RSS type, datasheet 7.1.5.2). `None`: there is no hash.
+    pub const fn hash_input(self) -> Option<HashInput> {
+        let (ipv6, extensions, ports) = match self.0 & 0xf {
+            1 => (false, false, Some(Ports::Tcp)),
+            2 => (false, false, None),
+            3 => (true, false, Some(Ports::Tcp)),
+            4 => (true, true, None),
+            5 => (true, false, None),
+            6 => (true, true, Some(Ports::Tcp)),
+            7 => (false, false, Some(Ports::Udp)),
+            8 => (true, false, Some(Ports::Udp)),
+            9 => (true, true, Some(Ports::Udp)),
+            _ => return None,
+        };
+        Some(HashInput {
+            ipv6,
+            extensions,
+            ports,
+        })
     }
 }
 
@@ -260,5 +325,21 @@ mod tests {
         assert_eq!(RxInfo::from_le(9u64.to_le()).hash_kind(), HashKind::L4);
         assert_eq!(RxInfo::from_le(10u64.to_le()).hash_kind(), HashKind::None);
         assert_eq!(RxInfo::from_le(0xfu64.to_le()).hash_kind(), HashKind::None);
+    }
+
+    #[test]
+    fn hash_inputs_are_of_their_kinds() {
+        for kind in 0..16u64 {
+            let info = RxInfo::from_le(kind.to_le());
+            let found = match info.hash_input() {
+                None => HashKind::None,
+                Some(input) if input.ports.is_none() => HashKind::L3,
+                Some(_) => HashKind::L4,
+            };
+            assert_eq!(found, info.hash_kind());
+        }
+        let ipv6 = |kind: u64| RxInfo::from_le(kind.to_le()).hash_input().map(|i| i.ipv6);
+        assert_eq!([1, 2, 7].map(ipv6), [Some(false); 3]);
+        assert_eq!([3, 4, 5, 6, 8, 9].map(ipv6), [Some(true); 6]);
     }
 }
