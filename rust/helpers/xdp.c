@@ -178,6 +178,20 @@ struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len, bool pool)
 	xdp_prepare_buff(&xdp, page_address(page), XDP_PACKET_HEADROOM, len, false);
 	return xdp_convert_buff_to_frame(&xdp);
 }
+
+/* Adds @page, which becomes the frame's, as a buffer of @len bytes. */
+void nbh_kunit_xdp_add_frag(struct xdp_frame *frame, struct page *page, u32 len)
+{
+	struct skb_shared_info *sinfo = xdp_get_shared_info_from_frame(frame);
+
+	if (!xdp_frame_has_frags(frame)) {
+		frame->flags |= XDP_FLAGS_HAS_FRAGS;
+		sinfo->nr_frags = 0;
+		sinfo->xdp_frags_size = 0;
+	}
+	skb_frag_fill_page_desc(&sinfo->frags[sinfo->nr_frags++], page, 0, len);
+	sinfo->xdp_frags_size += len;
+}
 #endif
 
 /* Gives a frame back to where it came from, unless interrupts are off. */

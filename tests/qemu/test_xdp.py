@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """Programs that decide on received frames before the stack does (XDP)."""
 
+import errno
 import re
 
 import pytest
-from support import counters
+from support import clocks, counters
+from support.bonds import bring_up
 from support.wire import tag, tcp_content, tcp_contents
-from support.xdp import OBJECT, Programs
+from support.xdp import OBJECT, Hints, Programs
 
 from harness.tally import uncounted
 from harness.topology import PEER, PF_HOST, Host
@@ -17,6 +19,21 @@ SIZES = [*range(60, 80), *range(250, 264), 512, 1024, *range(1500, 1515)]
 MAX_MTU = 3050
 HEADER = 14
 VID = 5
+JUMBO = 9216
+# Bytes of a buffer with an MTU that takes several.
+BUFFER = 3072
+JUMBO_SIZES = [
+    60,
+    1514,
+    *(count * BUFFER + more for count in (1, 2, 3) for more in (-1, 0, 1, 5)),
+    BUFFER + 100,
+    9000,
+    *range(JUMBO, JUMBO + HEADER + 1),
+]
+SECOND_PORT = "0000:02:00.0"
+# Kinds of frames of xdp_hints.bpf.c, and what a hash is of (XDP_RSS_L3_IPV4, L4, L4_TCP).
+TEST, TCP, PTP = range(3)
+IPV4_TCP = 1 << 0 | 1 << 3 | 1 << 4
 ROUNDS = 20
 NEAR = Host("near", None, 40)
 FAR = Host("far", "far", 41)
@@ -194,6 +211,158 @@ def test_mtu_and_programs(lan, programs):
 
     programs.detach()
     guest.run("ip link set dut mtu 9216")
+
+
+@pytest.fixture
+def jumbo(lan):
+    """Frames take several buffers."""
+    lan.guest.run(f"ip link set dut mtu {JUMBO}")
+    lan.guest.run(f"ip link set peer mtu {JUMBO}", netns=PEER.netns)
+    lan.wait_carrier(PF_HOST)
+
+
+@pytest.mark.watched
+@pytest.mark.driver("igb_rs")
+def test_frags_by_each_verdict(lan, programs, jumbo):
+    """Frames of several buffers: unchanged, also where a program has their last buffer shrink and
+    grow, and their first grow."""
+    guest, count = lan.guest, len(JUMBO_SIZES)
+    for program in ("pass_frags", "pass_breathed_frags"):
+        programs.attach(program)
+        delivery = frames(guest, PEER, PF_HOST, JUMBO_SIZES)
+        assert delivery.perfect, (program, delivery)
+    tcp_content(guest, PEER, PF_HOST)
+
+    for program in ("bounce_frags", "bounce_breathed_frags"):
+        programs.attach(program)
+        before = counters.programs(guest)
+        delivery = bounced(guest, JUMBO_SIZES)
+        assert delivery.perfect, (program, delivery)
+        assert counters.programs_since(guest, before) == {"rx_xdp_tx": count, "tx_xdp": count}
+
+    programs.attach("drop_frags")
+    before = counters.programs(guest)
+    delivery = frames(guest, PEER, PF_HOST, JUMBO_SIZES)
+    assert len(delivery.missing) == delivery.sent, delivery
+    assert counters.programs_since(guest, before) == {"rx_xdp_drop": count}
+    assert ping(guest, PEER, PF_HOST.ipv4).complete
+
+
+@pytest.mark.driver("igb_rs")
+def test_head_of_frags_grows(lan, programs, jumbo):
+    guest = lan.guest
+    tagged_peer = tag(guest, PEER, VID)
+    programs.attach("bounce_tagged_frags")
+    delivery = bounced(guest, JUMBO_SIZES, tagged_peer)
+    assert delivery.perfect, delivery
+
+
+@pytest.mark.driver("igb_rs")
+def test_frags_of_more_than_a_ring_holds(lan, programs, jumbo):
+    """A ring of 64 descriptors: frames may be lost, none changed, and the stack goes on."""
+    guest = lan.guest
+    programs.attach("bounce_frags")
+    guest.run("ethtool -G dut tx 64")
+    lan.wait_carrier(PF_HOST)
+    delivery = bounced(guest, [9000] * 500)
+    assert delivery.intact > 64 and not delivery.damaged and not delivery.repeated, delivery
+    tcp_content(guest, PF_HOST, PEER)
+
+
+@pytest.mark.driver("igb_rs")
+def test_frags_redirected_from_and_to(lan, programs, jumbo, veth):
+    """To another device and from there, whose buffers are others."""
+    guest = lan.guest
+    for host in (NEAR, FAR):
+        guest.run(f"ip link set {host.name} mtu {JUMBO}", netns=host.netns)
+    programs.attach("pass_frags", FAR)
+    programs.redirect(PF_HOST, NEAR, "redirect_frags")
+    before = counters.programs(guest)
+    delivery = frames(guest, PEER, FAR, JUMBO_SIZES, destination=mac_of(guest, PF_HOST))
+    assert delivery.perfect, delivery
+    assert counters.programs_since(guest, before) == {"rx_xdp_redirect": len(JUMBO_SIZES)}
+
+    programs.detach()
+    programs.redirect(NEAR, PF_HOST, "redirect_frags")
+    before = counters.programs(guest)
+    delivery = frames(guest, FAR, PEER, JUMBO_SIZES)
+    assert delivery.perfect, delivery
+    assert counters.programs_since(guest, before) == {"tx_xdp": len(JUMBO_SIZES)}
+
+
+@pytest.mark.driver("igb_rs")
+@pytest.mark.guest(duts=2)
+def test_frags_between_two_ports(lan, programs, jumbo):
+    """What one port receives leaves by the other, back to who has sent it: all are on one wire."""
+    guest = lan.guest
+    second = Host(bring_up(guest, SECOND_PORT), None, 0)
+    guest.run(f"ip link set {second.name} mtu {JUMBO}")
+    guest.wait_carrier(second.name)
+    programs.redirect(PF_HOST, second, "turn_frags")
+    before = counters.programs(guest)
+    delivery = bounced(guest, JUMBO_SIZES)
+    found = counters.programs_since(guest, before), counters.programs(guest, second.name)
+    assert delivery.perfect, (delivery, found)
+    assert found[0] == {"rx_xdp_redirect": len(JUMBO_SIZES)}
+    assert found[1]["tx_xdp"] == len(JUMBO_SIZES)
+
+
+@pytest.mark.driver("igb_rs")
+def test_a_program_without_frags_takes_one_buffer(lan, programs):
+    """Neither such a program nor an MTU it cannot stand is taken, nor one of them for one that can."""
+    guest = lan.guest
+    guest.run(f"ip link set dut mtu {JUMBO}")
+    programs.attach("pass_frags")
+    first = programs.attached()
+    refusal = programs.try_attach("pass", options="-force")
+    assert refusal.rc and f"at most {MAX_MTU}" in refusal.out, refusal
+    assert programs.attached() == first
+
+    guest.run(f"ip link set dut mtu {MAX_MTU}")
+    programs.attach("pass")
+    assert guest.run(f"ip link set dut mtu {JUMBO}", check=False).rc
+    programs.attach("pass_frags")
+    guest.run(f"ip link set dut mtu {JUMBO}")
+
+
+@pytest.fixture
+def hints(lan):
+    if not lan.guest.succeeds("test -e /sys/kernel/btf/vmlinux"):
+        pytest.skip("metadata kfuncs need a kernel with CONFIG_DEBUG_INFO_BTF")
+    found = Hints(lan.guest)
+    yield found
+    found.end()
+
+
+@pytest.mark.driver("igb_rs")
+def test_hints_say_what_the_stack_is_told(lan, hints):
+    """Hash, tag, and stamp: where the controller has them."""
+    guest = lan.guest
+    assert frames(guest, PEER, PF_HOST, [100]).perfect
+    seen = hints.seen(TEST)
+    assert {seen[f"{hint}_error"] for hint in ("hash", "vlan", "stamp")} == {-errno.ENODATA}, seen
+
+    assert frames(guest, tag(guest, PEER, VID), tag(guest, PF_HOST, VID), [100]).perfect
+    seen = hints.seen(TEST)
+    assert (seen["vlan_error"], seen["protocol"], seen["tci"]) == (0, 0x8100, VID), seen
+
+    tcp_content(guest, PEER, PF_HOST)
+    seen = hints.seen(TCP)
+    assert (seen["hash_error"], seen["hashed"]) == (0, IPV4_TCP) and seen["hash"], seen
+    guest.run("ethtool -K dut rxhash off")
+    lan.wait_carrier(PF_HOST)
+    tcp_content(guest, PEER, PF_HOST)
+    assert hints.seen(TCP)["hash_error"] == -errno.ENODATA
+
+    guest.run("ip maddress add 01:1b:19:00:00:00 dev dut")
+    assert clocks.config(guest, "dut", clocks.TX_OFF, clocks.V2_EVENT)
+    for kind in (clocks.SYNC, clocks.DELAY_REQ):
+        # The model stamps one of them, and the poll the other.
+        sent = clocks.message(kind, 1)
+        received = dict(guest.ask("clock", "receive", "dut", "peer", "peer", value=[sent]))
+        seen = hints.seen(PTP)
+        assert seen["stamp_error"] == 0 and seen["stamp"] == received[sent], (kind, seen, received)
+    clocks.config(guest, "dut", clocks.TX_OFF, clocks.NONE)
 
 
 @pytest.mark.driver("igb_rs")

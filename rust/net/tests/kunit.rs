@@ -14,7 +14,13 @@ use crate::{
         Transmit,
         Unregistered, //
     },
+    napi,
+    page_pool::{
+        self,
+        PagePool, //
+    },
     queue::TxQueue,
+    rtnl,
     skb::SkBuff,
     xdp::Frame, //
 };
@@ -187,6 +193,31 @@ pub(crate) fn frame(len: u32) -> Result<Frame> {
     }
 }
 
+/// A frame whose first buffer has `len` bytes `byte`, and that has one of `lens` bytes each behind it, of
+/// the bytes that follow.
+pub(crate) fn frame_of(len: u32, byte: u8, lens: &[u32]) -> Result<Frame> {
+    let frame = frame(len)?;
+    // SAFETY: The frame is ours, and has so many bytes.
+    unsafe {
+        (*frame.as_ptr())
+            .data
+            .cast::<u8>()
+            .write_bytes(byte, len as usize)
+    };
+    for (len, byte) in lens.iter().zip(byte + 1..) {
+        let page = ManuallyDrop::new(Page::alloc_page(GFP_KERNEL)?);
+        let raw = page.as_ptr().cast();
+        // SAFETY: The page is ours, and becomes the frame's.
+        unsafe {
+            netbind::page_memory(raw)
+                .cast::<u8>()
+                .write_bytes(byte, *len as usize);
+            netbind::kunit_xdp_add_frag(frame.as_ptr(), raw, *len);
+        }
+    }
+    Ok(frame)
+}
+
 /// The least a driver can be.
 pub(crate) struct Dummy {
     _owner: Owner,
@@ -282,4 +313,74 @@ pub(crate) fn register_of(
             mac: [2, 0, 0, 0, 0, 1],
         },
     )
+}
+
+/// What a test does with its pool, in the context it is made for: a poll. The result is
+/// whether all of it was as expected.
+pub(crate) type Step = fn(&mut PagePool, &mut napi::Context<'_>) -> bool;
+
+/// Does one step in each poll, and counts those that were as expected.
+pub(crate) struct Once {
+    pub(crate) pool: PagePool,
+    pub(crate) step: Step,
+    pub(crate) good: Owner,
+}
+
+impl napi::Poll for Once {
+    type Rearm = Owner;
+
+    fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
+        if (self.step)(&mut self.pool, cx) {
+            self.good.count();
+        }
+        0
+    }
+
+    fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
+
+    fn rearm(rearm: &Owner) {
+        rearm.count();
+    }
+}
+
+/// Of the pools tests make.
+pub(crate) fn config(buffer_len: u32) -> page_pool::Config {
+    page_pool::Config {
+        pages: 64,
+        buffer_len,
+        queue: 0,
+    }
+}
+
+/// An instance with a pool and a step. `counters`: of the steps that were as expected, and of the polls.
+pub(crate) fn polled(
+    parent: &Parent,
+    dev: &Registration<Dummy>,
+    counters: (&Counter, &Counter),
+    step: Step,
+    config: page_pool::Config,
+) -> Result<napi::Napi<Once>> {
+    let rtnl = rtnl::lock();
+    let dev = dev.under(&rtnl).ok_or(ENODEV)?;
+    napi::Napi::new(dev, 0, counters.1.owner(), |setup| {
+        Ok(Once {
+            pool: PagePool::new(parent.device(), setup, config)?,
+            step,
+            good: counters.0.owner(),
+        })
+    })
+}
+
+/// Whether `step` is content with what it finds in a poll.
+pub(crate) fn holds_in_a_poll(step: Step) -> Result<bool> {
+    let parent = Parent::new()?;
+    let dev = register(&parent, &Counter::new()?, QUEUES)?;
+    let (good, done) = (Counter::new()?, Counter::new()?);
+    let mut napi = polled(&parent, &dev, (&good, &done), step, config(2048))?;
+    napi.enable();
+    napi.scheduler().schedule();
+    let ended = done.reaches(1);
+    let _rtnl = rtnl::lock();
+    drop(napi);
+    Ok(ended && good.get() == 1)
 }

@@ -8,10 +8,14 @@ use super::*;
 mod tests {
     use super::*;
     use crate::kunit::{
+        config,
+        holds_in_a_poll,
         in_irq,
+        polled,
         register,
         Counter,
         Dummy,
+        Once,
         Owner,
         Parent,
         QUEUES, //
@@ -28,59 +32,6 @@ mod tests {
             Verdict, //
         },
     };
-
-    /// What a test does with its pool, in the context it is made for: a poll. The result is
-    /// whether all of it was as expected.
-    type Step = fn(&mut PagePool, &mut napi::Context<'_>) -> bool;
-
-    struct Once {
-        pool: PagePool,
-        step: Step,
-        good: Owner,
-    }
-
-    impl napi::Poll for Once {
-        type Rearm = Owner;
-
-        fn poll(&mut self, cx: &mut napi::Context<'_>, _budget: u32) -> u32 {
-            if (self.step)(&mut self.pool, cx) {
-                self.good.count();
-            }
-            0
-        }
-
-        fn poll_tx(&mut self, _cx: &mut napi::TxContext<'_>) {}
-
-        fn rearm(rearm: &Owner) {
-            rearm.count();
-        }
-    }
-
-    fn config(buffer_len: u32) -> Config {
-        Config {
-            pages: 64,
-            buffer_len,
-            queue: 0,
-        }
-    }
-
-    fn napi(
-        parent: &Parent,
-        dev: &Registration<Dummy>,
-        counters: (&Counter, &Counter),
-        step: Step,
-        config: Config,
-    ) -> Result<napi::Napi<Once>> {
-        let rtnl = rtnl::lock();
-        let dev = dev.under(&rtnl).ok_or(ENODEV)?;
-        napi::Napi::new(dev, 0, counters.1.owner(), |setup| {
-            Ok(Once {
-                pool: PagePool::new(parent.device(), setup, config)?,
-                step,
-                good: counters.0.owner(),
-            })
-        })
-    }
 
     /// What `make` made in the setup of an instance that then is not to be had.
     fn escaped<T>(
@@ -107,20 +58,6 @@ mod tests {
             let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
             pool.alloc(setup).ok_or(ENOMEM)
         })
-    }
-
-    /// Whether `step` is content with what it finds in a poll.
-    fn holds_in_a_poll(step: Step) -> Result<bool> {
-        let parent = Parent::new()?;
-        let dev = register(&parent, &Counter::new()?, QUEUES)?;
-        let (good, done) = (Counter::new()?, Counter::new()?);
-        let mut napi = napi(&parent, &dev, (&good, &done), step, config(2048))?;
-        napi.enable();
-        napi.scheduler().schedule();
-        let ended = done.reaches(1);
-        let _rtnl = rtnl::lock();
-        drop(napi);
-        Ok(ended && good.get() == 1)
     }
 
     #[test]
@@ -269,7 +206,7 @@ mod tests {
         let parent = Parent::new()?;
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let counters = (Counter::new()?, Counter::new()?);
-        let refused = napi(
+        let refused = polled(
             &parent,
             &dev,
             (&counters.0, &counters.1),
@@ -524,6 +461,18 @@ mod tests {
         assert!(done.reaches(1));
         drop(napi);
         assert_eq!(refused.get(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_received_frame_takes_no_page_of_another_pool() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        let first = page_without_pool(&parent, &dev)?;
+        let second = page_without_pool(&parent, &dev)?;
+        let mut frame = Received::new(first, 100);
+        assert!(frame.append(second, 100).is_err());
+        assert!(!frame.is_fragmented());
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod tests {
     use super::*;
     use crate::kunit::{
         frame,
+        frame_of,
         freed_by,
         packet,
         Parent, //
@@ -323,6 +324,116 @@ mod tests {
         // SAFETY: Nobody else uses the table.
         assert!(unsafe { (*producer.table().held(0)).mapping == Mapping::None });
         assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, 1000));
+        Ok(())
+    }
+
+    #[test]
+    fn each_buffer_of_a_frame_takes_a_slot_and_one_report_frees_all() -> Result {
+        const LENS: [u32; 3] = [1000, 2000, 30];
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        for round in 0..2 {
+            let mut seen = KVec::new();
+            let sent = producer.push_frame(
+                TxQueue::for_test(),
+                frame_of(LENS[0], 1, &LENS[1..])?,
+                LEN,
+                |buffer| {
+                    seen.push(
+                        (buffer.index, buffer.len, buffer.last, buffer.report),
+                        GFP_KERNEL,
+                    )
+                    .unwrap_or_default()
+                },
+            );
+            assert!(sent.is_ok());
+            let first = round * 3;
+            let wanted = [
+                (first, 1000, false, false),
+                (first + 1, 2000, false, false),
+                (first + 2, 30, true, true),
+            ];
+            assert_eq!(seen.as_slice(), wanted);
+            assert_eq!(producer.free(), SLOTS - 3);
+            // Nothing is freed before the last is done.
+            assert_eq!(
+                consumer.reap(&in_poll(), SLOTS, |last| last < first + 2),
+                Reaped::default()
+            );
+            assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, 3030));
+            assert_eq!(producer.free(), SLOTS);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn too_few_slots_for_a_frame_leave_the_consumers_alone() -> Result {
+        const MAPPED: u32 = COPY_LIMIT + 1;
+        let parent = Parent::new()?;
+        let (mut producer, _consumer) = table(parent.device(), SLOTS)?;
+        for _ in 2..SLOTS {
+            assert!(push(&mut producer, MAPPED, 0)?);
+        }
+        // Two slots are free, for three buffers.
+        let frame = frame_of(1000, 1, &[1000, 1000])?;
+        let given = frame.as_ptr();
+        let pushed = producer.push_frame(TxQueue::for_test(), frame, LEN, |_| ());
+        assert_eq!(pushed.err().map(|frame| frame.as_ptr()), Some(given));
+        for position in 0..SLOTS {
+            // SAFETY: Nobody else uses the table.
+            let mapping = unsafe { (*producer.table().held(position)).mapping };
+            assert!((mapping == Mapping::Streaming) == (position < SLOTS - 2));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_short_frame_of_several_buffers_is_copied_and_padded() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        let mut seen = None;
+        assert!(producer
+            .push_frame(
+                TxQueue::for_test(),
+                frame_of(14, 1, &[3, 5])?,
+                LEN,
+                |buffer| { seen = Some((buffer.len, buffer.last)) }
+            )
+            .is_ok());
+        assert_eq!(seen, Some((LEN, true)));
+        let mut wanted = [0; COPY_LIMIT as usize];
+        wanted[..14].fill(1);
+        wanted[14..17].fill(2);
+        wanted[17..22].fill(3);
+        let copied = producer.table().copies.read(0);
+        assert_eq!(copied[..LEN as usize], wanted[..LEN as usize]);
+        assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, LEN));
+        Ok(())
+    }
+
+    #[test]
+    fn frames_of_several_buffers_are_copied_where_an_iommu_makes_mappings_dear() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = staged(&parent)?;
+        let mut seen = KVec::new();
+        assert!(producer
+            .push_frame(
+                TxQueue::for_test(),
+                frame_of(2000, 1, &[3000])?,
+                LEN,
+                |buffer| {
+                    seen.push((buffer.len, buffer.last), GFP_KERNEL)
+                        .unwrap_or_default()
+                }
+            )
+            .is_ok());
+        assert_eq!(seen.as_slice(), [(2048, false), (2048, false), (904, true)]);
+        let stage = producer.table().stage.as_ref().ok_or(EINVAL)?;
+        // SAFETY: The areas are there, and follow each other; nobody writes to them.
+        let copied = unsafe { core::slice::from_raw_parts(stage.area(0), 5000) };
+        assert!(copied[..2000].iter().all(|byte| *byte == 1));
+        assert!(copied[2000..].iter().all(|byte| *byte == 2));
+        assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, 5000));
         Ok(())
     }
 

@@ -22,6 +22,10 @@ use core::{
 };
 use kernel::prelude::*;
 
+#[cfg(CONFIG_KUNIT = "y")]
+#[path = "../tests/received.rs"]
+mod test;
+
 /// Of a frame of several pages.
 const HAS_FRAGS: u32 = netbind::xdp_buff_flags_XDP_FLAGS_HAS_FRAGS;
 
@@ -114,7 +118,8 @@ impl Received {
         self.flags & HAS_FRAGS != 0
     }
 
-    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many. Any context.
+    /// Copies the bytes from `offset` on to `out`. Returns whether the frame has as many; if not, what it has
+    /// may be in `out`. Any context.
     pub fn copy_to(&self, offset: u32, out: &mut [u8]) -> bool {
         let Ok(len) = u32::try_from(out.len()) else {
             return false;

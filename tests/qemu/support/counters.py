@@ -14,18 +14,18 @@ def link(guest: Guest, host: Host = PF_HOST) -> dict[str, int]:
     return guest.links(host.netns)[host.name]["counters"]
 
 
-def ethtool(guest: Guest) -> list[tuple[str, int]]:
-    """Names and values of `ethtool -S dut`, in order."""
-    lines = guest.run("ethtool -S dut").out.splitlines()[1:]
+def ethtool(guest: Guest, interface: str = "dut") -> list[tuple[str, int]]:
+    """Names and values of `ethtool -S`, in order."""
+    lines = guest.run(f"ethtool -S {interface}").out.splitlines()[1:]
     found = [re.fullmatch(r"\s+(\S.*): (\d+)", line) for line in lines]
     assert lines and all(found), lines
     return [(match[1], int(match[2])) for match in found]
 
 
-def programs(guest: Guest) -> dict[str, int]:
+def programs(guest: Guest, interface: str = "dut") -> dict[str, int]:
     """Of programs and sockets, summed over the queues: `rx_xdp_drop` and so on."""
     sums: dict[str, int] = {}
-    for name, value in ethtool(guest):
+    for name, value in ethtool(guest, interface):
         match = re.fullmatch(r"([rt]x)_queue_\d+_(xdp\w*|xsk)", name)
         if match:
             key = f"{match[1]}_{match[2]}"

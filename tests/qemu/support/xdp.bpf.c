@@ -12,6 +12,7 @@
 #define VID 5
 #define MAGIC 0x6d657461
 #define SHORT 40
+#define BREATH 200
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -174,6 +175,85 @@ int to_socket(struct xdp_md *ctx)
 	if (!test_frame(ctx))
 		return XDP_PASS;
 	return bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_PASS);
+}
+
+/* The same for frames of several buffers. */
+
+SEC("xdp.frags")
+int pass_frags(struct xdp_md *ctx)
+{
+	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int drop_frags(struct xdp_md *ctx)
+{
+	return drop(ctx);
+}
+
+SEC("xdp.frags")
+int bounce_frags(struct xdp_md *ctx)
+{
+	return bounce(ctx);
+}
+
+SEC("xdp.frags")
+int bounce_tagged_frags(struct xdp_md *ctx)
+{
+	return bounce_tagged(ctx);
+}
+
+SEC("xdp.frags")
+int redirect_frags(struct xdp_md *ctx)
+{
+	return redirect(ctx);
+}
+
+/* Back to its sender, by another device. */
+SEC("xdp.frags")
+int turn_frags(struct xdp_md *ctx)
+{
+	__u32 key = 0, *index = bpf_map_lookup_elem(&target, &key);
+
+	if (!index || !test_frame(ctx))
+		return XDP_PASS;
+	return send_back(ctx) == XDP_TX ? bpf_redirect(*index, 0) : XDP_ABORTED;
+}
+
+/* Takes bytes from the end of the frame, has it grow by as many, which have to be zero, and puts them
+ * back: what becomes of it is as it was.
+ */
+static __always_inline int breathe(struct xdp_md *ctx)
+{
+	unsigned char tail[BREATH], grown[BREATH];
+	__u64 end = bpf_xdp_get_buff_len(ctx) - BREATH;
+
+	if (bpf_xdp_get_buff_len(ctx) < 2 * BREATH)
+		return 0;
+	if (bpf_xdp_load_bytes(ctx, end, tail, BREATH))
+		return -1;
+	if (bpf_xdp_adjust_tail(ctx, -BREATH) || bpf_xdp_adjust_tail(ctx, BREATH))
+		return -1;
+	if (bpf_xdp_load_bytes(ctx, end, grown, BREATH))
+		return -1;
+	for (int i = 0; i < BREATH; i++)
+		if (grown[i])
+			return -1;
+	return bpf_xdp_store_bytes(ctx, end, tail, BREATH);
+}
+
+SEC("xdp.frags")
+int pass_breathed_frags(struct xdp_md *ctx)
+{
+	return test_frame(ctx) && breathe(ctx) ? XDP_ABORTED : XDP_PASS;
+}
+
+SEC("xdp.frags")
+int bounce_breathed_frags(struct xdp_md *ctx)
+{
+	if (!test_frame(ctx))
+		return XDP_PASS;
+	return breathe(ctx) ? XDP_ABORTED : send_back(ctx);
 }
 
 /* For tc: drops the tests' frames unless they carry the metadata. */

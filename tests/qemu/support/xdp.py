@@ -13,13 +13,14 @@ from harness import Guest
 from harness.agent import Result
 from harness.topology import PF_HOST, Host
 
-SOURCE = Path(__file__).with_name("xdp.bpf.c")
 OBJECT = "/tmp/xdp.o"
+HINTS = "/tmp/xdp_hints.o"
+PINNED = "/sys/fs/bpf/xdp_hints"
 COUNT = "bpftool -j prog show | jq '[.[] | select(.type == \"xdp\")] | length'"
 
 
 @functools.cache
-def _compiled() -> bytes:
+def _compiled(source: str) -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "xdp.o"
         subprocess.run(
@@ -33,7 +34,7 @@ def _compiled() -> bytes:
                 "-mcpu=v3",
                 "-I/usr/include/x86_64-linux-gnu",
                 "-c",
-                SOURCE,
+                Path(__file__).with_name(source),
                 "-o",
                 output,
             ],
@@ -42,17 +43,22 @@ def _compiled() -> bytes:
         return output.read_bytes()
 
 
+def _program(name: str) -> str:
+    """As `ip link` names it. Those that take frames of several buffers share a section."""
+    return f"obj {OBJECT} " + (f"program {name}" if name.endswith("_frags") else f"sec xdp/{name}")
+
+
 class Programs:
     """The programs of xdp.bpf.c, by their names, in one guest. Always run by the driver itself,
     never by the stack in its place."""
 
     def __init__(self, guest: Guest):
         self.guest = guest
-        guest.put(OBJECT, _compiled())
+        guest.put(OBJECT, _compiled("xdp.bpf.c"))
 
     def try_attach(self, name: str, host: Host = PF_HOST, options: str = "") -> Result:
         return self.guest.run(
-            f"ip {options} link set {host.name} xdpdrv obj {OBJECT} sec xdp/{name} 2>&1",
+            f"ip {options} link set {host.name} xdpdrv {_program(name)} 2>&1",
             check=False,
             netns=host.netns,
         )
@@ -95,10 +101,31 @@ class Programs:
         (table,) = json.loads(self.guest.run(show).out)["map_ids"]
         return table
 
-    def redirect(self, source: Host, target: Host):
+    def redirect(self, source: Host, target: Host, name: str = "redirect"):
         """What `source` receives leaves by `target`, which is in the same namespace."""
-        self.attach("redirect", source)
+        self.attach(name, source)
         index = int(self.guest.read(f"/sys/class/net/{target.name}/ifindex"))
         table = self.table(source)
         value = " ".join(str(byte) for byte in index.to_bytes(4, "little"))
         self.guest.run(f"bpftool map update id {table} key 0 0 0 0 value {value}")
+
+
+class Hints:
+    """The program of xdp_hints.bpf.c on the PF, to which it is bound. It needs a kernel with BTF."""
+
+    def __init__(self, guest: Guest):
+        self.guest = guest
+        guest.put(HINTS, _compiled("xdp_hints.bpf.c"))
+        guest.run(
+            f"bpftool prog loadall {HINTS} {PINNED} type xdp xdpmeta_dev {PF_HOST.name} && "
+            f"ip link set {PF_HOST.name} xdpdrv pinned {PINNED}/note_hints"
+        )
+
+    def end(self):
+        self.guest.run(f"ip link set {PF_HOST.name} xdpdrv off; rm -rf {PINNED}")
+
+    def seen(self, kind: int) -> dict:
+        """Of the last frame of that kind."""
+        found = json.loads(self.guest.run("bpftool -j map dump name seen").out)
+        (entry,) = [each["formatted"] for each in found if each["formatted"]["key"] == kind]
+        return entry["value"]
