@@ -431,7 +431,7 @@ void judge_begin(struct judge *j, struct plan *plan, struct host *host, struct v
 		failed = neighbour_start(neighbour, 5000000ull * plan->slowness);
 	if (!failed)
 		failed = judge_traffic(j);
-	j->work = work_done();
+	j->work = j->first_work = work_done();
 	j->begin = j->first = now_us();
 	note_registers(j);
 	if (!failed)
@@ -448,8 +448,10 @@ void judge_print(const struct judge *j)
 	       (unsigned long long)j->rounds, (unsigned long long)j->lines, j->cut_off, j->told,
 	       j->granted, j->denied,
 	       (unsigned long long)j->resent, (unsigned long long)j->neighbour->slowest_us,
-	       (unsigned long long)j->longest_reset_us, j->work.interrupts, j->work.items,
-	       j->work.reads + j->work.writes, j->most.reads + j->most.writes);
+	       (unsigned long long)j->longest_reset_us, j->work.interrupts - j->first_work.interrupts,
+	       j->work.items - j->first_work.items,
+	       j->work.reads + j->work.writes - j->first_work.reads - j->first_work.writes,
+	       j->most.reads + j->most.writes);
 }
 
 static const char *const rules[RULES] = { "mask", "reopened", "address", "vlvf", "table" };

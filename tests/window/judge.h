@@ -58,6 +58,7 @@ struct judge {
 	/* Since the last round: what gives the PF work. */
 	uint64_t causes, settings, resets, begin;
 	struct work work, most; /* until the last round; most in one without a reset */
+	struct work first_work; /* before the first */
 	char wrong[512];
 };
 
