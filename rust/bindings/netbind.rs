@@ -29,6 +29,8 @@
     unreachable_pub,
     unsafe_op_in_unsafe_fn
 )]
+// Later compilers than the oldest one have it, and bindgen writes what it is about.
+#![cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]
 
 mod raw {
     use kernel::{bindings, ffi};

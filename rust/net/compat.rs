@@ -104,6 +104,7 @@ pub(crate) const HRTIMER_NORESTART: netbind::hrtimer_restart =
 
 /// `DMA_TO_DEVICE`: the device reads.
 #[allow(clippy::useless_transmute)]
+#[cfg_attr(CONFIG_RUSTC_HAS_UNNECESSARY_TRANSMUTES, allow(unnecessary_transmutes))]
 pub(crate) const DMA_TO_DEVICE: netbind::dma_data_direction =
     // SAFETY: `dma_data_direction` is as big as the number it is made of, and any number is valid.
     unsafe { transmute(netbind::DMA_TO_DEVICE) };
