@@ -151,6 +151,6 @@ clean() {
 	say "removing what is in $CACHE"
 	as_root find "$CACHE" -mindepth 1 -maxdepth 1 \
 		\( -name 'root-*' -o -name 'python-*' -o -name 'crates-*' -o -name 'kernel-*' -o -name '*-kernel-*' \
-		-o -name 'guest-*' -o -name 'vm-*' -o -name 'debian-*' -o -name 'qemu-*' -o -name partial \
+		-o -name 'guest-*' -o -name 'vm-*' -o -name 'debian-*' -o -name 'qemu-*' -o -name 'toolchain-*' -o -name partial \
 		-o -name '*.lock' -o -name lock -o -name log -o -name cargo -o -name state \) -exec rm -rf --one-file-system {} +
 }

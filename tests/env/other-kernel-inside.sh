@@ -18,7 +18,7 @@ wanted=$2
 packages=/kernel/packages
 
 choose_release() {
-	[[ $wanted =~ ^([0-9]+\.[0-9]+)\. ]]
+	[[ $wanted =~ ^([0-9]+\.[0-9]+)[.-] ]]
 	mkdir -p /kernel/apt /kernel/debs
 	apt-get "${apt[@]}" update
 	is_complete "${BASH_REMATCH[1]}" "$wanted" || {

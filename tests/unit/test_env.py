@@ -215,9 +215,32 @@ def test_the_series_file_has_what_the_choice_needs():
         assert release.startswith(f"{series}.") and release.endswith(f"+{flavour}")
 
 
+def test_a_kernel_of_another_suite_is_built_with_its_compilers():
+    """And the one that every run of the tests builds for is not of that kind."""
+    asked = """
+    ENV_DIR=$1; . $1/toolchain.sh; . $1/other-kernel.sh
+    for release in $(awk '/^[0-9]/ { print $2 }' $1/kernel.matrix); do
+        IGB_RS_RELEASE=$release ROOT=usual CACHE=cache
+        toolchain_path() { echo $1; }
+        echo $release $(other_root)
+    done
+    older_release
+    """
+    *lines, older = subprocess.run(
+        ["bash", "-euc", asked, "asked", ENV], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    roots = dict(line.split() for line in lines)
+    assert roots["7.3.4+deb13-rt-amd64"] == "usual"
+    assert {root for name, root in roots.items() if "deb13" not in name} == {"sid/root"}
+    assert roots[older] == "usual"
+
+
 # ---- the cache -------------------------------------------------------------------------------
 
-REAL = ("env", "lib.sh", "cache.sh", "manifest.sh", "beside.sh", "await", "qemu.sh", "qemu.series")
+REAL = (
+    *("env", "lib.sh", "cache.sh", "manifest.sh", "beside.sh", "await"),
+    *("qemu.sh", "qemu.series", "toolchain.sh"),
+)
 
 PROVIDER = """
 build_{name}() {{ step "work on {name}" "$STUBS/{name}" "$1"; }}
