@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The Debian package: installed with apt on a Debian with a kernel of backports, built there by DKMS,
-booted, removed and purged. That it can be built and that lintian has nothing to say is one of
-tests/check."""
+booted, upgraded, removed and purged. That it can be built and that lintian has nothing to say is one of
+tests/check. The tests are about one machine and in the order in which things happen to it."""
 
 import subprocess
 
@@ -87,6 +87,43 @@ def test_who_gets_the_cards(installed):
     assert f"device {OTHER} e1000e" in report
     assert "numvfs 4" in report
     assert report.count(f"device {VF} ") == 0 and report.count(f"device {VF}") == 4, report
+
+
+LOOK = f"""
+echo "secure boot: $(mokutil --sb-state)"
+echo "lockdown: $(</sys/kernel/security/lockdown)"
+modprobe igb_rs 2>&1 | sed 's/^/modprobe says: /'
+dmesg | grep rejected | sed 's/^.*] /log: /'
+sh /var/lib/dpkg/info/{PACKAGE}.postinst triggered 2>&1
+"""
+
+
+@pytest.fixture(scope="module")
+def certificate(installed):
+    """Of the key that DKMS has made for this machine."""
+    place = f"/src/{installed.place}/key.pem"
+    installed.run(f"openssl x509 -inform DER -in /var/lib/dkms/mok.pub -out {place}")
+    return place
+
+
+def test_secure_boot_with_the_key(installed, certificate):
+    report = installed.boot_securely(images.RELEASE, LOOK, certificate)
+    assert "secure boot: SecureBoot enabled" in report, report
+    assert "lockdown: none [integrity] confidentiality" in report, report
+    assert f"device {PORT} igb_rs" in report, report
+    assert not [line for line in report if "rejected" in line or "mokutil" in line], report
+
+
+def test_secure_boot_without_the_key(installed):
+    """C igb has the port, and the user is told why, and what to do."""
+    report = installed.boot_securely(images.RELEASE, LOOK, None)
+    assert "secure boot: SecureBoot enabled" in report, report
+    assert f"device {PORT} igb" in report and "module igb_rs" not in report, report
+    said = "\n".join(report)
+    assert "could not insert 'igb_rs': Key was rejected by service" in said, said
+    assert "log: Loading of module with unavailable key is rejected" in report, report
+    assert f"{PACKAGE}: Secure Boot is on" in said
+    assert "mokutil --import /var/lib/dkms/mok.pub" in said
 
 
 def test_nothing_is_left(installed):
