@@ -3,10 +3,11 @@
 booted, upgraded, removed and purged. That it can be built and that lintian has nothing to say is one of
 tests/check. The tests are about one machine and in the order in which things happen to it."""
 
+import re
 import subprocess
 
 import pytest
-from support.debian import PACKAGE, Debian, package
+from support.debian import APT_SOURCES, PACKAGE, Debian, package
 
 from harness import images
 
@@ -18,6 +19,8 @@ pytestmark = [
 ]
 
 PORT, OTHER, VF = "0x10c9", "0x10d3", "0x10ca"
+FIRST = re.search(r"\((.*?)\)", (images.CLONE / "debian/changelog").read_text(encoding="utf-8"))[1]
+NEXT = "99.0"
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +90,157 @@ def test_who_gets_the_cards(installed):
     assert f"device {OTHER} e1000e" in report
     assert "numvfs 4" in report
     assert report.count(f"device {VF} ") == 0 and report.count(f"device {VF}") == 4, report
+
+
+@pytest.mark.parametrize(
+    ("example", "target", "change", "drivers"),
+    [
+        (
+            "60-igb-rs-ports.rules",
+            "udev/rules.d/60-igb-rs-ports.rules",
+            "s/^#ACTION/ACTION/; s/03:00.1/03:00.0/",
+            ("igb_rs", "igb"),
+        ),
+        ("igb-has-all.conf", "modprobe.d/igb-rs.conf", "", ("igb", "igb")),
+    ],
+)
+def test_ways_back(installed, example, target, change, drivers):
+    """A single port, or all, to C igb, by the shipped examples; in the initramfs, which drives cards first."""
+    installed.run(
+        f"sed '{change}' /usr/share/doc/{PACKAGE}/examples/{example} >/etc/{target} &&"
+        f" update-initramfs -u -k {images.RELEASE}"
+    )
+    report = installed.boot(images.RELEASE)
+    installed.run(f"rm /etc/{target} && update-initramfs -u -k {images.RELEASE}")
+    for port, driver in zip(("0000:01:00.0", "0000:03:00.0"), drivers, strict=True):
+        assert f"port {port} {driver}" in report, report
+
+
+def second_release() -> str:
+    """Of Debian 13 as the stock kernel is: the last one of the list that is built with its compilers."""
+    lines = (images.CLONE / "tests/env/kernel.matrix").read_text(encoding="utf-8").splitlines()
+    columns = [line.split() for line in lines if line and not line.startswith("#")]
+    return [line[1] for line in columns if len(line) == 2][-1]
+
+
+def test_second_kernel(installed):
+    """A kernel that comes later, from the mirror: its hooks have the module built, and it boots with it.
+    When it is purged, nothing of it stays."""
+    release = second_release()
+    series = ".".join(release.split(".")[:2])
+    version = (
+        f"$(apt-cache show --no-all-versions linux-headers-{release} | sed -n 's/^Version: //p')"
+    )
+    installed.apt_from_mirror(
+        f"install linux-image-{release} linux-headers-{release} linux-source-{series}={version}"
+    )
+    status = installed.run(f"dkms status -k {release}; modinfo -k {release} -F vermagic igb_rs")
+    assert "installed" in status and release in status.splitlines()[-1], status
+    assert "updates/dkms/igb_rs.ko" in installed.initramfs(release)
+    report = installed.boot(release)
+    assert f"release {release}" in report and f"device {PORT} igb_rs" in report, report
+    installed.run(
+        f"apt-get --yes purge linux-source-{series}"
+        f" $(dpkg-query --show --showformat '${{Package}}\\n' 'linux-*' | grep -F {release.split('-')[0]})"
+    )
+    left = installed.run(
+        f"dkms status -k {release}; ls -d /var/cache/linux-rust-metadata/{release} 2>/dev/null;"
+        f" find /lib/modules/{release} -name 'igb_rs*' 2>/dev/null; true"
+    )
+    assert not left.strip(), left
+
+
+@pytest.fixture(scope="module")
+def upgraded(installed):
+    """What apt said when it upgraded the package, and what the machine had then. It is as before now."""
+    package("build", NEXT)
+    installed.upgrade = installed.apt(f"install {PACKAGE}")
+    installed.status_after = installed.run(f"dkms status; dpkg-query --show {PACKAGE}")
+    module = f"/var/lib/dkms/igb-rs/{NEXT}/{images.RELEASE}/x86_64/module/igb_rs.ko"
+    to = f"/src/{installed.place}/next.ko"
+    installed.run(f"if [ -e {module} ]; then cp {module} {to}; else xz -dc {module}.xz >{to}; fi")
+    installed.downgrade = installed.apt(f"install --allow-downgrades {PACKAGE}={FIRST}")
+    installed.status_back = installed.run(f"dkms status; dpkg-query --show {PACKAGE}")
+    return installed
+
+
+def test_upgrade_and_downgrade(upgraded):
+    """The module is that of the package; the kernel's metadata is the same as before."""
+    for version, status, said in (
+        (NEXT, upgraded.status_after, upgraded.upgrade),
+        (FIRST, upgraded.status_back, upgraded.downgrade),
+    ):
+        assert status.splitlines() == [
+            f"igb-rs/{version}, {images.RELEASE}, x86_64: installed",
+            f"{PACKAGE}\t{version}",
+        ]
+        assert "crate core" not in said, said
+
+
+# A VF is in use, by igbvf in a namespace; a new version of the package comes, and then the package goes.
+# rustc and make are scripts: what they would do takes an emulated machine half an hour, and was done.
+IN_USE = f"""
+port=/sys/bus/pci/devices/0000:01:00.0
+echo 2 >$port/sriov_numvfs
+udevadm settle
+vf=$(ls $port/virtfn0/net)
+ip netns add tenant
+ip link set $vf netns tenant
+ip -n tenant address add 192.0.2.10/24 dev $vf
+ip -n tenant link set $vf up
+ip address add 192.0.2.1/24 dev $(ls $port/net)
+ip link set $(ls $port/net) up
+state() {{
+    echo "$1 $(ip -n tenant -o link show $vf | cut -d : -f 1) $(<$port/sriov_numvfs)" \
+        "$(basename $(readlink $port/driver)) $(dmesg | grep -c -e igb_rs -e igbvf)"
+}}
+for n in $(seq 60); do ! ip netns exec tenant ping -c 1 -W 2 192.0.2.1 >/dev/null || break; done
+ip netns exec tenant ping -i 0.5 192.0.2.1 >/pings &
+pings=$!
+state before
+({APT_SOURCES} && apt-get $options --yes install {PACKAGE}) >/apt.log 2>&1 || cat /apt.log
+echo "version $(dpkg-query --show --showformat '${{Version}}' {PACKAGE}), $(dkms status)"
+state upgraded
+apt-get --yes remove {PACKAGE} >/apt.log 2>&1 || cat /apt.log
+state removed
+kill -INT $pings
+wait $pings
+grep transmitted /pings
+"""
+
+
+def bring(machine, version_text: str):
+    """What the machine has beyond its disk: the packages, the headers without which DKMS builds nothing,
+    and what compilers would answer."""
+    extra = f"/src/{machine.place}/extra"
+    metadata = f"var/cache/linux-rust-metadata/{images.RELEASE}"
+    machine.run(
+        f"mkdir -p {extra}/usr/src {extra}/src/build {extra}/{metadata} {extra}/root &&"
+        f" cp -a /usr/src/linux-headers-* {extra}/usr/src/ &&"
+        f" cp -a /src/build/deb {extra}/src/build/ && cp /{metadata}/inputs {extra}/{metadata}/ &&"
+        f" cp /src/{machine.place}/next.ko {extra}/root/"
+    )
+    return {
+        "usr/bin/make": "#!/bin/sh\ncp /root/next.ko igb_rs.ko\n",
+        "usr/bin/rustc": f"#!/bin/sh\ncase $# in 1) echo '{version_text.splitlines()[0]}' ;;"
+        f" *) cat <<'END'\n{version_text}END\n;; esac\n",
+    }
+
+
+def test_nothing_is_taken_from_a_vf_in_use(upgraded):
+    """Neither an upgrade nor a removal unloads the driver or touches a VF."""
+    files = bring(upgraded, upgraded.run("rustc --version --verbose"))
+    report = upgraded.boot(images.RELEASE, files, IN_USE, limit=2400)
+    assert f"version {NEXT}, igb-rs/{NEXT}, {images.RELEASE}, x86_64: installed" in report, report
+    states = [line.split()[1:] for line in report if re.match("(before|upgraded|removed) ", line)]
+    assert len(states) == 3 and states[0] == states[1] == states[2], report
+    assert states[0][1:3] == ["2", "igb_rs"], report
+    (pings,) = (line for line in report if "transmitted" in line)
+    sent, received = map(
+        int, re.match(r"(\d+) packets transmitted, (\d+) received", pings).groups()
+    )
+    # One may have been on its way in the end.
+    assert received > 10 and sent - received <= 1, pings
 
 
 LOOK = f"""
