@@ -5,6 +5,7 @@ import re
 
 import pytest
 from support import counters
+from support.clocks import INSTRUCTIONS
 from support.wire import arrive, captured, tag, tcp_content, tcp_contents
 
 from harness.topology import PEER, PF_HOST
@@ -193,11 +194,16 @@ def test_segmentation_offload_is_used(lan):
 
 
 def segmented(guest) -> int:
-    """Packets the device was given to segment."""
+    """Packets the device was given to segment. C igb does not count them."""
     return sum(value for name, value in counters.ethtool(guest) if name.endswith("_gso"))
 
 
+# Seconds from close() to the end of file at the peer. TCP waits longer than that before it sends anything again.
+ENDS = 0.05
+
+
 @pytest.mark.driver("igb_rs")  # C igb: each waits for the retransmission
+@pytest.mark.guest(smp=1, **INSTRUCTIONS)
 @pytest.mark.parametrize("ipv6", [False, True], ids=["ipv4", "ipv6"])
 def test_a_stream_ends_when_it_is_closed(lan, ipv6):
     """What the device model segments has FIN no more, so that the peer sees the end when FIN is sent
@@ -210,9 +216,12 @@ def test_a_stream_ends_when_it_is_closed(lan, ipv6):
     assert ping(guest, PF_HOST, plan["address"], count=1).complete
     before = segmented(guest)
     seen = guest.ask("sockets", "closed", value=plan, timeout=200)
-    assert segmented(guest) - before >= connections, "nothing was left to the device"
-    # A busy emulator is at times late with an acknowledgement. C igb: 195 of 200.
-    assert seen["retransmitted"] < connections / 2, seen
+    if guest.config.driver == "igb_rs":
+        assert segmented(guest) - before >= connections, "nothing was left to the device"
+    times = sorted(seen["times"])
+    shown = [f"{1000 * times[connections * part // 100 - 1]:.2f}" for part in (50, 99, 100)]
+    print(f"{seen['retransmitted']} segments sent again; {'/'.join(shown)} ms until the end")
+    assert seen["retransmitted"] == 0 and times[-1] < ENDS
 
 
 @pytest.mark.parametrize("setting", ["rxvlan on txvlan on", "rxvlan off txvlan off"])
