@@ -313,3 +313,88 @@ def test_all_readers_agree(lan, qstats, count, changes):
         # The device model drops what finds no descriptor, and does not count it.
         assert sent / 2 <= seen["rx_packets"] < sent + 4 * NOISE, (step, seen)
         before, sent = after, 0
+
+
+EXPORTER = "127.0.0.1:9100"
+COLLECTORS = ("netdev", "netclass", "ethtool")
+# Names of `ip -s link`, and of node_exporter's collector `netdev`.
+EXPORTED = {
+    "rx_packets": "receive_packets_total",
+    "rx_bytes": "receive_bytes_total",
+    "tx_packets": "transmit_packets_total",
+    "tx_bytes": "transmit_bytes_total",
+    "rx_errors": "receive_errs_total",
+    "tx_errors": "transmit_errs_total",
+}
+
+
+@pytest.fixture
+def exporter(guest):
+    """Callable: what node_exporter tells of `dut`. It runs beside the test."""
+    options = " ".join(f"--collector.{name}" for name in COLLECTORS)
+    guest.start(
+        f"exec prometheus-node-exporter --web.listen-address={EXPORTER} --collector.disable-defaults"
+        f" {options} >/tmp/exporter.log 2>&1",
+        timeout=None,
+    )
+    guest.wait_listening(int(EXPORTER.split(":")[1]))
+
+    def scrape() -> dict[str, int]:
+        text = guest.run(f"busybox wget -q -O - http://{EXPORTER}/metrics").out
+        for name in COLLECTORS:
+            assert f'node_scrape_collector_success{{collector="{name}"}} 1' in text, text
+        found = re.findall(r'^node_(\w+){device="dut"} (\S+)$', text, re.MULTILINE)
+        return {name: int(float(value)) for name, value in found}
+
+    return scrape
+
+
+def exported_name(name: str) -> str:
+    """What node_exporter makes of a name of `ethtool -S`."""
+    name = re.sub(r"(^|_)rx(_|$)", r"\1received\2", name)
+    return "ethtool_" + re.sub(r"(^|_)tx(_|$)", r"\1transmitted\2", name)
+
+
+def assert_exporter_agrees(guest, scrape) -> dict[str, int]:
+    """Each counter of `ip -s link` and of `ethtool -S` is shown, with its value, while nothing passes."""
+    for _ in range(20):
+        before, listed = counters.link(guest), dict(counters.ethtool(guest))
+        shown = scrape()
+        if before == counters.link(guest) and listed == dict(counters.ethtool(guest)):
+            break
+    else:
+        pytest.fail("the interface is never quiet")
+    assert {name: shown[f"network_{other}"] for name, other in EXPORTED.items()} == {
+        name: before[name] for name in EXPORTED
+    }
+    # A few that most drivers have get the ending of the others.
+    plain = {name.removesuffix("_total"): value for name, value in shown.items()}
+    assert {name: plain.get(exported_name(name)) for name in listed} == listed
+    lost = re.search(r"Link Down Events: (\d+)", guest.run("ethtool -I dut").out)
+    assert shown["network_carrier_down_changes_total"] >= int(lost[1])
+    return shown
+
+
+@pytest.mark.driver("igb_rs")  # C igb: counters of queues that are gone are missing
+@pytest.mark.guest(image="vm")
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_node_exporter_agrees(lan, exporter):
+    """What monitoring is told of PF and VFs, between changes of their number: the same metrics each time."""
+    guest = lan.guest
+    guest.run(f"echo 0 >{DEVICE}/sriov_drivers_autoprobe")
+    names = set(assert_exporter_agrees(guest, exporter))
+    for step in CHANGES:
+        guest.run(step)
+        lan.wait_carrier(PF_HOST)
+        flood(guest, PF_HOST, PEER, COUNT)
+        flood(guest, PEER, PF_HOST, COUNT)
+        assert set(assert_exporter_agrees(guest, exporter)) == names, step
+    guest.run(f"echo 1 >{DEVICE}/sriov_drivers_autoprobe")
+    (vf,) = lan.vfs_up(1)
+    before = exporter()
+    assert_passed(lan, vf, 0)
+    after = assert_exporter_agrees(guest, exporter)
+    for way in ("received", "transmitted"):
+        name = f"ethtool_vf0_{way}_packets"
+        assert COUNT <= after[name] - before[name] < COUNT + NOISE
