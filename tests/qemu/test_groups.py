@@ -1,14 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 """Groups of machines with VFs: routers that share an address (VRRP), and names by mDNS."""
 
+import contextlib
+import itertools
+import re
+import signal
+
 import pytest
 from support import ONE_CPU
+from support.bonds import bring_up, set_numvfs
+from support.clocks import INSTRUCTIONS
+from support.programs import Router, avahi
 from support.registers import Filters
 
 from harness.topology import PEER, PF_HOST, PF_PCI, Host
 from harness.traffic import is_silent, ping
 
-pytestmark = [pytest.mark.long, ONE_CPU]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900), ONE_CPU]
 
 # As keepalived has it with use_vmac: router 7.
 VMAC, VIRTUAL, ROUTER = "00:00:5e:00:01:07", "192.0.2.100", "vrrp7"
@@ -152,3 +160,90 @@ def test_vrrp(lan, vfs):
     assert lan.link_set("vf 1 trust on").rc == 0
     restart(guest, backup)
     assert owners() == 0b10 and works(guest)
+
+
+MACHINES = {"image": "vm", "smp": 1}
+
+
+@pytest.mark.guest(**MACHINES)
+def test_avahi(lan, vfs):
+    """Each finds the name of each other, over IPv4 and IPv6. What the model returns to a VF of its own
+    announcement is not taken for that of another who has the same name."""
+    guest = lan.guest
+    hosts = (PF_HOST, PEER, *vfs)
+    with avahi(guest, *hosts) as daemons:
+        for daemon, host in itertools.permutations(zip(daemons, hosts), 2):
+            asks, name = daemon[0], host[1].name
+            assert asks.resolves(name, 4) == host[1].ipv4, (asks.host.name, name)
+            assert asks.resolves(name, 6), (asks.host.name, name)
+        for daemon in daemons:
+            log = guest.read(daemon.log)
+            assert f"Host name is {daemon.host.name}.local." in log
+            assert "conflict" not in log.lower(), log
+
+
+SECOND_PORT = "0000:02:00.0"
+# The routers of one group, on different ports.
+ROUTERS = tuple(Host(f"router{number}", f"router{number}", 30 + number) for number in (0, 1))
+# How the router has the address, and what its VF needs for that.
+ROUTER_OPTIONS = {"its own address": ("", ()), "use_vmac": ("use_vmac vrrp7", ("trust on",))}
+# The least and the most that may pass without an answer: three adverts that do not come, the first up to a second
+# after the latest, and the part of one that a priority of 100 has to wait longer.
+TAKES_OVER = (2, 4)
+# Seconds between two pings.
+INTERVAL = 0.05
+
+
+@contextlib.contextmanager
+def answers(guest, gaps: list[float]):
+    """Has the peer ping the virtual router; the longest time without an answer goes to `gaps`."""
+    job = guest.start(
+        f"exec ping -n -D -i {INTERVAL} {VIRTUAL} >/tmp/answers", timeout=900, netns=PEER.netns
+    )
+    guest.wait_until("[ $(grep -c 'bytes from' /tmp/answers) -ge 10 ]", 20)
+    yield
+    # What is sent after the change is answered.
+    guest.wait_until(f"ping -c 5 -i {INTERVAL} -W 1 -q {VIRTUAL}", 30, netns=PEER.netns)
+    job.kill(signal.SIGINT)
+    job.wait(check=False)
+    found = re.findall(r"^\[([\d.]+)\] \d+ bytes from", guest.read("/tmp/answers"), re.M)
+    gaps.append(max(float(b) - float(a) for a, b in itertools.pairwise(found)))
+
+
+@pytest.mark.driver("igb_rs")  # C igb: no VF sees that the link of its port has gone
+@pytest.mark.guest(**MACHINES, duts=2, **INSTRUCTIONS)
+@pytest.mark.parametrize("how", ROUTER_OPTIONS)
+def test_keepalived(lan, how):
+    """Two routers on VFs of two ports: the link of the master's port goes, and the other takes over; it comes
+    back, and so does the master."""
+    guest = lan.guest
+    option, settings = ROUTER_OPTIONS[how]
+    bring_up(guest, SECOND_PORT)
+    for host, port in zip(ROUTERS, (PF_PCI, SECOND_PORT)):
+        set_numvfs(guest, port, 1)
+        pf, vf = guest.wait_netdev(port), f"/sys/bus/pci/devices/{port}/virtfn0"
+        for setting in settings:
+            guest.run(f"ip link set {pf} vf 0 {setting}")
+        lan.attach(host, guest.run(f"basename $(readlink {vf})").text)
+        lan.wait_carrier(host)
+    routers = [
+        Router(guest, host, VIRTUAL, priority, option)
+        for host, priority in zip(ROUTERS, (200, 100))
+    ]
+    first, second = routers
+    first.wait(True)
+    second.wait(False)
+    guest.wait_until(f"ping -c 1 -W 1 -q {VIRTUAL}", 30, netns=PEER.netns)
+
+    gaps: list[float] = []
+    for up in (False, True):
+        with answers(guest, gaps):
+            guest.qmp("set_link", name="dut0", up=up)
+            first.wait(up)
+            second.wait(not up)
+    print(f"{how}: no answer for {gaps[0]:.2f} s, and for {gaps[1]:.2f} s when the master is back")
+    assert TAKES_OVER[0] < gaps[0] <= TAKES_OVER[1] and gaps[1] <= 0.5
+    for router in routers:
+        router.end()
+    for port in (PF_PCI, SECOND_PORT):
+        set_numvfs(guest, port, 0)
