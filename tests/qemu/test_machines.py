@@ -49,7 +49,8 @@ def answers(guest, netns: str, dev: str, address: str) -> bool:
     """Whether the gateway answers `dev`, once that has its address and a link."""
     within = f"ip netns exec {netns}" if netns else ""
     guest.run(f"{within} ip addr add {address}/24 dev {dev}; {within} ip link set {dev} up")
-    return guest.succeeds(f"{within} ping -c 3 -w 20 {GATEWAY}", timeout=40)
+    guest.wait_carrier(dev, netns or None)
+    return guest.succeeds(f"{within} ping -c 3 -w 60 {GATEWAY}", timeout=90)
 
 
 SMALLEST = command_line("The smallest command line")
