@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the administrator sets for a VF: `ip link set dut vf N ...`."""
 
-import json
-
 import pytest
 from support import ONE_CPU, TWO_CPUS
 from support.mailbox import raw_vfs
 from support.registers import VMVIR_DEFAULT, Filters
+from support.vfs import shown
 from support.wire import captured
 
 from harness.topology import PEER, PF_HOST
@@ -55,12 +54,6 @@ RESETS = {
 }
 
 
-def shown(lan) -> list[dict]:
-    """The VF entries of `ip link show`."""
-    (link,) = json.loads(lan.guest.run("ip -j -d link show dut").out)
-    return link.get("vfinfo_list", [])
-
-
 def wrong_answers(lan, refusals: dict[str, str]) -> list[str]:
     """Those settings that are not refused with the errno they should be."""
     answers = {setting: lan.link_set(setting) for setting in refusals}
@@ -74,13 +67,13 @@ def wrong_answers(lan, refusals: dict[str, str]) -> list[str]:
 def test_settings_are_shown(lan):
     raw_vfs(lan, 2)
     lan.wait_carrier(PF_HOST)  # a rate is limited to what the link can do
-    fresh = shown(lan)
+    fresh = shown(lan.guest)
     assert [vf["vf"] for vf in fresh] == [0, 1]
     assert fresh[1]["spoofchk"] and not fresh[1]["trust"] and fresh[1]["link_state"] == "auto"
     for setting in (f"mac {MAC}", "vlan 100 qos 3", "spoofchk off", "trust on", "max_tx_rate 200"):
         result = lan.link_set(f"vf 1 {setting}")
         assert result.rc == 0, result
-    untouched, changed = shown(lan)
+    untouched, changed = shown(lan.guest)
     assert untouched == fresh[0]
     assert changed["address"] == MAC
     assert changed["vlan_list"][0]["vlan"] == 100 and changed["vlan_list"][0]["qos"] == 3
@@ -91,7 +84,7 @@ def test_settings_are_shown(lan):
 def test_settings_are_taken_back(lan):
     raw_vfs(lan, 2)
     lan.wait_carrier(PF_HOST)  # a rate is limited to what the link can do
-    fresh = shown(lan)
+    fresh = shown(lan.guest)
     before = Filters.read(lan.guest)
     for setting in (
         "vlan 100 qos 3",
@@ -104,7 +97,7 @@ def test_settings_are_taken_back(lan):
         "max_tx_rate 0",
     ):
         assert lan.link_set(f"vf 1 {setting}").rc == 0, setting
-    assert shown(lan) == fresh
+    assert shown(lan.guest) == fresh
     assert Filters.read(lan.guest) == before
 
 
@@ -113,17 +106,17 @@ def test_refusals(lan):
     raw_vfs(lan, 2)
     lan.wait_carrier(PF_HOST)
     assert lan.link_set(f"vf 0 mac {MAC} vlan 100 qos 3 trust on").rc == 0
-    before = shown(lan), Filters.read(lan.guest)
+    before = shown(lan.guest), Filters.read(lan.guest)
     assert not wrong_answers(lan, REFUSALS)
-    assert (shown(lan), Filters.read(lan.guest)) == before
+    assert (shown(lan.guest), Filters.read(lan.guest)) == before
 
 
 @pytest.mark.driver("igb_rs")
 def test_refusals_beyond_c_igb(lan):
     raw_vfs(lan, 2)
-    before = shown(lan)
+    before = shown(lan.guest)
     assert not wrong_answers(lan, STRICTER_REFUSALS)
-    assert shown(lan) == before
+    assert shown(lan.guest) == before
 
 
 def test_refusals_without_vfs(lan):
@@ -138,7 +131,7 @@ def test_address_is_given_once(lan):
     assert lan.link_set(f"vf 0 mac {MAC}").rc == 0
     assert lan.link_set(f"vf 1 mac {MAC}").rc != 0
     assert lan.link_set(f"vf 1 mac {pf}").rc != 0
-    assert shown(lan)[1]["address"] == "00:00:00:00:00:00"
+    assert shown(lan.guest)[1]["address"] == "00:00:00:00:00:00"
     assert lan.link_set("vf 0 mac 00:00:00:00:00:00").rc == 0
     assert lan.link_set(f"vf 1 mac {MAC}").rc == 0
 
@@ -149,7 +142,7 @@ def test_link_state(vfs, lan):
     test_link.py.)"""
     first, second = vfs
     assert lan.link_set("vf 0 state disable").rc == 0
-    assert shown(lan)[0]["link_state"] == "disable"
+    assert shown(lan.guest)[0]["link_state"] == "disable"
     assert is_silent(lan.guest, first, PEER.ipv4)
     assert Filters.read(lan.guest).vfre & 0b11 == 0b10
     assert ping(lan.guest, second, PEER.ipv4, count=2).complete
@@ -169,14 +162,14 @@ def test_settings_survive_a_reset(lan, how):
     lan.wait_carrier(PF_HOST)
     assert lan.link_set(f"vf 0 mac {MAC} vlan 100 qos 3 spoofchk off trust on").rc == 0
     assert lan.link_set("vf 0 max_tx_rate 300").rc == 0
-    before = shown(lan), Filters.read(lan.guest)
+    before = shown(lan.guest), Filters.read(lan.guest)
     assert before[1].vmvir[0] == VMVIR_DEFAULT | 3 << 13 | 100
     # Spoof check off is about addresses: a VF in a port VLAN cannot leave that.
     assert before[1].vlans[100] & 0b01 and before[1].dtxswc & 0x0101 == 0x0100
     lan.guest.run(reset)
     lan.guest.run(restore)
     lan.wait_carrier(PF_HOST)
-    assert (shown(lan), Filters.read(lan.guest)) == before
+    assert (shown(lan.guest), Filters.read(lan.guest)) == before
 
 
 def test_port_vlan_carries_and_separates_traffic(lan, vfs):

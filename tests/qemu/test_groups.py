@@ -10,6 +10,7 @@ import pytest
 from support import ONE_CPU
 from support.bonds import bring_up, set_numvfs
 from support.clocks import INSTRUCTIONS
+from support.groups import MDNS, hear
 from support.programs import Router, avahi
 from support.registers import Filters
 
@@ -21,26 +22,6 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900), ONE_CPU]
 # As keepalived has it with use_vmac: router 7.
 VMAC, VIRTUAL, ROUTER = "00:00:5e:00:01:07", "192.0.2.100", "vrrp7"
 VRRP = {"group": "224.0.0.18", "protocol": 112, "port": None}
-MDNS = {"group": "224.0.0.251", "protocol": 17, "port": 5353}
-
-
-def hear(guest, group: dict, *hosts: Host, at: dict | None = None) -> dict[str, set[str]]:
-    """Whom each host hears when all have sent one packet to the group. `at`: another interface of a host, by
-    which it sends and where it listens."""
-    plan = {
-        **group,
-        "ttl": 255,
-        "patience": guest.slowness,
-        "hosts": [
-            {
-                "name": host.name,
-                "netns": host.netns,
-                "interface": (at or {}).get(host.name, host.name),
-            }
-            for host in hosts
-        ],
-    }
-    return {name: set(heard) for name, heard in guest.ask("groups", value=plan).items()}
 
 
 def but(host: Host, *hosts: Host) -> set[str]:

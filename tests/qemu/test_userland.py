@@ -3,12 +3,12 @@
 NetworkManager, libvirt."""
 
 import contextlib
-import json
 
 import pytest
 from support import tenants
 from support.daemons import UNITS, dbus, network_manager, networkd, udev
 from support.libvirt import Domain, Libvirt
+from support.vfs import shown
 
 from harness.nested import HOST_OF_GUESTS, VmHost
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
@@ -24,12 +24,6 @@ pytestmark = [
 DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 MACS = ("02:00:00:00:00:b0", "02:00:00:00:00:b1", "02:00:00:00:00:b2")
 NO_MAC = "00:00:00:00:00:00"
-
-
-def vfs(guest) -> list[dict]:
-    """The VF entries of `ip link show`."""
-    (link,) = json.loads(guest.run("ip -j -d link show dut").out)
-    return link.get("vfinfo_list", [])
 
 
 def vlan_of(vf: dict) -> int:
@@ -81,7 +75,7 @@ Trust=yes
 
 def check_sections(guest):
     """What SECTION_0 and SECTION_1 ask for."""
-    first, second = vfs(guest)[:2]
+    first, second = shown(guest)[:2]
     assert first["address"] == MACS[0] and second["address"] == MACS[1]
     assert first["vlan_list"][0]["vlan"] == 100 and first["vlan_list"][0]["qos"] == 3
     assert not first["spoofchk"] and first["trust"]
@@ -113,7 +107,7 @@ def test_udev_link_file(unloaded):
         guest.wait_file(f"{DEVICE}/sriov_numvfs", 60, "^3$")
         guest.wait_until("udevadm settle --timeout=30", 60)
         check_sections(guest)
-        _, _, third = vfs(guest)
+        _, _, third = shown(guest)
         assert third["address"] == MACS[2] and not third["spoofchk"]
         assert third["link_state"] == "auto" and not third["trust"]
 
@@ -165,7 +159,7 @@ def test_networkd_asks_for_what_the_card_cannot_do(lan, option):
         state, log = run_networkd(lan, f"{NETWORK}\n[SR-IOV]\nVirtualFunction=0\n{option}\n")
     assert "ADMIN_STATE=configured" not in state
     assert f"Could not set up SR-IOV: {UNSUPPORTED[option]}" in log, log
-    first, second = vfs(lan.guest)
+    first, second = shown(lan.guest)
     assert first["link_state"] == "auto" and vlan_of(first) == 0
     assert second["address"] == MACS[1]
 
@@ -197,12 +191,12 @@ def test_network_manager(lan):
         f"0 mac={MACS[0]} spoof-check=false trust=true max-tx-rate=100 vlans=100.3, 1 mac={MACS[1]}"
     )
     with connection(lan, settings):
-        shown = vfs(lan.guest)
-        assert len(shown) == 3
-        assert shown[0]["address"] == MACS[0] and shown[1]["address"] == MACS[1]
-        assert shown[0]["vlan_list"][0]["vlan"] == 100 and shown[0]["vlan_list"][0]["qos"] == 3
-        assert not shown[0]["spoofchk"] and shown[0]["trust"]
-        assert shown[0]["rate"]["max_tx"] == 100
+        there = shown(lan.guest)
+        assert len(there) == 3
+        assert there[0]["address"] == MACS[0] and there[1]["address"] == MACS[1]
+        assert there[0]["vlan_list"][0]["vlan"] == 100 and there[0]["vlan_list"][0]["qos"] == 3
+        assert not there[0]["spoofchk"] and there[0]["trust"]
+        assert there[0]["rate"]["max_tx"] == 100
 
 
 @pytest.mark.parametrize("option", ["min-tx-rate=10", "vlans=100.0.ad"])
@@ -212,7 +206,7 @@ def test_network_manager_asks_for_what_the_card_cannot_do(lan, option):
     settings = f"0 mac={MACS[0]} trust=true, 1 mac={MACS[1]} {option} trust=true"
     with connection(lan, settings) as log:
         assert "failed to apply SR-IOV VF configurations" in log
-        first, second, _ = vfs(lan.guest)
+        first, second, _ = shown(lan.guest)
         assert first["address"] == MACS[0] and first["trust"]
         assert second["address"] == MACS[1] and not second["trust"]
         assert vlan_of(second) == 0 and second["rate"]["min_tx"] == 0
@@ -229,7 +223,7 @@ def libvirt(vmhost: VmHost):
 
 def administrative(guest) -> tuple[str, int]:
     """What the administrator has set for VF 0: address and VLAN."""
-    first = vfs(guest)[0]
+    first = shown(guest)[0]
     return first["address"], vlan_of(first)
 
 
