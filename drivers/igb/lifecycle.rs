@@ -297,6 +297,10 @@ pub(crate) fn reopen(dev: &Device<Port>, _handle: &work::Handle) {
     let drops_otherwise = port.net.lock().drops_otherwise(port);
     if drops_otherwise || port.holds_frames() {
         let _ = reopen_with(dev, |_| ());
+        if drops_otherwise {
+            // The carrier waits for it.
+            port.works.service.schedule();
+        }
     } else if port.lacks_queues() && up(dev).is_ok() {
         port.works.service.schedule();
     }

@@ -162,9 +162,20 @@ impl PortLink {
         self.state.map(|_| self.pause)
     }
 
-    /// The same; while there is no link, what the next one will have if the partner agrees.
+    /// The same; while there is no link, what the next one will have if the partner is as it was.
     pub(crate) fn pause_to_expect(&self) -> Pause {
-        self.pause_in_force().unwrap_or(self.config.advertise.pause)
+        if self.state.is_some() {
+            self.pause
+        } else if self.agrees_on_pause() {
+            self.config.pause_to_expect(self.pause)
+        } else {
+            self.config.advertise.pause
+        }
+    }
+
+    /// There is a partner to agree with on what pauses, if that is wanted.
+    fn agrees_on_pause(&self) -> bool {
+        self.media.phy().is_some() || self.negotiates()
     }
 
     /// Speed in Mb/s, 0 while the link is down.
@@ -325,11 +336,10 @@ impl PortLink {
             self.downs = self.downs.wrapping_add(1);
         }
         if let Change::Up(link) = change {
-            self.pause = if self.media.phy().is_some() || self.negotiates() {
+            self.pause = if self.agrees_on_pause() {
                 let agreed = || self.advertisements().ok().flatten();
                 self.config.pause(link, agreed)
             } else {
-                // There is nobody to agree with.
                 self.config.advertise.pause
             };
             pcs::apply_pause(&self.io, self.media, self.pause);

@@ -160,14 +160,18 @@ fn pause_name(pause: Pause) -> &'static str {
 }
 
 /// The stack sees a carrier when the link is up and the device's queues are open. Done under the lock that
-/// closing the queues takes, so that it cannot come too late. Queues wait for buffers where PAUSE is in force.
+/// closing the queues takes, so that it cannot come too late. Queues wait for buffers where PAUSE is in force:
+/// if they have to be opened anew for it, the carrier waits, as what is sent meanwhile would be lost with them.
 fn sync_carrier(port: &Port, dev: &Device<Port>) {
     let net = port.net.lock();
-    if net.drops_otherwise(port) {
+    let drops_otherwise = net.drops_otherwise(port);
+    if drops_otherwise {
         port.works.reopen.schedule();
     }
     let up = port.mac.lock().link.state().is_some();
     match (net.queues.is_some() && up, dev.carrier_ok()) {
+        // The work item that opens them schedules this one.
+        (true, false) if drops_otherwise => {}
         (true, false) => {
             dev.carrier_on();
             if let Some(queues) = net.queues.as_ref().filter(|_| net.has_pools()) {

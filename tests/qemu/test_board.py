@@ -3,6 +3,7 @@
 
 What QEMU's model has no part for is tested on the host (tests/host/tests/board.rs)."""
 
+import contextlib
 import re
 import time
 
@@ -99,6 +100,51 @@ def test_queues_wait_for_buffers_only_where_pause_is_sent(lan):
     assert srrctl & DROP_EN
     lan.set_numvfs(0)
     assert drops(lan.guest) == [False, False]
+
+
+# What the driver calls when queues are opened anew, and when it shows a carrier.
+TRACING = "/sys/kernel/tracing"
+PROBES = "echo p:anew netif_device_detach; echo p:carrier netif_carrier_on"
+
+
+@contextlib.contextmanager
+def order(guest):
+    """In which order queues were opened anew and a carrier was shown while the block ran."""
+    seen = []
+    guest.run(
+        f"cd {TRACING} && {{ {PROBES}; }} >kprobe_events && echo 1 >events/kprobes/enable && echo >trace"
+    )
+    try:
+        yield seen
+        seen += re.findall(r" (anew|carrier): \(", guest.read(f"{TRACING}/trace"))
+    finally:
+        guest.run(f"cd {TRACING} && echo 0 >events/kprobes/enable && echo >kprobe_events")
+
+
+@pytest.mark.driver("igb_rs")
+def test_carrier_waits_for_queues_that_are_opened_anew(lan):
+    """If the partner does not pause as it did, queues are opened anew, and nothing is sent that would be lost
+    with them."""
+    guest = lan.guest
+    guest.run("ethtool -A dut tx off")
+    wait_drops(guest, [True, True])
+    # Nothing was agreed on that could be expected again.
+    guest.run("ip link set dut down && ethtool -A dut tx on")
+    for expected in (["anew", "carrier"], ["carrier"]):
+        with order(guest) as seen:
+            guest.run("ip link set dut up")
+            lan.wait_carrier(PF_HOST)
+        assert seen == expected
+        assert drops(guest) == [False, False]
+        guest.run("ip link set dut down")
+    # Nor is anything opened anew for a partner without PAUSE.
+    guest.run("ethtool -A dut tx off")
+    with order(guest) as seen:
+        guest.run("ip link set dut up")
+        lan.wait_carrier(PF_HOST)
+    assert seen == ["carrier"] and drops(guest) == [True, True]
+    guest.run("ethtool -A dut tx on")
+    wait_drops(guest, [False, False])
 
 
 # As C igb takes them: modes 1 and 3, no mode 2.

@@ -96,6 +96,23 @@ impl LinkConfig {
         self.pause_auto && self.forced.is_none()
     }
 
+    /// Which directions the next link is expected to pause, if the one before had `last`. A partner that
+    /// nobody has heard of yet (the default) is not expected to agree to anything.
+    #[must_use]
+    pub fn pause_to_expect(&self, last: Pause) -> Pause {
+        let wanted = self.advertise.pause;
+        if self.forced.is_some_and(|forced| !forced.full_duplex) {
+            return Pause::default();
+        }
+        if !self.negotiates_pause() {
+            return wanted;
+        }
+        Pause {
+            rx: last.rx && wanted.rx,
+            tx: last.tx && wanted.tx,
+        }
+    }
+
     /// Which directions pause on `link`. `negotiated` is called for the advertisements of both ends
     /// (own first) if they matter; `None` from it means that they are not known.
     #[must_use]
@@ -372,5 +389,23 @@ mod tests {
         config.pause_auto = true;
         config.forced = Forced::new(100, true);
         assert_eq!(config.pause(GIGABIT, || None), on);
+    }
+
+    #[test]
+    fn pause_is_expected_as_it_was() {
+        let pause = |rx, tx| Pause { rx, tx };
+        let (on, off) = (pause(true, true), Pause::default());
+        let mut config = LinkConfig::DEFAULT;
+        assert_eq!(config.pause_to_expect(off), off);
+        assert_eq!(config.pause_to_expect(on), on);
+        config.advertise.pause = pause(true, false);
+        assert_eq!(config.pause_to_expect(on), pause(true, false));
+        assert_eq!(config.pause_to_expect(pause(false, true)), off);
+        config.pause_auto = false;
+        assert_eq!(config.pause_to_expect(off), pause(true, false));
+        config.forced = Forced::new(100, true);
+        assert_eq!(config.pause_to_expect(off), pause(true, false));
+        config.forced = Forced::new(100, false);
+        assert_eq!(config.pause_to_expect(on), off);
     }
 }
