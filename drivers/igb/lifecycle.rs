@@ -313,6 +313,10 @@ pub(crate) fn reset(dev: &Device<Port>, _handle: &work::Handle) {
         return;
     };
     let port = dev.data();
+    // Nobody may need the port any more. It wakes, and stays awake until the reset is done.
+    let Ok(_awake) = port.wake() else {
+        return;
+    };
     dev_err!(&*port.pdev, "resetting the controller\n");
     // Not the controller's own request.
     let stuck = port.hw_stats.take_timeout();
