@@ -158,8 +158,14 @@ pub(crate) fn split_with(
     change: impl Fn(&mut Hw) -> Result,
 ) -> Result {
     let port = dev.data();
+    // With a restart nothing is read of what the VFs before have counted.
+    let anew = |_: &mut Mac| {
+        let mut hw = port.hw.lock();
+        hw.vf_stats = Default::default();
+        change(&mut hw)
+    };
     if !dev.is_present() || !port.is_live() {
-        return restart_with(dev, |_| change(&mut port.hw.lock()));
+        return restart_with(dev, anew);
     }
     // Held until there are queues again: the service work item takes the carrier away if it finds
     // none.
@@ -176,7 +182,7 @@ pub(crate) fn split_with(
     };
     if matches!(split, Ok(false)) {
         drop(net);
-        let done = restart_with(dev, |_| change(&mut port.hw.lock()));
+        let done = restart_with(dev, anew);
         dev.attach();
         return done;
     }
