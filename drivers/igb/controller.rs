@@ -70,8 +70,8 @@ pub(crate) struct Hw {
     pub(crate) epoch: Instant<Monotonic>,
     /// The net device is up.
     pub(crate) up: bool,
-    /// How frames are spread over pools and queues was written since the last reset. Nothing is received
-    /// before.
+    /// How frames are spread over pools and queues was written since the last reset, and is not about to
+    /// change. Nothing is received otherwise.
     spread: bool,
 }
 
@@ -231,8 +231,9 @@ impl Hw {
         });
     }
 
-    /// Receives nothing until [`Hw::apply_at`].
+    /// Receives nothing until it is written anew how frames are spread: [`Hw::frames_are_spread`].
     pub(crate) fn pause_receive(&mut self, io: &Io) {
+        self.spread = false;
         self.switch.set_receive(false);
         self.shadow.follow(&mut self.switch, |offset, value| {
             io.write_at(offset, value);

@@ -217,8 +217,18 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
         return Ok(false);
     }
     for vf in vfs.iter() {
-        at(vf, |vf, io, hw| {
+        at(vf, |vf, io, _| {
             tenant::clear(vf, io);
+            true
+        });
+    }
+    // The modes of queues and pools change while nothing is received. What was received until now is counted
+    // for no VF that is yet to come.
+    if let Some(Live { io, hw }) = port.hw.lock().live() {
+        hw.pause_receive(io);
+    }
+    for vf in vfs.iter() {
+        at(vf, |vf, io, hw| {
             hw.begin_vf_stats(vf, io);
             true
         });
@@ -228,8 +238,6 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
         let Some(Live { io, hw }) = controller.live() else {
             return Ok(false);
         };
-        // The modes of queues and pools change while nothing is received.
-        hw.pause_receive(io);
         let changed = change(hw);
         if changed.is_ok() {
             mailbox::begin(io, hw);
@@ -238,6 +246,7 @@ fn split(port: &Port, vfs: VfSet, change: impl Fn(&mut Hw) -> Result) -> Result<
             hw.shadow.vfs_were_changed();
         }
         mac.write_rss(io, hw.switch.uses_pools());
+        hw.frames_are_spread();
         let now = hw.now();
         hw.apply_at(io, now);
         changed?;
