@@ -33,7 +33,6 @@ use igb_core::{
     server::Server,
     stats::VfTraffic,
     switch::{
-        Event,
         Shadow,
         Switch, //
     }, //
@@ -199,14 +198,6 @@ impl Hw {
     pub(crate) fn read_vf_counters(&mut self, io: &Registers, vf: VfIndex) {
         if let Some(stats) = self.vf_stats.get_mut(vf.index()) {
             stats.update(vf, |offset| io.read_counter_at(offset));
-        }
-    }
-
-    /// Notes for the log which VFs a setting has taken addresses from.
-    pub(crate) fn note_deprived(&mut self) {
-        let now = self.now();
-        for vf in self.switch.take_deprived().iter() {
-            self.lines.add(vf, Event::AddressTaken, now);
         }
     }
 

@@ -4,7 +4,10 @@
 //! ask, offend and hold (`devlink dev param`), and which of them were cut off (`devlink health`). What its
 //! registers were when a transmit queue was stuck (`devlink region`).
 
-use crate::port::Port;
+use crate::{
+    log,
+    port::Port, //
+};
 use igb_core::{
     dump,
     function::{
@@ -233,9 +236,9 @@ impl Port {
         let mut hw = self.hw.lock();
         hw.switch.set_own_addresses(own);
         hw.apply();
-        hw.note_deprived();
+        let deprived = hw.switch.take_deprived();
         drop(hw);
-        self.tell();
+        log::print_deprived(&self.pdev, deprived);
         // It holds for what is behind bridges as well.
         self.stations_due.store(true, Relaxed);
         self.works.service.schedule();

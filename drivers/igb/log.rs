@@ -8,6 +8,7 @@
 use igb_core::{
     function::{
         VfIndex,
+        VfSet,
         MAX_VFS, //
     },
     lines::{
@@ -94,12 +95,6 @@ pub(crate) fn print(dev: &kernel::pci::Device, n: u8, event: Event) {
         Event::Refused(why) => {
             dev_warn!(dev, "VF {n}: request refused: {}\n", why.reason());
         }
-        Event::AddressTaken => {
-            dev_warn!(
-                dev,
-                "VF {n} loses an address it had chosen to a setting of the administrator's\n"
-            );
-        }
         Event::Throttled => {
             dev_warn!(dev, "VF {n} sends too many requests and has to wait\n");
         }
@@ -121,6 +116,18 @@ pub(crate) fn print(dev: &kernel::pci::Device, n: u8, event: Event) {
         Event::QueueStuck => {
             dev_warn!(dev, "VF {n}: a queue does not stop; closed until it does\n");
         }
+    }
+}
+
+/// Tells which VFs have lost addresses to a setting. A VF does not cause these lines, and cannot use them up.
+/// Process context.
+pub(crate) fn print_deprived(dev: &kernel::pci::Device, vfs: VfSet) {
+    for vf in vfs.iter() {
+        dev_warn!(
+            dev,
+            "VF {} loses an address it had chosen to a setting of the administrator's\n",
+            vf.get()
+        );
     }
 }
 

@@ -70,9 +70,9 @@ fn change(
     let vf = index(&hw, vf)?;
     change(&mut hw, vf).map_err(errno)?;
     hw.apply();
-    hw.note_deprived();
+    let deprived = hw.switch.take_deprived();
     drop(hw);
-    port.tell();
+    log::print_deprived(&port.pdev, deprived);
     Ok(())
 }
 

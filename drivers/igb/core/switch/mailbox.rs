@@ -56,8 +56,6 @@ pub enum Event {
     Refused(Refusal),
     /// A request other than the handshake came before the handshake.
     NotReady,
-    /// A setting has taken an address from the VF that it had chosen.
-    AddressTaken,
     /// The VF rings too often and is made to wait.
     Throttled,
     /// Frames from a false address or VLAN were dropped.
