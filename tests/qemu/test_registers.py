@@ -1,18 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0
 """The driver touches only registers the device model knows, but for an explained list."""
 
-import contextlib
 import re
 
 import pytest
 from support.mailbox import raw_vfs
-from support.registers import CTRL, CTRL_EXT, MRQC, RCTL, TCTL, VT_CTL, Registers, documented
+from support.registers import (
+    ALL_ACCESSES,
+    CTRL,
+    CTRL_EXT,
+    DRV_LOAD,
+    MRQC,
+    RCTL,
+    TCTL,
+    VT_CTL,
+    Registers,
+    accesses,
+    documented,
+)
 
 from harness.health import ModelTrace
 from harness.topology import PEER, PF_HOST, PF_PCI, Lan
 from harness.traffic import frames, ping
 
-DRV_LOAD = 1 << 28
 PFRSTD = 1 << 14
 ENABLED = 1 << 1
 CTRL_RST = 1 << 26
@@ -109,31 +119,8 @@ def test_documented_resets_are_those_of_the_model(lan):
     assert not wrong
 
 
-EVENTS = ("e1000e_core_read", "e1000e_core_write")
-all_accesses = pytest.mark.allow_trace("e1000e_core_(read|write)")
-
-
-@contextlib.contextmanager
-def accesses(guest):
-    """Every access of the driver while the block runs, in order: "r" or "w", offset, value."""
-    seen = []
-    begin = guest.machine.trace_log.stat().st_size
-    for event in EVENTS:
-        guest.qmp("trace-event-set-state", name=event, enable=True)
-    try:
-        yield seen
-    finally:
-        for event in EVENTS:
-            guest.qmp("trace-event-set-state", name=event, enable=False)
-    line = r"core_(r|w)\w+ \w+ \w+ \w+ 0x(\w+), \d byte\(s\), value: 0x(\w+)"
-    with open(guest.machine.trace_log, encoding="utf-8") as file:
-        file.seek(begin)
-        for kind, offset, value in re.findall(line, file.read()):
-            seen.append((kind, int(offset, 16), int(value, 16)))
-
-
 @pytest.mark.driver("igb_rs")
-@all_accesses
+@pytest.mark.allow_trace(ALL_ACCESSES)
 def test_nothing_is_received_before_it_is_known_for_whom(lan):
     """After a reset: no queue runs and the receiver is off until it is written how frames are spread over
     pools and queues."""
@@ -157,7 +144,7 @@ def test_nothing_is_received_before_it_is_known_for_whom(lan):
 
 
 @pytest.mark.driver("igb_rs")
-@all_accesses
+@pytest.mark.allow_trace(ALL_ACCESSES)
 def test_the_split_takes_few_accesses_in_a_row(lan):
     """Where interrupts are off, which is while nothing is received: reads are slow, and VFs of other ports
     wait. Only the counters of VFs are read then with interrupts on in between: they begin when nothing is

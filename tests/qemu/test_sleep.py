@@ -5,7 +5,7 @@ import pytest
 from support import ONE_CPU, snapshots
 from support.clocks import Clock
 from support.life import DEVICE, reattach, works
-from support.registers import RAL, STATUS, Registers
+from support.registers import ALL_ACCESSES, CTRL_EXT, DRV_LOAD, RAL, STATUS, Registers, accesses
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
@@ -101,3 +101,22 @@ def test_what_a_sleeping_port_does(sleepy):
     guest.run(f"echo {PF_PCI} >{driver}/unbind && echo {PF_PCI} >{driver}/bind")
     reattach(lan)
     assert works(lan)
+
+
+@pytest.mark.driver("igb_rs")
+@pytest.mark.allow_trace(ALL_ACCESSES)
+def test_firmware_has_a_port_that_sleeps(sleepy):
+    """It is told that no driver has the controller, and the reverse when the port wakes."""
+    guest = sleepy.guest
+
+    def told(seen) -> list[bool]:
+        return [bool(value & DRV_LOAD) for kind, at, value in seen if (kind, at) == ("w", CTRL_EXT)]
+
+    with accesses(guest) as seen:
+        guest.run("ip link set dut down")
+        wait_power(guest, "suspended")
+    assert told(seen)[-1:] == [False]
+    with accesses(guest) as seen:
+        guest.run("ip link set dut up")
+        sleepy.wait_carrier(PF_HOST)
+    assert told(seen)[-1:] == [True]

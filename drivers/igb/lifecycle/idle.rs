@@ -5,6 +5,10 @@
 
 use super::begin_service;
 use crate::port::Port;
+use igb_core::regs::{
+    self,
+    ctrl_ext, //
+};
 use kernel::prelude::*;
 
 /// Takes a controller that nobody needs out of service, until [`wake_up`]: the net device is down, and there
@@ -20,6 +24,10 @@ pub(crate) fn fall_asleep(port: &Port) -> Result {
         return Err(EBUSY);
     }
     port.take_out(&mut mac);
+    // Firmware may have the controller. The restart takes it back.
+    let io = mac.out_of_service();
+    io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
+    io.flush();
     Ok(())
 }
 

@@ -44,6 +44,8 @@ VMVIR = range(0x3700, 0x3720, 4)
 RAL = (*range(0x5400, 0x5480, 8), *range(0x54E0, 0x5520, 8))
 RAH = tuple(offset + 4 for offset in RAL)
 
+# Bit of CTRL_EXT: a driver has the controller, and not firmware.
+DRV_LOAD = 1 << 28
 # Bits of CTRL: pause of received and of sent frames, and VLAN tags are stripped.
 CTRL_RFCE = 1 << 27
 CTRL_TFCE = 1 << 28
@@ -150,6 +152,30 @@ class Registers:
 
     def write(self, offset: int, value: int):
         self.access([("w", offset, value)])
+
+
+EVENTS = ("e1000e_core_read", "e1000e_core_write")
+# What the trace has of them, for whoever looks at them (`allow_trace`).
+ALL_ACCESSES = "e1000e_core_(read|write)"
+
+
+@contextlib.contextmanager
+def accesses(guest: Guest):
+    """Every access of the driver while the block runs, in order: "r" or "w", offset, value."""
+    seen: list[tuple[str, int, int]] = []
+    begin = guest.machine.trace_log.stat().st_size
+    for event in EVENTS:
+        guest.qmp("trace-event-set-state", name=event, enable=True)
+    try:
+        yield seen
+    finally:
+        for event in EVENTS:
+            guest.qmp("trace-event-set-state", name=event, enable=False)
+    line = r"core_(r|w)\w+ \w+ \w+ \w+ 0x(\w+), \d byte\(s\), value: 0x(\w+)"
+    with open(guest.machine.trace_log, encoding="utf-8") as file:
+        file.seek(begin)
+        for kind, offset, value in re.findall(line, file.read()):
+            seen.append((kind, int(offset, 16), int(value, 16)))
 
 
 @dataclasses.dataclass(frozen=True)
