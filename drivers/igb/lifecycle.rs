@@ -117,6 +117,7 @@ pub(crate) fn quiesce(dev: &Locked<Port>) {
 pub(crate) fn restart(dev: &Locked<Port>) -> Result {
     let port = dev.data();
     begin_service(port, &mut port.mac.lock())?;
+    port.hw_stats.count_reset();
     let opened = up(dev);
     port.works.service.schedule();
     // Resets and messages that came meanwhile.

@@ -249,7 +249,7 @@ impl HwStats {
         self.tx_timeouts.fetch_add(1, Relaxed);
     }
 
-    /// Notes a reset. Any context.
+    /// Notes a reset of a controller that was not asleep. Any context.
     pub(crate) fn count_reset(&self) {
         self.resets.fetch_add(1, Relaxed);
     }

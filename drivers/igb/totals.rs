@@ -51,7 +51,6 @@ impl Port {
         for stats in self.hw.lock().vf_stats.iter_mut() {
             stats.rebase();
         }
-        self.hw_stats.count_reset();
     }
 
     /// Packets the PF's queues have received.

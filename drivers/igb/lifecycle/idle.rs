@@ -37,11 +37,18 @@ pub(crate) fn fall_asleep(port: &Port) -> Result {
 ///
 /// `ENODEV`: the controller is gone, or does not come out of its reset.
 pub(crate) fn wake_up(port: &Port) -> Result {
+    // Once: the kernel does not ask again when this has failed.
+    let tell = |what: &str, error: &Error| {
+        dev_err!(&*port.pdev, "cannot wake the port: {what}: {error:?}\n");
+    };
     let mut mac = port.mac.lock();
     // It does not answer in D3hot, and an interrupt of another device on the same line has it looked at.
-    port.io.probe_presence()?;
+    port.io
+        .probe_presence()
+        .inspect_err(|error| tell("the controller does not answer", error))?;
     mac.link.forget_phy();
-    begin_service(port, &mut mac)?;
+    begin_service(port, &mut mac)
+        .inspect_err(|error| tell("the controller does not restart", error))?;
     port.works.service.schedule();
     Ok(())
 }
