@@ -56,9 +56,12 @@ pub(super) const TEXTS: [Text<Port>; MAX_VFS] = [
     allowed_vlans::<6>(c"vf6_allowed_vlans"),
 ];
 
+const NO_VF: &CStr = c"there is no such VF: write to sriov_numvfs first";
+
 const fn mac_check<const N: u8>(name: &'static CStr) -> Flag<Port> {
     Flag {
         name,
+        absent: NO_VF,
         get: |port| Ok(config(port, N)?.mac_check),
         set: |port, on| {
             change(port, N, |hw, vf| {
@@ -71,6 +74,7 @@ const fn mac_check<const N: u8>(name: &'static CStr) -> Flag<Port> {
 const fn vlan_check<const N: u8>(name: &'static CStr) -> Flag<Port> {
     Flag {
         name,
+        absent: NO_VF,
         get: |port| Ok(config(port, N)?.vlan_check),
         set: |port, on| {
             change(port, N, |hw, vf| {
@@ -84,6 +88,7 @@ const fn allowed_vlans<const N: u8>(name: &'static CStr) -> Text<Port> {
     Text {
         name,
         hint: c"VLANs are any, none, or numbers and ranges from 1 to 4094, such as 5,100-199",
+        absent: NO_VF,
         get: |port, out| {
             let list = config(port, N)?.vlans;
             write!(out, "{list}").map_err(|_| EINVAL)

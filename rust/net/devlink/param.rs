@@ -18,7 +18,10 @@ use super::{
     data_of,
     Driver, //
 };
-use crate::ethtool::ExtAck;
+use crate::{
+    compat::EOPNOTSUPP,
+    ethtool::ExtAck, //
+};
 
 /// Identifiers below belong to the kernel.
 const FIRST_ID: u32 = netbind::devlink_param_generic_id_DEVLINK_PARAM_GENERIC_ID_MAX + 1;
@@ -41,9 +44,12 @@ pub struct Param<T: Driver> {
 pub struct Flag<T: Driver> {
     /// Its name, none of the kernel's generic ones.
     pub name: &'static CStr,
+    /// What a user is told who sets it while it is hidden: without a full stop. Who asks for it first, as
+    /// iproute2 does, is told the error alone: with a text, the list of all parameters would end with it.
+    pub absent: &'static CStr,
     /// Returns the value. `EOPNOTSUPP` hides the parameter for now.
     pub get: fn(&T) -> Result<bool>,
-    /// Sets the value. Errors leave the old one.
+    /// Sets the value. Errors leave the old one; `EOPNOTSUPP` while it is hidden.
     pub set: fn(&T, bool) -> Result,
 }
 
@@ -53,10 +59,12 @@ pub struct Text<T: Driver> {
     pub name: &'static CStr,
     /// What a user is told whose value `set` finds invalid: without a full stop.
     pub hint: &'static CStr,
+    /// As [`Flag::absent`].
+    pub absent: &'static CStr,
     /// Writes the value, of at most [`LONGEST_TEXT`] bytes. `EOPNOTSUPP` hides the parameter for now.
     pub get: fn(&T, &mut dyn fmt::Write) -> Result,
     /// Sets the value, which has at most [`LONGEST_TEXT`] bytes. Errors leave the old one; `EINVAL` is for
-    /// a text that is none of a value.
+    /// a text that is none of a value, and `EOPNOTSUPP` while it is hidden.
     pub set: fn(&T, &str) -> Result,
 }
 
@@ -194,7 +202,8 @@ unsafe extern "C" fn set<T: Driver>(
             }
             Kind::Flag(flag) => {
                 // SAFETY: The value is of the type of the parameter, a `bool`, at the start of the union.
-                (flag.set)(data, unsafe { value.cast::<bool>().read() })?;
+                let value = unsafe { value.cast::<bool>().read() };
+                (flag.set)(data, value).map_err(|error| told(&mut extack, error, flag.absent))?;
             }
             Kind::Text(text) => {
                 // SAFETY: The value is a text at the start of the union. The kernel has made sure of the zero
@@ -207,11 +216,20 @@ unsafe extern "C" fn set<T: Driver>(
                 if done == Err(EINVAL) {
                     return Err(extack.err(EINVAL, text.hint));
                 }
-                done?;
+                done.map_err(|error| told(&mut extack, error, text.absent))?;
             }
         }
         Ok(0)
     })
+}
+
+/// `error`, with the text for a parameter that is hidden if it is that.
+fn told(extack: &mut ExtAck<'_>, error: Error, absent: &'static CStr) -> Error {
+    if error == EOPNOTSUPP {
+        extack.err(error, absent)
+    } else {
+        error
+    }
 }
 
 /// # Safety
