@@ -10,9 +10,15 @@ use igb_core::regs::{
     icr::Icr,
     Misbehaved, //
 };
-use kernel::sync::atomic::{
-    Atomic,
-    Relaxed, //
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    }, //
 };
 
 /// The registers that mask interrupts, and say why they came. Any context.
@@ -20,47 +26,65 @@ use kernel::sync::atomic::{
 /// Each has a bit of its own for a vector or a cause, and a write changes the bits that are set in it
 /// alone: users need not be serialised.
 #[derive(Clone)]
-pub(crate) struct Masks(Io);
+pub(crate) struct Masks {
+    io: Io,
+    asleep: Arc<Atomic<bool>>,
+}
 
 impl Masks {
-    pub(crate) fn new(io: &Io) -> Self {
-        Self(io.clone())
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new(io: &Io) -> Result<Self> {
+        Ok(Self {
+            io: io.clone(),
+            asleep: Arc::new(Atomic::new(false), GFP_KERNEL)?,
+        })
     }
 
-    /// Reads what interrupts were raised for ([`regs::icr`]), which clears it.
+    /// Whether the controller sleeps: it raises no interrupts, and does not answer.
+    pub(crate) fn set_asleep(&self, asleep: bool) {
+        self.asleep.store(asleep, Relaxed);
+    }
+
+    /// Reads what interrupts were raised for ([`regs::icr`]), which clears it. Nothing while the controller
+    /// sleeps: the interrupt is that of another device on the same line.
     pub(crate) fn take_causes(&self) -> Icr {
-        self.0.read(regs::ICR)
+        if self.asleep.load(Relaxed) {
+            return Icr::ZERO;
+        }
+        self.io.read(regs::ICR)
     }
 
     /// Reads which pools have misbehaved, which clears it.
     pub(crate) fn take_misbehaved(&self) -> Misbehaved {
-        let lvmmc = self.0.read(regs::LVMMC);
-        Misbehaved::new(lvmmc, self.0.read(regs::WVBR))
+        let lvmmc = self.io.read(regs::LVMMC);
+        Misbehaved::new(lvmmc, self.io.read(regs::WVBR))
     }
 
     /// Lets vectors through ([`regs::eicr`]).
     pub(crate) fn unmask_vectors(&self, vectors: Eicr) {
-        self.0.write(regs::EIMS, vectors);
+        self.io.write(regs::EIMS, vectors);
     }
 
     /// Masks vectors.
     pub(crate) fn mask_vectors(&self, vectors: Eicr) {
-        self.0.write(regs::EIMC, vectors);
+        self.io.write(regs::EIMC, vectors);
     }
 
     /// Lets causes through ([`regs::icr`]).
     pub(crate) fn unmask_causes(&self, causes: Icr) {
-        self.0.write(regs::IMS, causes);
+        self.io.write(regs::IMS, causes);
     }
 
     /// Masks causes.
     pub(crate) fn mask_causes(&self, causes: Icr) {
-        self.0.write(regs::IMC, causes);
+        self.io.write(regs::IMC, causes);
     }
 
     /// Waits until what was written has reached the controller.
     pub(crate) fn flush(&self) {
-        self.0.flush();
+        self.io.flush();
     }
 }
 

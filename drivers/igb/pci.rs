@@ -454,6 +454,7 @@ fn new_port(
     let settings = Settings::new(pairs.min(plan.pairs()));
     let key = net::device::rss_key::<{ rss::KEY_SIZE }>();
     let now = Instant::now();
+    let masks = Masks::new(registers)?;
     let hw = Arc::pin_init(
         new_raw_spinlock!(
             Controller::new(registers.clone(), Hw::new(mac, differences, now)),
@@ -465,7 +466,7 @@ fn new_port(
         pin_init!(Port {
             pdev: pdev.into(),
             io: registers.registers().clone(),
-            masks: Masks::new(registers),
+            masks,
             nvm,
             vectors,
             plan,

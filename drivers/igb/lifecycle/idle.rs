@@ -28,6 +28,7 @@ pub(crate) fn fall_asleep(port: &Port) -> Result {
     let io = mac.out_of_service();
     io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
     io.flush();
+    port.masks.set_asleep(true);
     Ok(())
 }
 
@@ -42,7 +43,8 @@ pub(crate) fn wake_up(port: &Port) -> Result {
         dev_err!(&*port.pdev, "cannot wake the port: {what}: {error:?}\n");
     };
     let mut mac = port.mac.lock();
-    // It does not answer in D3hot, and an interrupt of another device on the same line has it looked at.
+    port.masks.set_asleep(false);
+    // It did not answer in D3hot, and may have been looked at.
     port.io
         .probe_presence()
         .inspect_err(|error| tell("the controller does not answer", error))?;
