@@ -214,12 +214,15 @@ static const struct skb_shared_info *frame_shinfo(const struct xdp_frame *frame)
 	return xdp_frame_has_frags(frame) ? xdp_get_shared_info_from_frame(frame) : NULL;
 }
 
-/* Its buffers behind the first. */
+/* Its buffers behind the first, up to the last one that has bytes. */
 u32 nbh_xdp_frame_frags(const struct xdp_frame *frame)
 {
 	const struct skb_shared_info *sinfo = frame_shinfo(frame);
+	u32 frags = sinfo ? sinfo->nr_frags : 0;
 
-	return sinfo ? sinfo->nr_frags : 0;
+	while (frags && !skb_frag_size(&sinfo->frags[frags - 1]))
+		frags--;
+	return frags;
 }
 
 /* Copies @len bytes of a frame from @offset on. False if it is shorter. */
@@ -228,17 +231,21 @@ bool nbh_xdp_frame_copy(const struct xdp_frame *frame, u32 offset, void *to, u32
 	return xdp_copy(frame->data, frame->len, frame_shinfo(frame), offset, to, len);
 }
 
-/* Maps buffer @i behind the first, which there is; @len is its length. */
+/* Maps buffer @i behind the first, which there is, unless its length @len is 0: nothing may be
+ * mapped of none.
+ */
 dma_addr_t nbh_xdp_frame_map_frag(struct device *dev, const struct xdp_frame *frame, u32 i,
 				  u32 *len)
 {
 	const skb_frag_t *frag = &frame_shinfo(frame)->frags[i];
 
 	*len = skb_frag_size(frag);
+	if (unlikely(!*len))
+		return DMA_MAPPING_ERROR;
 	return nbh_checked(dev, skb_frag_dma_map(dev, frag, 0, *len, DMA_TO_DEVICE));
 }
 
-/* The same for the first buffer, whose length is known. */
+/* The same for the first buffer, whose length is known, and is not 0. */
 dma_addr_t nbh_xdp_frame_map(struct device *dev, const struct xdp_frame *frame)
 {
 	return nbh_checked(dev, dma_map_single(dev, frame->data, frame->len, DMA_TO_DEVICE));

@@ -367,6 +367,41 @@ mod tests {
     }
 
     #[test]
+    fn buffers_of_a_frame_without_bytes_take_no_slot() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        for (head, lens, wanted) in [
+            // As a device leaves it that writes packets to fragments alone.
+            (0, &[1000][..], &[(1000, true)][..]),
+            (1000, &[0], &[(1000, true)]),
+            (
+                0,
+                &[0, 1000, 0, 500, 0],
+                &[(1000, false), (500, true)],
+            ),
+        ] {
+            let mut seen = KVec::new();
+            let sent = producer.push_frame(
+                TxQueue::for_test(),
+                frame_of(head, 1, lens)?,
+                LEN,
+                |buffer| {
+                    seen.push((buffer.len, buffer.last), GFP_KERNEL)
+                        .unwrap_or_default()
+                },
+            );
+            assert!(sent.is_ok());
+            assert_eq!(seen.as_slice(), wanted);
+            // CAST: a few.
+            assert_eq!(producer.free(), SLOTS - wanted.len() as u32);
+            let bytes = wanted.iter().map(|(len, _)| len).sum();
+            assert_eq!(consumer.reap(&in_poll(), SLOTS, |_| true), count(1, bytes));
+            assert_eq!(producer.free(), SLOTS);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn too_few_slots_for_a_frame_leave_the_consumers_alone() -> Result {
         const MAPPED: u32 = COPY_LIMIT + 1;
         let parent = Parent::new()?;

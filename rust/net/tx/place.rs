@@ -60,15 +60,23 @@ impl Cursor<'_> {
             0
         };
         let dev = raw_device(&self.table.dev);
-        // SAFETY: Frame and device are valid; the frame is kept until it is unmapped.
-        let addr = unsafe { netbind::xdp_frame_map(dev, frame.as_ptr()) };
-        self.mapped(addr, frame.head_len(), frags == 0)?;
+        let head = frame.head_len();
+        if head != 0 {
+            // SAFETY: Frame and device are valid; the frame is kept until it is unmapped.
+            let addr = unsafe { netbind::xdp_frame_map(dev, frame.as_ptr()) };
+            self.mapped(addr, head, frags == 0)?;
+        } else if frags == 0 {
+            return Err(());
+        }
         for i in 0..frags {
             let mut len = 0;
             // SAFETY: Frame and device are valid, and the frame has that buffer. It is kept until it is
             // unmapped.
             let addr = unsafe { netbind::xdp_frame_map_frag(dev, frame.as_ptr(), i, &mut len) };
-            self.mapped(addr, len, i.wrapping_add(1) == frags)?;
+            // One without bytes is not mapped, and is not the last.
+            if len != 0 {
+                self.mapped(addr, len, i.wrapping_add(1) == frags)?;
+            }
         }
         Ok(len)
     }

@@ -282,8 +282,8 @@ impl Producer {
     }
 
     /// Takes a frame without an skb into the table, padded with zeroes to `min_len` bytes (at most
-    /// [`COPY_LIMIT`]). Each of its buffers takes a descriptor, whatever its length. As
-    /// [`Producer::push`] otherwise.
+    /// [`COPY_LIMIT`]). Each of its buffers takes a descriptor, whatever its length, unless it has no
+    /// bytes. As [`Producer::push`] otherwise.
     pub fn push_frame(
         &mut self,
         _queue: TxQueue<'_>,

@@ -62,7 +62,7 @@ impl Frame {
         flags & netbind::xdp_buff_flags_XDP_FLAGS_HAS_FRAGS != 0
     }
 
-    /// Buffers behind the first.
+    /// Buffers behind the first, up to the last one that has bytes.
     #[cold]
     pub(crate) fn frags(&self) -> u32 {
         // SAFETY: The frame is valid, by the type invariants.
