@@ -179,7 +179,9 @@ struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len, bool pool)
 	return xdp_convert_buff_to_frame(&xdp);
 }
 
-/* Adds @page, which becomes the frame's, as a buffer of @len bytes. */
+/* Adds @page, which becomes the frame's, as a buffer of @len bytes. Without one, the frame says that
+ * it has so many bytes more than it has.
+ */
 void nbh_kunit_xdp_add_frag(struct xdp_frame *frame, struct page *page, u32 len)
 {
 	struct skb_shared_info *sinfo = xdp_get_shared_info_from_frame(frame);
@@ -189,7 +191,8 @@ void nbh_kunit_xdp_add_frag(struct xdp_frame *frame, struct page *page, u32 len)
 		sinfo->nr_frags = 0;
 		sinfo->xdp_frags_size = 0;
 	}
-	skb_frag_fill_page_desc(&sinfo->frags[sinfo->nr_frags++], page, 0, len);
+	if (page)
+		skb_frag_fill_page_desc(&sinfo->frags[sinfo->nr_frags++], page, 0, len);
 	sinfo->xdp_frags_size += len;
 }
 #endif

@@ -447,6 +447,21 @@ mod tests {
     }
 
     #[test]
+    fn a_short_frame_with_less_than_it_says_is_not_sent() -> Result {
+        let parent = Parent::new()?;
+        let (mut producer, _consumer) = table(parent.device(), SLOTS)?;
+        let frame = frame_of(14, 1, &[3])?;
+        // SAFETY: The frame is ours; no page is given.
+        unsafe { netbind::kunit_xdp_add_frag(frame.as_ptr(), core::ptr::null_mut(), 5) };
+        assert_eq!(frame.len(), 22);
+        let given = frame.as_ptr();
+        let pushed = producer.push_frame(TxQueue::for_test(), frame, LEN, |_| ());
+        assert_eq!(pushed.err().map(|frame| frame.as_ptr()), Some(given));
+        assert_eq!(producer.free(), SLOTS);
+        Ok(())
+    }
+
+    #[test]
     fn frames_of_several_buffers_are_copied_where_an_iommu_makes_mappings_dear() -> Result {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = staged(&parent)?;

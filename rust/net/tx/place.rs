@@ -40,7 +40,7 @@ impl Cursor<'_> {
         }
         let len = frame.len();
         if len <= COPY_LIMIT {
-            return Ok(self.copy_frame(frame, len, min_len));
+            return self.copy_frame(frame, len, min_len);
         }
         if self.table.is_over() {
             return Err(());
@@ -82,8 +82,9 @@ impl Cursor<'_> {
     }
 
     /// Copies a frame of `len` bytes, which are at most [`COPY_LIMIT`], into the memory of one slot. Returns
-    /// its length with padding.
-    fn copy_frame(&mut self, frame: &Frame, len: u32, min_len: u32) -> u32 {
+    /// its length with padding. Nothing is placed if its buffers have less: what the slot's last packet
+    /// has left in the memory is not to be sent.
+    fn copy_frame(&mut self, frame: &Frame, len: u32, min_len: u32) -> Result<u32, ()> {
         let padded = len.max(min_len).min(COPY_LIMIT);
         let index = self.table.ring.index(self.next);
         let offset = index as usize * COPY_LIMIT as usize;
@@ -93,7 +94,9 @@ impl Cursor<'_> {
         unsafe {
             let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
             if frame.is_fragmented() {
-                netbind::xdp_frame_copy(frame.as_ptr(), 0, area.cast(), len);
+                if !netbind::xdp_frame_copy(frame.as_ptr(), 0, area.cast(), len) {
+                    return Err(());
+                }
             } else {
                 let data = (*frame.as_ptr()).data.cast::<u8>();
                 core::ptr::copy_nonoverlapping(data, area, len as usize);
@@ -103,7 +106,7 @@ impl Cursor<'_> {
         }
         let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
         self.place(addr, padded, true);
-        padded
+        Ok(padded)
     }
 
     /// Maps the linear part and each fragment.
