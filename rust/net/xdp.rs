@@ -131,7 +131,7 @@ pub enum Verdict {
     /// The program did not want it.
     Dropped,
     /// The program failed, or asked for what cannot be done. Whoever traces `xdp:xdp_exception`
-    /// has been told.
+    /// has been told, but for what [`RxQueue::run`] names.
     Failed,
 }
 
@@ -258,10 +258,11 @@ impl RxQueue {
         cx.as_ptr() == self.instance.as_ptr()
     }
 
-    /// Shows `frame` to `program`, which may ask for `hints`. What the program sends elsewhere leaves when the poll ends. In the
-    /// poll of another instance, or if the pages are of another pool than the queue's, the frame is
-    /// dropped, which is [`Verdict::Failed`]. So it is if it has several and the program takes one
-    /// ([`Program::takes_frags`]).
+    /// Shows `frame` to `program`, which may ask for `hints`. What the program sends elsewhere leaves when
+    /// the poll ends. If the pages are of another pool than the queue's, the frame is dropped, which is
+    /// [`Verdict::Failed`]. So it is if it has several and the program takes one
+    /// ([`Program::takes_frags`]), and in the poll of another instance, of which nobody is told: the
+    /// device need not be there.
     #[inline]
     pub fn run(
         &mut self,
@@ -270,8 +271,11 @@ impl RxQueue {
         frame: Received,
         hints: Hints,
     ) -> Verdict {
-        if !self.is_polled_by(cx) || frame.is_fragmented() && !program.takes_frags() {
+        if !self.is_polled_by(cx) {
             return Verdict::Failed;
+        }
+        if frame.is_fragmented() && !program.takes_frags() {
+            return self.failed(program, netbind::xdp_action_XDP_ABORTED);
         }
         let mut shown = MaybeUninit::<netbind::nbh_xdp_buff>::uninit();
         let raw = shown.as_mut_ptr();
