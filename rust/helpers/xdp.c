@@ -275,21 +275,32 @@ bool nbh_xdp_takes_frags(const struct bpf_prog *prog)
 	return prog->aux->xdp_has_frags;
 }
 
-/* Gives a frame back, with what else is in @bulk or when that is flushed: not for long, and with
- * softirqs off.
+/* Gives a frame back, with what else is in @bulk or when that is flushed, unless interrupts are off:
+ * not for long, and with softirqs off.
  */
-void nbh_xdp_return_bulk(struct xdp_frame *frame, struct xdp_frame_bulk *bulk)
+bool nbh_xdp_return_bulk(struct xdp_frame *frame, struct xdp_frame_bulk *bulk)
 {
+	if (!may_give_back())
+		return false;
 	rcu_read_lock();
 	xdp_return_frame_bulk(frame, bulk);
 	rcu_read_unlock();
+	return true;
 }
 
-void nbh_xdp_flush_bulk(struct xdp_frame_bulk *bulk)
+/* Gives back what is in @bulk. False, and it stays there, if there is something and interrupts are
+ * off.
+ */
+bool nbh_xdp_flush_bulk(struct xdp_frame_bulk *bulk)
 {
+	if (!bulk->count)
+		return true;
+	if (!may_give_back())
+		return false;
 	rcu_read_lock();
 	xdp_flush_frame_bulk(bulk);
 	rcu_read_unlock();
+	return true;
 }
 
 unsigned int nbh_this_cpu(void)

@@ -8,6 +8,7 @@
 //! and so do the end of a page pool, of a net device, and of the driver ([`flush`]): nothing waits
 //! for ever. The list needs no memory of its own: each link is in the page or frame that waits.
 
+use crate::xdp::Together;
 use core::{
     ptr::NonNull,
     sync::atomic::{
@@ -25,6 +26,7 @@ mod test;
 pub(crate) fn flush() {
     PAGES.flush();
     FRAMES.flush();
+    BULKS.flush();
 }
 
 /// What may have to wait.
@@ -136,6 +138,10 @@ impl Deferred for netbind::page {
         unsafe { NonNull::new_unchecked(netbind::page_memory(this.as_ptr()).cast()) }
     }
 }
+
+/// Pages of frames of XDP that were to go back together, and were dropped with interrupts off. A page that
+/// another device has a part of has no place for a link: their boxes are linked.
+pub(crate) static BULKS: Later<Together> = Later::new();
 
 /// Frames of XDP that were dropped with interrupts off.
 pub(crate) static FRAMES: Later<netbind::xdp_frame> = Later::new();

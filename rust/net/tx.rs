@@ -249,7 +249,7 @@ fn table_of(
     let table = Arc::new(table, GFP_KERNEL)?;
     Ok((
         Producer::new(table.clone(), filler),
-        Consumer::new(table, reaper),
+        Consumer::new(table, reaper)?,
     ))
 }
 

@@ -39,7 +39,10 @@ mod frame;
 mod hints;
 mod received;
 
-pub(crate) use self::frame::Bulk;
+pub(crate) use self::frame::{
+    Bulk,
+    Together, //
+};
 pub use self::{
     frame::Frame,
     hints::{
@@ -205,6 +208,7 @@ struct Registered(Arc<Info>);
 impl Drop for Registered {
     fn drop(&mut self) {
         later::FRAMES.flush();
+        later::BULKS.flush();
         // SAFETY: Registered, and not used any more. Frames that are out do not refer to it.
         unsafe { netbind::xdp_rxq_info_unreg(self.0.as_ptr()) };
     }

@@ -21,8 +21,13 @@ use crate::{
         PagePool, //
     },
     pci,
-    rtnl, //
+    rtnl,
+    xdp::{
+        Bulk,
+        Frame, //
+    }, //
 };
+use core::mem::ManuallyDrop;
 use kernel::prelude::*;
 
 #[kunit_tests(net_later)]
@@ -44,7 +49,7 @@ mod tests {
         fn rearm(_rearm: &()) {}
     }
 
-    /// A page that is dropped in a hard interrupt, as is a frame.
+    /// A page that is dropped in a hard interrupt, as is a frame, and pages that were to go back together.
     fn leave_in_irq(parent: &Parent, dev: &Registration<Dummy>) -> Result {
         let rtnl = rtnl::lock();
         let mut made = None;
@@ -59,17 +64,35 @@ mod tests {
                     queue: 0,
                 },
             )?;
-            made = Some(pool.alloc(setup).ok_or(ENOMEM)?);
+            let pages = (pool.alloc(setup), pool.alloc(setup));
+            made = pages.0.zip(pages.1);
             Err(ENOMEM)
         });
         assert!(none.is_err());
-        let page = made.ok_or(EINVAL)?;
-        let frame = frame(60)?;
+        let (page, other) = made.ok_or(EINVAL)?;
+        let raw = ManuallyDrop::new(other).as_ptr();
+        // SAFETY: The page was ours and becomes the frame's, which is new and ours.
+        let of_pool = unsafe {
+            let raw = NonNull::new(netbind::xdp_frame_of_page(raw, 60, true)).ok_or(EINVAL)?;
+            Frame::from_raw(raw)
+        };
+        let (sent, frame) = (frame(60)?, frame(60)?);
+        let cx = napi::TxContext::with_budget_for_test(64);
+        let mut bulk = Bulk::new()?;
+        bulk.add(of_pool, &cx);
+        assert!(!bulk.is_empty());
+        let (mut deferred, mut kept) = (false, false);
         in_irq(|| {
+            bulk.add(sent, &cx);
+            deferred = !FRAMES.is_empty();
+            bulk.flush();
+            kept = !bulk.is_empty();
+            drop(bulk);
             drop(page);
             drop(frame);
         });
-        assert!(!PAGES.is_empty() && !FRAMES.is_empty());
+        assert!(deferred && kept);
+        assert!(!PAGES.is_empty() && !FRAMES.is_empty() && !BULKS.is_empty());
         Ok(())
     }
 
@@ -79,7 +102,7 @@ mod tests {
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         leave_in_irq(&parent, &dev)?;
         drop(dev);
-        assert!(PAGES.is_empty() && FRAMES.is_empty());
+        assert!(PAGES.is_empty() && FRAMES.is_empty() && BULKS.is_empty());
         Ok(())
     }
 
@@ -123,7 +146,7 @@ mod tests {
         // SAFETY: The driver is registered.
         unsafe { pci::Adapter::<Nobody>::unregister(&driver) };
         left?;
-        assert!(PAGES.is_empty() && FRAMES.is_empty());
+        assert!(PAGES.is_empty() && FRAMES.is_empty() && BULKS.is_empty());
         Ok(())
     }
 }

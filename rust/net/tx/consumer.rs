@@ -17,7 +17,10 @@ use crate::{
     },
     xdp::Bulk, //
 };
-use kernel::sync::Arc;
+use kernel::{
+    error::Result,
+    sync::Arc, //
+};
 
 /// The end of the table that gives packets back.
 pub struct Consumer {
@@ -28,13 +31,13 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    pub(super) fn new(table: Arc<Table>, reaper: Reaper) -> Self {
-        let bulk = Bulk::new();
-        Self {
+    pub(super) fn new(table: Arc<Table>, reaper: Reaper) -> Result<Self> {
+        let bulk = Bulk::new()?;
+        Ok(Self {
             table,
             reaper,
             bulk,
-        }
+        })
     }
 
     /// Slots that are free for the producer.

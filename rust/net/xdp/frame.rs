@@ -10,6 +10,7 @@ use core::{
     mem::ManuallyDrop,
     ptr::NonNull, //
 };
+use kernel::prelude::*;
 
 /// A frame without an skb (`struct xdp_frame`), owned. Dropping it gives its memory back to
 /// where it came from, which may be another device. Any context: where interrupts are off, it waits
@@ -108,41 +109,89 @@ impl Drop for Frame {
 ///
 /// # Invariants
 ///
-/// The pages in `bulk` are owned by this, and are of pools.
-pub(crate) struct Bulk(netbind::xdp_frame_bulk);
+/// The pages in it are owned by this, and are of pools. The box is there until this is dropped.
+pub(crate) struct Bulk(ManuallyDrop<KBox<Together>>);
+
+/// Pages that go back together, and the next of those that wait for interrupts to be on.
+pub(crate) struct Together {
+    bulk: netbind::xdp_frame_bulk,
+    next: *mut Self,
+}
 
 // SAFETY: Pages may be given back to their pools by any thread.
 unsafe impl Send for Bulk {}
 
 impl Bulk {
-    /// There are none.
-    pub(crate) fn new() -> Self {
+    /// There are none. Process context.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn new() -> Result<Self> {
+        let together = Together {
+            bulk: netbind::xdp_frame_bulk::default(),
+            next: core::ptr::null_mut(),
+        };
         // INVARIANT: there are no pages.
-        Self(netbind::xdp_frame_bulk::default())
+        Ok(Self(ManuallyDrop::new(KBox::new(together, GFP_KERNEL)?)))
     }
 
     /// Nothing waits to go back.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.count == 0
+        self.0.bulk.count == 0
     }
 
-    /// Gives `frame` back, now or with [`Bulk::flush`], in a poll with a budget, as `cx` says; elsewhere
-    /// at once.
+    /// Gives `frame` back, now or with [`Bulk::flush`], in a poll with a budget, as `cx` says; elsewhere,
+    /// and with interrupts off, as one that is dropped.
     pub(crate) fn add(&mut self, frame: Frame, cx: &napi::TxContext<'_>) {
         if cx.budget() == 0 {
             return;
         }
-        // SAFETY: The frame is ours and given up. We are in a poll that is not netpoll's: interrupts are
-        // on, so that pools may be locked. INVARIANT: the callee puts pages of pools alone into `bulk`.
-        unsafe { netbind::xdp_return_bulk(frame.into_raw().as_ptr(), &mut self.0) };
+        // SAFETY: The frame is ours, and given up if this succeeds. This is a poll that is not netpoll's,
+        // so that softirqs are off; that interrupts are on is for the callee to see, which does nothing
+        // otherwise: whoever polls may have turned them off. INVARIANT: the callee puts pages of pools
+        // alone into `bulk`.
+        if unsafe { netbind::xdp_return_bulk(frame.as_ptr(), &mut self.0.bulk) } {
+            let _ = frame.into_raw();
+        }
     }
 
-    /// Gives back what waits. In the same poll as [`Bulk::add`].
+    /// Gives back what waits. In the same poll as [`Bulk::add`]. With interrupts off, it goes on waiting.
     #[cold]
     pub(crate) fn flush(&mut self) {
-        // SAFETY: The pages are ours, by the type invariants, and this is a poll as of `add`. INVARIANT:
-        // there are none any more.
-        unsafe { netbind::xdp_flush_bulk(&mut self.0) };
+        // SAFETY: The pages are ours, by the type invariants. The callee looks whether interrupts are on,
+        // and does nothing otherwise. INVARIANT: there are no pages any more, or the same.
+        unsafe { netbind::xdp_flush_bulk(&mut self.0.bulk) };
+    }
+}
+
+impl Drop for Bulk {
+    fn drop(&mut self) {
+        // SAFETY: This is dropped, so that nobody uses the field any more.
+        let together = unsafe { ManuallyDrop::take(&mut self.0) };
+        // SAFETY: The box is ours with the pages in it, and given up: it is that of the list.
+        unsafe { later::BULKS.give_back(NonNull::from(KBox::leak(together))) };
+    }
+}
+
+/// Here: a box of pages.
+impl later::Deferred for Together {
+    unsafe fn give_back(this: NonNull<Self>) -> bool {
+        // SAFETY: The caller owns the box with the pages in it, by the requirements of the trait. The
+        // callee looks whether interrupts are on, and does nothing otherwise; pools may be locked in any
+        // other context.
+        if !unsafe { netbind::xdp_flush_bulk(&mut (*this.as_ptr()).bulk) } {
+            return false;
+        }
+        // SAFETY: The caller has given up the box, which `Bulk` has leaked, by the requirements of the
+        // trait. There are no pages in it any more.
+        drop(unsafe { KBox::from_raw(this.as_ptr()) });
+        true
+    }
+
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
+        // SAFETY: The box is valid. The field is for nothing else.
+        unsafe { NonNull::from(&mut (*this.as_ptr()).next) }
     }
 }
