@@ -614,12 +614,17 @@ dma_addr_t nbh_skb_map_frag(struct device *dev, struct sk_buff *skb, unsigned in
 /* What the stack has said of a packet of which it leaves something to the device: how far the
  * network header is from its start, in bits 15:0, and where the checksum begins, in bits 31:16;
  * how far from there it is filled in, in bits 47:32; the version of IP, in bits 51:48; NBH_TX_*.
+ * Nothing but NBH_TX_GSO of a packet without a checksum to fill in: it has other things where
+ * another says where that is.
  */
 u64 nbh_tx_asked(const struct sk_buff *skb)
 {
-	u64 asked = (u64)ip_hdr(skb)->version << 48 | (u64)skb->csum_offset << 32 |
-		    (u32)skb_checksum_start_offset(skb) << 16 | (u16)skb_network_offset(skb);
+	u64 asked;
 
+	if (unlikely(skb->ip_summed != CHECKSUM_PARTIAL))
+		return skb_is_gso(skb) ? NBH_TX_GSO : 0;
+	asked = (u64)ip_hdr(skb)->version << 48 | (u64)skb->csum_offset << 32 |
+		(u32)skb_checksum_start_offset(skb) << 16 | (u16)skb_network_offset(skb);
 	if (skb_is_gso(skb)) {
 		asked |= NBH_TX_GSO;
 		if (skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4)
@@ -630,11 +635,13 @@ u64 nbh_tx_asked(const struct sk_buff *skb)
 	return asked;
 }
 
-/* Computes a checksum that was left to the device. Nothing is changed of a packet that has other
- * owners: they may send it again, and replacing its memory is a BUG().
+/* Computes a checksum that was left to the device, if one was. Nothing is changed of a packet that
+ * has other owners: they may send it again, and replacing its memory is a BUG().
  */
 int nbh_tx_checksum(struct sk_buff *skb)
 {
+	if (skb->ip_summed != CHECKSUM_PARTIAL)
+		return 0;
 	return skb_shared(skb) ? -EBUSY : skb_checksum_help(skb);
 }
 
@@ -705,6 +712,19 @@ bool nbh_kunit_leave_checksum(struct sk_buff *skb, u16 offset, bool is_sctp)
 	skb->csum_not_inet = is_sctp;
 #endif
 	return skb_csum_is_sctp(skb);
+}
+
+/* Has the checksum of a packet begin @start bytes behind its start, wherever that is. */
+void nbh_kunit_checksum_start(struct sk_buff *skb, u16 start)
+{
+	skb->csum_start = skb->data + start - skb->head;
+}
+
+/* Gives a packet a checksum of all of it, where another says where its own begins. */
+void nbh_kunit_checksum_complete(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_COMPLETE;
+	skb->csum = (__force __wsum)~0;
 }
 
 /* Fills fragment @i of a packet, which is a page of its own, with @byte. */

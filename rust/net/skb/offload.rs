@@ -50,12 +50,13 @@ impl SkBuff {
     /// ([`TxMeta::wants_offload`](super::TxMeta::wants_offload)), and says what the device has to do.
     ///
     /// A checksum that is neither TCP, UDP nor SCTP is computed here; `None` then says that
-    /// nothing is left to do.
+    /// nothing is left to do. So it does if nothing was asked for.
     ///
     /// # Errors
     ///
     /// `ENOMEM` if there is none to make the headers writable, `EBUSY` if they would have to be
-    /// changed and the packet has other owners. The packet cannot be sent as it is.
+    /// changed and the packet has other owners; `EINVAL` if it is to be segmented, and has no IP header
+    /// in front of a transport header in its linear part. The packet cannot be sent as it is.
     #[inline]
     pub fn prepare_offload(&mut self) -> Result<Option<TxOffload>> {
         // SAFETY: The skb is valid by the type invariants.
@@ -78,8 +79,13 @@ impl SkBuff {
         // SAFETY: The skb is valid by the type invariants; one with other owners is refused.
         to_result(unsafe { netbind::tx_own_headers(skb) })?;
         let l4 = asked.segments();
-        // SAFETY: The skb is valid, and nobody else has its headers any more. The stack has them in
-        // the linear part, up to the end of the transport header, where it has said that they are.
+        if !asked.has_headers(l4, self.head_len()) {
+            return Err(EINVAL);
+        }
+        // SAFETY: The skb is valid, and nobody else has its headers any more. `has_headers` has found the
+        // network header to be in front of the transport header, with 20 bytes, or 40 if it is not IPv4,
+        // and that to be in the linear part, with 20 bytes of TCP, or 8: the checksum, and the byte of
+        // TCP's length, are in these.
         let l4_len = unsafe {
             let data = (*skb).data;
             let transport = data.add(asked.transport().into());
@@ -158,6 +164,18 @@ impl Asked {
         }
     }
 
+    /// The least a network header has is in front of the transport header, and the least one of `l4` has
+    /// is within `head_len` bytes, as many as the linear part has.
+    #[inline]
+    fn has_headers(self, l4: L4Proto, head_len: u32) -> bool {
+        let network_len = if self.is_ipv4() { 20 } else { 40 };
+        let l4_len = if l4 == L4Proto::Tcp { 20 } else { 8 };
+        let transport = u32::from(self.transport());
+        // None of the sums is above 2^17.
+        u32::from(self.network()).wrapping_add(network_len) <= transport
+            && transport.wrapping_add(l4_len) <= head_len
+    }
+
     /// The protocol of a single checksum, told by where in the header it is to be filled in. `None`
     /// for another than those devices know.
     #[inline]
@@ -203,10 +221,13 @@ fn reduced(check: u16, len: u32) -> u16 {
 ///
 /// # Safety
 ///
-/// There is such a header, and bytes up to `transport`; nobody else has them.
+/// There is such a header, of 20 bytes, or 40 if it is not IPv4, in front of `transport`, in the linear
+/// part of a packet with all bytes in between; nobody else has them.
 #[inline]
 unsafe fn clear_network(network: *mut u8, transport: *const u8, is_ipv4: bool) {
-    // SAFETY: By the requirements of this function; these are members of the headers.
+    // SAFETY: By the requirements of this function; these are members of the headers. What an IPv4 header
+    // says of its length is 60 at most: that is still within the memory of the packet, which ends with
+    // more than that of the kernel's own. `complement` reads up to `transport` only.
     unsafe {
         if is_ipv4 {
             let behind = network.add(usize::from(*network & 0xf) * 4);

@@ -195,6 +195,48 @@ mod tests {
     }
 
     #[test]
+    fn what_was_not_asked_for_is_not_done() -> Result {
+        let mut skb = packet(14 + 20 + 40)?;
+        // SAFETY: The packet is ours, and has room for the headers.
+        unsafe {
+            netbind::kunit_leave_checksum(skb.as_ptr(), 6, false);
+            netbind::kunit_checksum_complete(skb.as_ptr());
+        }
+        assert_eq!(skb.prepare_offload(), Ok(None));
+        let mut skb = packet(14 + 20 + 8 + 200)?;
+        // SAFETY: The packet is ours, and has room for the headers.
+        unsafe {
+            netbind::kunit_udp_gso(skb.as_ptr(), 100, 5);
+            netbind::kunit_checksum_complete(skb.as_ptr());
+        }
+        assert_eq!(skb.prepare_offload(), Err(EINVAL));
+        Ok(())
+    }
+
+    #[test]
+    fn headers_that_are_not_in_the_linear_part_are_left_alone() -> Result {
+        const LEN: u16 = 14 + 20 + 8 + 200;
+        for (start, is_there) in [
+            (14 + 20 - 1, false),
+            (14 + 20, true),
+            (LEN - 8, true),
+            (LEN - 7, false),
+            (LEN, false),
+            (u16::MAX, false),
+        ] {
+            let mut skb = packet(LEN.into())?;
+            // SAFETY: The packet is ours, and has room for the headers.
+            unsafe {
+                netbind::kunit_udp_gso(skb.as_ptr(), 100, 5);
+                netbind::kunit_checksum_start(skb.as_ptr(), start);
+            }
+            let prepared = skb.prepare_offload().map(|offload| offload.is_some());
+            assert_eq!(prepared, if is_there { Ok(true) } else { Err(EINVAL) });
+        }
+        Ok(())
+    }
+
+    #[test]
     fn headers_of_a_packet_with_other_owners_are_left_alone() -> Result {
         let mut skb = packet(14 + 20 + 8 + 200)?;
         // SAFETY: The packet is ours, and has room for the headers.
