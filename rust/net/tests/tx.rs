@@ -374,11 +374,7 @@ mod tests {
             // As a device leaves it that writes packets to fragments alone.
             (0, &[1000][..], &[(1000, true)][..]),
             (1000, &[0], &[(1000, true)]),
-            (
-                0,
-                &[0, 1000, 0, 500, 0],
-                &[(1000, false), (500, true)],
-            ),
+            (0, &[0, 1000, 0, 500, 0], &[(1000, false), (500, true)]),
         ] {
             let mut seen = KVec::new();
             let sent = producer.push_frame(
