@@ -143,11 +143,69 @@ void nbh_device_unlock(struct device *dev)
 	device_unlock(dev);
 }
 
+/* That the data of a device's driver is there, which its callbacks of runtime PM need. The PM core
+ * may call them at any time between the beginning of a probe and the end of an unbinding, if an
+ * attempt to wake the device has failed: it is not active then, and whoever wants it tries again.
+ */
+struct sleep_gate {
+	struct list_head open;
+	struct device *dev;
+};
+
+static LIST_HEAD(open_gates);
+/* Nothing that is managed: a callback does not know whether it still is. */
+static DEFINE_SPINLOCK(open_gates_lock);
+
+static void close_gate(struct sleep_gate *gate)
+{
+	spin_lock(&open_gates_lock);
+	list_del_init(&gate->open);
+	spin_unlock(&open_gates_lock);
+}
+
+static void sleep_gate_release(struct device *dev, void *res)
+{
+	close_gate(res);
+}
+
+/* The gate of a device that is being probed: closed. */
+int nbh_pm_make_gate(struct pci_dev *pdev)
+{
+	struct sleep_gate *gate = devres_alloc(sleep_gate_release, sizeof(*gate), GFP_KERNEL);
+
+	if (!gate)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&gate->open);
+	gate->dev = &pdev->dev;
+	devres_add(&pdev->dev, gate);
+	return 0;
+}
+
+/* Whether the gate of @dev is open, and what was written before it was opened can be read. In a
+ * callback of runtime PM: it stays so until that returns.
+ */
+bool nbh_pm_gate_is_open(const struct device *dev)
+{
+	struct sleep_gate *gate;
+	bool open = false;
+
+	spin_lock(&open_gates_lock);
+	list_for_each_entry(gate, &open_gates, open)
+		open |= gate->dev == dev;
+	spin_unlock(&open_gates_lock);
+	return open;
+}
+
 /* The driver has been probed: what the PCI core holds for it is given up. A device that sleeps is
  * woken before the system sleeps, so that its driver can have it watch for what is to wake that.
  */
 void nbh_pm_allow_sleep(struct pci_dev *pdev, int delay_ms)
 {
+	struct sleep_gate *gate = devres_find(&pdev->dev, sleep_gate_release, NULL, NULL);
+
+	spin_lock(&open_gates_lock);
+	list_add(&gate->open, &open_gates);
+	spin_unlock(&open_gates_lock);
 	dev_pm_set_driver_flags(&pdev->dev, DPM_FLAG_NO_DIRECT_COMPLETE);
 	pm_runtime_set_autosuspend_delay(&pdev->dev, delay_ms);
 	pm_runtime_use_autosuspend(&pdev->dev);
@@ -155,10 +213,26 @@ void nbh_pm_allow_sleep(struct pci_dev *pdev, int delay_ms)
 	pm_runtime_put_noidle(&pdev->dev);
 }
 
+/* The driver is about to go: its callbacks have returned, and are not called any more. The device
+ * counts as active even if it could not be woken, so that nobody tries again. If it cannot, as what
+ * is above it sleeps, its runtime PM stays off until the device goes.
+ */
 void nbh_pm_forbid_sleep(struct pci_dev *pdev)
 {
-	pm_runtime_get_noresume(&pdev->dev);
-	pm_runtime_dont_use_autosuspend(&pdev->dev);
+	struct device *dev = &pdev->dev;
+
+	pm_runtime_get_noresume(dev);
+	if (dev->parent)
+		pm_runtime_get_sync(dev->parent);
+	pm_runtime_disable(dev);
+	/* If somebody else has turned it off as well, that was not waited for. */
+	pm_runtime_barrier(dev);
+	close_gate(devres_find(dev, sleep_gate_release, NULL, NULL));
+	if (!pm_runtime_set_active(dev))
+		pm_runtime_enable(dev);
+	if (dev->parent)
+		pm_runtime_put(dev->parent);
+	pm_runtime_dont_use_autosuspend(dev);
 }
 
 int nbh_pm_resume_and_get(struct pci_dev *pdev)

@@ -386,6 +386,7 @@ impl<T: Driver> Adapter<T> {
         from_result(|| {
             // First: it ends after all that the driver has made device-managed.
             Binding::begin(pdev.as_ref())?;
+            Self::begin_awake(pdev)?;
             pdev.as_ref().set_drvdata(T::probe(pdev, info))?;
             // SAFETY: The probe has succeeded, and the data was stored.
             unsafe { Self::allow_sleep(pdev) };
