@@ -179,8 +179,8 @@ struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len, bool pool)
 	return xdp_convert_buff_to_frame(&xdp);
 }
 
-/* Adds @page, which becomes the frame's, as a buffer of @len bytes. Without one, the frame says that
- * it has so many bytes more than it has.
+/* Adds @page, which becomes the frame's, as a buffer of @len bytes. Without one, the frame says
+ * that it has so many bytes more than it has.
  */
 void nbh_kunit_xdp_add_frag(struct xdp_frame *frame, struct page *page, u32 len)
 {
@@ -275,8 +275,8 @@ bool nbh_xdp_takes_frags(const struct bpf_prog *prog)
 	return prog->aux->xdp_has_frags;
 }
 
-/* Gives a frame back, with what else is in @bulk or when that is flushed, unless interrupts are off:
- * not for long, and with softirqs off.
+/* Gives a frame back, with what else is in @bulk or when that is flushed, unless interrupts are
+ * off: not for long, and with softirqs off.
  */
 bool nbh_xdp_return_bulk(struct xdp_frame *frame, struct xdp_frame_bulk *bulk)
 {
