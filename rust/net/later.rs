@@ -8,7 +8,6 @@
 //! and so do the end of a page pool, of a net device, and of the driver ([`flush`]): nothing waits
 //! for ever. The list needs no memory of its own: each link is in the page or frame that waits.
 
-use crate::xdp::Together;
 use core::{
     ptr::NonNull,
     sync::atomic::{
@@ -16,6 +15,7 @@ use core::{
         Ordering, //
     },
 };
+use kernel::prelude::*;
 
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/later.rs"]
@@ -142,6 +142,43 @@ impl Deferred for netbind::page {
 /// Pages of frames of XDP that were to go back together, and were dropped with interrupts off. A page that
 /// another device has a part of has no place for a link: their boxes are linked.
 pub(crate) static BULKS: Later<Together> = Later::new();
+
+/// Pages that go back together, and the next of those that wait for interrupts to be on. In a box.
+pub(crate) struct Together {
+    pub(crate) bulk: netbind::xdp_frame_bulk,
+    next: *mut Self,
+}
+
+impl Together {
+    /// There are no pages.
+    pub(crate) fn none() -> Self {
+        Self {
+            bulk: netbind::xdp_frame_bulk::default(),
+            next: core::ptr::null_mut(),
+        }
+    }
+}
+
+/// Here: a box of pages.
+impl Deferred for Together {
+    unsafe fn give_back(this: NonNull<Self>) -> bool {
+        // SAFETY: The caller owns the box with the pages in it, by the requirements of the trait. The
+        // callee looks whether interrupts are on, and does nothing otherwise; pools may be locked in any
+        // other context.
+        if !unsafe { netbind::xdp_flush_bulk(&mut (*this.as_ptr()).bulk) } {
+            return false;
+        }
+        // SAFETY: The caller has given up the box, which `Bulk` has leaked, by the requirements of the
+        // trait. There are no pages in it any more.
+        drop(unsafe { KBox::from_raw(this.as_ptr()) });
+        true
+    }
+
+    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
+        // SAFETY: The box is valid. The field is for nothing else.
+        unsafe { NonNull::from(&mut (*this.as_ptr()).next) }
+    }
+}
 
 /// Frames of XDP that were dropped with interrupts off.
 pub(crate) static FRAMES: Later<netbind::xdp_frame> = Later::new();

@@ -39,10 +39,7 @@ mod frame;
 mod hints;
 mod received;
 
-pub(crate) use self::frame::{
-    Bulk,
-    Together, //
-};
+pub(crate) use self::frame::Bulk;
 pub use self::{
     frame::Frame,
     hints::{

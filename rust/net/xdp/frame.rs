@@ -3,7 +3,10 @@
 //! Frames without an skb: what programs send, and what devices hand over to each other.
 
 use crate::{
-    later,
+    later::{
+        self,
+        Together, //
+    },
     napi, //
 };
 use core::{
@@ -112,12 +115,6 @@ impl Drop for Frame {
 /// The pages in it are owned by this, and are of pools. The box is there until this is dropped.
 pub(crate) struct Bulk(ManuallyDrop<KBox<Together>>);
 
-/// Pages that go back together, and the next of those that wait for interrupts to be on.
-pub(crate) struct Together {
-    bulk: netbind::xdp_frame_bulk,
-    next: *mut Self,
-}
-
 // SAFETY: Pages may be given back to their pools by any thread.
 unsafe impl Send for Bulk {}
 
@@ -128,12 +125,11 @@ impl Bulk {
     ///
     /// `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
-        let together = Together {
-            bulk: netbind::xdp_frame_bulk::default(),
-            next: core::ptr::null_mut(),
-        };
         // INVARIANT: there are no pages.
-        Ok(Self(ManuallyDrop::new(KBox::new(together, GFP_KERNEL)?)))
+        Ok(Self(ManuallyDrop::new(KBox::new(
+            Together::none(),
+            GFP_KERNEL,
+        )?)))
     }
 
     /// Nothing waits to go back.
@@ -172,26 +168,5 @@ impl Drop for Bulk {
         let together = unsafe { ManuallyDrop::take(&mut self.0) };
         // SAFETY: The box is ours with the pages in it, and given up: it is that of the list.
         unsafe { later::BULKS.give_back(NonNull::from(KBox::leak(together))) };
-    }
-}
-
-/// Here: a box of pages.
-impl later::Deferred for Together {
-    unsafe fn give_back(this: NonNull<Self>) -> bool {
-        // SAFETY: The caller owns the box with the pages in it, by the requirements of the trait. The
-        // callee looks whether interrupts are on, and does nothing otherwise; pools may be locked in any
-        // other context.
-        if !unsafe { netbind::xdp_flush_bulk(&mut (*this.as_ptr()).bulk) } {
-            return false;
-        }
-        // SAFETY: The caller has given up the box, which `Bulk` has leaked, by the requirements of the
-        // trait. There are no pages in it any more.
-        drop(unsafe { KBox::from_raw(this.as_ptr()) });
-        true
-    }
-
-    unsafe fn link(this: NonNull<Self>) -> NonNull<*mut Self> {
-        // SAFETY: The box is valid. The field is for nothing else.
-        unsafe { NonNull::from(&mut (*this.as_ptr()).next) }
     }
 }
