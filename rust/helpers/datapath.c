@@ -562,16 +562,15 @@ static void copy_words(void *to, const void *from, size_t len)
 	memcpy(to, from, len);
 }
 
-/* Copies @len bytes of a packet from @offset on. False if they are not in its linear part and its
- * fragments, or cannot be read.
+/* Copies @len bytes from @offset on of what begins at @from with @size bytes in one piece. @sinfo has
+ * the other pieces, or is NULL. False if it is shorter.
  */
-bool nbh_tx_copy(const struct sk_buff *skb, u32 offset, void *to, u32 len)
+static __always_inline bool copy_pieces(const void *from, u32 size,
+					const struct skb_shared_info *sinfo, u32 offset, void *to,
+					u32 len)
 {
-	u32 size = skb_headlen(skb), part, i = 0;
-	const void *from = skb->data;
+	u32 part, i = 0;
 
-	if (IS_ENABLED(CONFIG_HIGHMEM) || !skb_frags_readable(skb))
-		return !skb_copy_bits(skb, offset, to, len);
 	for (;;) {
 		if (offset < size) {
 			part = min(len, size - offset);
@@ -584,11 +583,21 @@ bool nbh_tx_copy(const struct sk_buff *skb, u32 offset, void *to, u32 len)
 		}
 		if (!len)
 			return true;
-		if (i == skb_shinfo(skb)->nr_frags)
+		if (!sinfo || i == sinfo->nr_frags)
 			return false;
-		from = skb_frag_address(&skb_shinfo(skb)->frags[i]);
-		size = skb_frag_size(&skb_shinfo(skb)->frags[i++]);
+		from = skb_frag_address(&sinfo->frags[i]);
+		size = skb_frag_size(&sinfo->frags[i++]);
 	}
+}
+
+/* Copies @len bytes of a packet from @offset on. False if they are not in its linear part and its
+ * fragments, or cannot be read.
+ */
+bool nbh_tx_copy(const struct sk_buff *skb, u32 offset, void *to, u32 len)
+{
+	if (IS_ENABLED(CONFIG_HIGHMEM) || !skb_frags_readable(skb))
+		return !skb_copy_bits(skb, offset, to, len);
+	return copy_pieces(skb->data, skb_headlen(skb), skb_shinfo(skb), offset, to, len);
 }
 
 /* Maps the linear part of a packet; DMA_MAPPING_ERROR when that is not possible. */

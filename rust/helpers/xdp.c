@@ -100,40 +100,13 @@ struct page *nbh_xdp_take_page(struct page *first, u32 *flags)
 	return page;
 }
 
-/* Copies @len bytes from @offset on of a frame that begins at @from with @size bytes in one piece.
- * @sinfo has the other pieces, or is NULL. False if it is shorter.
- */
-static bool xdp_copy(const void *from, u32 size, const struct skb_shared_info *sinfo, u32 offset,
-		     void *to, u32 len)
-{
-	u32 part, i = 0;
-
-	for (;;) {
-		if (offset < size) {
-			part = min(len, size - offset);
-			copy_words(to, from + offset, part);
-			to += part;
-			len -= part;
-			offset = 0;
-		} else {
-			offset -= size;
-		}
-		if (!len)
-			return true;
-		if (!sinfo || i == sinfo->nr_frags)
-			return false;
-		from = skb_frag_address(&sinfo->frags[i]);
-		size = skb_frag_size(&sinfo->frags[i++]);
-	}
-}
-
-/* The same of a frame as a device wrote it: see nbh_xdp_add_page(). */
+/* Copies from a frame as a device wrote it: see nbh_xdp_add_page(). */
 bool nbh_xdp_copy(struct page *first, u32 headroom, u32 size, u32 flags, u32 offset, void *to,
 		  u32 len)
 {
 	rx_sync(first, size);
-	return xdp_copy(page_address(first) + headroom, size,
-			flags & XDP_FLAGS_HAS_FRAGS ? xdp_shinfo(first) : NULL, offset, to, len);
+	return copy_pieces(page_address(first) + headroom, size,
+			   flags & XDP_FLAGS_HAS_FRAGS ? xdp_shinfo(first) : NULL, offset, to, len);
 }
 
 /* Makes an skb of the frame, metadata and further pages included. The pages stay the caller's if
@@ -231,7 +204,7 @@ u32 nbh_xdp_frame_frags(const struct xdp_frame *frame)
 /* Copies @len bytes of a frame from @offset on. False if it is shorter. */
 bool nbh_xdp_frame_copy(const struct xdp_frame *frame, u32 offset, void *to, u32 len)
 {
-	return xdp_copy(frame->data, frame->len, frame_shinfo(frame), offset, to, len);
+	return copy_pieces(frame->data, frame->len, frame_shinfo(frame), offset, to, len);
 }
 
 /* Maps buffer @i behind the first, which there is, unless its length @len is 0: nothing may be
