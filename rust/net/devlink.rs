@@ -24,10 +24,12 @@ mod info;
 mod param;
 mod region;
 mod resource;
+mod slot;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/devlink.rs"]
 mod test;
 
+use self::slot::Slot;
 pub use self::{
     health::{
         Diagnosis,
@@ -142,11 +144,11 @@ struct Shown<T: Driver> {
     devlink: NonNull<netbind::devlink>,
     params: KVec<netbind::devlink_param>,
     ops: KVec<netbind::devlink_health_reporter_ops>,
-    slots: KVec<health::Slot<T>>,
-    resource_slots: KVec<health::Slot<T>>,
+    slots: KVec<Slot<T>>,
+    resource_slots: KVec<Slot<T>>,
     // Those of regions. `region_ops` refers to the slots.
     region_ops: KVec<netbind::devlink_region_ops>,
-    _region_slots: KVec<health::Slot<T>>,
+    _region_slots: KVec<Slot<T>>,
     made: health::Made,
     reporters: Reporters,
     /// `reporters` are those of this.

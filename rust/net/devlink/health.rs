@@ -25,6 +25,7 @@ use kernel::{
 
 use super::{
     region,
+    slot::Slot,
     Driver, //
 };
 
@@ -164,39 +165,6 @@ impl Telling<'_> {
         let made = self.0.as_ref().ok_or(ENODEV)?;
         // Valid, as it is in the list, whose lock we hold.
         made.regions.get(region).ok_or(EINVAL)?.keep(bytes)
-    }
-}
-
-/// What the callbacks of one reporter, resource or region are about.
-pub(super) struct Slot<T> {
-    data: *const T,
-    index: usize,
-}
-
-impl<T> Slot<T> {
-    /// `count` slots of `data`, which outlives them.
-    pub(super) fn table(data: &Arc<T>, count: usize) -> Result<KVec<Self>> {
-        let mut slots = KVec::with_capacity(count, GFP_KERNEL)?;
-        for index in 0..count {
-            let data = Arc::as_ptr(data);
-            slots.push(Self { data, index }, GFP_KERNEL)?;
-        }
-        Ok(slots)
-    }
-
-    /// Its place.
-    pub(super) fn index(&self) -> usize {
-        self.index
-    }
-
-    /// The data.
-    ///
-    /// # Safety
-    ///
-    /// They are still there.
-    pub(super) unsafe fn data(&self) -> &T {
-        // SAFETY: The data is still there, by the safety requirements of this function.
-        unsafe { &*self.data }
     }
 }
 

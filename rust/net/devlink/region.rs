@@ -18,7 +18,7 @@ use kernel::{
 };
 
 use super::{
-    health::Slot,
+    slot::Slot,
     Driver, //
 };
 

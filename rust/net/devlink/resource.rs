@@ -9,7 +9,7 @@ use kernel::{
 };
 
 use super::{
-    health::Slot,
+    slot::Slot,
     Driver, //
 };
 
