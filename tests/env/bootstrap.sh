@@ -14,7 +14,7 @@ pin_backports() {
 	PIN
 }
 
-# debootstrap FORMAT TARGET PACKAGES OPTION...: an image of the suite. The root directory comes
+# bootstrap FORMAT TARGET PACKAGES OPTION...: an image of the suite. The root directory comes
 # as a directory when root makes it, else as a tar stream unpacked in a user namespace.
 bootstrap() {
 	local format=$1 target=$2 packages=$3 scratch
@@ -35,4 +35,31 @@ bootstrap() {
 	"${namespace[@]}" mmdebstrap "${arguments[@]}" || status=$?
 	rm -rf "$scratch"
 	return "$status"
+}
+
+# bootstrap_directory TARGET PACKAGES OPTION...: the same as a root directory.
+bootstrap_directory() {
+	local target=$1 packages=$2
+	shift 2
+	if ((EUID == 0)); then
+		bootstrap directory "$target" "$packages" --mode=root "$@"
+	else
+		mkdir "$target"
+		bootstrap tar - "$packages" --mode=unshare "$@" |
+			as_root tar --extract --numeric-owner --exclude='./dev/*' --directory "$target"
+	fi
+}
+
+# furnish_compilers PRODUCT LIST PLACE...: mount points in PRODUCT/root, and PRODUCT/toolchain, which
+# has the versions of the packages in LIST.
+furnish_compilers() {
+	local product=$1 list=$2 packages
+	shift 2
+	as_root mkdir -p "${@/#/$product/root/}" "$product/root/etc/ssl/certs"
+	as_root touch "$product/root/etc/ssl/certs/ca-certificates.crt"
+	as_root find "$product/root/var/cache/apt/archives" -name '*.deb' -delete
+	IFS=, read -ra packages < <(list_packages "$list")
+	as_root "$ENV_DIR/chroot.sh" "$product/root" "$CLONE:/src" -- dpkg-query --show "${packages[@]}" |
+		tr '\t' ' ' >"$product/toolchain"
+	cat "$product/toolchain"
 }

@@ -24,13 +24,7 @@ bootstrap_debian() {
 	[[ $release =~ ^[0-9]+\.[0-9]+ ]]
 	packages=$(list_packages "$ENV_DIR/packages.debian")
 	packages+=,linux-image-$release,linux-headers-$release,linux-source-${BASH_REMATCH[0]}
-	if ((EUID == 0)); then
-		bootstrap directory "$1/root" "$packages" --mode=root --variant=apt "${hook[@]}"
-	else
-		mkdir "$1/root"
-		bootstrap tar - "$packages" --mode=unshare --variant=apt "${hook[@]}" |
-			as_root tar --extract --numeric-owner --exclude='./dev/*' --directory "$1/root"
-	fi
+	bootstrap_directory "$1/root" "$packages" --variant=apt "${hook[@]}"
 	rm -r "$pin"
 	as_root mkdir -p "$1/root/src"
 	as_root find "$1/root/var/cache/apt/archives" -name '*.deb' -delete

@@ -30,13 +30,7 @@ bootstrap_qemu() {
 	local SUITE=${2%-backports} BACKPORTS=
 	[[ $2 == "$SUITE" ]] || BACKPORTS=$2
 	local packages=qemu-system-x86,seabios,ipxe-qemu
-	if ((EUID == 0)); then
-		bootstrap directory "$1/root" "$packages" --mode=root --variant=extract
-	else
-		mkdir "$1/root"
-		bootstrap tar - "$packages" --mode=unshare --variant=extract |
-			as_root tar --extract --numeric-owner --exclude='./dev/*' --directory "$1/root"
-	fi
+	bootstrap_directory "$1/root" "$packages" --variant=extract
 }
 
 # Nothing configures the packages: what their scripts would have made is made here.

@@ -9,31 +9,14 @@
 bootstrap_root() {
 	local packages
 	packages=$(list_packages "$ENV_DIR/packages.build"),$(list_packages "$ENV_DIR/packages.test")
-	if ((EUID == 0)); then
-		bootstrap directory "$1/root" "$packages" --mode=root --variant=apt
-	else
-		mkdir "$1/root"
-		bootstrap tar - "$packages" --mode=unshare --variant=apt |
-			as_root tar --extract --numeric-owner --exclude='./dev/*' --directory "$1/root"
-	fi
-}
-
-# Mount points, and what there is to build with.
-furnish_root() {
-	local packages
-	as_root mkdir -p "$1"/root/{src,cache,kernel,guest,opt/venv,etc/ssl/certs}
-	as_root touch "$1/root/etc/ssl/certs/ca-certificates.crt"
-	as_root find "$1/root/var/cache/apt/archives" -name '*.deb' -delete
-	IFS=, read -ra packages < <(list_packages "$ENV_DIR/packages.build")
-	as_root "$ENV_DIR/chroot.sh" "$1/root" "$CLONE:/src" -- dpkg-query --show "${packages[@]}" |
-		tr '\t' ' ' >"$1/toolchain"
-	cat "$1/toolchain"
+	bootstrap_directory "$1/root" "$packages" --variant=apt
 }
 
 build_root() {
 	require_package mmdebstrap mmdebstrap
 	step "install the Debian 13 packages" bootstrap_root "$1"
-	step "add mount points" furnish_root "$1"
+	step "add mount points" furnish_compilers "$1" "$ENV_DIR/packages.build" \
+		src cache kernel guest opt/venv
 }
 
 root_key() {

@@ -23,33 +23,15 @@ beside_suite() {
 }
 
 bootstrap_toolchain() {
-	local SUITE=$2 BACKPORTS packages
+	local SUITE=$2 BACKPORTS
 	BACKPORTS=$(beside_suite "$2")
-	packages=$(list_packages "$ENV_DIR/packages.toolchain")
-	if ((EUID == 0)); then
-		bootstrap directory "$1/root" "$packages" --mode=root --variant=apt
-	else
-		mkdir "$1/root"
-		bootstrap tar - "$packages" --mode=unshare --variant=apt |
-			as_root tar --extract --numeric-owner --exclude='./dev/*' --directory "$1/root"
-	fi
-}
-
-furnish_toolchain() {
-	local packages
-	as_root mkdir -p "$1"/root/{src,kernel,etc/ssl/certs}
-	as_root touch "$1/root/etc/ssl/certs/ca-certificates.crt"
-	as_root find "$1/root/var/cache/apt/archives" -name '*.deb' -delete
-	IFS=, read -ra packages < <(list_packages "$ENV_DIR/packages.toolchain")
-	as_root "$ENV_DIR/chroot.sh" "$1/root" "$CLONE:/src" -- dpkg-query --show "${packages[@]}" |
-		tr '\t' ' ' >"$1/toolchain"
-	cat "$1/toolchain"
+	bootstrap_directory "$1/root" "$(list_packages "$ENV_DIR/packages.toolchain")" --variant=apt
 }
 
 build_toolchain() {
 	require_package mmdebstrap mmdebstrap
 	step "install the Debian packages of $TOOLCHAIN_SUITE" bootstrap_toolchain "$1" "$TOOLCHAIN_SUITE"
-	step "add mount points" furnish_toolchain "$1"
+	step "add mount points" furnish_compilers "$1" "$ENV_DIR/packages.toolchain" src kernel
 }
 
 toolchain_key() { key "$1" "$ENV_DIR/packages.toolchain" "$ENV_DIR"/{bootstrap,toolchain}.sh; }
