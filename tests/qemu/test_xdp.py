@@ -114,15 +114,19 @@ def test_tx(lan, programs):
     tcp_content(guest, PF_HOST, PEER)
 
 
-def test_tx_of_more_than_a_ring_holds(lan, programs):
-    """A ring of 64 descriptors: some frames may be lost, none changed, and the stack goes on."""
-    guest = lan.guest
-    programs.attach("bounce")
-    guest.run("ethtool -G dut tx 64")
+def overfill(lan, sizes: list[int]):
+    """Bounces more frames than a ring of 64 descriptors holds: some may be lost, none changed, and the stack
+    goes on."""
+    lan.guest.run("ethtool -G dut tx 64")
     lan.wait_carrier(PF_HOST)
-    delivery = bounced(guest, [1500] * 3000)
+    delivery = bounced(lan.guest, sizes)
     assert delivery.intact > 64 and not delivery.damaged and not delivery.repeated, delivery
-    tcp_content(guest, PF_HOST, PEER)
+    tcp_content(lan.guest, PF_HOST, PEER)
+
+
+def test_tx_of_more_than_a_ring_holds(lan, programs):
+    programs.attach("bounce")
+    overfill(lan, [1500] * 3000)
 
 
 def test_short_frames_are_padded_with_zeroes(lan, programs):
@@ -259,14 +263,8 @@ def test_head_of_frags_grows(lan, programs, jumbo):
 
 @pytest.mark.driver("igb_rs")
 def test_frags_of_more_than_a_ring_holds(lan, programs, jumbo):
-    """A ring of 64 descriptors: frames may be lost, none changed, and the stack goes on."""
-    guest = lan.guest
     programs.attach("bounce_frags")
-    guest.run("ethtool -G dut tx 64")
-    lan.wait_carrier(PF_HOST)
-    delivery = bounced(guest, [9000] * 500)
-    assert delivery.intact > 64 and not delivery.damaged and not delivery.repeated, delivery
-    tcp_content(guest, PF_HOST, PEER)
+    overfill(lan, [9000] * 500)
 
 
 @pytest.mark.driver("igb_rs")
