@@ -132,16 +132,36 @@ def _hand_over(route, index, netns):
     return Netlink(netns)
 
 
+def _driver(link):
+    bus, name = link["device"]
+    return os.path.basename(os.path.realpath(f"/sys/bus/{bus}/devices/{name}/driver"))
+
+
+def _tell_igbvf(order, device):
+    # The device may have gone meanwhile.
+    with contextlib.suppress(OSError), open(f"/sys/bus/pci/drivers/igbvf/{order}", "w") as file:
+        file.write(device)
+
+
 def detach(names, seconds):
+    # A VF that is up without a carrier may be reset by igbvf, now or soon. That does not exclude the
+    # close of its interface, which a namespace that goes does: igbvf then waits for its NAPI for ever,
+    # with the RTNL held. Its removal does wait for the reset.
+    everything = names is None
     names = [name for name in namespaces.names() if names is None or name in names]
-    devices = [
-        link["device"]
-        for name in names
-        for link in Netlink(name).links().values()
-        if link["device"][1]
+    links = [link for name in names for link in Netlink(name).links().values()]
+    devices = [link["device"] for link in links if link["device"][1]]
+    unsafe = [
+        link["device"][1]
+        for link in links
+        if _driver(link) == "igbvf" and link["up"] and (everything or not link["carrier"])
     ]
     watch, route = Watch([None]), Netlink()
+    for device in unsafe:
+        _tell_igbvf("unbind", device)
     namespaces.remove(names, seconds)
+    for device in unsafe:
+        _tell_igbvf("bind", device)
     away = []
 
     def are_back():

@@ -271,12 +271,18 @@ def _restore_parameters(pci, wanted):
                 )
 
 
+def _restore_files(wanted, paths):
+    for path in paths:
+        if _file(path) != wanted[path]:
+            _write(path, wanted[path])
+
+
 def restore(pci, wanted):
+    # VFs go before their namespaces: igbvf may hang when those close its interfaces (network.py).
+    _restore_files(wanted["files"], [f"{SYSFS}/{pci}/sriov_numvfs"])
     extra = [name for name in namespaces.names() if name not in wanted["namespaces"]]
     network.detach(extra, 20)
-    for path, value in wanted["files"].items():
-        if _file(path) != value:
-            _write(path, value)
+    _restore_files(wanted["files"], wanted["files"])
     for name, state in wanted["namespaces"].items():
         with namespaces.inside(name or None):
             route = Netlink()

@@ -34,9 +34,9 @@ def reattach(lan: Lan):
 def rebind_vf(lan: Lan, index: int):
     """Gives a VF to its driver anew and its interface back to its namespace."""
     pci, host = lan.vf_pci(index), vf_host(index)
+    # Unbound first: igbvf may be resetting it (`_may_reset_itself` in tests/guest/network.py).
+    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind")
     lan.detach(host)
-    lan.guest.run(
-        f"echo {pci} >/sys/bus/pci/drivers/igbvf/unbind;echo {pci} >/sys/bus/pci/drivers/igbvf/bind"
-    )
+    lan.guest.run(f"echo {pci} >/sys/bus/pci/drivers/igbvf/bind")
     lan.attach(host, pci)
     lan.wait_carrier(host)
