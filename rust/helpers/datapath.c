@@ -562,8 +562,8 @@ static void copy_words(void *to, const void *from, size_t len)
 	memcpy(to, from, len);
 }
 
-/* Copies @len bytes from @offset on of what begins at @from with @size bytes in one piece. @sinfo has
- * the other pieces, or is NULL. False if it is shorter.
+/* Copies @len bytes from @offset on of what begins at @from with @size bytes in one piece.
+ * @sinfo has the other pieces, or is NULL. False if it is shorter.
  */
 static __always_inline bool copy_pieces(const void *from, u32 size,
 					const struct skb_shared_info *sinfo, u32 offset, void *to,
