@@ -9,11 +9,15 @@ set N NS, shift N NS, rate N PPB    as clock_settime() and clock_adjtime() have 
 config INTERFACE [TX RX]            SIOCGHWTSTAMP, SIOCSHWTSTAMP: (tx, rx), or the errno
 send INTERFACE                      sends the frames of `value`, each hexadecimal, and waits for a
                                     stamp of each: {stamp, software, waited}
-burst INTERFACE                     the same, but waits when all are sent: the stamps that came
+spin INTERFACE SECONDS PRIORITY     the same, by a task of SCHED_FIFO that does not sleep while it waits, for
+                                    each at most SECONDS: {stamp, waited}, without a stamp if it came
+                                    only when the task slept again
+burst INTERFACE                     as send, but waits when all are sent: the stamps that came
 receive INTERFACE NETNS SENDER      has SENDER in NETNS send the frames of `value`, and receives
                                     as many here: [frame, stamp], of those that were stamped
 """
 
+import contextlib
 import ctypes
 import errno
 import fcntl
@@ -188,6 +192,35 @@ def send(frames, interface, seconds="2"):
     return found
 
 
+@contextlib.contextmanager
+def real_time(priority):
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+
+
+def spin(frames, interface, seconds, priority):
+    longest = float(seconds) * SECOND
+    found = []
+    with raw_socket(interface, WANTED) as sock:
+        for frame in frames:
+            stamp, waited = None, 0
+            with real_time(int(priority)):
+                begin = time.monotonic_ns()
+                sock.send(bytes.fromhex(frame))
+                while stamp is None and waited < longest:
+                    with contextlib.suppress(BlockingIOError):
+                        flags = socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                        stamp = stamps_of(sock.recvmsg(2048, 512, flags)[1])[1]
+                    waited = time.monotonic_ns() - begin
+            if stamp is None:
+                error_queue(sock, 2)
+            found.append({"stamp": stamp, "waited": waited})
+    return found
+
+
 def burst(frames, interface):
     with raw_socket(interface, WANTED) as sock:
         for frame in frames:
@@ -232,6 +265,7 @@ def answer(argv, value):
     if operation in operations:
         return operations[operation](*rest)
     try:
-        return {"send": send, "burst": burst, "receive": receive}[operation](value, *rest)
+        operations = {"send": send, "spin": spin, "burst": burst, "receive": receive}
+        return operations[operation](value, *rest)
     except OSError as error:
         return errno.errorcode.get(error.errno, str(error))
