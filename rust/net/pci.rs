@@ -269,8 +269,8 @@ pub trait Driver {
     /// configuration space, and puts it into D3hot, where no register answers.
     ///
     /// Whoever wants the device meanwhile waits, perhaps with RTNL held: neither this nor
-    /// [`Driver::runtime_resume`] takes a lock that is held when [`Awake::new`] or ethtool is called. A
-    /// driver that has this has the other as well.
+    /// [`Driver::runtime_resume`] waits for a lock that is held when [`Awake::new`] or ethtool is called. (This may
+    /// try, as with [`rtnl::try_lock`](crate::rtnl::try_lock).) A driver that has this has the other as well.
     ///
     /// # Errors
     ///

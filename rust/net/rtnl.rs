@@ -30,6 +30,14 @@ pub fn lock() -> Guard {
     Guard(Held(NotThreadSafe))
 }
 
+/// Takes RTNL unless somebody has it. For what those may wait for who have it. Process context.
+pub fn try_lock() -> Option<Guard> {
+    // SAFETY: No preconditions; `Guard` releases it, if it was taken.
+    let taken = unsafe { netbind::rtnl_trylock() } != 0;
+    // INVARIANT: just taken; what is borrowed of the guard ends before it is released.
+    taken.then(|| Guard(Held(NotThreadSafe)))
+}
+
 impl Deref for Guard {
     type Target = Held;
 

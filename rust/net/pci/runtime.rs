@@ -35,7 +35,7 @@ pub struct Awake(ARef<Device>);
 
 impl Awake {
     /// Wakes `dev` if it sleeps. Process context, without a lock that [`Driver::runtime_suspend`] or
-    /// [`Driver::runtime_resume`] takes, and not from within either; RTNL may be held if neither takes it.
+    /// [`Driver::runtime_resume`] waits for, and not from within either; RTNL may be held if neither waits for it.
     ///
     /// # Errors
     ///
