@@ -64,6 +64,7 @@ mod split;
 pub(crate) use self::{
     idle::{
         fall_asleep,
+        mind_sleep,
         wake_up, //
     },
     split::split_with, //
@@ -123,6 +124,7 @@ pub(crate) fn restart(dev: &Locked<Port>) -> Result {
 /// The controller's part of [`restart`].
 fn begin_service(port: &Port, mac: &mut Mac) -> Result {
     restart_controller(port, mac)?;
+    mac.linked_at = port.now();
     mac.recall_refuses = false;
     port.rebase_counters();
     Ok(())

@@ -43,6 +43,8 @@ pub(crate) struct Mac {
     pub(crate) folded_rx: u64,
     /// When the counters were read last.
     pub(crate) folded_at: u64,
+    /// When there last was a link or a reason to wait for one.
+    pub(crate) linked_at: u64,
 }
 
 impl Mac {
@@ -58,6 +60,7 @@ impl Mac {
             recall_refuses: false,
             folded_rx: 0,
             folded_at: 0,
+            linked_at: 0,
         }
     }
 

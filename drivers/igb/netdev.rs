@@ -163,6 +163,8 @@ impl Driver for Port {
     }
 
     fn stop(&self, dev: &Locked<Self>) {
+        // It may sleep until there is a link. One that cannot be woken has nothing to stop.
+        let _awake = self.wake();
         let open = self.net.lock().queues.take();
         let stopped = match open {
             Some(queues) => queues::close(self, dev, queues),
@@ -454,6 +456,7 @@ impl Port {
     fn set_up(&self, up: bool) -> Result {
         let mut mac = self.mac.lock();
         self.hw.lock().up = up;
+        mac.linked_at = self.now();
         mac.apply_need(&self.hw)
     }
 

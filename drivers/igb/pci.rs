@@ -267,7 +267,7 @@ impl pci::Driver for Igb {
     }
 
     fn runtime_suspend(_pdev: &kernel::pci::Device<Bound>, data: Pin<&Adapter>) -> Result {
-        lifecycle::fall_asleep(&data.port)
+        lifecycle::fall_asleep(&data.port, &data.netdev)
     }
 
     fn runtime_resume(_pdev: &kernel::pci::Device<Bound>, data: Pin<&Adapter>) -> Result {
@@ -490,6 +490,7 @@ fn new_port(
             stopped,
             bridge_mode: Atomic::new(0),
             vlan_use: VlanUse::new(),
+            sleep_refused: Atomic::new(false),
             alloc_failures_seen: Atomic::new(0),
             hw_stats <- HwStats::new(),
             misc_irq <- new_mutex!(None),

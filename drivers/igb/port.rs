@@ -134,6 +134,8 @@ pub(crate) struct Port {
     pub(crate) phc: Atomic<i32>,
     /// Pools of which the controller has stopped a queue.
     pub(crate) stopped: Arc<Stopped>,
+    /// A port that is up and has no link was to fall asleep, and somebody was in the way.
+    pub(crate) sleep_refused: Atomic<bool>,
     /// Sum of failed receive allocations the service work item has seen.
     pub(crate) alloc_failures_seen: Atomic<u64>,
     #[pin]

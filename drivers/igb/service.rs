@@ -5,6 +5,7 @@
 use crate::{
     bridge,
     controller::Live,
+    lifecycle,
     mailbox,
     port::Port,
     settings::msg,
@@ -44,6 +45,7 @@ pub(crate) fn run(dev: &Device<Port>, handle: &work::Handle) {
         port.works.reset.schedule();
     }
     watch_link(port, dev);
+    lifecycle::mind_sleep(port);
     {
         let mut mac = port.mac.lock();
         if port.is_live() {

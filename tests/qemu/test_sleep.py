@@ -5,7 +5,18 @@ import pytest
 from support import ONE_CPU, counters, snapshots
 from support.clocks import Clock
 from support.life import DEVICE, reattach, works
-from support.registers import ALL_ACCESSES, CTRL_EXT, DRV_LOAD, RAL, STATUS, Registers, accesses
+from support.registers import (
+    ALL_ACCESSES,
+    CTRL_EXT,
+    DRV_LOAD,
+    QUEUE_FILTERS,
+    RAL,
+    STATUS,
+    WUC,
+    WUFC,
+    Registers,
+    accesses,
+)
 
 from harness.topology import PEER, PF_HOST, PF_PCI
 from harness.traffic import ping
@@ -123,3 +134,74 @@ def test_firmware_has_a_port_that_sleeps(sleepy):
         sleepy.wait_carrier(PF_HOST)
     assert told(seen)[-1:] == [True]
     assert dict(counters.ethtool(guest))["resets"] == resets
+
+
+@pytest.fixture
+def pulled(request, lan):
+    """A port that is up, is taken for hardware that a link wakes, and has no cable."""
+    guest = lan.guest
+    if guest.config.driver == "igb_rs":
+        request.getfixturevalue("silicon")
+    request.getfixturevalue("sleepy")
+    plug(guest, False)
+    yield lan
+    plug(guest, True)
+
+
+def plug(guest, up: bool):
+    """Of the cable."""
+    guest.qmp("set_link", name="dut0", up=up)
+
+
+@pytest.mark.allow_trace(QUEUE_FILTERS)
+def test_a_port_without_a_link_sleeps(pulled):
+    """Also one that is up. C igb, which takes the model for hardware as well, is not woken by the link either: the
+    model tells nobody of it."""
+    lan, guest = pulled, pulled.guest
+    wait_power(guest, "suspended")
+    assert guest.links()["dut"]["up"]
+    plug(guest, True)
+    assert guest.read(f"{POWER}/runtime_status").strip() == "suspended"
+    if guest.config.driver == "igb":
+        # Woken without RTNL, as by a signal, it opens its queues without, and the kernel warns of it.
+        guest.run("ethtool dut")
+    else:
+        guest.run(f"echo on >{POWER}/control")
+    wait_power(guest, "active")
+    lan.wait_carrier(PF_HOST)
+    assert works(lan)
+
+
+@pytest.mark.driver("igb_rs")
+@pytest.mark.allow_trace(QUEUE_FILTERS)
+@pytest.mark.allow_trace(ALL_ACCESSES)
+def test_what_a_port_that_waits_for_a_link_does(pulled):
+    """It watches for a link, and whoever wants it wakes it, and has what was set meanwhile."""
+    lan, guest = pulled, pulled.guest
+    with accesses(guest) as seen:
+        wait_power(guest, "suspended")
+    written = {at: value for kind, at, value in seen if kind == "w"}
+    # PME is enabled, and a change of the link signals it; no driver has the controller.
+    assert (written[WUC], written[WUFC]) == (2, 1)
+    assert not written[CTRL_EXT] & DRV_LOAD
+    # Those who have RTNL wait for the port, which does not wait for them.
+    guest.run("ethtool -d dut raw on >/tmp/dump")
+    assert int(guest.run("od -v -An -w4 -tx4 /tmp/dump | grep -c ffffffff", check=False).text) < 20
+    wait_power(guest, "suspended")
+    guest.run("ip link set dut mtu 1400")
+    guest.run("ip link set dut down; ip link set dut up")
+    wait_power(guest, "active")
+    wait_power(guest, "suspended")
+    vfs = lan.set_numvfs(1)
+    assert vfs.rc == 0
+    wait_power(guest, "active")
+    plug(guest, True)
+    lan.wait_carrier(PF_HOST)
+    assert works(lan)
+    lan.vfs_down()
+    # It has a link, and stays awake.
+    lan.wait_carrier(PF_HOST)
+    guest.wait_until(f"[ $(cat {POWER}/runtime_usage) -ge 1 ]", 20)
+    assert guest.read(f"{POWER}/runtime_status").strip() == "active"
+    assert guest.read("/sys/class/net/dut/mtu").strip() == "1400"
+    guest.run("ip link set dut mtu 1500")

@@ -40,6 +40,8 @@ pub struct Differences {
     pub ignores_rate_limits: bool,
     /// Of the event messages of PTP one kind is stamped, over Ethernet without a tag.
     pub stamps_one_kind: bool,
+    /// It wakes nobody: no event has it signal PME.
+    pub never_wakes: bool,
 }
 
 impl Differences {
@@ -57,6 +59,7 @@ impl Differences {
         returns_queues_at_once: false,
         ignores_rate_limits: false,
         stamps_one_kind: false,
+        never_wakes: false,
     };
 
     /// QEMU's model `igb`.
@@ -73,6 +76,7 @@ impl Differences {
         returns_queues_at_once: true,
         ignores_rate_limits: true,
         stamps_one_kind: true,
+        never_wakes: true,
     };
 }
 
