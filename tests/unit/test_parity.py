@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Documentation/parity.rst: its tests are there, and its rows are whole."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -52,3 +53,28 @@ def test_a_row_names_a_test_or_says_that_there_is_none():
     proofs = [row for row in rows if row != "test"]
     assert len(proofs) > 80
     assert not [row for row in proofs if not re.match(r"``test_\w+\.py::|host$|none$", row)]
+
+
+def _is_about_one_driver(name: str) -> bool:
+    """By the marks of the test, or of its file."""
+    file, test = name.split("::")
+    tree = ast.parse((TESTS / file).read_text("utf-8"))
+    marks = [
+        statement.value
+        for statement in tree.body
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "pytestmark"
+    ]
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == test:
+            marks += statement.decorator_list
+    return any("pytest.mark.driver('igb_rs')" in ast.unparse(mark) for mark in marks)
+
+
+def test_a_row_says_for_whom_its_test_holds():
+    """The footnote stands where the test is about igb_rs alone, and nowhere else."""
+    # In the rows of tables, and in no other line, something is far to the right.
+    proof = r"``(test_\w+\.py::test_\w+)``( \[1\]_)?"
+    rows = re.findall(rf"^(?:.{{28,}} {{2,}}| {{28,}}and ){proof}", PAGE.read_text("utf-8"), re.M)
+    found = {name: bool(mark) for name, mark in rows}
+    assert len(found) > 60
+    assert {name: _is_about_one_driver(name) for name in found} == found
