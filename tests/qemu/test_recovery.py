@@ -2,41 +2,88 @@
 """What a port is after something has gone wrong with it; and lists of addresses that cannot be had."""
 
 import pytest
-from support import counters
-from support.life import DEVICE, works
+from support import bus, counters
+from support.life import DEVICE, reach_peer, works
 from support.mailbox import raw_vfs
 
 from harness.health import KernelLog
 from harness.tally import uncounted
-from harness.topology import PF_PCI
+from harness.topology import PEER, PF_HOST, Host
+from harness.traffic import ping
 
 pytestmark = pytest.mark.driver("igb_rs")
 
 
-def resets(guest) -> int:
-    return dict(counters.ethtool(guest))["resets"]
+def resets(guest, host: Host = PF_HOST) -> int:
+    return dict(counters.ethtool(guest, host.name, host.netns))["resets"]
 
 
-def test_looked_at_again_after_vfs_came_or_went(lan):
-    """The controller did not answer for a moment, as it may when VFs come or go. It is not taken for gone,
-    and needs no reset."""
+@pytest.mark.guest(arguments=(*bus.RECOVERS, *bus.BEHIND_A_SWITCH))
+@pytest.mark.allow_trace("e1000e_wrn")  # of the other function
+def test_a_neighbour_on_the_bus_asks_for_a_reset(lan):
+    """An error of the switch that a port gets over without a reset. The driver of the function beside it asks
+    for one, which resets all below the switch. The port has been in service until then."""
     guest = lan.guest
+    far = Host(guest.wait_netdev(bus.FAR_PORT), "far", 40)
+    lan.attach(far, bus.FAR_PORT)
+    lan.wait_carrier(far)
+    reach_peer(lan, far)
+    guest.run(f"modprobe e1000e && [ -d /sys/bus/pci/drivers/e1000e/{bus.NEIGHBOUR} ]")
+    before = resets(guest, far)
+    bus.recover(lan, "nonfatal", bus.SWITCH)
+    assert resets(guest, far) == before + 1
+    # Its registers are written and its rings are there. If they were not, the port would be reset anew as soon
+    # as a frame had waited for five seconds.
+    lan.wait_carrier(far)
+    assert ping(guest, far, PEER.ipv4, count=5).complete
+    assert resets(guest, far) == before + 1
+    # As often as it was disabled.
+    assert guest.read(f"/sys/bus/pci/devices/{bus.FAR_PORT}/enable") == "1"
+    # Another port has nothing to do with it.
+    assert ping(guest, PF_HOST, PEER.ipv4, count=3).complete
+    guest.run("modprobe -r e1000e")
+    lan.detach(far)
+
+
+away = pytest.mark.guest(arguments=(*bus.RECOVERS, *bus.ONES))
+
+
+def not_taken_for_gone(lan, prepare, look):
+    """The controller was away, as it may be for a moment when VFs come or go, and is looked at again by what `look`
+    does: it needs no reset."""
     tries = 5
     with uncounted():
         for _ in range(tries):
-            raw_vfs(lan, 2)
-            before = resets(guest)
-            guest.run(
-                f"""setpci -s {PF_PCI} COMMAND=0:2 && ethtool -S dut | grep -q rx_good
-                setpci -s {PF_PCI} COMMAND=2:2 && echo 0 >{DEVICE}/sriov_numvfs"""
-            )
-            # Whoever looks next would have it reset, which comes with a number of VFs.
+            prepare()
+            lan.guest.run(bus.ONES_READY)
+            before = resets(lan.guest)
+            look()
             assert works(lan)
             # Unless the look that comes every two seconds came in between.
-            if resets(guest) == before:
+            if resets(lan.guest) == before:
                 break
         else:
             pytest.fail(f"reset in each of {tries} tries")
+
+
+@away
+def test_looked_at_again_after_vfs_came_or_went(lan):
+    # Whoever takes it for gone resets it, as the number of VFs changes.
+    disable = f"{bus.AWAY} echo 0 >{DEVICE}/sriov_numvfs"
+    not_taken_for_gone(lan, lambda: raw_vfs(lan, 2), lambda: lan.guest.run(disable))
+
+
+@away
+def test_looked_at_again_after_an_error(lan):
+    """One that is got over without a reset."""
+
+    def error():
+        bus.recover(lan, "nonfatal", before=bus.AWAY)
+        # Whoever takes it for gone resets it now.
+        raw_vfs(lan, 1)
+        assert lan.set_numvfs(0).rc == 0
+
+    not_taken_for_gone(lan, lambda: lan.guest.run("modprobe aer_inject"), error)
 
 
 def test_lists_of_addresses_fill_no_log(lan):

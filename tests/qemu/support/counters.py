@@ -14,9 +14,11 @@ def link(guest: Guest, host: Host = PF_HOST) -> dict[str, int]:
     return guest.links(host.netns)[host.name]["counters"]
 
 
-def ethtool(guest: Guest, interface: str = "dut") -> list[tuple[str, int]]:
+def ethtool(
+    guest: Guest, interface: str = "dut", netns: str | None = None
+) -> list[tuple[str, int]]:
     """Names and values of `ethtool -S`, in order."""
-    lines = guest.run(f"ethtool -S {interface}").out.splitlines()[1:]
+    lines = guest.run(f"ethtool -S {interface}", netns=netns).out.splitlines()[1:]
     found = [re.fullmatch(r"\s+(\S.*): (\d+)", line) for line in lines]
     assert lines and all(found), lines
     return [(match[1], int(match[2])) for match in found]
