@@ -20,9 +20,9 @@ use igb_core::{
     error::AdminError,
     function::{
         VfIndex,
-        VfSet,
         MAX_VFS, //
     },
+    health::Told,
     lines::Budget,
     model::Differences,
     recent::Recent,
@@ -55,8 +55,8 @@ pub(crate) struct Hw {
     pub(crate) vf_stats: [VfTraffic; MAX_VFS],
     /// Messages under way between PF and VFs.
     pub(crate) server: Server,
-    /// VFs the administrator knows to be cut off.
-    pub(crate) told: VfSet,
+    /// What the administrator was told of VFs.
+    pub(crate) told: Told,
     /// Log lines that VFs cause.
     pub(crate) lines: log::Lines,
     /// Log lines that lists of addresses of the PF cause.
@@ -164,7 +164,7 @@ impl Hw {
             shadow: const { Shadow::new() },
             vf_stats: Default::default(),
             server: Server::new(differences.hides_link_from_vfs),
-            told: VfSet::EMPTY,
+            told: Told::WELL,
             lines: const { log::Lines::NEW },
             warnings: Budget::FULL,
             moves: Bucket::FULL,
@@ -203,7 +203,7 @@ impl Hw {
 
     /// Something is to be told to the administrator, which takes a work item.
     pub(crate) fn has_to_tell(&self) -> bool {
-        self.lines.is_waiting() || self.switch.quarantined() != self.told
+        self.lines.is_waiting() || self.told.is_out_of_date(&self.switch)
     }
 
     /// Makes the filter registers follow the desired state, at the time `now`.

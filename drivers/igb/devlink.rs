@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What the controller is (`devlink dev info`), and what concerns all VFs alike: how much they may
-//! ask, offend and hold (`devlink dev param`), and which of them were cut off (`devlink health`). What its
-//! registers were when a transmit queue was stuck (`devlink region`).
+//! ask, offend and hold (`devlink dev param`), and which of them were cut off or had a queue stopped
+//! (`devlink health`). What its registers were when a transmit queue was stuck (`devlink region`).
 
 use crate::{
+    controller::Hw,
     log,
     port::Port, //
 };
@@ -283,20 +284,23 @@ impl Port {
         }
     }
 
-    /// Tells the administrator which VFs were cut off, and which are not any more. To be called when
-    /// that may have changed. Process context, without [`Port::hw`].
-    pub(crate) fn tell_quarantines(&self) {
+    /// Tells the administrator which VFs were cut off or had a queue stopped, and which are well again. To
+    /// be called when that may have changed. Process context, without [`Port::hw`].
+    pub(crate) fn tell_health(&self) {
         // Taken before the state is read, so that the last report is the state that holds.
         let reporters = self.reporters.lock();
-        let (before, now) = {
-            let mut hw = self.hw.lock();
-            let now = hw.switch.quarantined();
-            (core::mem::replace(&mut hw.told, now), now)
+        let news = {
+            let mut guard = self.hw.lock();
+            let hw: &mut Hw = &mut guard;
+            hw.told.update(&mut hw.switch)
         };
-        each(now.without(before), |vf| {
+        each(news.stopped, |vf| {
+            reporters.error(vf.index(), c"had a queue stopped for its descriptors");
+        });
+        each(news.cut_off, |vf| {
             reporters.error(vf.index(), c"misbehaves and was cut off");
         });
-        each(before.without(now), |vf| reporters.healthy(vf.index()));
+        each(news.well, |vf| reporters.healthy(vf.index()));
     }
 }
 

@@ -156,7 +156,7 @@ pub(crate) fn serve(dev: &Device<Port>, handle: &work::Handle) {
         Next::After(nanos) => handle.schedule_after(delta(nanos)),
     }
     port.tell();
-    port.tell_quarantines();
+    port.tell_health();
 }
 
 fn take_turn(port: &Port) -> Next {

@@ -231,7 +231,7 @@ fn relayout(dev: &Device<Port>, nr_vfs: u8) -> Result {
     // Some are possible without VFs alone.
     locked.update_features();
     drop(rtnl);
-    dev.data().tell_quarantines();
+    dev.data().tell_health();
     done
 }
 

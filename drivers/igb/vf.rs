@@ -218,7 +218,7 @@ impl Admin<Port> for Ops {
             one.insert(index(hw, vf)?);
             mailbox::show_link(port, io, hw, one);
         }
-        port.tell_quarantines();
+        port.tell_health();
         Ok(())
     }
 

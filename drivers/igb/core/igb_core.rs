@@ -20,7 +20,7 @@
 //! - [`itr`]: interrupt moderation.
 //! - [`ptp`]: the PTP hardware clock, and frames stamped with its time.
 //! - [`bucket`]: how often somebody may cause something.
-//! - [`recent`]: what VFs did of late, for debugfs.
+//! - [`recent`]: what VFs did of late, for debugfs; [`health`]: what is told of them.
 //! - [`device`], [`semaphore`]: waiting for the hardware, and sharing it.
 //! - [`media`], [`phy`], [`pcs`], [`management`]: what the link is behind, and who else uses it.
 //! - [`pcie`]: how long the host is waited for.
@@ -41,6 +41,7 @@ pub mod dump;
 pub mod error;
 pub mod frame;
 pub mod function;
+pub mod health;
 pub mod history;
 pub mod itr;
 pub mod layout;

@@ -144,6 +144,8 @@ pub struct Switch {
     vlvf: VlvfTable,
     /// VFs that have lost an address of their own choice, which is to be told.
     deprived: VfSet,
+    /// VFs of which the controller has stopped a queue, which is to be told.
+    stopped: VfSet,
     /// How often changes were taken, so that a shadow knows whether it was the last to do so.
     followed: u64,
 }
@@ -170,6 +172,7 @@ impl Switch {
         rar: RarTable::new(0),
         vlvf: VlvfTable::new(0),
         deprived: VfSet::EMPTY,
+        stopped: VfSet::EMPTY,
         followed: 0,
     };
 
@@ -340,26 +343,42 @@ impl Switch {
     /// VFs that are cut off.
     #[must_use]
     pub fn quarantined(&self) -> VfSet {
-        let mut quarantined = VfSet::EMPTY;
-        for (index, vf) in self.enabled() {
-            if vf.session.is_quarantined() {
-                quarantined.insert(index);
-            }
-        }
-        quarantined
+        self.those(|vf| vf.session.is_quarantined())
+    }
+
+    /// VFs that have made their handshake, and work.
+    #[must_use]
+    pub fn open(&self) -> VfSet {
+        self.those(|vf| vf.session.is_open())
+    }
+
+    /// VFs of which the controller has stopped a queue since [`Switch::take_stopped`] was last called.
+    #[must_use]
+    pub const fn stopped(&self) -> VfSet {
+        self.stopped
+    }
+
+    /// Takes [`Switch::stopped`], to be told.
+    pub fn take_stopped(&mut self) -> VfSet {
+        core::mem::replace(&mut self.stopped, VfSet::EMPTY)
     }
 
     /// VFs that had a driver before the PF was reset, before the controller stopped their queues,
     /// or before they were cut off and let back, and have not made their handshake since.
     #[must_use]
     pub fn missing(&self) -> VfSet {
-        let mut missing = VfSet::EMPTY;
+        self.those(|vf| vf.session.is_missing())
+    }
+
+    /// The enabled VFs for which that is true.
+    fn those(&self, is: impl Fn(&Vf) -> bool) -> VfSet {
+        let mut found = VfSet::EMPTY;
         for (index, vf) in self.enabled() {
-            if vf.session.is_missing() {
-                missing.insert(index);
+            if is(vf) {
+                found.insert(index);
             }
         }
-        missing
+        found
     }
 
     fn vf(&self, vf: VfIndex) -> &Vf {
@@ -446,6 +465,7 @@ impl Hash for Switch {
             rar,
             vlvf,
             deprived: _,
+            stopped: _,
             followed: _,
         } = self;
         (nr_vfs, promiscuity, loopback, link_mbps, policy, quotas).hash(state);

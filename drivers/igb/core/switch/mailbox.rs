@@ -126,6 +126,7 @@ impl Switch {
         let v = self.vf_mut(vf);
         bump(&mut v.counters.malicious);
         v.session.lose();
+        self.stopped.insert(vf);
         self.evict(vf);
         self.offend(vf, now).unwrap_or(Event::Malicious)
     }
