@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import re
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -216,22 +215,22 @@ class Window:
         assert result.rc == (outcome.wrong is not None), result
         return outcome
 
-    def minimised(self, seed: int, outcome: Outcome, seconds: float = 900) -> list[str]:
-        """The steps that it takes for what went wrong, from a reset of the PF on; all of them if
-        that does not happen again."""
+    def minimised(self, seed: int, outcome: Outcome, replays: int = 1000) -> list[str]:
+        """The steps that it takes for what went wrong, from a reset of the PF on, as far as so many replays
+        show it; all of them if that does not happen again."""
         printed = self.guest.run(f"{PROGRAM} {PLAN} print {seed} {outcome.number}").out
         steps = printed.splitlines()
-        end = time.monotonic() + seconds * self.guest.slowness
+        left = replays
 
         def fails(some: list[str]) -> bool:
+            nonlocal left
+            left -= 1
             again = self.replay(some).wrong
             return again is not None and kind_of(again) == kind_of(outcome.wrong)
 
         for length in tails(len(steps)):
-            if time.monotonic() > end:
-                break
             if fails(steps[-length:]):
-                return shortest(steps[-length:], fails, lambda: time.monotonic() > end)
+                return shortest(steps[-length:], fails, lambda: left <= 0)
         return steps
 
 
