@@ -8,10 +8,11 @@ import statistics
 import time
 
 import pytest
+from support.libvirt import Domain, Libvirt, failover_pair
 from support.registers import Filters
 from support.tenants import Place, answered, reaches
 
-from harness.nested import HOST_OF_GUESTS, on_tap, vm_host
+from harness.nested import HOST_OF_GUESTS, Nested, VmHost, on_tap, vm_host
 from harness.topology import PEER
 
 pytestmark = [
@@ -25,7 +26,6 @@ MAC = "02:00:00:00:00:f0"
 BRIDGE, TAP = "br0", "standby"
 # Names of QEMU's.
 VF, STANDBY, PORT = "vf0", "standby0", "port0"
-ROUNDS = 10
 INTERVAL = 0.05  # seconds between two echo requests
 # The longest time without an answer in seconds: of each change, and of most. A machine that is busy with
 # something else may take as many times as long as for everything else.
@@ -64,21 +64,24 @@ def longest(*times: float) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(times))
 
 
-class Pair:
-    """The virtual machine whose card it is, the VF plugged in."""
+class ByQemu:
+    """Whoever starts QEMU sets the address through the PF, and plugs and unplugs by QEMU's commands."""
 
-    def __init__(self, host):
-        self.host, self.guest = host, host.guest
+    def __init__(self, host: VmHost):
+        self.host = host
         (self.pci,) = host.create_vfs(1)
         assert host.lan.link_set(f"vf 0 mac {MAC}").rc == 0
-        self.guest.run(
-            f"ip link add {BRIDGE} type bridge forward_delay 0 && ip link set dut master {BRIDGE} &&"
-            f"ip tuntap add {TAP} mode tap vnet_hdr && ip link set {TAP} master {BRIDGE} up &&"
-            f"ip link set {BRIDGE} up"
+        host.guest.run(
+            f"ip tuntap add {TAP} mode tap vnet_hdr && ip link set {TAP} master {BRIDGE} up"
         )
-        self.pools = {True: 0b01, False: 1 << Filters.read(self.guest).default_pool}
-        primary = ",".join(f"{name}={value}" for name, value in self.properties.items())
-        self.vm = host.boot(
+
+    @property
+    def _properties(self) -> dict[str, str]:
+        return {"host": self.pci, "bus": PORT, "failover_pair_id": STANDBY}
+
+    def boot(self) -> Nested:
+        primary = ",".join(f"{name}={value}" for name, value in self._properties.items())
+        self.vm = self.host.boot(
             [
                 *("-device", f"pcie-root-port,id={PORT},chassis=1"),
                 *on_tap(f"virtio-net-pci,failover=on,id={STANDBY}", TAP, MAC),
@@ -86,11 +89,54 @@ class Pair:
                 *("-device", f"vfio-pci,id={VF},{primary}"),
             ]
         )
-        self._join()
+        return self.vm
 
-    @property
-    def properties(self) -> dict[str, str]:
-        return {"host": self.pci, "bus": PORT, "failover_pair_id": STANDBY}
+    def unplug(self):
+        self.vm.unplug(VF)
+
+    def plug(self):
+        self.vm.plug("vfio-pci", VF, **self._properties)
+
+    def remove(self):
+        self.vm.power_off()
+
+
+class ByLibvirt:
+    """libvirt's <teaming>. It sets the address when it plugs the VF in, and takes it back afterwards."""
+
+    def __init__(self, host: VmHost):
+        host.create_vfs(1)
+        self.libvirt = Libvirt(host)
+        self.pair = failover_pair(MAC, BRIDGE, TAP)
+
+    def boot(self) -> Nested:
+        self.domain = Domain(self.libvirt, *self.pair)
+        return self.domain.wait_ready()
+
+    def unplug(self):
+        self.domain.unplug("ua-vf0")
+
+    def plug(self):
+        self.domain.plug(self.pair[1])
+
+    def remove(self):
+        self.domain.power_off()
+        self.libvirt.close()
+
+
+class Pair:
+    """The virtual machine whose card it is, the VF plugged in."""
+
+    def __init__(self, host: VmHost, manager: type[ByQemu | ByLibvirt]):
+        self.host, self.guest = host, host.guest
+        self.guest.run(
+            f"ip link add {BRIDGE} type bridge forward_delay 0 && ip link set dut master {BRIDGE} &&"
+            f"ip link set {BRIDGE} up"
+        )
+        self.manager = manager(host)
+        self.pools = {True: 0b01, False: 1 << Filters.read(self.guest).default_pool}
+        self.vm = self.manager.boot()
+        self._join()
 
     def _join(self):
         """The one interface over both."""
@@ -108,11 +154,11 @@ class Pair:
         self._settle(True)
 
     def unplug(self):
-        self.vm.unplug(VF)
+        self.manager.unplug()
         self._settle(False)
 
     def plug(self):
-        self.vm.plug("vfio-pci", VF, **self.properties)
+        self.manager.plug()
         self._settle(True)
 
     def _settle(self, plugged: bool):
@@ -141,30 +187,36 @@ class Pair:
         return [int(self.guest.read(f"{counters}/{way}_packets")) for way in ("rx", "tx")]
 
     def remove(self):
-        self.vm.power_off()
+        self.manager.remove()
         self.host.remove_vfs()
-        self.guest.run(f"ip link del {BRIDGE}; ip link del {TAP}")
+        self.guest.run(f"ip link del {BRIDGE}; ip link del {TAP} 2>/dev/null; true")
 
 
-def test_vf_unplugged_and_plugged_in(vmhost, record_property):
-    """The virtual machine goes on under its address, and the VF takes that back with its handshake: ten
-    times, under traffic both ways. All of it is QEMU's own `failover=on`."""
-    pair = Pair(vmhost)
+# Who starts the machine, and how often the VF is unplugged and plugged in.
+MANAGERS = {"QEMU's failover=on": (ByQemu, 10), "libvirt's teaming": (ByLibvirt, 3)}
+
+
+@pytest.mark.parametrize("how", MANAGERS)
+def test_vf_unplugged_and_plugged_in(vmhost, record_property, how):
+    """The virtual machine goes on under its address, and the VF takes that back with its handshake, again and
+    again, under traffic both ways."""
+    manager, rounds = MANAGERS[how]
+    pair = Pair(vmhost, manager)
     streams = {
         "peer to machine": Stream(Place(pair.guest, PEER), vm_host(0).ipv4),
         "machine to peer": Stream(Place(pair.vm, vm_host(0)), PEER.ipv4),
     }
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for change in (pair.unplug, pair.plug):
             for stream in streams.values():
                 stream.mark()
             change()
     for way, stream in streams.items():
         outages = stream.end()
-        assert len(outages) == 2 * ROUNDS
+        assert len(outages) == 2 * rounds
         for what, some in (("unplugged", outages[::2]), ("plugged in", outages[1::2])):
             figures = f"{statistics.median(some):.2f} s, {min(some):.2f} to {max(some):.2f} s"
-            print(f"{what}, {way}: {figures} without an answer")
+            print(f"{how}: {what}, {way}: {figures} without an answer")
             record_property(f"{what}, {way}", figures)
             assert statistics.median(some) < pair.guest.limit(USUAL), (way, what, some)
             assert max(some) < pair.guest.limit(LONGEST), (way, what, some)

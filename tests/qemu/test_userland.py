@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from support import tenants
 from support.daemons import UNITS, dbus, network_manager, networkd, udev
-from support.libvirt import Domain, Libvirt
+from support.libvirt import Domain, Libvirt, vf_interface
 from support.vfs import shown
 
 from harness.nested import HOST_OF_GUESTS, VmHost
@@ -236,7 +236,7 @@ def test_libvirt_network_of_vfs(libvirt, before):
         assert lan.link_set(f"vf 0 mac {before}").rc == 0
     assert libvirt.virsh("net-dumpxml card").out.count("<address type='pci'") == 2
     for stop in (Domain.power_off, Domain.destroy):
-        domain = Domain(libvirt, MACS[0])
+        domain = Domain(libvirt, vf_interface(MACS[0]))
         domain.wait_ready()
         assert administrative(guest) == (MACS[0], 0)
         domain.join(tenants.vm_host(0))
@@ -258,7 +258,7 @@ def test_libvirt_vlan(libvirt):
         f"ip route add {tenants.vm_host(0).ipv4}/32 dev peer.100",
         netns=PEER.netns,
     )
-    domain = Domain(libvirt, MACS[0], vlan=tenants.VLAN)
+    domain = Domain(libvirt, vf_interface(MACS[0], tenants.VLAN))
     domain.wait_ready()
     assert administrative(guest) == (MACS[0], tenants.VLAN)
     domain.join(tenants.vm_host(0))

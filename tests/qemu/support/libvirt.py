@@ -50,12 +50,7 @@ _DOMAIN = """
       <driver name='qemu' type='raw'/><source dev='/dev/vda'/><target dev='vda' bus='virtio'/>
       <readonly/>
     </disk>
-    <interface type='network'>
-      <source network='card'/>
-      <mac address='{mac}'/>
-      {vlan}
-      <rom enabled='no'/>
-    </interface>
+    {interfaces}
     <serial type='file'><source path='{directory}/console.log'/></serial>
     <channel type='unix'>
       <source mode='bind' path='{directory}/agent'/>
@@ -65,6 +60,41 @@ _DOMAIN = """
   </devices>
 </domain>
 """
+
+# The VF of a domain.
+_VF = """
+<interface type='network'>
+  <source network='card'/>
+  <mac address='{mac}'/>
+  {more}
+  <rom enabled='no'/>
+</interface>
+"""
+
+# What stands in for it while it is unplugged. libvirt has names of a user begin with "ua-".
+_STANDBY = """
+<interface type='bridge'>
+  <source bridge='{bridge}'/>
+  <target dev='{tap}'/>
+  <mac address='{mac}'/>
+  <model type='virtio'/>
+  <teaming type='persistent'/>
+  <alias name='ua-standby0'/>
+  <rom enabled='no'/>
+</interface>
+"""
+_TEAMED = "<teaming type='transient' persistent='ua-standby0'/><alias name='ua-vf0'/>"
+
+
+def vf_interface(mac: str, vlan: int | None = None) -> str:
+    """A VF with that address, in that VLAN."""
+    return _VF.format(mac=mac, more=f"<vlan><tag id='{vlan}'/></vlan>" if vlan else "")
+
+
+def failover_pair(mac: str, bridge: str, tap: str) -> tuple[str, str]:
+    """The standby, whose other end is the interface `tap` in a bridge, and the VF, which is `ua-vf0`; both with
+    that address."""
+    return _STANDBY.format(mac=mac, bridge=bridge, tap=tap), _VF.format(mac=mac, more=_TEAMED)
 
 
 class Libvirt:
@@ -98,17 +128,15 @@ class Libvirt:
 class Domain(Nested):
     """A domain of libvirt, with the agent the other nested guests have."""
 
-    def __init__(self, libvirt: Libvirt, mac: str, vlan: int | None = None, slot: int = 0):
+    def __init__(self, libvirt: Libvirt, *interfaces: str, slot: int = 0):
         super().__init__(libvirt.host, slot)
         self.libvirt = libvirt
-        tag = f"<vlan><tag id='{vlan}'/></vlan>" if vlan else ""
         xml = _DOMAIN.format(
             name=self.name,
             kernel=VMLINUX,
             initrd=INITRD,
             cmdline=CMDLINE,
-            mac=mac,
-            vlan=tag,
+            interfaces="".join(interfaces),
             directory=self.directory,
             agent=AGENT_PORT,
         )
@@ -122,6 +150,20 @@ class Domain(Nested):
     def explain(self, what: str) -> str:
         log = self.host.guest.run(f"tail -n 25 /var/log/libvirt/qemu/{self.name}.log", check=False)
         return super().explain(what) + log.out
+
+    def _has(self, alias: str) -> str:
+        """The command that tells whether it has the device of that name."""
+        return f"virsh --quiet dumpxml {self.name} | grep -q {alias}"
+
+    def plug(self, interface: str):
+        """Adds an interface while the guest runs. Does not wait for the guest's driver."""
+        self.host.guest.put(f"/tmp/{self.name}.interface.xml", interface.encode())
+        self.libvirt.virsh(f"attach-device {self.name} /tmp/{self.name}.interface.xml --live")
+
+    def unplug(self, alias: str):
+        """Asks the guest to give a device up, and waits until libvirt has it no more."""
+        self.libvirt.virsh(f"detach-device-alias {self.name} {alias} --live")
+        self.host.guest.wait_until(f"! {self._has(alias)}", 60)
 
     def _wait_gone(self):
         self.host.guest.wait_until(f"! virsh --quiet domid {self.name} >/dev/null 2>&1", 60)
