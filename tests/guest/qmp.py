@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One command to the monitor of a QEMU in this guest; ends when it is done.
+"""One command to the monitor of a QEMU in this guest; ends when it is done, with its reply.
 
 qmp.py SOCKET COMMAND [EVENT] <arguments    an object, or null; with EVENT, it also waits for that
 """
@@ -13,12 +13,14 @@ from by_hand import by_hand
 def execute(lines, command, arguments, *events):
     """Events may come before the reply, and others than those waited for."""
     print(json.dumps({"execute": command, "arguments": arguments}), file=lines, flush=True)
-    missing = {"return", *events}
+    missing, reply = {"return", *events}, None
     while missing:
         said = json.loads(lines.readline())
         if "error" in said:
             raise SystemExit(f"{command}: {said['error']}")
+        reply = said.get("return", reply)
         missing -= {"return"} & said.keys() | {said.get("event")}
+    return reply
 
 
 def answer(words, arguments):
@@ -28,7 +30,7 @@ def answer(words, arguments):
         lines = connection.makefile("rw")
         lines.readline()  # the greeting
         execute(lines, "qmp_capabilities", {})
-        execute(lines, command, arguments or {}, *events)
+        return execute(lines, command, arguments or {}, *events)
 
 
 if __name__ == "__main__":

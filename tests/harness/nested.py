@@ -21,9 +21,10 @@ import queue
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 from . import kmod
-from .agent import Agent, AgentGone
+from .agent import Agent, AgentGone, CommandFailed
 from .machine import AGENT_PORT
 from .shell import Shell
 from .topology import CARRIER_SECONDS, PF_PCI, Host, Lan
@@ -79,9 +80,29 @@ def on_tap(model: str, tap: str, mac: str, vhost: bool = False) -> list[str]:
     ]
 
 
-CMDLINE = "console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed modprobe.blacklist=igb"
+# At an NMI, which only `explain` sends, the kernel shows where it is, the tasks that do not wake
+# up, and its log.
+SPEAKS = "unknown_nmi_panic panic_sys_info=blocked_tasks panic_console_replay"
+CMDLINE = (
+    "console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed modprobe.blacklist=igb " + SPEAKS
+)
 VMLINUX = "/boot/vmlinux"
 INITRD = "/payload/nested.cpio"
+
+# What the threads of a hypervisor do, and what relays to its guest.
+_THREADS = """
+for task in /proc/$(cat {pid_file})/task/*; do
+    state=$(grep ^State $task/status) ran=$(cut -d ' ' -f 1 $task/schedstat)
+    echo "$(cat $task/comm): $state, ran for $ran ns, in $(cat $task/wchan)"
+done
+pgrep -a socat"""
+# Both ends of a log: the kernel's begins with what it said at the NMI, which also ends it.
+_LOGS = """
+for f in qemu.log console.log; do
+    echo "--- $f"
+    head -n 80 {directory}/$f
+    tail -n +81 {directory}/$f | tail -n 60
+done"""
 
 
 class Nested(Shell):
@@ -137,12 +158,31 @@ class Nested(Shell):
         self._relay.kill(9)
 
     def explain(self, what: str) -> str:
-        logs = self.host.guest.run(
-            f'for f in qemu.log console.log; do echo "--- end of $f";'
-            f"tail -n 45 {self.directory}/$f; done",
-            check=False,
-        )
-        return f"vm{self.slot}: {what}\n{logs.out}"
+        """For one that does not answer: it is over with it then."""
+        seen = "" if self.has_ended() else self._examined()
+        logs = self.host.guest.run(_LOGS.format(directory=self.directory), check=False)
+        return f"vm{self.slot}: {what}\n{seen}{logs.out}"
+
+    def _examined(self) -> str:
+        """What its processor and its hypervisor do. Its kernel writes the rest to its console."""
+        host, seen = self.host.guest, []
+        try:
+            seen.append(host.run(_THREADS.format(pid_file=self.pid_file), check=False).out)
+            for command in (*["info registers"] * 3, "info lapic", "nmi"):
+                seen.append(self.ask_hypervisor(command))
+            host.wait_until(f"! kill -0 $(cat {self.pid_file})", 30, interval=1)
+        except (AgentGone, CommandFailed, TimeoutError) as error:
+            seen.append(f"no end by an NMI: {error}\n")
+        return "\n".join(seen)
+
+    @property
+    def pid_file(self) -> str:
+        """Of its hypervisor, in the guest that runs that."""
+        return f"{self.directory}/pid"
+
+    def ask_hypervisor(self, command: str) -> str:
+        """The answer to a command of QEMU's monitor for people."""
+        raise NotImplementedError
 
     # ---- the network as this guest sees it ---------------------------------------------------
 
@@ -235,7 +275,7 @@ class Vm(Nested):
     @property
     def pid(self) -> int:
         """QEMU's, in the guest that runs it."""
-        return int(self.host.guest.read(f"{self.directory}/pid"))
+        return int(self.host.guest.read(self.pid_file))
 
     # ---- standing still ----------------------------------------------------------------------
 
@@ -257,10 +297,13 @@ class Vm(Nested):
         """Asks the guest to give a device up, and waits until it has and QEMU has removed it."""
         self._monitor("device_del", "DEVICE_DELETED", id=name)
 
-    def _monitor(self, command: str, *events: str, **arguments: str):
-        """Executes a command, and waits for its reply and those events."""
+    def ask_hypervisor(self, command: str) -> str:
+        return self._monitor("human-monitor-command", **{"command-line": command})
+
+    def _monitor(self, command: str, *events: str, **arguments: str) -> Any:
+        """Executes a command, and waits for its reply, which is returned, and those events."""
         monitor = f"{self.directory}/monitor"
-        self.host.guest.ask("qmp", monitor, command, *events, value=arguments)
+        return self.host.guest.ask("qmp", monitor, command, *events, value=arguments)
 
     def __enter__(self) -> Vm:
         return self

@@ -2,6 +2,7 @@
 """Virtual machines that own a VF, and what becomes of the VF after them."""
 
 import json
+import re
 import time
 
 import pytest
@@ -55,6 +56,22 @@ def test_guest_that_cannot_start(vmhost):
     with pytest.raises(AgentGone, match="no-such-device"):
         vm.wait_ready()
     assert time.monotonic() - begin < 60 * vm.slowness
+
+
+@pytest.mark.long
+def test_guest_that_does_not_answer(vmhost):
+    """Its processor, its hypervisor and its kernel say what they do."""
+    vm = vmhost.boot([])
+    said = vm.explain("no answer")
+    for part in (
+        r"CPU 0/KVM: State:.* ns, in \w+",
+        r"RIP=\w{16}",
+        r"LVTT",
+        # Of the kernel, at the NMI; the last time in its log.
+        r"(?s)Kernel panic - not syncing: NMI.*Call Trace.*Kernel panic - not syncing: NMI",
+    ):
+        assert re.search(part, said), f"{part} is not in:\n{said}"
+    assert not vmhost.guest.succeeds(f"kill -0 $(cat {vm.pid_file})")
 
 
 @pytest.mark.long

@@ -148,8 +148,16 @@ class Domain(Nested):
         return f"domain{self.slot}"
 
     def explain(self, what: str) -> str:
+        seen = super().explain(what)
         log = self.host.guest.run(f"tail -n 25 /var/log/libvirt/qemu/{self.name}.log", check=False)
-        return super().explain(what) + log.out
+        return seen + log.out
+
+    @property
+    def pid_file(self) -> str:
+        return f"/run/libvirt/qemu/{self.name}.pid"
+
+    def ask_hypervisor(self, command: str) -> str:
+        return self.libvirt.virsh(f"qemu-monitor-command {self.name} --hmp '{command}'").out
 
     def _has(self, alias: str) -> str:
         """The command that tells whether it has the device of that name."""
