@@ -8,7 +8,7 @@ import time
 import pytest
 from support import ONE_CPU, counters
 from support.life import DEVICE, reach_peer, rebind_vf
-from support.registers import Filters
+from support.registers import QUEUE_FILTERS, Filters
 from support.wire import arrive, captured, tag, tcp_contents
 from support.xdp import Programs
 
@@ -288,6 +288,19 @@ def test_own_broadcasts_do_not_come_back(lan, vfs):
     with only_from_the_wire(lan, large):
         send_and_count(guest, PF_HOST, large)
     assert_copies(guest, before, len(large))
+
+
+@pytest.mark.allow_trace(QUEUE_FILTERS)
+def test_own_broadcasts_are_not_looked_for_on_hardware(silicon):
+    """There the controller returns none. What the model returns all the same is received."""
+    guest = silicon.guest
+    silicon.vfs_up(1)
+    sizes = [60, 61, 1514] * 3
+    expression, options = "ether proto 0x88b5", "-Q in --immediate-mode"
+    with captured(guest, PF_HOST, len(sizes), expression, options) as capture:
+        send_and_count(guest, PF_HOST, sizes)
+        capture.ended()
+    assert own_copies(guest) == 0
 
 
 def test_own_broadcasts_are_no_business_of_a_program(lan, vfs):
