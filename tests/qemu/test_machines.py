@@ -54,6 +54,13 @@ def answers(guest, netns: str, dev: str, address: str) -> bool:
 
 
 SMALLEST = command_line("The smallest command line")
+# With these a VF that is on the root bus has no answer of the PF, C igb's neither (qemu.rst).
+SILENT_ON_THE_ROOT_BUS = ("10.0.2",)
+
+
+def version(guest) -> str:
+    numbers = guest.qmp("query-version")["qemu"]
+    return ".".join(str(numbers[part]) for part in ("major", "minor", "micro"))
 
 
 @pytest.mark.guest(**SMALLEST)
@@ -62,6 +69,9 @@ def test_smallest(guest):
     guest.load()
     pf = port(guest)
     assert answers(guest, "", interface(guest, pf), "10.0.2.15")
+    if version(guest) in SILENT_ON_THE_ROOT_BUS:
+        guest.unload()
+        pytest.skip(f"the PF works; QEMU {version(guest)} has no working VFs on the root bus")
     guest.run(f"ip addr flush dev {interface(guest, pf)}")
     guest.run(f"echo 7 >/sys/bus/pci/devices/{pf}/sriov_numvfs")
     vf = guest.run(f"basename $(readlink /sys/bus/pci/devices/{pf}/virtfn6)").text
