@@ -46,7 +46,7 @@ HARMLESS = re.compile(
     r"|DMA-API: (preallocated|debugging enabled)"
     r"|kasan: KernelAddressSanitizer initialized"
     r"|kcsan: (enabled|selftest)|refcount.*tracker|page: refcount:\d"
-    r"|net-kunit: \d+ areas of DMA memory"
+    r"|net-kunit-\d+: \d+ areas of DMA memory"
 )
 
 # Reports that every driver of their kind provokes: how one begins, and what its stack has. The PCI

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn another_parent_is_refused() -> Result {
-        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
+        let (parent, other) = (Parent::new()?, Parent::new()?);
         let counter = Counter::new()?;
         let dev = Unregistered::new(parent.device(), QUEUES)?;
         assert!(register_of(dev, &other, &counter, QUEUES).is_err());

@@ -32,7 +32,7 @@ mod tests {
         let reporters = Reporters::new()?;
         let shown = show(&parent, &reporters)?;
         // Neither a failed registration nor its end takes them away.
-        let other = Parent::named(c"net-kunit-other")?;
+        let other = Parent::new()?;
         assert_eq!(show(&other, &reporters).err(), Some(EBUSY));
         reporters.lock().error(0, c"test");
         reporters.lock().healthy(0);
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn ends_when_the_device_is_unbound() -> Result {
-        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
+        let (parent, other) = (Parent::new()?, Parent::new()?);
         let reporters = Reporters::new()?;
         let shown = show(&parent, &reporters)?;
         drop(parent);

@@ -38,6 +38,7 @@ use kernel::{
     faux,
     page::Page,
     prelude::*,
+    str::CString,
     sync::Arc,
     time::{
         delay::fsleep,
@@ -110,13 +111,12 @@ impl Drop for Owner {
 pub(crate) struct Parent(faux::Registration);
 
 impl Parent {
+    /// One whose name no other has, not even that of a test which failed: those are left behind.
     pub(crate) fn new() -> Result<Self> {
-        Self::named(c"net-kunit")
-    }
-
-    /// One of this name, which no other device has.
-    pub(crate) fn named(name: &CStr) -> Result<Self> {
-        let this = Self(faux::Registration::new(name, None)?);
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::SeqCst);
+        let name = CString::try_from_fmt(fmt!("net-kunit-{}", number))?;
+        let this = Self(faux::Registration::new(&name, None)?);
         let dev: *mut netbind::device = core::ptr::from_ref(this.device()).cast_mut().cast();
         // SAFETY: The device is ours. It reaches all of memory, so that DMA to it maps one to one.
         unsafe {

@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_pool_of_another_device_than_the_net_devices_is_refused() -> Result {
-        let (parent, other) = (Parent::new()?, Parent::named(c"net-kunit-other")?);
+        let (parent, other) = (Parent::new()?, Parent::new()?);
         let dev = register(&parent, &Counter::new()?, QUEUES)?;
         let refused = escaped(&dev, &Counter::new()?, |setup| {
             Ok(PagePool::new(other.device(), setup, config(2048)).err())
