@@ -214,6 +214,24 @@ impl Drop for Created {
 /// Dropping it gives the page back to its pool. Any context: where interrupts are off, it waits for
 /// that.
 ///
+/// A packet is made of it in a poll with a budget, as it may come from a cache that polls share:
+///
+/// ```
+/// use net::{napi::Context, page_pool::RxPage, skb::RxSkb};
+///
+/// fn make(cx: &Context<'_>, page: RxPage) -> Option<RxSkb> {
+///     page.into_skb(cx, 60)
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// use net::{napi::TxContext, page_pool::RxPage, skb::RxSkb};
+///
+/// fn make(cx: &TxContext<'_>, page: RxPage) -> Option<RxSkb> {
+///     page.into_skb(cx, 60)
+/// }
+/// ```
+///
 /// # Invariants
 ///
 /// `page` belongs to a page pool and is owned by this value; the device sees byte

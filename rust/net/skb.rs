@@ -33,7 +33,24 @@ pub use self::offload::{
 /// Dropping it frees the packet as *lost*. A packet that was sent is given back with
 /// [`SkBuff::consume`], so that tools that look for packet loss can tell the two apart.
 ///
-/// May be dropped in any context.
+/// May be dropped in any context. To give it back as sent takes a poll, which says whether the cache
+/// of the CPU is at hand:
+///
+/// ```
+/// use net::{napi::TxContext, skb::SkBuff};
+///
+/// fn sent(cx: &TxContext<'_>, skb: SkBuff) {
+///     skb.consume(cx);
+/// }
+/// ```
+///
+/// ```compile_fail,E0061
+/// use net::skb::SkBuff;
+///
+/// fn sent(skb: SkBuff) {
+///     skb.consume();
+/// }
+/// ```
 ///
 /// # Invariants
 ///
