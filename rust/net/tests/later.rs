@@ -28,7 +28,6 @@ use crate::{
     }, //
 };
 use core::mem::ManuallyDrop;
-use kernel::prelude::*;
 
 #[kunit_tests(net_later)]
 mod tests {

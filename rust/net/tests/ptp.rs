@@ -114,25 +114,25 @@ mod tests {
             GFP_KERNEL,
         )?;
         let raw = info.raw.get();
-        let mut now = timespec(0, 0);
-        // SAFETY: The information is that of a `Fake`, and the times are valid.
-        unsafe {
-            assert_eq!(settime64::<Fake>(raw, &timespec(-1, 5)), 0);
-            assert_eq!(fake.time.load(Relaxed), -999_999_995);
-            assert_eq!(gettimex64::<Fake>(raw, &mut now, core::ptr::null_mut()), 0);
-            assert_eq!((now.tv_sec, now.tv_nsec), (-1, 5));
-            assert_eq!(adjtime::<Fake>(raw, 2_999_999_999), 0);
-            let mut sample = pin_init::zeroed();
-            assert_eq!(gettimex64::<Fake>(raw, &mut now, &mut sample), 0);
-            assert_eq!((now.tv_sec, now.tv_nsec), (2, 4));
-            assert_eq!(adjfine::<Fake>(raw, -77), 0);
-            assert_eq!(fake.rate.load(Relaxed), -77);
-            // A time that does not fit is refused, and changes nothing.
-            assert_eq!(
-                settime64::<Fake>(raw, &timespec(i64::MAX, 0)),
-                ERANGE.to_errno()
-            );
-        }
+        let (mut now, mut sample) = (timespec(0, 0), pin_init::zeroed());
+        // SAFETY: The information is that of a `Fake`, and the time is valid.
+        let set = |time| unsafe { settime64::<Fake>(raw, &time) };
+        // SAFETY: The information is that of a `Fake`.
+        let adjust = |by| unsafe { adjtime::<Fake>(raw, by) };
+        assert_eq!(set(timespec(-1, 5)), 0);
+        assert_eq!(fake.time.load(Relaxed), -999_999_995);
+        // SAFETY: The information is that of a `Fake`, and the time is valid.
+        let got = unsafe { gettimex64::<Fake>(raw, &mut now, core::ptr::null_mut()) };
+        assert_eq!((got, now.tv_sec, now.tv_nsec), (0, -1, 5));
+        assert_eq!(adjust(2_999_999_999), 0);
+        // SAFETY: The information is that of a `Fake`, and time and sample are valid.
+        let got = unsafe { gettimex64::<Fake>(raw, &mut now, &mut sample) };
+        assert_eq!((got, now.tv_sec, now.tv_nsec), (0, 2, 4));
+        // SAFETY: The information is that of a `Fake`.
+        assert_eq!(unsafe { adjfine::<Fake>(raw, -77) }, 0);
+        assert_eq!(fake.rate.load(Relaxed), -77);
+        // A time that does not fit is refused, and changes nothing.
+        assert_eq!(set(timespec(i64::MAX, 0)), ERANGE.to_errno());
         assert_eq!(fake.time.load(Relaxed), 2_000_000_004);
         Ok(())
     }

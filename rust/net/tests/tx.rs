@@ -250,12 +250,13 @@ mod tests {
                 sum += buffer.len;
                 let last = at as u32 + 1 == pieces;
                 assert!(buffer.last == last && buffer.report == last);
+                let table = producer.table();
+                // SAFETY: Nobody else uses the table.
+                assert!(unsafe { (*table.held(buffer.index)).mapping == Mapping::None });
+                let stage = table.stage.as_ref().ok_or(EINVAL)?;
+                assert!(stage.addr(buffer.index) == buffer.addr);
                 // SAFETY: Nobody else uses the table, whose area this is.
                 let held = unsafe {
-                    let table = producer.table();
-                    assert!((*table.held(buffer.index)).mapping == Mapping::None);
-                    let stage = table.stage.as_ref().ok_or(EINVAL)?;
-                    assert!(stage.addr(buffer.index) == buffer.addr);
                     core::slice::from_raw_parts(stage.area(buffer.index), buffer.len as usize)
                 };
                 assert!(held.iter().all(|&held| held == byte));
