@@ -141,7 +141,10 @@ def wrapped(head: str, parameters: str) -> str:
 # Helpers for what older kernels lack, and the function this kernel has instead, with a helper of its own.
 RENAMED = {"irq_type": "pci_irq_type"}
 
-STATIC = re.compile(r"^static (?!(?:__always_)?inline\b)[^;={]*?(\w+)(?:\(| = )", re.M)
+# With the name in front of what begins behind it, or as what a macro of capitals is given.
+STATIC = re.compile(
+    r"^static (?:[A-Z_]+\((\w+)\);|(?!(?:__always_)?inline\b)[^;={]*?(\w+)(?:\(| = ))", re.M
+)
 BODY = re.compile(
     DEFINITION.pattern + r"(?P<parameters>[^{;]*)\)(?P<body>\n\{\n.*?^\}\n)", re.M | re.S
 )
@@ -167,7 +170,7 @@ def helper(text: str, helpers: set[str], statics: set[str]) -> str:
 
 def statics(sources: list[str]) -> set[str]:
     """What is static in C sources, and not inline."""
-    return {match[1] for text in sources for match in STATIC.finditer(text)}
+    return {match[1] or match[2] for text in sources for match in STATIC.finditer(text)}
 
 
 CONSTANT = re.compile(r"^const (?P<type>[\w ]+?) NETBIND_CONST_(?P<name>\w+) = .*;$", re.M)

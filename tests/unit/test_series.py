@@ -74,9 +74,16 @@ def test_an_unknown_use_of_compat_is_no_silent_error():
 HELPERS = """\
 #include "compat.h"
 
+static LIST_HEAD(waiting);
+
 static int nbh_own(int x)
 {
 	return x;
+}
+
+bool nbh_idle(void)
+{
+	return list_empty(&waiting);
 }
 
 int nbh_calls(struct a_rather_long_name_of_a_type *first, struct nbh_another_long_name *second)
@@ -99,14 +106,21 @@ bool nbh_plain(void)
 
 def test_helpers_have_the_kernels_prefix_and_are_inline_unless_they_refer_to_something_static():
     helpers = transform.functions([HELPERS])
-    assert helpers == {"calls", "irq_type", "plain"}
+    assert helpers == {"calls", "idle", "irq_type", "plain"}
     text = transform.helper(HELPERS, helpers, transform.statics([HELPERS]))
     assert (
         text
         == """\
+static LIST_HEAD(waiting);
+
 static int rust_nic_own(int x)
 {
 	return x;
+}
+
+bool rust_helper_idle(void)
+{
+	return list_empty(&waiting);
 }
 
 int rust_helper_calls(struct a_rather_long_name_of_a_type *first,
