@@ -288,11 +288,12 @@ mod tests {
             assert!(stamps.claim(&skb, TxQueue::for_test()));
             // What the driver gives back is what it was given.
             // SAFETY: The packet is valid; the reference that is taken is that of the sink.
+            let same = unsafe {
+                netbind::kunit_skb_get(skb.as_ptr());
+                SkBuff::from_raw(NonNull::new_unchecked(skb.as_ptr()))
+            };
             let sink = Sink {
-                skb: Some(unsafe {
-                    netbind::kunit_skb_get(skb.as_ptr());
-                    SkBuff::from_raw(NonNull::new_unchecked(skb.as_ptr()))
-                }),
+                skb: Some(same),
                 ..Sink::default()
             };
             let rtnl = rtnl::lock();
@@ -425,10 +426,8 @@ mod tests {
         let mut skb = unsafe { RxSkb::from_raw(skb.into_raw()) };
         skb.set_stamp(1_234_567_890_123);
         // SAFETY: The packet is ours.
-        assert_eq!(
-            unsafe { netbind::kunit_stamp(skb.as_ptr()) },
-            1_234_567_890_123
-        );
+        let stamp = unsafe { netbind::kunit_stamp(skb.as_ptr()) };
+        assert_eq!(stamp, 1_234_567_890_123);
         Ok(())
     }
 }

@@ -92,10 +92,8 @@ mod tests {
                 return false;
             }
             for _ in 0..netbind::MAX_SKB_FRAGS {
-                if !pool
-                    .alloc(cx)
-                    .is_some_and(|page| frame.append(page, 1).is_ok())
-                {
+                let page = pool.alloc(cx);
+                if page.is_none_or(|page| frame.append(page, 1).is_err()) {
                     return false;
                 }
             }
