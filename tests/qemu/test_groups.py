@@ -11,7 +11,7 @@ from support import ONE_CPU
 from support.bonds import bring_up, set_numvfs
 from support.clocks import INSTRUCTIONS
 from support.groups import MDNS, hear
-from support.programs import Router, avahi
+from support.programs import ROUTER, USE_VMAC, VIRTUAL, VMAC, Router, avahi
 from support.registers import Filters
 
 from harness.topology import PEER, PF_HOST, PF_PCI, Host
@@ -19,8 +19,6 @@ from harness.traffic import is_silent, ping
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900), ONE_CPU]
 
-# As keepalived has it with use_vmac: router 7.
-VMAC, VIRTUAL, ROUTER = "00:00:5e:00:01:07", "192.0.2.100", "vrrp7"
 VRRP = {"group": "224.0.0.18", "protocol": 112, "port": None}
 
 
@@ -163,11 +161,35 @@ def test_avahi(lan, vfs):
             assert "conflict" not in log.lower(), log
 
 
+# vf_own_addresses, and whether keepalived may have the address of a virtual router without trust.
+MAY_BE_ROUTER = [(2, True), (1, False), (0, False)]
+
+
+@pytest.mark.driver("igb_rs")  # C igb has no such parameter
+@pytest.mark.guest(**MACHINES)
+def test_which_routers_have_their_address(lan, vfs):
+    """What attacks.rst says of keepalived with use_vmac. It takes itself for the master all the same."""
+    guest, (vf, _) = lan.guest, vfs
+    guest.run(
+        f"ip neigh replace {VIRTUAL} lladdr {VMAC} dev {PEER.name} nud permanent",
+        netns=PEER.netns,
+    )
+    for own, may in MAY_BE_ROUTER:
+        set_own_addresses(guest, own)
+        router = Router(guest, vf, VIRTUAL, 100, USE_VMAC)
+        router.wait(True)
+        assert Filters.read(guest).pools_of(VMAC) == (0b01 if may else 0), own
+        assert works(guest) if may else is_silent(guest, PEER, VIRTUAL), own
+        router.end()
+        assert not Filters.read(guest).pools_of(VMAC)
+    assert "vf0_malformed: 0" in guest.run("ethtool -S dut").out
+
+
 SECOND_PORT = "0000:02:00.0"
 # The routers of one group, on different ports.
 ROUTERS = tuple(Host(f"router{number}", f"router{number}", 30 + number) for number in (0, 1))
 # How the router has the address, and what its VF needs for that.
-ROUTER_OPTIONS = {"its own address": ("", ()), "use_vmac": ("use_vmac vrrp7", ("trust on",))}
+ROUTER_OPTIONS = {"its own address": ("", ()), "use_vmac": (USE_VMAC, ("trust on",))}
 # The least and the most that may pass without an answer: three adverts that do not come, the first up to a second
 # after the latest, and the part of one that a priority of 100 has to wait longer.
 TAKES_OVER = (2, 4)

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from harness import Guest
 from harness.topology import Host
 
+# The address of the virtual router, and that of Ethernet that it has with `USE_VMAC`, at an interface of that name.
+VIRTUAL, VMAC, ROUTER = "192.0.2.100", "00:00:5e:00:01:07", "vrrp7"
+USE_VMAC = f"use_vmac {ROUTER}"
+
 _KEEPALIVED = """
 vrrp_instance group {{
     state BACKUP
