@@ -435,7 +435,7 @@ STARTS = {
     "DPDK": ("5e:12:00:00:00:02", True),
     "FreeBSD 2026": ("58:9c:fc:00:00:03", False),
     "FreeBSD before": ("00:00:00:00:00:00", False),
-    "iPXE": ("21:21:21:21:21:21", False),
+    "iPXE": ("00:00:00:00:00:00", False),
 }
 
 

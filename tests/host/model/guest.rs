@@ -120,13 +120,13 @@ pub const FREEBSD_OLD: Driver = Driver {
     gives_up: false,
     largest: 9234,
 };
-/// The address it makes up is a multicast one.
+/// It asks for an address of zeros when it was given none.
 pub const IPXE: Driver = Driver {
     name: "iPXE",
     takes_no_address: false,
     control: Control::Waits,
     vlan: Vlan::Blind,
-    chosen: [0x21; 6],
+    chosen: [0; 6],
     sets_promisc: false,
     clears: false,
     sends_groups: false,

@@ -257,7 +257,7 @@ fn an_invalid_address_is_only_forgiven_where_a_client_sends_it() {
     let (mut pf, mut guest) = scene(IPXE, None);
     assert!(!guest.bind(&mut pf));
     guest.start(&mut pf, 2);
-    // 21:21:21:21:21:21.
+    // An address of zeros.
     assert!(guest.log.contains(&(2, 2 | NACK | CTS)), "{:x?}", guest.log);
     assert_eq!(guest.offences(&mut pf), 0);
     // No client has such an extra address.
