@@ -15,28 +15,37 @@ from harness.guest import Guest
 from harness.topology import PF_PCI, Lan
 
 from . import BENCH, BUILD
-from .build import PLUGIN, PROBE
+from .build import PLUGIN, PROBE, PROGRAMS
 from .phase import KINDS, Invalid, Phase, parse
 
 if TYPE_CHECKING:
-    from .rows import Row
+    from .row import Row
 
-# By what the kernel calls the driver: one function of the module each.
+# By what the kernel calls the driver: names of functions of the module, each of at least one.
 ROOTS = {
     "igb": {
-        "xmit": "igb_xmit_frame",
-        "poll": "igb_poll",
-        "irq": "igb_msix_ring",
-        "mailbox": "igb_msix_other",
+        "xmit": ("igb_xmit_frame",),
+        "poll": ("igb_poll",),
+        "irq": ("igb_msix_ring",),
+        "frames": ("igb_xdp_xmit",),
+        "wakeup": ("igb_xsk_wakeup",),
+        "mailbox": ("igb_msix_other",),
     },
     "igb_rs": {
-        "xmit": ".*net3ops.*10start_xmit.*",
-        "poll": ".*net4napi.*4poll4Pair.*2rx6RxRing.*13poll_callback.*",
-        "irq": ".*net3irq5serve.*11PairHandler.*",
-        "mailbox": ".*net3irq10serve_hard.*14MailboxHandler.*",
+        "xmit": (".*net3ops.*10start_xmit.*",),
+        # Of a pair with pages, and of one with sockets' buffers.
+        "poll": (
+            ".*net4napi.*4poll4Pair.*2rx6RxRing.*13poll_callback.*",
+            ".*net4napi.*4poll4Pair.*2rx3xsk7Sockets.*13poll_callback.*",
+        ),
+        "irq": (".*net3irq5serve.*11PairHandler.*",),
+        "frames": (".*net3ops3xdp.*8xdp_xmit.*",),
+        "wakeup": (".*net3ops3xdp.*10xsk_wakeup.*",),
+        "mailbox": (".*net3irq10serve_hard.*14MailboxHandler.*",),
     },
 }
 IN_GUEST = "/tmp/bench"
+PINNED = "/sys/fs/bpf/bench"
 SCRIPT_SECONDS = 900  # of virtual time: some 20 are used
 
 
@@ -75,7 +84,7 @@ class Clock(enum.Enum):
 @dataclasses.dataclass(frozen=True)
 class Suite:
     """Rows, and the script and the guest that measure them. `iommu`: the kernel's setting for one
-    that translates; none without."""
+    that translates; none without. `programs`: those of guest/xdp.bpf.c are there."""
 
     name: str
     rows: tuple[Row, ...]
@@ -83,6 +92,8 @@ class Suite:
     smp: int = 1
     clock: Clock = Clock.BOTH
     iommu: str = ""
+    ports: int = 1
+    programs: bool = False
 
 
 def config(driver: str, cost: Path, suite: Suite) -> Config:
@@ -98,6 +109,7 @@ def config(driver: str, cost: Path, suite: Suite) -> Config:
         driver=driver,
         smp=suite.smp,
         peer="e1000e",
+        duts=suite.ports,
         events=(),
         accel="tcg",
         cmdline=f"nokaslr iomem=relaxed {suite.iommu}".rstrip(),
@@ -118,6 +130,8 @@ class Measurement:
         try:
             Lan(self.guest).up()
             self._install()
+            if suite.programs:
+                self._load_programs()
             self.functions = self._survey() if self.counted else {"upcall": []}
         except BaseException:
             self.guest.machine.close()
@@ -131,23 +145,32 @@ class Measurement:
 
     def _install(self):
         for path in [PROBE, *(BENCH / "guest").iterdir()]:
-            if path.suffix != ".c":
+            if path.suffix not in (".c", ".h"):
                 self.guest.put(f"{IN_GUEST}/{path.name}", path.read_bytes(), 0o755)
 
+    def _load_programs(self):
+        """Before anything is instrumented: what they do is not the driver's."""
+        self.guest.put(f"{IN_GUEST}/{PROGRAMS.name}", PROGRAMS.read_bytes())
+        self.guest.run(
+            f"sysctl -q net.core.bpf_jit_kallsyms=1 && "
+            f"bpftool prog loadall {IN_GUEST}/{PROGRAMS.name} {PINNED} type xdp "
+            f"pinmaps {PINNED}/maps"
+        )
+
     def _survey(self) -> dict[str, list[int]]:
-        roots = [shlex.quote(f"{kind}={pattern}") for kind, pattern in ROOTS[self.driver].items()]
+        roots = [
+            shlex.quote(f"{kind}={pattern}")
+            for kind, patterns in ROOTS[self.driver].items()
+            for pattern in patterns
+        ]
         found = json.loads(
             self.guest.run(
                 f"python3 {IN_GUEST}/symbols.py survey {self.driver} {PF_PCI} {' '.join(roots)}",
                 timeout=300,
             ).out
         )
-        for kind in KINDS:
-            if len(found["functions"][kind]) != 1:
-                raise Invalid(
-                    f"{self.driver}: {len(found['functions'][kind])} functions match "
-                    f"{ROOTS[self.driver][kind]!r}, the {kind} function; see boot.py"
-                )
+        if found["unknown"]:
+            raise Invalid(f"{self.driver}: no function matches {found['unknown']}; see boot.py")
         marks = [
             f"function {[*KINDS, 'upcall'].index(kind)} {address:#x}"
             for kind, addresses in found["functions"].items()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Builds the plugin and the load generator."""
+"""Builds the plugin, the load generator, and the programs of XDP."""
 
 import subprocess
 
@@ -8,6 +8,7 @@ from . import BENCH, BUILD
 WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
 PLUGIN = BUILD / "cost.so"
 PROBE = BUILD / "probe"
+PROGRAMS = BUILD / "xdp.o"
 
 
 def build():
@@ -27,6 +28,15 @@ def build():
         ],
         check=True,
     )
+    sources = [BENCH / "guest" / name for name in ("probe.c", "frames.c")]
+    subprocess.run(["gcc-14", *WARNINGS, "-static", "-s", "-o", PROBE, *sources], check=True)
     subprocess.run(
-        ["gcc-14", *WARNINGS, "-static", "-s", "-o", PROBE, BENCH / "guest/probe.c"], check=True
+        [
+            "clang-19",
+            *("-O2", "-g", "-Wall", "-Werror"),
+            *("--target=bpf", "-mcpu=v3", "-I/usr/include/x86_64-linux-gnu"),
+            *("-c", BENCH / "guest/xdp.bpf.c"),
+            *("-o", PROGRAMS),
+        ],
+        check=True,
     )

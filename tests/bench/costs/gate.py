@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 from . import BENCH
-from .rows import GATE, Row
+from .row import GATE, Row
 
 CEILINGS = BENCH / "ceilings.json"
 # What counts a handful of events moves by one of them when the start of a phase does. So do the

@@ -7,8 +7,8 @@ import dataclasses
 from collections import Counter
 from pathlib import Path
 
-KINDS = ("xmit", "poll", "irq", "mailbox")
-DATA_PATH = 3  # of them
+KINDS = ("xmit", "poll", "irq", "frames", "wakeup", "mailbox")
+DATA_PATH = 5  # of them
 # Bytes that string instructions copy for the price of one instruction: about what a processor copies
 # in a cycle.
 COPIED_AT_ONCE = 32

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib
 
 from .boot import Outcome
-from .rows import BURSTS, SENT, TRANSACTIONS
+from .row import BURSTS, SENT, TRANSACTIONS
 
 matplotlib.use("Agg")
 from matplotlib import pyplot

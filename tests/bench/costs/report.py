@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 
 from .boot import Outcome
-from .rows import BURSTS, SENT, TRANSACTIONS, Row
+from .row import BURSTS, SENT, TRANSACTIONS, WARM_UP, Row
 
 # Calls there must have been, by phase, within EDGE of it: frames of the stack's own, and packets
 # that were refused and came again.
@@ -19,12 +19,30 @@ TRANSMITTED = {
     "tx60-vfs": SENT,
     "tx60-burst32-ring4096": BURSTS,
     "tx1500-burst32-ring4096": BURSTS,
+    "forward60": BURSTS,
 }
 DELIVERED = {
     "rx60-burst32": BURSTS,
     "rx60-vfs": BURSTS,
     "rr18": TRANSACTIONS,
     "rr1400": TRANSACTIONS,
+    "xdp-pass": BURSTS,
+    "forward60": BURSTS,
+}
+# What scripts say: by how much a counter of the PF has grown, and how many frames a socket has had. In
+# some there are those before a phase.
+COUNTED = {
+    **{
+        f"count.{phase}": BURSTS
+        for phase in (
+            *("xdp-drop", "xdp-pass", "xdp-tx", "xdp-out", "xdp-port"),
+            *("xsk-rx", "xsk-fwd", "forward60"),
+        )
+    },
+    "count.xdp-in": WARM_UP + BURSTS,
+    "socket.xsk-rx": WARM_UP + BURSTS,
+    "socket.xsk-fwd": WARM_UP + BURSTS,
+    "xsk-tx": BURSTS,
 }
 EDGE = 0.02
 
@@ -63,6 +81,10 @@ def validate(outcome: Outcome) -> list[str]:
                 reasons.append(
                     f"{outcome.driver}, {phase}: {count(phase)} packets {what}, {packets} expected"
                 )
+    for name, packets in COUNTED.items():
+        found = outcome.values.get(name, packets)
+        if abs(found - packets) > packets * EDGE:
+            reasons.append(f"{outcome.driver}: {name} is {found:.0f}, {packets} expected")
     return reasons
 
 
@@ -154,7 +176,11 @@ def as_json(found: list[Finding]) -> list[dict]:
 
 def profile(outcome: Outcome, phase: str) -> str:
     """Instructions per packet and function, most first."""
-    count = TRANSMITTED.get(phase) or DELIVERED.get(phase) or 1
+    count = (
+        TRANSMITTED.get(phase)
+        or DELIVERED.get(phase)
+        or (BURSTS if phase.startswith(("xdp-", "xsk-")) else 1)
+    )
     sums = outcome.phases[phase].by_function(outcome.names)
     lines = [f"{outcome.driver}, {phase}: {sums.total() / count:.1f}"]
     lines += [

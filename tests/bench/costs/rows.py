@@ -4,171 +4,62 @@ need, by which a run is recognised that measured something else."""
 
 from __future__ import annotations
 
-import dataclasses
-import statistics
-from collections.abc import Callable
-
-from .boot import Outcome
-
-SENT, BURSTS, TRANSACTIONS, KILOBYTES = 2000, 2016, 200, 1024
-STREAMS = 5
-ROUNDS = 9
-GATE = 1.01
-SETTINGS = 50
-TENANTS = 50
-LARGE, SMALL = 4096, 256  # receive descriptors
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """A limit for igb_rs: a number, or a multiple of what igb has."""
-
-    limit: float
-    relative: bool = True
-    least: bool = False  # the limit is a lower one
-
-    def met(self, igb: float, igb_rs: float) -> bool:
-        limit = self.limit * igb if self.relative else self.limit
-        # What was counted exactly is compared as exactly as it is printed.
-        return igb_rs >= limit - 5e-4 if self.least else igb_rs <= limit + 5e-4
-
-    def __str__(self) -> str:
-        sign = "≥" if self.least else "≤"
-        return f"{sign} {self.limit:.2f}×" if self.relative else f"{sign} {self.limit:g}"
-
-
-def at_most(limit: float) -> Target:
-    return Target(limit, relative=False)
-
-
-def at_least(limit: float) -> Target:
-    return Target(limit, relative=False, least=True)
-
-
-def factor(limit: float) -> Target:
-    return Target(limit)
-
-
-def at_least_factor(limit: float) -> Target:
-    return Target(limit, least=True)
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """`value` of an outcome; `known` are the bounds between which igb's has to be. `gate`: much the
-    same in every run of igb_rs, so that a rise by more than GATE is a regression."""
-
-    key: str
-    title: str
-    value: Callable[[Outcome], float]
-    least: Target | None
-    aim: Target | None
-    known: tuple[float, float] | None = None
-    gate: bool = False
-    copied: Callable[[Outcome], float] | None = None  # bytes, where instructions are counted
-
-
-def _insns(phase: str, count: int) -> Callable[[Outcome], float]:
-    return lambda outcome: outcome.phases[phase].total / count
-
-
-def _copied(phase: str, count: int) -> Callable[[Outcome], float]:
-    return lambda outcome: outcome.phases[phase].copied / count
-
-
-def _mailbox(phase: str, count: int) -> Callable[[Outcome], float]:
-    """Instructions in the mailbox's interrupt."""
-    return lambda outcome: outcome.phases[phase].of_kind("mailbox") / count
-
-
-def _writes(phase: str, count: int, per: int = 1) -> Callable[[Outcome], float]:
-    """Register writes; the reads of a statistics update may fall into any phase."""
-    return lambda outcome: outcome.phases[phase].writes.total() * per / count
-
-
-def _interrupts(phase: str, count: int) -> Callable[[Outcome], float]:
-    return lambda outcome: outcome.calls(phase, "irq") / count
-
-
-def _value(name: str, scale: float = 1) -> Callable[[Outcome], float]:
-    return lambda outcome: outcome.values[name] * scale
-
-
-def _stream(outcome: Outcome) -> float:
-    return statistics.median(
-        outcome.phases[f"tcp-tx.{number}"].total / KILOBYTES for number in range(1, STREAMS + 1)
-    )
-
-
-def _stream_copied(outcome: Outcome) -> float:
-    return statistics.median(
-        outcome.phases[f"tcp-tx.{number}"].copied / KILOBYTES for number in range(1, STREAMS + 1)
-    )
-
-
-def _sent(phase: str) -> Callable[[Outcome], float]:
-    """Instructions per packet where their number depends on the CPUs."""
-    return lambda outcome: outcome.phases[phase].total / outcome.calls(phase, "xmit")
-
-
-def _worst_reply(outcome: Outcome) -> float:
-    return (
-        statistics.median(
-            outcome.values[f"worst-reply.{number}"] for number in range(1, ROUNDS + 1)
-        )
-        * 1e-6
-    )
-
-
-# ICR, MBVFICR, VFLRE, VFRE, VFTE, EIMS: of any interrupt of a mailbox, and of opening and closing.
-SHARED = (0x00C0, 0x0C80, 0x0C88, 0x0C8C, 0x0C90, 0x1524)
-VMBMEM = range(0x0800, 0x0A00)
-
-
-def _clearing(phase: str) -> Callable[[Outcome], float]:
-    """Register accesses by which a VF's registers are cleared: all but those to know that there is
-    something to do, and to read the message."""
-
-    def count(outcome: Outcome) -> float:
-        found = outcome.phases[phase]
-        reads = sum(n for at, n in found.reads.items() if at not in SHARED and at not in VMBMEM)
-        writes = sum(n for at, n in found.writes.items() if at not in SHARED)
-        return (reads + writes) / TENANTS
-
-    return count
-
+from .row import (
+    BURSTS,
+    LARGE,
+    SENT,
+    SETTINGS,
+    SMALL,
+    TRANSACTIONS,
+    Row,
+    at_least,
+    at_least_factor,
+    at_most,
+    clearing,
+    copied,
+    factor,
+    insns,
+    interrupts,
+    mailbox,
+    sent,
+    stream,
+    stream_copied,
+    value,
+    worst_reply,
+    writes,
+)
 
 # Of what a phase does at its edges (a frame of the stack's own, a watchdog) some is in it or not.
 DATA_PATH = (
     Row(
         "tx60",
         "Tx 60 B: instructions",
-        _insns("tx60", SENT),
+        insns("tx60", SENT),
         factor(0.85),
         factor(0.70),
         (559, 571),
         gate=True,
-        copied=_copied("tx60", SENT),
+        copied=copied("tx60", SENT),
     ),
     Row(
         "tx1500",
         "Tx 1500 B: instructions",
-        _insns("tx1500", SENT),
+        insns("tx1500", SENT),
         factor(1.0),
         factor(0.85),
         (559, 571),
         gate=True,
-        copied=_copied("tx1500", SENT),
+        copied=copied("tx1500", SENT),
     ),
     Row(
         "rx60",
         "Rx 60 B, burst 32: instructions",
-        _insns("rx60-burst32", BURSTS),
+        insns("rx60-burst32", BURSTS),
         factor(0.85),
         factor(0.70),
         (440, 460),
         gate=True,
-        copied=_copied("rx60-burst32", BURSTS),
+        copied=copied("rx60-burst32", BURSTS),
     ),
     Row(
         "rx1500",
@@ -184,17 +75,17 @@ DATA_PATH = (
     Row(
         "rr18",
         "UDP request/response 18 B: instructions",
-        _insns("rr18", TRANSACTIONS),
+        insns("rr18", TRANSACTIONS),
         factor(0.80),
         factor(0.60),
         (2060, 2150),
         gate=True,
-        copied=_copied("rr18", TRANSACTIONS),
+        copied=copied("rr18", TRANSACTIONS),
     ),
     Row(
         "rr18-mmio",
         "UDP request/response 18 B: register writes",
-        _writes("rr18", TRANSACTIONS),
+        writes("rr18", TRANSACTIONS),
         at_most(2.10),
         at_most(1.15),
         (3.98, 4.05),
@@ -203,7 +94,7 @@ DATA_PATH = (
     Row(
         "rr18-irq",
         "UDP request/response 18 B: interrupts",
-        _interrupts("rr18", TRANSACTIONS),
+        interrupts("rr18", TRANSACTIONS),
         at_most(1.10),
         at_most(1.00),
         (1.98, 2.03),
@@ -213,17 +104,17 @@ DATA_PATH = (
     Row(
         "rr1400",
         "UDP request/response 1400 B: instructions",
-        _insns("rr1400", TRANSACTIONS),
+        insns("rr1400", TRANSACTIONS),
         factor(1.02),
         factor(0.85),
         (2150, 2300),
         gate=True,
-        copied=_copied("rr1400", TRANSACTIONS),
+        copied=copied("rr1400", TRANSACTIONS),
     ),
     Row(
         "tx-irq",
         "Tx 60 B: interrupts per packet",
-        _interrupts("tx60", SENT),
+        interrupts("tx60", SENT),
         at_most(0.01),
         at_most(0.01),
         (0.008, 0.011),
@@ -232,7 +123,7 @@ DATA_PATH = (
     Row(
         "rx-irq",
         "Rx 60 B, burst 32: interrupts per packet",
-        _interrupts("rx60-burst32", BURSTS),
+        interrupts("rx60-burst32", BURSTS),
         at_most(0.02),
         at_most(0.02),
         (0.008, 0.022),
@@ -241,7 +132,7 @@ DATA_PATH = (
     Row(
         "tx32-mmio",
         "Tx 60 B, burst 32: register writes per 1000",
-        _writes("tx60-burst32", BURSTS, 1000),
+        writes("tx60-burst32", BURSTS, 1000),
         at_most(42),
         at_most(34),
         (38, 46),
@@ -250,7 +141,7 @@ DATA_PATH = (
     Row(
         "tx32-4096-mmio",
         "… ring 4096",
-        _writes("tx60-burst32-ring4096", BURSTS, 1000),
+        writes("tx60-burst32-ring4096", BURSTS, 1000),
         at_most(42),
         at_most(34),
         (200, 420),
@@ -259,7 +150,7 @@ DATA_PATH = (
     Row(
         "tx32-1500-mmio",
         "… ring 4096, 1500 B",
-        _writes("tx1500-burst32-ring4096", BURSTS, 1000),
+        writes("tx1500-burst32-ring4096", BURSTS, 1000),
         at_most(42),
         at_most(34),
         (700, 950),
@@ -268,7 +159,7 @@ DATA_PATH = (
     Row(
         "rx-mmio",
         "Rx 60 B, burst 32: register writes per 1000",
-        _writes("rx60-burst32", BURSTS, 1000),
+        writes("rx60-burst32", BURSTS, 1000),
         at_most(40),
         at_most(20),
         (65, 80),
@@ -277,7 +168,7 @@ DATA_PATH = (
     Row(
         "latency18",
         "UDP latency 18 B, µs",
-        _value("rr18", 1e-3),
+        value("rr18", 1e-3),
         at_most(100),
         at_most(83),
         (115, 124),
@@ -285,7 +176,7 @@ DATA_PATH = (
     Row(
         "latency1400",
         "UDP latency 1400 B, µs",
-        _value("rr1400", 1e-3),
+        value("rr1400", 1e-3),
         at_most(150),
         at_most(90),
         (390, 405),
@@ -293,7 +184,7 @@ DATA_PATH = (
     Row(
         "tx1500-pps",
         "Tx 1500 B, ring 256: 1000 packets/s",
-        _value("pps.tx1500", 1e-3),
+        value("pps.tx1500", 1e-3),
         at_least_factor(2),
         at_least_factor(3),
         (285, 315),
@@ -309,11 +200,11 @@ DATA_PATH = (
     Row(
         "tcp-tx",
         "TCP Tx with TSO: instructions per KB (median of 5)",
-        _stream,
+        stream,
         factor(0.90),
         factor(0.75),
         (75, 130),
-        copied=_stream_copied,
+        copied=stream_copied,
     ),
     Row(
         "up-mmio",
@@ -323,11 +214,11 @@ DATA_PATH = (
         factor(0.4),
         (1380, 1480),
     ),
-    Row("up-ms", "PF up, ms", _value("ms.up"), factor(0.8), factor(0.5), (450, 650)),
+    Row("up-ms", "PF up, ms", value("ms.up"), factor(0.8), factor(0.5), (450, 650)),
     Row(
         "carrier-ms",
         "PF up until the carrier, ms",
-        _value("ms.carrier"),
+        value("ms.carrier"),
         factor(1.0),
         factor(0.8),
         (850, 1200),
@@ -364,7 +255,7 @@ DATA_PATH = (
     Row(
         "vfs-tx",
         "Tx 60 B with 7 VFs: of the cost without",
-        lambda outcome: _insns("tx60-vfs", SENT)(outcome) / _insns("tx60", SENT)(outcome),
+        lambda outcome: insns("tx60-vfs", SENT)(outcome) / insns("tx60", SENT)(outcome),
         at_most(1.02),
         at_most(1.00),
         None,
@@ -372,9 +263,7 @@ DATA_PATH = (
     Row(
         "vfs-rx",
         "Rx 60 B with 7 VFs: of the cost without",
-        lambda outcome: (
-            _insns("rx60-vfs", BURSTS)(outcome) / _insns("rx60-burst32", BURSTS)(outcome)
-        ),
+        lambda outcome: insns("rx60-vfs", BURSTS)(outcome) / insns("rx60-burst32", BURSTS)(outcome),
         at_most(1.02),
         at_most(1.00),
         None,
@@ -382,7 +271,7 @@ DATA_PATH = (
     Row(
         "numvfs0-ms",
         "sriov_numvfs=0, VFs without driver, ms",
-        _value("ms.numvfs0"),
+        value("ms.numvfs0"),
         factor(0.8),
         factor(0.6),
         None,
@@ -394,27 +283,27 @@ def _translated(mode: str, limits: dict[str, tuple[float, float]], known: dict) 
     """Rows of the data path behind an IOMMU. `limits`: at least, and the aim; `known` of C igb in
     this mode."""
     shapes = (
-        ("tx60", "Tx 60 B: instructions", _insns("tx60", SENT), _copied("tx60", SENT)),
-        ("tx1500", "Tx 1500 B: instructions", _insns("tx1500", SENT), _copied("tx1500", SENT)),
+        ("tx60", "Tx 60 B: instructions", insns("tx60", SENT), copied("tx60", SENT)),
+        ("tx1500", "Tx 1500 B: instructions", insns("tx1500", SENT), copied("tx1500", SENT)),
         (
             "rr18",
             "UDP request/response 18 B: instructions",
-            _insns("rr18", TRANSACTIONS),
-            _copied("rr18", TRANSACTIONS),
+            insns("rr18", TRANSACTIONS),
+            copied("rr18", TRANSACTIONS),
         ),
         (
             "rr1400",
             "UDP request/response 1400 B: instructions",
-            _insns("rr1400", TRANSACTIONS),
-            _copied("rr1400", TRANSACTIONS),
+            insns("rr1400", TRANSACTIONS),
+            copied("rr1400", TRANSACTIONS),
         ),
         (
             "rx60",
             "Rx 60 B, burst 32: instructions",
-            _insns("rx60-burst32", BURSTS),
-            _copied("rx60-burst32", BURSTS),
+            insns("rx60-burst32", BURSTS),
+            copied("rx60-burst32", BURSTS),
         ),
-        ("tcp-tx", "TCP Tx with TSO: instructions per KB", _stream, _stream_copied),
+        ("tcp-tx", "TCP Tx with TSO: instructions per KB", stream, stream_copied),
     )
     return tuple(
         Row(
@@ -454,7 +343,7 @@ STRICT = (
     Row(
         "strict-tx1500-pps",
         "IOMMU, strict: Tx 1500 B, ring 256: 1000 packets/s",
-        _value("pps.tx1500", 1e-3),
+        value("pps.tx1500", 1e-3),
         at_least_factor(2),
         at_least_factor(3),
         (175, 200),
@@ -501,28 +390,28 @@ VFS = (
     Row(
         "vf-address",
         "VF sets its address: instructions in the interrupt",
-        _mailbox("vf-address", SETTINGS),
+        mailbox("vf-address", SETTINGS),
         factor(1.0),
         None,
     ),
     Row(
         "vf-reset-mmio",
         "VF resets itself: accesses of its registers",
-        _clearing("vf-reset"),
+        clearing("vf-reset"),
         at_most(80),
         at_most(70),
     ),
     Row(
         "vf-handshake-mmio",
         "VF's handshake: accesses of its registers",
-        _clearing("vf-handshake"),
+        clearing("vf-handshake"),
         at_most(80),
         at_most(70),
     ),
     Row(
         "tx60-2cpus",
         "Tx 60 B on 2 CPUs: instructions",
-        _sent("two-cpus"),
+        sent("two-cpus"),
         factor(1.0),
         None,
         (555, 610),
@@ -530,7 +419,7 @@ VFS = (
     Row(
         "tx60-growth",
         "Tx 60 B on 2 CPUs: of the cost on one",
-        lambda outcome: _sent("two-cpus")(outcome) / _sent("one-cpu")(outcome),
+        lambda outcome: sent("two-cpus")(outcome) / sent("one-cpu")(outcome),
         at_most(1.02),
         at_most(1.00),
         None,
@@ -542,7 +431,7 @@ REPLIES = (
     Row(
         "worst-reply",
         "mailbox reply, worst of 7 VFs busy at once, ms (median of 9)",
-        _worst_reply,
+        worst_reply,
         factor(1.0),
         factor(0.25),
         (0.04, 0.12),
@@ -550,7 +439,7 @@ REPLIES = (
     Row(
         "numvfs0-igbvf-ms",
         "sriov_numvfs=0, VFs with igbvf, ms",
-        _value("ms.numvfs0-igbvf"),
+        value("ms.numvfs0-igbvf"),
         factor(0.8),
         factor(0.6),
         None,

@@ -49,12 +49,13 @@ timed() {
 	value "ms.$name" "$(awk -v begin="$begin" -v end="$(now)" 'BEGIN { print end - begin }')"
 }
 
-# pktgen DEVICE SIZE BURST COUNT MAC: sends the same packet again and again.
+# pktgen DEVICE SIZE BURST COUNT MAC [DELAY]: sends the same packet again and again, with so many
+# nanoseconds between bursts.
 pktgen() {
 	local device=$1 control=/proc/net/pktgen setting
 	echo rem_device_all >$control/kpktgend_0
 	echo "add_device $device" >$control/kpktgend_0
-	for setting in "count $4" "clone_skb 1000000" "pkt_size $2" "burst $3" "delay 0" \
+	for setting in "count $4" "clone_skb 1000000" "pkt_size $2" "burst $3" "delay ${6-0}" \
 		"dst 198.51.100.1" "dst_mac $5" "udp_dst_min 9" "udp_dst_max 9"; do
 		echo "$setting" >"$control/$device"
 	done
@@ -107,6 +108,15 @@ PEER=192.0.2.2
 sent() {
 	phase "$1" pktgen dut "$2" "$3" "$4" $NOBODY
 	value "pps.$1" "$(cat $BENCH/pps)"
+}
+
+# counted NAME COUNTER COMMAND...: by how much a counter of the PF grows meanwhile.
+counted() {
+	local name=$1 counter=/sys/class/net/dut/statistics/$2 before
+	shift 2
+	before=$(cat "$counter")
+	"$@"
+	value "count.$name" $(($(cat "$counter") - before))
 }
 
 # received NAME SIZE BURST COUNT: the peer transmits to the PF.

@@ -15,6 +15,8 @@
  *                                        time until the answer was there
  *   probe resets|handshakes BAR COUNT    a VF without driver resets itself, or says hello; with
  *                                        pauses in which the PF serves it
+ *   probe inject PHASE COUNT PROGRAM     has frames run through a program (frames.c)
+ *   probe sockets ...                    an AF_XDP socket (frames.c)
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -22,7 +24,6 @@
 #include <net/if.h>
 #include <net/if_arp.h>
 #include <netinet/in.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,16 +33,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../plugin/marks.h"
+#include "probe.h"
 
 #define MAX_BLOCK 16384
 #define WARM_UP 32
 
-#define MARK(number, first, second)                                                              \
-	asm volatile("nopl %c0(%%rax)" ::"i"(MARK_BASE + (number)), "D"(first), "S"(second)      \
-		     : "memory")
-
-static uint64_t number(const char *text)
+uint64_t number(const char *text)
 {
 	return strtoull(text, NULL, 0);
 }
@@ -68,7 +65,7 @@ static int mark(int argc, char **argv)
 	return 0;
 }
 
-static uint64_t now(void)
+uint64_t now(void)
 {
 	struct timespec time;
 
@@ -330,5 +327,9 @@ int main(int argc, char **argv)
 		sink(argv);
 	if (!strcmp(what, "send") && argc == 6)
 		return send_stream(argv);
+	if (!strcmp(what, "inject") && argc == 5)
+		return inject(argv);
+	if (!strcmp(what, "sockets") && argc == (strcmp(argv[2], "send") ? 6 : 7))
+		return sockets(argv);
 	errx(2, "usage: see probe.c");
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the plugin has to know of the running kernel, as JSON; and names for what it found.
 
-symbols.py survey MODULE PCI ROOT...    ROOT is KIND=REGEX for a function of the module
+symbols.py survey MODULE PCI ROOT...    ROOT is KIND=REGEX for functions of the module
 symbols.py names                        addresses on stdin, one a line
 """
 
@@ -10,7 +10,12 @@ import json
 import re
 import sys
 
-UPCALLS = ("gro_receive_skb", "napi_complete_done")
+# By what packets are handed over: to the stack, to a program of xdp.bpf.c, and where that wants them. And
+# what others do when the driver lets softirqs run.
+UPCALLS = re.compile(
+    "gro_receive_skb|napi_complete_done|bpf_prog_[0-9a-f]+_bench_.*|xdp_do_redirect|xdp_do_flush"
+    "|handle_softirqs"
+)
 # Kernel functions outside of the module through which it may reach a register.
 ACCESSORS = re.compile(
     r"(rust_helper_|__raw_)?(read|write)[bwlq](_relaxed)?"
@@ -30,7 +35,8 @@ def symbols():
 
 
 def survey(module, pci, roots):
-    """Roots, upcalls, code that may access registers, and where the registers are."""
+    """Roots, upcalls, code that may access registers, and where the registers are; patterns that no
+    function matches."""
     found = symbols()
     starts = [entry[0] for entry in found]
 
@@ -46,18 +52,28 @@ def survey(module, pci, roots):
     ]
     with open(f"/sys/bus/pci/devices/{pci}/resource", encoding="ascii") as file:
         first, last = (int(word, 16) for word in file.readline().split()[:2])
-    functions = {}
+    functions, unknown = {}, []
     for root in roots:
         kind, pattern = root.split("=", 1)
-        functions[kind] = [
+        matching = [
             address
             for address, name, owner in found
             if owner == module and re.fullmatch(pattern, name)
         ]
+        functions.setdefault(kind, []).extend(matching)
+        if not matching:
+            unknown.append(pattern)
     functions["upcall"] = [
-        address for address, name, owner in found if not owner and name in UPCALLS
+        address
+        for address, name, owner in found
+        if owner in ("", "bpf") and UPCALLS.fullmatch(name)
     ]
-    return {"functions": functions, "text": text, "bar": (first, last - first + 1)}
+    return {
+        "functions": functions,
+        "unknown": unknown,
+        "text": text,
+        "bar": (first, last - first + 1),
+    }
 
 
 def names(addresses):

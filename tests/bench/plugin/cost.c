@@ -4,10 +4,10 @@
  * entry to and return from the functions the kernel calls it by (the roots), and its accesses to
  * the device's registers.
  *
- * Helpers of the kernel the driver calls are counted. What it calls to hand packets up the stack
- * (the upcalls) is not, nor are interrupts that come in between. A string instruction counts once,
- * however often it iterates, of which emulator and processor have different notions; how many bytes
- * it copied is counted apart.
+ * Helpers of the kernel the driver calls are counted. What it calls to hand packets over (the upcalls:
+ * to the stack, to a program and where that wants them) is not, but for roots called from there, nor
+ * are interrupts that come in between. A string instruction counts once, however often it iterates,
+ * of which emulator and processor have different notions; how many bytes it copied is counted apart.
  *
  * Until the guest asks for it (MARK_ARM), nothing is instrumented, and QEMU runs at full speed.
  *
@@ -24,7 +24,7 @@
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
 #define KERNEL_START 0xffffffff80000000ull
-#define MAX_FUNCTIONS 16
+#define MAX_FUNCTIONS 32
 #define MAX_RANGES 64
 #define MAX_DEPTH 32
 #define MAX_BAR 0x20000
@@ -379,7 +379,9 @@ static void on_mark(unsigned int vcpu, void *data)
 		dump(first);
 		break;
 	case MARK_FUNCTION:
-		if (nr_functions < MAX_FUNCTIONS)
+		if (nr_functions == MAX_FUNCTIONS)
+			fprintf(out, "error too many functions\n");
+		else
 			functions[nr_functions++] =
 				(struct function){ .addr = second, .kind = (int)first };
 		break;

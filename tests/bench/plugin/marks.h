@@ -20,9 +20,11 @@
 #define ROOT_XMIT 0
 #define ROOT_POLL 1
 #define ROOT_IRQ 2
-#define ROOT_MAILBOX 3
-#define ROOT_KINDS 4
-#define KIND_UPCALL 4
-#define KIND_INTERRUPT 5
+#define ROOT_FRAMES 3
+#define ROOT_WAKEUP 4
+#define ROOT_MAILBOX 5
+#define ROOT_KINDS 6
+#define KIND_UPCALL 6
+#define KIND_INTERRUPT 7
 
 #endif
