@@ -129,6 +129,17 @@ impl Returned {
         }
     }
 
+    /// The same for a frame that a program sends back, and is short.
+    pub(crate) fn sending_short(&self, frame: &xdp::Short) {
+        if self.on.load(Relaxed) {
+            let bytes = Bytes {
+                size: frame.size(),
+                copy: |at, out: &mut [u8]| frame.copy_to(at, out),
+            };
+            self.note(&bytes, None, (0, 0));
+        }
+    }
+
     /// The same for a frame of a socket.
     pub(crate) fn sending_unmapped(&self, frame: &xsk::Unmapped<'_>) {
         if self.on.load(Relaxed) {

@@ -10,7 +10,10 @@ pub(crate) use self::receive::{
     Receive, //
 };
 
-use self::xdp::Xdp;
+use self::{
+    tally::Tally,
+    xdp::Xdp, //
+};
 use crate::{
     io::{
         Doorbell,
@@ -68,6 +71,7 @@ use net::{
 };
 
 mod receive;
+mod tally;
 pub(crate) mod xdp;
 pub(crate) mod xsk;
 
@@ -209,16 +213,29 @@ impl RxRing {
     /// The same as its poll, where a call more does not matter.
     #[inline(never)]
     fn poll_apart(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
-        self.poll_ring(cx, budget, load)
+        self.poll(cx, budget, load)
     }
 
-    /// Hands at most `budget` frames to the stack; returns how many, or `budget` if as many buffers as
-    /// there are descriptors have completed no frame.
+    /// The poll of a ring with a program. Apart, so that others do not pay for it.
+    #[inline(never)]
+    fn poll_shown(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
+        self.poll_ring::<true>(cx, budget, load)
+    }
+
+    /// Hands at most `budget` frames to the stack, or to the program if there is one (`SHOWN`); returns
+    /// how many, or `budget` if as many buffers as there are descriptors have completed no frame.
     #[inline(always)]
-    fn poll_ring(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
+    fn poll_ring<const SHOWN: bool>(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        budget: u32,
+        load: &mut Load,
+    ) -> u32 {
         let mut tally = Tally::default();
         let mut batch = RxBatch::default();
-        let mut plain = self.is_plain();
+        let mut plain = self.is_plain::<SHOWN>();
+        // Until pages that were put back are offered again.
+        let mut until_refill = self.batch;
         let began = match &self.returned {
             Some(returned) => returned.begin_poll(),
             None => None,
@@ -238,26 +255,36 @@ impl RxRing {
             dma::rmb();
             let info = RxInfo::from_le(desc.read::<0>());
             let page = offer.take();
-            if (plain || self.is_plain_now()) && status.is_whole_frame() {
+            if !(plain || self.is_plain_now::<SHOWN>()) || !status.is_whole_frame() {
+                self.deliver(cx, &mut batch);
+                tally.add(self.receive(cx, page, status, info));
+                plain = self.is_plain::<SHOWN>();
+                self.refill_if_due(cx);
+                if tally.incomplete >= self.config.descs {
+                    return self.end_early(&tally, cx, load, budget);
+                }
+            } else if SHOWN {
+                self.show(cx, page, (status, info), &mut tally, &mut batch);
+                until_refill = until_refill.wrapping_sub(1);
+                if until_refill == 0 {
+                    until_refill = self.batch;
+                    self.refill(cx);
+                }
+            } else {
                 let meta = self.meta(status, info, &mut tally);
                 tally.bytes = tally.bytes.wrapping_add(status.len());
                 if batch.push(page, status.len(), self.config.index, meta) {
                     self.deliver(cx, &mut batch);
                     self.refill_if_due(cx);
                 }
-            } else {
-                self.deliver(cx, &mut batch);
-                tally.add(self.receive(cx, page, status, info));
-                plain = self.is_plain();
-                self.refill_if_due(cx);
-                if tally.incomplete >= self.config.descs {
-                    return self.end_early(&tally, load, budget);
-                }
             }
         }
         self.deliver(cx, &mut batch);
+        if SHOWN {
+            self.finish_xdp(cx);
+            tally.publish_shown(&self.stats);
+        }
         self.refill_if_due(cx);
-        self.finish_xdp();
         if let Some(began) = began {
             self.note_end(began, tally.frames < budget);
         }
@@ -271,27 +298,39 @@ impl RxRing {
     /// descriptors: each was offered anew, and there may be more of them for ever. Asks for another poll.
     /// All frames so far were passed on.
     #[cold]
-    fn end_early(&mut self, tally: &Tally, load: &mut Load, budget: u32) -> u32 {
-        self.finish_xdp();
+    fn end_early(
+        &mut self,
+        tally: &Tally,
+        cx: &mut napi::Context<'_>,
+        load: &mut Load,
+        budget: u32,
+    ) -> u32 {
+        self.finish_xdp(cx);
+        tally.publish_shown(&self.stats);
         tally.publish(&self.stats);
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
         budget
     }
 
-    /// The next buffer begins a frame, nobody wants to see it, and it cannot be one that the PF
-    /// has sent.
+    /// The next buffer begins a frame, nobody wants to see it, or the program alone if there is one
+    /// (`SHOWN`), and it cannot be one that the PF has sent.
     #[inline]
-    fn is_plain(&self) -> bool {
-        self.returned.is_none() && self.is_plain_now()
+    fn is_plain<const SHOWN: bool>(&self) -> bool {
+        self.returned.is_none() && self.is_plain_now::<SHOWN>()
     }
 
     /// The same, as long as the controller has written no further descriptor. The latest was read
     /// before.
     #[inline]
-    fn is_plain_now(&self) -> bool {
+    fn is_plain_now<const SHOWN: bool>(&self) -> bool {
+        let inspects = if SHOWN {
+            self.looks_for_messages || self.config.bad_frames
+        } else {
+            self.inspects
+        };
         matches!(self.partial, Partial::None)
-            && !self.inspects
+            && !inspects
             && !self.returned.as_ref().is_some_and(|r| r.are_awaited())
     }
 
@@ -468,7 +507,10 @@ impl Receive for RxRing {
 
     #[inline(always)]
     fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
-        self.poll_ring(cx, budget, load)
+        if self.program.is_some() {
+            return self.poll_shown(cx, budget, load);
+        }
+        self.poll_ring::<false>(cx, budget, load)
     }
 
     #[inline]
@@ -527,38 +569,4 @@ fn meta(
     }
     tally.frames = tally.frames.wrapping_add(1);
     meta
-}
-
-/// Counts of one poll.
-#[derive(Default)]
-struct Tally {
-    frames: u32,
-    bytes: u32,
-    csum_good: u32,
-    /// Buffers that have completed no frame.
-    incomplete: u32,
-}
-
-impl Tally {
-    /// Counts a frame that the stack does not get.
-    fn count(&mut self, bytes: u32) {
-        self.frames = self.frames.wrapping_add(1);
-        self.bytes = self.bytes.wrapping_add(bytes);
-    }
-
-    fn add(&mut self, other: Self) {
-        self.frames = self.frames.wrapping_add(other.frames);
-        self.bytes = self.bytes.wrapping_add(other.bytes);
-        self.csum_good = self.csum_good.wrapping_add(other.csum_good);
-        self.incomplete = self.incomplete.wrapping_add(other.incomplete);
-    }
-
-    #[inline]
-    fn publish(&self, stats: &PairStats) {
-        if self.frames != 0 {
-            stats.rx_packets.add(u64::from(self.frames));
-            stats.rx_bytes.add(u64::from(self.bytes));
-            stats.rx_csum_good.add(u64::from(self.csum_good));
-        }
-    }
 }

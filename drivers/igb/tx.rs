@@ -79,6 +79,8 @@ pub(crate) struct Config {
 pub(crate) struct TxRing {
     desc: Arc<Coherent<DescWords>>,
     sender: Sender,
+    /// Bytes of frames without an skb that the byte limit does not know of yet.
+    unaccounted: u32,
     /// The context the controller holds for this queue.
     context: ContextDesc,
     /// Where the controller gives back what the PF sends.
@@ -110,6 +112,7 @@ pub(crate) fn new(
     let ring = TxRing {
         desc: desc.clone(),
         sender: Sender::new(producer, io.doorbell(regs::tdt(config.queue))?.into()),
+        unaccounted: 0,
         context: ContextDesc::UNKNOWN,
         returned,
         stamps,
@@ -134,12 +137,12 @@ impl net::device::Transmit for TxRing {
         &mut self,
         frame: net::xdp::Frame,
         queue: TxQueue<'_>,
-    ) -> Result<(), net::xdp::Frame> {
+    ) -> Result<Option<net::xdp::Frame>, net::xdp::Frame> {
         self.send_frame(frame, queue)
     }
 
-    fn flush_frames(&mut self) {
-        self.sender.ring_if_due();
+    fn flush_frames(&mut self, queue: TxQueue<'_>) {
+        self.finish_frames(queue);
     }
 }
 

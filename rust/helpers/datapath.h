@@ -56,4 +56,18 @@ struct nbh_xdp_buff {
 
 #define NBH_RX_BATCH	16
 
+/* What nbh_xdp_show() returns in the place of verdicts of programs: the frame is as it was
+ * received; nothing is wanted of it, and the device may write the page again as it is; another
+ * has it now; the same as the second when it was copied, which it is short enough for, and sent.
+ */
+#define NBH_XDP_UNCHANGED	16
+#define NBH_XDP_UNWANTED	17
+#define NBH_XDP_REDIRECTED	18
+#define NBH_XDP_SHORT		19
+/* The socket has no room for it. */
+#define NBH_XDP_FULL		20
+
+/* Longest of these: short packets of the stack are copied as well. */
+#define NBH_XDP_SHORT_MAX	256
+
 #endif

@@ -59,6 +59,60 @@ u32 nbh_xdp_run(const struct bpf_prog *prog, struct xdp_rxq_info *rxq,
 	return bpf_prog_run_xdp(prog, xdp);
 }
 
+/* Whether a device may write @page again as it is, and the CPU read what it has written: it is
+ * of the pool that is polled, and in the hands of who polls it alone.
+ */
+static __always_inline bool is_plain(const struct page_pool *pool, const struct page *page)
+{
+	return likely(!dma_dev_need_sync(pool->p.dev) && !page_is_pfmemalloc(page));
+}
+
+/* What is the same for all frames of one page that @rxq has received. */
+void nbh_xdp_init(struct xdp_buff *xdp, struct xdp_rxq_info *rxq)
+{
+	xdp_init_buff(xdp, PAGE_SIZE, rxq);
+	xdp->txq = NULL;
+}
+
+/* The same as nbh_xdp_run() for a frame that is one page, with @buff of
+ * nbh_xdp_init(). Passes it on where @prog wants that. Returns its verdict, or NBH_XDP_* if more is known.
+ */
+u32 nbh_xdp_show(struct bpf_prog *prog, const struct page_pool *pool, struct page *page,
+		 u32 len, struct nbh_xdp_buff *buff)
+{
+	struct xdp_buff *xdp = &buff->xdp;
+	void *start = page_address(page);
+	void *data = start + XDP_PACKET_HEADROOM;
+	bool plain = is_plain(pool, page);
+	u32 act;
+
+	xdp->data_hard_start = start;
+	xdp->data = data;
+	xdp->data_meta = data;
+	xdp->data_end = data + len;
+	xdp->flags = 0;
+	if (unlikely(pp_page_to_nmdesc(page)->pp != pool))
+		return XDP_ABORTED;
+	if (unlikely(!plain))
+		page_pool_dma_sync_for_cpu(pool, page, 0, len);
+	net_prefetch(data);
+	act = bpf_prog_run_xdp(prog, xdp);
+	if (act == XDP_REDIRECT)
+		return likely(!xdp_do_redirect(xdp->rxq->dev, xdp, prog)) ?
+		       NBH_XDP_REDIRECTED : act;
+	if (unlikely(!plain))
+		return act;
+	if (act == XDP_DROP)
+		return NBH_XDP_UNWANTED;
+	data = xdp->data_hard_start + XDP_PACKET_HEADROOM;
+	if (act == XDP_PASS && xdp->data == data && xdp->data_meta == data &&
+	    xdp->data_end == data + len)
+		return NBH_XDP_UNCHANGED;
+	if (act == XDP_TX && xdp->data_end - xdp->data <= NBH_XDP_SHORT_MAX)
+		return NBH_XDP_SHORT;
+	return act;
+}
+
 /* The same without a program: the frame is as the device wrote it. */
 void nbh_xdp_prepare(struct page *page, u32 headroom, u32 len, u32 flags, struct xdp_buff *xdp)
 {
@@ -152,6 +206,24 @@ struct xdp_frame *nbh_xdp_frame_of_page(struct page *page, u32 len, bool pool)
 	return xdp_convert_buff_to_frame(&xdp);
 }
 
+/* Takes a reference to the page of a frame. */
+struct page *nbh_kunit_xdp_hold(const struct xdp_frame *frame)
+{
+	struct page *page = virt_to_page(frame->data);
+
+	get_page(page);
+	return page;
+}
+
+/* Gives it up, and says how many there were. */
+int nbh_kunit_page_release(struct page *page)
+{
+	int count = page_count(page);
+
+	put_page(page);
+	return count;
+}
+
 /* Adds @page, which becomes the frame's, as a buffer of @len bytes. Without one, the frame says
  * that it has so many bytes more than it has.
  */
@@ -169,6 +241,25 @@ void nbh_kunit_xdp_add_frag(struct xdp_frame *frame, struct page *page, u32 len)
 	sinfo->xdp_frags_size += len;
 }
 #endif
+
+/* Gives frames back to where they came from, unless interrupts are off: not for long, and with
+ * softirqs off.
+ */
+bool nbh_xdp_give_back_all(struct xdp_frame *const *frames, size_t count)
+{
+	struct xdp_frame_bulk bulk;
+	size_t i;
+
+	if (!may_give_back())
+		return false;
+	xdp_frame_bulk_init(&bulk);
+	rcu_read_lock();
+	for (i = 0; i < count; i++)
+		xdp_return_frame_bulk(frames[i], &bulk);
+	xdp_flush_frame_bulk(&bulk);
+	rcu_read_unlock();
+	return true;
+}
 
 /* Gives a frame back to where it came from, unless interrupts are off. */
 bool nbh_xdp_give_back(struct xdp_frame *frame)
@@ -281,9 +372,12 @@ unsigned int nbh_this_cpu(void)
 	return raw_smp_processor_id();
 }
 
-/* Accounts a frame the stack does not know of to BQL and to the transmit watchdog. */
-void nbh_tx_sent_frame(struct netdev_queue *txq, unsigned int bytes)
+/* Accounts frames the stack does not know of to BQL and to the transmit watchdog. Says whether
+ * the stack sends nothing more until it has heard of completions.
+ */
+bool nbh_tx_sent_frames(struct netdev_queue *txq, unsigned int bytes)
 {
 	txq_trans_cond_update(txq);
 	netdev_tx_sent_queue(txq, bytes);
+	return netif_xmit_stopped(txq);
 }

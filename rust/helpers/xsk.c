@@ -42,16 +42,26 @@ void nbh_xsk_free(struct xdp_buff *xdp)
 	xsk_buff_free(xdp);
 }
 
-/* Runs @prog on the @len bytes the device wrote into a buffer. Hints have their place behind it. */
-u32 nbh_xsk_run(const struct bpf_prog *prog, struct xdp_buff *xdp, u32 len,
-		const struct nbh_xdp_hints *hints)
+/* Runs @prog on the @len bytes the device wrote into a buffer, which has hints behind it.
+ * Passes it on where @prog wants that. Returns its verdict, or NBH_XDP_* if more is known.
+ */
+u32 nbh_xsk_run(struct bpf_prog *prog, struct net_device *dev, struct nbh_xdp_buff *buff, u32 len)
 {
+	struct xdp_buff *xdp = &buff->xdp;
+	u32 act;
+	int err;
+
 	XSK_CHECK_PRIV_TYPE(struct nbh_xdp_buff);
-	container_of(xdp, struct nbh_xdp_buff, xdp)->hints = *hints;
 	xsk_buff_set_size(xdp, len);
 	xsk_buff_dma_sync_for_cpu(xdp);
 	net_prefetch(xdp->data);
-	return bpf_prog_run_xdp(prog, xdp);
+	act = bpf_prog_run_xdp(prog, xdp);
+	if (unlikely(act != XDP_REDIRECT))
+		return act;
+	err = xdp_do_redirect(dev, xdp, prog);
+	if (likely(!err))
+		return NBH_XDP_REDIRECTED;
+	return err == -ENOBUFS ? NBH_XDP_FULL : act;
 }
 
 /* Copies @len bytes from @offset on of what the device wrote into a buffer. Who owns the socket may
@@ -80,13 +90,16 @@ struct sk_buff *nbh_xsk_copy_skb(struct napi_struct *napi, const struct xdp_buff
 	return skb;
 }
 
-/* Where the device finds a frame to be sent, which it is made to see. */
-dma_addr_t nbh_xsk_tx_addr(struct xsk_buff_pool *pool, u64 addr, u32 len)
+/* Where the device finds frames to be sent, which it is made to see. */
+void nbh_xsk_tx_addrs(struct xsk_buff_pool *pool, const struct xdp_desc *descs, u32 count,
+		      dma_addr_t *addrs)
 {
-	dma_addr_t dma = xsk_buff_raw_get_dma(pool, addr);
+	u32 i;
 
-	xsk_buff_raw_dma_sync_for_device(pool, dma, len);
-	return dma;
+	for (i = 0; i < count; i++) {
+		addrs[i] = xsk_buff_raw_get_dma(pool, descs[i].addr);
+		xsk_buff_raw_dma_sync_for_device(pool, addrs[i], descs[i].len);
+	}
 }
 
 /* Copies @len bytes from @offset on of a frame to be sent. Who owns the socket may change them

@@ -8,7 +8,6 @@ use crate::{
     binding, later,
     memory::Instance,
     napi,
-    ring::Window,
     skb::{
         RxMeta,
         RxSkb, //
@@ -32,9 +31,15 @@ use kernel::{
     sync::Arc, //
 };
 
+mod places;
 #[cfg(CONFIG_KUNIT = "y")]
 #[path = "tests/page_pool.rs"]
 mod test;
+
+pub use self::places::{
+    Oldest,
+    RxPages, //
+};
 
 /// Bytes in front of the packet, for the headers a protocol may push: what XDP programs are
 /// promised (`XDP_PACKET_HEADROOM`), which is more than `NET_SKB_PAD`. A page has room to spare, so
@@ -250,6 +255,13 @@ impl RxPage {
         self.page.as_ptr()
     }
 
+    /// Where the page begins for the CPU.
+    #[inline]
+    pub(crate) fn memory(&self) -> *mut core::ffi::c_void {
+        // SAFETY: The page is valid, by the type invariants.
+        unsafe { netbind::page_memory(self.as_ptr()) }
+    }
+
     /// Where the device finds the buffer.
     #[inline]
     pub fn dma_addr(&self) -> u64 {
@@ -320,158 +332,24 @@ impl RxPage {
     }
 }
 
+/// A page of which nothing is wanted any more, and that the device may write again as it is: no cache has
+/// to be told, and it is no page to be kept for emergencies. [`RxPages::put_back`] offers it again; dropping
+/// it gives it back to its pool.
+pub struct Reusable(RxPage);
+
+impl Reusable {
+    /// That of `page`, which is so.
+    #[inline]
+    pub(crate) fn new(page: RxPage) -> Self {
+        Self(page)
+    }
+}
+
 impl Drop for RxPage {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: The page is ours and belongs to a pool, by the type invariants.
         unsafe { later::PAGES.give_back(self.page) };
-    }
-}
-
-/// The pages a receive ring offers to the device, oldest first: one place for each descriptor.
-///
-/// # Invariants
-///
-/// There are as many places as `window` is of. Those it says have a page hold one each, as [`RxPage`]
-/// does; the others are empty.
-pub struct RxPages {
-    places: KVVec<netbind::nbh_rx_place>,
-    window: Window,
-}
-
-// SAFETY: Pages may be given back to their pool by any thread.
-unsafe impl Send for RxPages {}
-
-impl RxPages {
-    /// Makes room for the pages of a ring with `descs` descriptors. Process context, may sleep.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` unless `descs` is a power of two up to 2^16, `ENOMEM`.
-    pub fn new(descs: u32) -> Result<Self> {
-        if !descs.is_power_of_two() || descs > 1 << 16 {
-            return Err(EINVAL);
-        }
-        let mut places = KVVec::with_capacity(descs as usize, GFP_KERNEL)?;
-        for _ in 0..descs {
-            places.push(Default::default(), GFP_KERNEL)?;
-        }
-        // INVARIANT: there are no pages.
-        Ok(Self {
-            places,
-            window: Window::new(descs).ok_or(EINVAL)?,
-        })
-    }
-
-    /// The oldest page, if there is one.
-    #[inline]
-    pub fn oldest(&mut self) -> Option<Oldest<'_>> {
-        let index = self.window.oldest()?;
-        // INVARIANT: this is the place of the oldest page.
-        Some(Oldest { index, pages: self })
-    }
-
-    /// The descriptor behind the latest page: what the device is told.
-    #[inline]
-    pub fn next(&self) -> u32 {
-        self.window.next()
-    }
-
-    /// Pages that can be added. One descriptor stays unused.
-    #[inline]
-    pub fn vacant(&self) -> u32 {
-        self.window.vacant()
-    }
-
-    /// There is no page left.
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.window.is_empty()
-    }
-
-    /// Takes the oldest page.
-    #[inline]
-    pub fn take(&mut self) -> Option<RxPage> {
-        Some(self.oldest()?.take())
-    }
-
-    /// Adds pages of `pool` until no place is vacant; `offer` is called for each with its
-    /// descriptor and where the device finds the buffer. Context as of [`PagePool::alloc`]; does not
-    /// sleep. Returns whether there were enough pages; there are none if `cx` is of another instance
-    /// than the pool's.
-    pub fn fill(
-        &mut self,
-        pool: &mut PagePool,
-        cx: &impl napi::Exclusive,
-        mut offer: impl FnMut(u32, u64),
-    ) -> bool {
-        if !pool.is_polled_by(cx) {
-            return false;
-        }
-        while self.vacant() != 0 {
-            let first = self.next();
-            let count = self.window.run();
-            // SAFETY: `first` is below the number of places.
-            let places = unsafe { self.places.as_mut_ptr().add(first as usize) };
-            // SAFETY: The pool is ours, and nobody else polls its NAPI instance: that is the
-            // exclusion its allocator wants. There are `count` places from `first` on, all of them vacant.
-            let filled = unsafe { netbind::page_pool_fill(pool.ptr.as_ptr(), places, count) };
-            for i in 0..filled {
-                // SAFETY: There are `count` places from `first` on, of which the callee has filled
-                // so many.
-                let dma = unsafe { (*places.add(i as usize)).dma };
-                offer(first.wrapping_add(i), dma);
-            }
-            // INVARIANT: these places have pages now.
-            // SAFETY: The callee fills no more than `count`, and so many are vacant.
-            unsafe { self.window.filled(filled) };
-            if filled < count {
-                return false;
-            }
-        }
-        true
-    }
-}
-
-/// The oldest page of [`RxPages`], which is still offered to the device.
-///
-/// # Invariants
-///
-/// `pages` is not empty; `index` is the place of its oldest page.
-pub struct Oldest<'a> {
-    pages: &'a mut RxPages,
-    index: u32,
-}
-
-impl Oldest<'_> {
-    /// Its descriptor.
-    #[inline]
-    pub fn index(&self) -> u32 {
-        self.index
-    }
-
-    /// Takes it: the device has written it.
-    #[inline]
-    pub fn take(self) -> RxPage {
-        // SAFETY: `index` is below the number of places, by the type invariants.
-        let place = unsafe { self.pages.places.get_unchecked(self.index as usize) };
-        // INVARIANT: the place had a page and is empty now, as the window moves beyond it.
-        let page = RxPage {
-            // SAFETY: The place has a page, by the type invariants.
-            page: unsafe { NonNull::new_unchecked(place.page) },
-            dma: place.dma,
-        };
-        // SAFETY: There was a page, by the type invariants.
-        unsafe { self.pages.window.taken() };
-        page
-    }
-}
-
-impl Drop for RxPages {
-    fn drop(&mut self) {
-        while let Some(page) = self.take() {
-            drop(page);
-        }
     }
 }
 

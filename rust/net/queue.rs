@@ -60,15 +60,19 @@ impl<'a> TxQueue<'a> {
         Sent(unsafe { netbind::tx_sent(self.as_ptr(), bytes) })
     }
 
-    /// Accounts a frame without an skb ([`Transmit::xmit_frame`]) to the queue's byte limit: the
-    /// stack holds back while such frames fill the queue. The transmit watchdog is told that the
+    /// Accounts `bytes` of frames without an skb ([`Transmit::xmit_frame`]) to the queue's byte limit:
+    /// the stack holds back while such frames fill the queue. The transmit watchdog is told that the
     /// queue moves.
+    ///
+    /// Returns whether the queue is stopped, by the driver or by its byte limit: the stack waits until
+    /// packets are reported as sent.
     ///
     /// [`Transmit::xmit_frame`]: crate::device::Transmit::xmit_frame
     #[inline]
-    pub fn sent_frame(self, bytes: u32) {
+    #[must_use]
+    pub fn sent_frames(self, bytes: u32) -> bool {
         // SAFETY: The queue is valid by the type invariants.
-        unsafe { netbind::tx_sent_frame(self.as_ptr(), bytes) };
+        unsafe { netbind::tx_sent_frames(self.as_ptr(), bytes) }
     }
 
     /// The stack will hand over another packet right after this one. To be called from `xmit`.

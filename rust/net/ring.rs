@@ -224,6 +224,16 @@ impl Filler {
         position.wrapping_sub(self.first) >= self.report_every
     }
 
+    /// Packets of one descriptor each that a group takes from `position` on, of `most`: the last of them is
+    /// to be reported.
+    #[inline]
+    pub(crate) fn until_due(&self, position: u32, most: u32) -> u32 {
+        self.report_every
+            .saturating_sub(position.wrapping_sub(self.first))
+            .saturating_add(1)
+            .min(most)
+    }
+
     /// Adds a packet to the group, of which `next` is the position behind it; `report` ends the group
     /// with it. Returns the descriptor behind the packet.
     ///
@@ -239,7 +249,24 @@ impl Filler {
         bytes: u32,
         report: bool,
     ) -> u32 {
-        self.group.packets = self.group.packets.wrapping_add(1);
+        // SAFETY: The slots are free and ready, by the requirements of this function.
+        unsafe { self.advance_by(ring, next, (1, bytes), report) }
+    }
+
+    /// The same for so many packets, and their bytes.
+    ///
+    /// # Safety
+    ///
+    /// As of [`Filler::advance`].
+    #[inline]
+    pub(crate) unsafe fn advance_by<S: Slots>(
+        &mut self,
+        ring: &Ring<S>,
+        next: u32,
+        (packets, bytes): (u32, u32),
+        report: bool,
+    ) -> u32 {
+        self.group.packets = self.group.packets.wrapping_add(packets);
         self.group.bytes = self.group.bytes.wrapping_add(bytes);
         self.head = next;
         if report {
@@ -373,6 +400,12 @@ impl Window {
     #[inline]
     pub(crate) fn next(&self) -> u32 {
         self.next & self.mask
+    }
+
+    /// The place `count` behind that.
+    #[inline]
+    pub(crate) fn behind(&self, count: u32) -> u32 {
+        self.next.wrapping_add(count) & self.mask
     }
 
     /// Pages that can be added.

@@ -41,16 +41,26 @@ pub trait Transmit: Send + 'static {
     /// [`Transmit::flush_frames`]. Process or softirq context, under the queue's lock, also while
     /// the stack's use of the queue is stopped. Must not sleep.
     ///
+    /// Returns the frame if nothing is needed of it any more, as it was copied: frames go back to where
+    /// they came from together. Another than the one that was given is dropped.
+    ///
     /// # Errors
     ///
     /// The frame, if it cannot be sent now. Another than the one that was given is dropped.
-    fn xmit_frame(&mut self, frame: xdp::Frame, queue: TxQueue<'_>) -> Result<(), xdp::Frame> {
+    fn xmit_frame(
+        &mut self,
+        frame: xdp::Frame,
+        queue: TxQueue<'_>,
+    ) -> Result<Option<xdp::Frame>, xdp::Frame> {
         let _ = queue;
         Err(frame)
     }
 
-    /// Tells the hardware of the frames it does not know of yet. Same context.
-    fn flush_frames(&mut self) {}
+    /// Tells the hardware of the frames it does not know of yet. Same context; before any of them is
+    /// reported as sent.
+    fn flush_frames(&mut self, queue: TxQueue<'_>) {
+        let _ = queue;
+    }
 }
 
 /// What the driver has of one transmit queue.
@@ -156,13 +166,14 @@ impl<'a, T: Transmit> Queues<'a, T> {
             .checked_rem(in_use)
             .ok_or(ENETDOWN)?;
         self.with(index, |tx, queue| {
+            let mut done = xdp::Done::none(frames);
             let sent = frames
                 .iter()
                 // SAFETY: The caller owns the frames, by the requirements of this function.
-                .take_while(|frame| unsafe { xmit_raw_frame(tx, **frame, queue) })
+                .take_while(|frame| unsafe { xmit_raw_frame(tx, **frame, queue, &mut done) })
                 .count();
             // Even if more may follow: they need not.
-            tx.flush_frames();
+            tx.flush_frames(queue);
             sent
         })
         .ok_or(ENETDOWN)
@@ -207,11 +218,13 @@ fn drop_unsent(skb: SkBuff) {
 ///
 /// # Safety
 ///
-/// `frame` is a frame the caller owns.
+/// `frame` is the next frame of those `done` is about, and the caller owns it.
+#[inline]
 unsafe fn xmit_raw_frame<T: Transmit>(
     tx: &mut T,
     frame: *mut netbind::xdp_frame,
     queue: TxQueue<'_>,
+    done: &mut xdp::Done<'_>,
 ) -> bool {
     // SAFETY: The caller owns the frame, by the requirements of this function, and gives it up;
     // whether it is given back is decided below.
@@ -219,13 +232,24 @@ unsafe fn xmit_raw_frame<T: Transmit>(
         return false;
     };
     match tx.xmit_frame(owned, queue) {
-        Ok(()) => true,
+        Ok(Some(same)) if same.as_ptr() == frame => {
+            // SAFETY: This is the next one, and it is ours.
+            unsafe { done.add(same) };
+            true
+        }
+        Ok(_) => {
+            done.skip();
+            true
+        }
         Err(given_back) if given_back.as_ptr() == frame => {
             let _ = given_back.into_raw();
             false
         }
         // Another one, which is the driver's to drop; it has kept or dropped the caller's.
-        Err(_) => true,
+        Err(_) => {
+            done.skip();
+            true
+        }
     }
 }
 

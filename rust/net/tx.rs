@@ -68,8 +68,14 @@ pub use crate::ring::Reaped;
 /// copying four cache lines is cheaper than mapping and unmapping a buffer.
 pub const COPY_LIMIT: u32 = 256;
 
+// Who says that a frame a program sends back is short knows no other limit.
+const _: () = assert!(COPY_LIMIT == netbind::NBH_XDP_SHORT_MAX);
+
 /// Most descriptors in front of one that is reported.
 pub const REPORT_EVERY: u32 = 32;
+
+// Addresses of the frames of a whole group are found out at once.
+const _: () = assert!(crate::xsk::ADDRS > REPORT_EVERY as usize);
 
 /// What a failed mapping returns: all ones, by the DMA API's definition.
 const DMA_MAPPING_ERROR: netbind::dma_addr_t = !0;

@@ -20,12 +20,18 @@ use crate::{
     napi,
     page_pool::{
         PagePool,
-        HEADROOM, //
-    }, //
+        Reusable,
+        RxPage,
+        HEADROOM,
+        ROOM, //
+    },
 };
 use core::{
     cell::UnsafeCell,
-    mem::MaybeUninit,
+    mem::{
+        ManuallyDrop,
+        MaybeUninit, //
+    },
     ptr::NonNull, //
 };
 use kernel::{
@@ -38,8 +44,12 @@ use kernel::{
 mod frame;
 mod hints;
 mod received;
+mod short;
 
-pub(crate) use self::frame::Bulk;
+pub(crate) use self::frame::{
+    Bulk,
+    Done, //
+};
 pub use self::{
     frame::Frame,
     hints::{
@@ -51,10 +61,11 @@ pub use self::{
         Buff,
         Received, //
     },
+    short::Short,
 };
 
 // What programs are promised (`XDP_PACKET_HEADROOM`).
-const _: () = assert!(HEADROOM >= netbind::XDP_PACKET_HEADROOM);
+const _: () = assert!(HEADROOM == netbind::XDP_PACKET_HEADROOM);
 
 /// A BPF program of type XDP. Clones refer to the same program.
 ///
@@ -122,17 +133,42 @@ impl Drop for Program {
 
 /// What a program has decided. The frame is owned by what is in the variant, or gone.
 pub enum Verdict {
-    /// The stack is to have it.
+    /// The stack is to have it as it was received, in this page.
+    Unchanged(RxPage),
+    /// The stack is to have it, in several pages, or changed.
     Pass(Buff),
     /// It is to be sent by the device that received it.
     Transmit(Frame),
+    /// The same; it is short.
+    Short(Short),
     /// Another device, CPU or socket has it.
     Redirected,
-    /// The program did not want it.
-    Dropped,
+    /// The program did not want it. With its page, if the device may write that again as it is.
+    Dropped(Option<Reusable>),
     /// The program failed, or asked for what cannot be done. Whoever traces `xdp:xdp_exception`
     /// has been told, but for what [`RxQueue::run`] names.
     Failed,
+}
+
+/// What [`RxQueue::show`] says: a part of [`Verdict`].
+pub enum Shown {
+    /// The stack is to have it as it was received.
+    Unchanged(RxPage),
+    /// Another device, CPU or socket has it.
+    Redirected,
+    /// The program did not want it.
+    Unwanted(Reusable),
+    /// It is to be sent by the device that received it, and is short.
+    Short(Short),
+    /// Something else: [`RxQueue::decide`] knows.
+    Undecided(Undecided),
+}
+
+/// A frame of one page that was shown to a program, which wants something with it.
+pub struct Undecided {
+    page: RxPage,
+    /// `None`: it was not shown.
+    act: Option<u32>,
 }
 
 /// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`].
@@ -143,7 +179,8 @@ pub enum Verdict {
 /// # Invariants
 ///
 /// `info` is registered for the net device `dev`, with `pool`, which belongs to `instance`, for as long
-/// as that has not ended. It is only used in the polls of that.
+/// as that has not ended. It is only used in the polls of that, whose NAPI is `napi`. `shown` says that
+/// the queue is `info`, and that frames have a page.
 ///
 /// # Examples
 ///
@@ -161,10 +198,13 @@ pub enum Verdict {
 ///     (frame, hints): (Received, Hints),
 ///     send: impl FnOnce(Frame),
 /// ) -> Option<RxSkb> {
+///     let len = frame.len();
 ///     match queue.run(cx, program, frame, hints) {
+///         Verdict::Unchanged(page) => return page.into_skb(cx, len),
 ///         Verdict::Pass(buff) => return buff.into_skb(cx),
 ///         Verdict::Transmit(frame) => send(frame),
-///         Verdict::Redirected | Verdict::Dropped | Verdict::Failed => (),
+///         Verdict::Short(_) => { /* Copies it to where the device finds it. */ }
+///         Verdict::Redirected | Verdict::Dropped(_) | Verdict::Failed => (),
 ///     }
 ///     None
 /// }
@@ -173,7 +213,11 @@ pub struct RxQueue {
     info: Arc<Info>,
     pool: *mut netbind::page_pool,
     dev: NonNull<netbind::net_device>,
-    instance: Arc<dyn Instance>,
+    napi: *mut netbind::napi_struct,
+    /// What programs are shown: the next frame of one page.
+    shown: netbind::nbh_xdp_buff,
+    /// So that there is no other at the same address.
+    _instance: Arc<dyn Instance>,
 }
 
 // SAFETY: The registration is not bound to a CPU or task.
@@ -244,19 +288,25 @@ impl RxQueue {
             )
         })?;
         setup.keep(registered)?;
+        let instance = setup.instance();
+        let mut shown = netbind::nbh_xdp_buff::default();
+        // SAFETY: The frame is ours, and the registration stays for as long as it is used.
+        unsafe { netbind::xdp_init(&mut shown.xdp, info.as_ptr()) };
         // INVARIANT: both registrations succeeded.
         Ok(Self {
             info,
             pool: pool.as_ptr(),
             dev,
-            instance: setup.instance(),
+            napi: instance.as_ptr(),
+            shown,
+            _instance: instance,
         })
     }
 
     /// `cx` is the poll of this queue's instance.
     #[inline]
     fn is_polled_by(&self, cx: &napi::Context<'_>) -> bool {
-        cx.as_ptr() == self.instance.as_ptr()
+        cx.as_ptr() == self.napi
     }
 
     /// Shows `frame` to `program`, which may ask for `hints`. What the program sends elsewhere leaves when
@@ -264,8 +314,104 @@ impl RxQueue {
     /// [`Verdict::Failed`]. So it is if it has several and the program takes one
     /// ([`Program::takes_frags`]), and in the poll of another instance, of which nobody is told: the
     /// device need not be there.
-    #[inline]
     pub fn run(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        program: &Program,
+        frame: Received,
+        hints: Hints,
+    ) -> Verdict {
+        if frame.is_fragmented() {
+            return self.run_frags(cx, program, frame, hints);
+        }
+        let (page, len, _) = frame.into_parts();
+        match self.show(cx, program, (page, len), hints) {
+            Shown::Unwanted(page) => Verdict::Dropped(Some(page)),
+            Shown::Redirected => Verdict::Redirected,
+            Shown::Unchanged(page) => Verdict::Unchanged(page),
+            Shown::Short(frame) => Verdict::Short(frame),
+            Shown::Undecided(frame) => self.decide(cx, program, frame),
+        }
+    }
+
+    /// The same for a frame of one page: what a device has written into it, and how many bytes (cut to
+    /// [`ROOM`]). By the shortest way, which does not go through the rarer verdicts.
+    #[inline(always)]
+    pub fn show(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        program: &Program,
+        (page, len): (RxPage, u32),
+        hints: Hints,
+    ) -> Shown {
+        if !self.is_polled_by(cx) {
+            return Shown::Undecided(Undecided { page, act: None });
+        }
+        self.shown.hints = hints.into_raw();
+        // SAFETY: Program and registration are valid by their type invariants, and the page is ours, with
+        // as many bytes. The pool is there, as its instance is polled, and its buffers begin behind the
+        // headroom. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set up what
+        // programs need.
+        let act = unsafe {
+            netbind::xdp_show(
+                program.0.as_ptr(),
+                self.pool,
+                page.as_ptr(),
+                len.min(ROOM),
+                &mut self.shown,
+            )
+        };
+        match act {
+            netbind::NBH_XDP_UNWANTED => Shown::Unwanted(Reusable::new(page)),
+            netbind::NBH_XDP_REDIRECTED => {
+                cx.must_flush();
+                // The target owns the page now.
+                let _ = ManuallyDrop::new(page);
+                Shown::Redirected
+            }
+            netbind::NBH_XDP_UNCHANGED => Shown::Unchanged(page),
+            netbind::NBH_XDP_SHORT => {
+                let xdp = &self.shown.xdp;
+                let (data, end) = (xdp.data.cast::<u8>(), xdp.data_end.cast::<u8>());
+                // CAST: a page is far smaller than 4 GiB.
+                let len = end.addr().wrapping_sub(data.addr()) as u32;
+                // SAFETY: The helper has set it up for this page. Programs keep the frame within it, and its
+                // data in front of its end.
+                Shown::Short(unsafe {
+                    Short::new(Reusable::new(page), NonNull::new_unchecked(data), len)
+                })
+            }
+            act => Shown::Undecided(Undecided {
+                page,
+                act: Some(act),
+            }),
+        }
+    }
+
+    /// What becomes of the frame that was shown to `program` last, in the same poll. Of another, that is
+    /// [`Verdict::Failed`].
+    #[inline(never)]
+    pub fn decide(&self, cx: &napi::Context<'_>, program: &Program, frame: Undecided) -> Verdict {
+        let Undecided { page, act } = frame;
+        let (Some(act), true) = (act, self.is_polled_by(cx)) else {
+            return Verdict::Failed;
+        };
+        let xdp = &self.shown.xdp;
+        if xdp.data_hard_start != page.memory() {
+            return Verdict::Failed;
+        }
+        // SAFETY: The helper has set it up for this page, and programs keep the buffer within it. There are
+        // no others.
+        let buff = unsafe { Buff::new((&raw const *xdp).read(), page) };
+        if act == netbind::xdp_action_XDP_REDIRECT {
+            // It was tried.
+            return self.failed(program, act);
+        }
+        self.follow(program, buff, act)
+    }
+
+    #[cold]
+    fn run_frags(
         &mut self,
         cx: &mut napi::Context<'_>,
         program: &Program,
@@ -275,16 +421,13 @@ impl RxQueue {
         if !self.is_polled_by(cx) {
             return Verdict::Failed;
         }
-        if frame.is_fragmented() && !program.takes_frags() {
+        if !program.takes_frags() {
             return self.failed(program, netbind::xdp_action_XDP_ABORTED);
         }
         let mut shown = MaybeUninit::<netbind::nbh_xdp_buff>::uninit();
         let raw = shown.as_mut_ptr();
         let (page, len, flags) = frame.into_parts();
-        // SAFETY: Program and registration are valid by their type invariants, and the pages as those of
-        // `Received` say. The pool is there, as its instance is polled, and its buffers begin behind the
-        // headroom. We are in a poll, as `cx` proves: softirqs are off, and the kernel has set up what
-        // programs need.
+        // SAFETY: As of `show`, and the pages as those of `Received` say.
         let act = unsafe {
             (&raw mut (*raw).hints).write(hints.into_raw());
             netbind::xdp_run(
@@ -301,21 +444,25 @@ impl RxQueue {
         // within its page, and give back pages behind it that they take away. All others were those of the
         // frame.
         let buff = unsafe { Buff::new((&raw const (*raw).xdp).read(), page) };
+        if act == netbind::xdp_action_XDP_REDIRECT {
+            if self.redirect(cx, program, buff) {
+                return Verdict::Redirected;
+            }
+            return self.failed(program, act);
+        }
+        self.follow(program, buff, act)
+    }
+
+    /// What becomes of a frame that a program has seen, and that it does not want elsewhere.
+    fn follow(&self, program: &Program, buff: Buff, act: u32) -> Verdict {
         match act {
             netbind::xdp_action_XDP_PASS => Verdict::Pass(buff),
-            netbind::xdp_action_XDP_DROP => Verdict::Dropped,
+            netbind::xdp_action_XDP_DROP => Verdict::Dropped(None),
             // SAFETY: The queue is registered, by the type invariants.
             netbind::xdp_action_XDP_TX => match unsafe { buff.into_frame() } {
                 Some(frame) => Verdict::Transmit(frame),
                 None => self.failed(program, act),
             },
-            netbind::xdp_action_XDP_REDIRECT => {
-                if self.redirect(cx, program, buff) {
-                    Verdict::Redirected
-                } else {
-                    self.failed(program, act)
-                }
-            }
             netbind::xdp_action_XDP_ABORTED => self.failed(program, act),
             unknown => {
                 // SAFETY: The program is valid, and the device, as its instance is polled. The kernel says
@@ -332,7 +479,7 @@ impl RxQueue {
         }
     }
 
-    /// Reports that a frame of [`Verdict::Transmit`] could not be sent after all, in the same poll.
+    /// Reports that a frame of [`Verdict::Transmit`] or [`Verdict::Short`] could not be sent after all, in the same poll.
     pub fn transmit_failed(&self, cx: &napi::Context<'_>, program: &Program) {
         if self.is_polled_by(cx) {
             self.failed(program, netbind::xdp_action_XDP_TX);

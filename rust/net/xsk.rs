@@ -35,8 +35,10 @@ mod rx;
 mod test;
 mod tx;
 
+pub(crate) use self::tx::ADDRS;
 pub use self::{
     rx::{
+        Polled,
         Rx,
         Verdict, //
     },
@@ -69,7 +71,7 @@ pub use self::{
 ///
 /// /// The device has written `len` bytes into the oldest buffer, and says nothing of them.
 /// fn receive(rx: &mut Rx, cx: &mut Context<'_>, program: &Program, len: u32) -> Option<RxSkb> {
-///     match rx.run(cx, program, len, &Hints::new([0; 2], None)) {
+///     match rx.polled(cx)?.run(program, len, Hints::new([0; 2], None)) {
 ///         Verdict::Pass(skb) => Some(skb),
 ///         _ => None,
 ///     }

@@ -219,7 +219,7 @@ def test_what_a_patch_refers_to_came_with_it_or_before():
     for patch, now in state.states(files, source, "A. Uthor <author@example.org>"):
         assert not missing(now, files), patch.title
     alone = state.NIC / "queue.rs"
-    assert f"{alone}: helper tx_sent_frame" in missing({alone: files[alone]}, files)
+    assert f"{alone}: helper tx_sent_frames" in missing({alone: files[alone]}, files)
     alone = state.NIC / "tx.rs"
     assert f"{alone}: ring" in missing({alone: files[alone]}, files)
 

@@ -24,6 +24,7 @@ use net::{
     napi,
     page_pool::{
         PagePool,
+        RxBatch,
         RxPage, //
     },
     skb::RxSkb,
@@ -35,6 +36,8 @@ use net::{
         Program,
         Received,
         RxQueue,
+        Short,
+        Shown,
         Verdict, //
     },
 };
@@ -51,10 +54,16 @@ pub(crate) struct Setup {
     pub(crate) tx: TxHandle<TxRing>,
 }
 
+/// Frames that wait to be sent back together.
+const AT_ONCE: usize = 16;
+
 /// What running programs takes. Every ring has it, so that attaching one cannot fail.
 pub(super) struct Xdp {
     queue: RxQueue,
     back: Back,
+    /// The first `count` are to be sent back.
+    waiting: KBox<[Option<Short>; AT_ONCE]>,
+    count: usize,
 }
 
 /// The way back for frames that a program sends where they came from.
@@ -74,11 +83,126 @@ impl Xdp {
         Ok(Self {
             queue: RxQueue::new(napi, pool, index)?,
             back: Back::new(tx),
+            waiting: KBox::new([const { None }; AT_ONCE], GFP_KERNEL)?,
+            count: 0,
         })
     }
 }
 
 impl RxRing {
+    /// Shows the program a frame that is one page, and that nobody else wants to see. By the shortest way
+    /// for what programs do with most frames.
+    #[inline(always)]
+    pub(super) fn show(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        page: RxPage,
+        (status, info): (RxStatus, RxInfo),
+        tally: &mut Tally,
+        batch: &mut RxBatch,
+    ) {
+        let Some(program) = &self.program else {
+            return;
+        };
+        let len = status.len();
+        let queue = &mut self.xdp.queue;
+        match queue.show(cx, program, (page, len), hints(status, info, None)) {
+            Shown::Unwanted(page) => {
+                self.pages.put_back(page);
+                tally.xdp_drop = tally.xdp_drop.wrapping_add(1);
+            }
+            Shown::Redirected => tally.xdp_redirect = tally.xdp_redirect.wrapping_add(1),
+            Shown::Unchanged(page) => {
+                let meta = self.meta(status, info, tally);
+                tally.bytes = tally.bytes.wrapping_add(len);
+                if batch.push(page, len, self.config.index, meta) {
+                    self.deliver(cx, batch);
+                }
+                return;
+            }
+            Shown::Short(frame) => self.send_soon(cx, frame),
+            Shown::Undecided(frame) => {
+                let verdict = queue.decide(cx, program, frame);
+                self.deliver(cx, batch);
+                if let Some(skb) = self.settle(cx, verdict, len) {
+                    let meta = self.meta(status, info, tally);
+                    tally.bytes = tally.bytes.wrapping_add(skb.len());
+                    cx.receive(skb, self.config.index, meta);
+                    return;
+                }
+            }
+        }
+        tally.count(len);
+    }
+
+    /// Does what the program wants with a frame of `len` bytes. Returns it if the stack is to have it.
+    #[inline(never)]
+    fn settle(&mut self, cx: &mut napi::Context<'_>, verdict: Verdict, len: u32) -> Option<RxSkb> {
+        let stats = &self.stats;
+        match verdict {
+            Verdict::Unchanged(page) => return self.passed(page.into_skb(cx, len)),
+            Verdict::Pass(buff) => return self.passed(buff.into_skb(cx)),
+            Verdict::Transmit(frame) => {
+                // In the order in which they came.
+                self.send_waiting(cx);
+                let sent = self.xdp.back.send(frame);
+                self.count_back(cx, u32::from(sent), u32::from(!sent));
+            }
+            Verdict::Short(frame) => self.send_soon(cx, frame),
+            Verdict::Redirected => stats.rx_xdp_redirect.add(1),
+            Verdict::Dropped(page) => {
+                stats.rx_xdp_drop.add(1);
+                if let Some(page) = page {
+                    self.pages.put_back(page);
+                }
+            }
+            Verdict::Failed => stats.rx_xdp_failed.add(1),
+        }
+        None
+    }
+
+    /// Sends a short frame with those that follow it in this poll.
+    #[inline]
+    fn send_soon(&mut self, cx: &napi::Context<'_>, frame: Short) {
+        let xdp = &mut self.xdp;
+        if let Some(place) = xdp.waiting.get_mut(xdp.count) {
+            *place = Some(frame);
+            xdp.count = xdp.count.wrapping_add(1);
+        }
+        if xdp.count >= AT_ONCE {
+            self.send_waiting(cx);
+        }
+    }
+
+    /// Sends what waits for that.
+    #[inline(never)]
+    fn send_waiting(&mut self, cx: &napi::Context<'_>) {
+        let count = core::mem::take(&mut self.xdp.count);
+        let Xdp { waiting, back, .. } = &mut self.xdp;
+        let waiting = waiting.get_mut(..count).unwrap_or_default();
+        let sent = back
+            .tx
+            .with(|ring, queue| ring.send_short(waiting.iter().flatten(), queue))
+            .unwrap_or(0);
+        let mut failed = 0u32.wrapping_sub(sent);
+        for frame in waiting.iter_mut().filter_map(Option::take) {
+            self.pages.put_back(frame.into_page());
+            failed = failed.wrapping_add(1);
+        }
+        self.count_back(cx, sent, failed);
+    }
+
+    /// Counts frames that were sent back, and those that could not be.
+    fn count_back(&self, cx: &napi::Context<'_>, sent: u32, failed: u32) {
+        self.stats.rx_xdp_tx.add(sent.into());
+        self.stats.rx_xdp_failed.add(failed.into());
+        if let Some(program) = &self.program {
+            for _ in 0..failed {
+                self.xdp.queue.transmit_failed(cx, program);
+            }
+        }
+    }
+
     /// Adds `page` to the frame it belongs to, and shows that to the program when it is complete. Returns
     /// the frame if the stack is to have it; it counts as received in any case. `stamp` is that of the
     /// frame, and becomes what the poll has to give it.
@@ -106,27 +230,16 @@ impl RxRing {
             // It has gone since the frame began.
             return self.passed(frame.into_skb(cx));
         };
-        let stats = &self.stats;
         if self.looks_for_messages && stamp.is_none() {
             *stamp = self.ptp.stamp_of(bytes, |out| frame.copy_to(0, out));
         }
         let hints = hints(status, info, *stamp);
-        match self.xdp.queue.run(cx, program, frame, hints) {
-            Verdict::Pass(buff) => return self.passed(buff.into_skb(cx)),
-            Verdict::Transmit(frame) => {
-                if self.xdp.back.send(frame) {
-                    stats.rx_xdp_tx.add(1);
-                } else {
-                    stats.rx_xdp_failed.add(1);
-                    self.xdp.queue.transmit_failed(cx, program);
-                }
-            }
-            Verdict::Redirected => stats.rx_xdp_redirect.add(1),
-            Verdict::Dropped => stats.rx_xdp_drop.add(1),
-            Verdict::Failed => stats.rx_xdp_failed.add(1),
+        let verdict = self.xdp.queue.run(cx, program, frame, hints);
+        let skb = self.settle(cx, verdict, bytes);
+        if skb.is_none() {
+            tally.count(bytes);
         }
-        tally.count(bytes);
-        None
+        skb
     }
 
     /// Counts a frame for which there was no memory.
@@ -191,9 +304,12 @@ impl RxRing {
             })
     }
 
-    /// Lets the frames the program has sent leave. To be called at the end of each poll.
+    /// Lets the frames the program has sent leave. To be called at the end of each poll with a program.
     #[inline]
-    pub(super) fn finish_xdp(&mut self) {
+    pub(super) fn finish_xdp(&mut self, cx: &napi::Context<'_>) {
+        if self.xdp.count != 0 {
+            self.send_waiting(cx);
+        }
         self.xdp.back.finish();
     }
 }
@@ -257,6 +373,6 @@ impl Back {
     #[cold]
     fn flush(&mut self) {
         self.unrung = false;
-        let _ = self.tx.with(|ring, _queue| ring.flush_frames());
+        let _ = self.tx.with(|ring, queue| ring.flush_frames(queue));
     }
 }

@@ -63,6 +63,7 @@ use net::{
     skb::RxSkb,
     xdp::Program,
     xsk::{
+        Polled,
         Pool,
         Rx,
         Tx,
@@ -105,21 +106,24 @@ impl Source {
         parts: Parts,
         (pool, program): (&Pool, Program),
     ) -> Result<Self> {
-        let ring = PoolRing {
+        let around = Around {
             config,
             desc: Coherent::zeroed(dev, config.descs as usize)?,
-            buffers: Rx::new(napi, pool, config.descs)?,
             tail: io.doorbell(regs::rdt(config.queue))?,
-            next: 0,
             batch: ring::refill_batch(config.descs),
             waits: pool.uses_need_wakeup(),
-            within: false,
             program,
             looks_for_messages: parts.ptp.looks_at_frames(),
             ptp: parts.ptp,
             back: Back::new(parts.programs.tx),
             returned: parts.returned,
             stats: parts.stats,
+        };
+        let ring = PoolRing {
+            buffers: Rx::new(napi, pool, config.descs)?,
+            first: 0,
+            within: false,
+            around,
         };
         let mut ring = KBox::new(ring, GFP_KERNEL)?;
         ring.fill(napi);
@@ -150,6 +154,7 @@ impl Sockets {
     }
 
     /// Sends what the sockets want sent.
+    #[inline(never)]
     fn transmit(&mut self, cx: &napi::Context<'_>) {
         let tx = &mut self.tx;
         tx.update_need_wakeup(cx);
@@ -187,7 +192,7 @@ impl Receive for Sockets {
     fn set_program(&mut self, program: Option<Program>) {
         match (&mut self.rx, program) {
             (Source::Pages(ring), program) => ring.set_program(program),
-            (Source::Pool(ring), Some(program)) => ring.program = program,
+            (Source::Pool(ring), Some(program)) => ring.around.program = program,
             (Source::Pool(_), None) => {}
         }
     }
@@ -196,21 +201,21 @@ impl Receive for Sockets {
     fn set_inspects(&mut self, looks_for_messages: bool) {
         match &mut self.rx {
             Source::Pages(ring) => ring.set_inspects(looks_for_messages),
-            Source::Pool(ring) => ring.looks_for_messages = looks_for_messages,
+            Source::Pool(ring) => ring.around.looks_for_messages = looks_for_messages,
         }
     }
 
     fn config(&self) -> &Config {
         match &self.rx {
             Source::Pages(ring) => ring.config(),
-            Source::Pool(ring) => &ring.config,
+            Source::Pool(ring) => &ring.around.config,
         }
     }
 
     fn dma_handle(&self) -> u64 {
         match &self.rx {
             Source::Pages(ring) => ring.dma_handle(),
-            Source::Pool(ring) => ring.desc.dma_handle(),
+            Source::Pool(ring) => ring.around.desc.dma_handle(),
         }
     }
 
@@ -224,19 +229,24 @@ impl Receive for Sockets {
 
 /// A receive ring with buffers of sockets.
 struct PoolRing {
-    config: Config,
-    desc: Coherent<DescWords>,
     /// Those offered to the controller.
     buffers: Rx,
+    /// The descriptor behind the latest of those it began with.
+    first: u32,
+    /// The next buffer goes on with a frame that is not wanted.
+    within: bool,
+    around: Around,
+}
+
+/// What a ring has besides its buffers.
+struct Around {
+    config: Config,
+    desc: Coherent<DescWords>,
     tail: Doorbell,
-    /// The descriptor behind the latest of them.
-    next: u32,
     /// Buffers to collect before telling the controller.
     batch: u32,
     /// Who uses the sockets wakes the driver when that is needed.
     waits: bool,
-    /// The next buffer goes on with a frame that is not wanted.
-    within: bool,
     program: Program,
     /// The poll has to stamp what the controller does not.
     looks_for_messages: bool,
@@ -249,54 +259,37 @@ struct PoolRing {
 }
 
 impl PoolRing {
+    /// Before its first poll.
     fn publish(&self) {
-        dma::wmb();
-        self.tail.ring(self.next);
+        self.around.publish(self.first);
     }
 
-    /// Offers a buffer with every vacant descriptor. Returns whether there were enough.
-    fn fill(&mut self, cx: &impl napi::Exclusive) -> bool {
-        let desc = &self.desc;
-        let filled = self.buffers.fill(cx, |index, addr| {
-            if let Some(words) = desc.words(index as usize) {
-                words.write(rx::offer(addr));
-            }
-        });
-        self.next = self.buffers.room(cx).0;
-        filled
-    }
-
-    /// Refills the ring, if that is worth a register write, and tells the controller. Returns whether
-    /// there were enough buffers.
-    #[inline]
-    fn refill_if_due(&mut self, cx: &napi::Context<'_>) -> bool {
-        if self.buffers.room(cx).1 < self.batch {
-            return true;
-        }
-        let before = self.next;
-        let filled = self.fill(cx);
-        if self.next != before {
-            self.publish();
-        }
-        filled
+    /// Offers a buffer with every vacant descriptor, as far as there are some.
+    fn fill(&mut self, cx: &impl napi::Exclusive) {
+        let desc = &self.around.desc;
+        self.buffers
+            .fill(cx, |index, addr| offer(desc, index, addr));
+        self.first = self.buffers.room(cx).0;
     }
 
     /// Shows at most `budget` frames to the program; returns how many, or `budget` if another poll is
     /// due for which nobody would ask. Buffers of frames that get no further count as well: there are at
     /// most as many as descriptors.
+    #[inline(never)]
     fn poll(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
+        let Some(mut rx) = self.buffers.polled(cx) else {
+            return 0;
+        };
+        let around = &mut self.around;
         let mut tally = Tally::default();
         let mut full = false;
-        let mut left = self.config.descs;
-        let began = match &self.returned {
-            Some(returned) => returned.begin_poll(),
-            None => None,
-        };
+        let mut left = around.config.descs;
+        let began = around.returned.as_ref().and_then(|r| r.begin_poll());
         while tally.frames < budget && !full && left != 0 {
-            let Some(index) = self.buffers.oldest(cx) else {
+            let Some(index) = rx.oldest() else {
                 break;
             };
-            let Some(desc) = self.desc.words(index as usize) else {
+            let Some(desc) = around.desc.words(index as usize) else {
                 break;
             };
             let status = RxStatus::from_le(desc.read::<1>());
@@ -306,69 +299,146 @@ impl PoolRing {
             // The other fields are read after DD, and before the descriptor is used again.
             dma::rmb();
             let info = RxInfo::from_le(desc.read::<0>());
-            // Whatever becomes of the frame: until it is read, no other is stamped, of no queue.
-            let stamp = if status.is_stamped() {
-                self.ptp.received()
+            if !self.within && status.is_whole_frame() {
+                full = around.receive(&mut rx, status, (info, None), &mut tally);
             } else {
-                None
-            };
-            if self.is_whole(status) {
-                full = self.receive(cx, status, (info, stamp), &mut tally) && self.waits;
-            } else {
-                self.buffers.drop_oldest(cx);
-                left = left.wrapping_sub(1);
+                let within = &mut self.within;
+                let (good, stamp) = around.look_at(within, status);
+                if good {
+                    full = around.receive(&mut rx, status, (info, stamp), &mut tally);
+                } else {
+                    rx.drop_oldest();
+                    left = left.wrapping_sub(1);
+                }
             }
-            let _ = self.refill_if_due(cx);
+            if rx.vacant() >= around.batch {
+                around.refill(&mut rx);
+            }
         }
-        self.back.finish();
-        if let Some((returned, began)) = self.returned.as_ref().zip(began) {
-            if tally.frames < budget && !full && left != 0 && self.config.index == 0 {
+        let full = full && around.waits;
+        around.back.finish();
+        if let Some((returned, began)) = around.returned.as_ref().zip(began) {
+            if tally.frames < budget && !full && left != 0 && around.config.index == 0 {
                 returned.end_poll(began);
             }
         }
-        tally.publish(&self.stats);
+        tally.publish(&around.stats);
+        tally.publish_shown(&around.stats);
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
-        if self.starves(cx, full) || left == 0 {
+        if around.starves(&mut rx, full) || left == 0 {
             budget
         } else {
             tally.frames
         }
     }
+}
+
+/// Offers the controller a buffer.
+#[inline(always)]
+fn offer(desc: &Coherent<DescWords>, index: u32, addr: u64) {
+    if let Some(words) = desc.words(index as usize) {
+        words.write(rx::offer(addr));
+    }
+}
+
+impl Around {
+    /// Tells the controller of the buffers in front of descriptor `next`.
+    fn publish(&self, next: u32) {
+        dma::wmb();
+        self.tail.ring(next);
+    }
+
+    /// Refills the ring, and tells the controller. Returns whether there were enough buffers.
+    #[inline(never)]
+    fn refill(&self, rx: &mut Polled<'_, '_>) -> bool {
+        let before = rx.next();
+        let desc = &self.desc;
+        let filled = rx.fill(|index, addr| offer(desc, index, addr));
+        if rx.next() != before {
+            self.publish(rx.next());
+        }
+        filled
+    }
+
+    /// Does so if that is worth a register write.
+    #[inline]
+    fn refill_if_due(&self, rx: &mut Polled<'_, '_>) -> bool {
+        rx.vacant() < self.batch || self.refill(rx)
+    }
 
     /// Refills the ring at the end of a poll, and says whether sockets are to wake the driver: when
     /// there were not enough buffers, or a socket is `full`. Returns whether the controller has no buffer
     /// and nobody would wake the driver.
-    fn starves(&mut self, cx: &napi::Context<'_>, full: bool) -> bool {
-        let enough = self.refill_if_due(cx);
-        let told = self.buffers.set_need_wakeup(cx, full || !enough);
+    fn starves(&self, rx: &mut Polled<'_, '_>, full: bool) -> bool {
+        let enough = self.refill_if_due(rx);
+        let told = rx.set_need_wakeup(full || !enough);
         if enough {
             return false;
         }
         // What came before it was seen that the driver wants to be woken.
-        let enough = told && self.refill_if_due(cx);
-        !enough && !told && self.buffers.oldest(cx).is_none()
+        let enough = told && self.refill_if_due(rx);
+        !enough && !told && rx.oldest().is_none()
+    }
+
+    /// Whether a buffer that is not simply a good frame holds one all the same, and its stamp if it has
+    /// one. One of several buffers does not get past a program: it is longer than it may be. `within`: it goes
+    /// on with one that is not wanted.
+    #[inline(never)]
+    fn look_at(&self, within: &mut bool, status: RxStatus) -> (bool, Option<i64>) {
+        // Whatever becomes of the frame: until it is read, no other is stamped, of no queue.
+        let stamp = if status.is_stamped() {
+            self.ptp.received()
+        } else {
+            None
+        };
+        let (begins, ends) = (!*within, status.is_end_of_packet());
+        *within = !ends;
+        let good = begins && ends && !status.has_frame_error() && !status.is_empty();
+        if begins && !good {
+            self.stats.rx_errors.add(1);
+        }
+        (good, stamp)
     }
 
     /// Takes the oldest buffer, which has a good frame, with its stamp if it has one. Returns whether the
     /// socket that was to have it has no room.
-    #[inline]
+    #[inline(always)]
     fn receive(
         &mut self,
-        cx: &mut napi::Context<'_>,
+        rx: &mut Polled<'_, '_>,
         status: RxStatus,
         (info, stamp): (RxInfo, Option<i64>),
         tally: &mut Tally,
     ) -> bool {
-        if self.is_own_copy(cx, status) {
-            self.buffers.drop_oldest(cx);
+        if self.is_own_copy(rx, status) {
+            rx.drop_oldest();
             self.stats.rx_own_copies.add(1);
             tally.count(status.len());
             return false;
         }
         let hints = hints(status, info, stamp);
-        let verdict = self.buffers.run(cx, &self.program, status.len(), &hints);
+        match rx.run(&self.program, status.len(), hints) {
+            Verdict::Redirected => tally.xdp_redirect = tally.xdp_redirect.wrapping_add(1),
+            Verdict::Dropped => tally.xdp_drop = tally.xdp_drop.wrapping_add(1),
+            verdict => return self.settle(rx, verdict, status, (info, stamp), tally),
+        }
+        tally.count(status.len());
+        false
+    }
+
+    /// What programs of sockets do with few frames.
+    #[inline(never)]
+    fn settle(
+        &mut self,
+        rx: &mut Polled<'_, '_>,
+        verdict: Verdict,
+        status: RxStatus,
+        (info, stamp): (RxInfo, Option<i64>),
+        tally: &mut Tally,
+    ) -> bool {
         let stats = &self.stats;
+        let mut full = false;
         match verdict {
             Verdict::Redirected => stats.rx_xdp_redirect.add(1),
             Verdict::Pass(mut skb) => {
@@ -377,7 +447,7 @@ impl PoolRing {
                 if let Some(ns) = stamp.or_else(|| self.stamp_of(&skb)) {
                     skb.set_stamp(ns);
                 }
-                cx.receive(skb, self.config.index, meta);
+                rx.cx().receive(skb, self.config.index, meta);
                 return false;
             }
             Verdict::NoMemory => stats.rx_alloc_failed.add(1),
@@ -386,19 +456,18 @@ impl PoolRing {
                     stats.rx_xdp_tx.add(1);
                 } else {
                     stats.rx_xdp_failed.add(1);
-                    self.buffers.transmit_failed(cx, &self.program);
+                    rx.transmit_failed(&self.program);
                 }
             }
             Verdict::Dropped => stats.rx_xdp_drop.add(1),
             Verdict::Failed => stats.rx_xdp_failed.add(1),
             Verdict::Full => {
                 stats.rx_xdp_failed.add(1);
-                tally.count(status.len());
-                return true;
+                full = true;
             }
         }
         tally.count(status.len());
-        false
+        full
     }
 
     /// The stamp of a frame that the controller has not stamped.
@@ -411,28 +480,21 @@ impl PoolRing {
         }
     }
 
-    /// The buffer holds a good frame. One of several buffers does not get past a program: it is
-    /// longer than it may be.
-    fn is_whole(&mut self, status: RxStatus) -> bool {
-        let (begins, ends) = (!self.within, status.is_end_of_packet());
-        self.within = !ends;
-        let good = begins && ends && !status.has_frame_error() && !status.is_empty();
-        if begins && !good {
-            self.stats.rx_errors.add(1);
-        }
-        good
-    }
-
     /// The oldest buffer has a frame that the PF has sent.
-    #[inline]
-    fn is_own_copy(&self, cx: &napi::Context<'_>, status: RxStatus) -> bool {
-        self.returned
-            .as_ref()
-            .filter(|returned| returned.are_awaited())
-            .is_some_and(|returned| {
-                returned.has_bytes(status.len(), status.vlan_tci(), |at, out: &mut [u8]| {
-                    self.buffers.copy_oldest(cx, at, out)
-                })
-            })
+    #[inline(always)]
+    fn is_own_copy(&self, rx: &Polled<'_, '_>, status: RxStatus) -> bool {
+        match &self.returned {
+            None => false,
+            Some(returned) => is_own_copy(returned, rx, status),
+        }
     }
+}
+
+/// As of [`Around::is_own_copy`].
+#[inline(never)]
+fn is_own_copy(returned: &Returned, rx: &Polled<'_, '_>, status: RxStatus) -> bool {
+    returned.are_awaited()
+        && returned.has_bytes(status.len(), status.vlan_tci(), |at, out: &mut [u8]| {
+            rx.copy_oldest(at, out)
+        })
 }

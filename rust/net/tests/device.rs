@@ -154,6 +154,28 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_was_copied_goes_back() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        for index in 0..QUEUES {
+            let sink = Sink {
+                copies: true,
+                ..Sink::default()
+            };
+            install(&dev, index, Some(KBox::new(sink, GFP_KERNEL)?))?;
+        }
+        let (first, second) = (frame(60)?, frame(60)?);
+        // SAFETY: The frames are valid. A reference keeps the page of one.
+        let page = unsafe { netbind::kunit_xdp_hold(second.as_ptr()) };
+        let given = [first, second].map(|frame| frame.into_raw().as_ptr());
+        // SAFETY: The frames are given up.
+        assert_eq!(unsafe { dev.tx_queues().xmit_frames(&given, QUEUES) }?, 2);
+        // SAFETY: The page is kept by the reference, which is given up.
+        assert_eq!(unsafe { netbind::kunit_page_release(page) }, 1);
+        Ok(())
+    }
+
+    #[test]
     fn ends_when_the_parent_is_unbound() -> Result {
         let parent = Parent::new()?;
         let counter = Counter::new()?;

@@ -240,6 +240,8 @@ impl kernel::ModuleMetadata for NoModule {
 pub(crate) struct Sink {
     pub(crate) skb: Option<SkBuff>,
     pub(crate) frame: Option<Frame>,
+    /// It says of frames that it has copied them.
+    pub(crate) copies: bool,
 }
 
 impl Transmit for Sink {
@@ -247,8 +249,11 @@ impl Transmit for Sink {
         self.skb.take().map_or(Ok(()), Err)
     }
 
-    fn xmit_frame(&mut self, _frame: Frame, _queue: TxQueue<'_>) -> Result<(), Frame> {
-        self.frame.take().map_or(Ok(()), Err)
+    fn xmit_frame(&mut self, frame: Frame, _queue: TxQueue<'_>) -> Result<Option<Frame>, Frame> {
+        if self.copies {
+            return Ok(Some(frame));
+        }
+        self.frame.take().map_or(Ok(None), Err)
     }
 }
 

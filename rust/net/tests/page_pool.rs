@@ -32,6 +32,7 @@ mod tests {
             Verdict, //
         },
     };
+    use core::cell::Cell;
 
     /// What `make` made in the setup of an instance that then is not to be had.
     fn escaped<T>(
@@ -149,6 +150,48 @@ mod tests {
         drop(queue);
         assert_eq!(done.owners(), 0);
         Ok(())
+    }
+
+    #[test]
+    fn a_page_put_back_is_offered_before_others_and_behind_those_that_are() -> Result {
+        let parent = Parent::new()?;
+        let dev = register(&parent, &Counter::new()?, QUEUES)?;
+        escaped(&dev, &Counter::new()?, |setup| {
+            let mut pool = PagePool::new(parent.device(), setup, config(2048))?;
+            let mut pages = RxPages::new(4)?;
+            let places = [const { Cell::new(0) }; 4];
+            let offer = |index: u32, addr: u64| {
+                if let Some(place) = places.get(index as usize) {
+                    place.set(addr);
+                }
+            };
+            assert!(pages.fill(&mut pool, setup, offer));
+            // Two come back, around the end of the ring, and one is replaced.
+            let taken = [pages.take(), pages.take(), pages.take()];
+            let [Some(first), Some(second), Some(third)] = taken else {
+                return Err(EINVAL);
+            };
+            let wanted = [second.dma_addr(), third.dma_addr()];
+            let given = first.dma_addr();
+            pages.put_back(Reusable::new(second));
+            pages.put_back(Reusable::new(third));
+            assert_eq!(pages.vacant(), 3);
+            assert!(pages.is_empty());
+            assert!(pages.fill(&mut pool, setup, offer));
+            assert_eq!([places[3].get(), places[0].get()], wanted);
+            assert!(places[1].get() != given && !wanted.contains(&places[1].get()));
+            assert_eq!(pages.vacant(), 0);
+            // There is no place: it goes back to its pool.
+            pages.put_back(Reusable::new(first));
+            let taken = pages.take();
+            assert!(taken.is_some_and(|page| page.dma_addr() == wanted[0]));
+            assert!(pages.fill(&mut pool, setup, offer));
+            assert!(places[2].get() != given);
+            // What waits goes with the ring.
+            let last = pages.take().ok_or(EINVAL)?;
+            pages.put_back(Reusable::new(last));
+            Ok(())
+        })
     }
 
     #[test]

@@ -485,6 +485,50 @@ mod tests {
     }
 
     #[test]
+    fn short_frames_are_copied_and_reported_together() -> Result {
+        const SHORT: u32 = 40;
+        let parent = Parent::new()?;
+        let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;
+        let due = SLOTS / 4;
+        for n in 0..=due {
+            let frame = frame_of(SHORT, 7, &[])?;
+            let mut seen = None;
+            let pushed = producer.push_short_frame(TxQueue::for_test(), &frame, LEN, |buffer| {
+                seen = Some(buffer);
+            });
+            assert_eq!(pushed, Some(LEN));
+            let buffer = seen.ok_or(EINVAL)?;
+            assert!(buffer.index == n && buffer.len == LEN && buffer.last);
+            assert_eq!(buffer.report, n == due);
+            drop(frame);
+            let area = producer.table().copies.as_ptr().as_ptr().cast::<u8>();
+            // SAFETY: The slot has as many bytes, and no device reads them.
+            let bytes = unsafe {
+                core::slice::from_raw_parts(area.add((n * COPY_LIMIT) as usize), LEN as usize)
+            };
+            let (copied, padding) = bytes.split_at(SHORT as usize);
+            assert!(copied.iter().all(|byte| *byte == 7) && padding.iter().all(|byte| *byte == 0));
+        }
+        // They hold nothing, so that netpoll may have their slots.
+        assert_eq!(
+            consumer.reap(&netpoll(), SLOTS, |_| true),
+            count(due + 1, (due + 1) * LEN)
+        );
+        for frame in [frame_of(LEN, 1, &[10])?, frame(COPY_LIMIT + 1)?] {
+            let pushed = producer.push_short_frame(TxQueue::for_test(), &frame, LEN, |_| ());
+            assert!(pushed.is_none());
+        }
+        // One slot stays free.
+        let frame = frame(LEN)?;
+        let mut push = || producer.push_short_frame(TxQueue::for_test(), &frame, LEN, |_| ());
+        for _ in 0..SLOTS - 1 {
+            assert!(push().is_some());
+        }
+        assert!(push().is_none());
+        Ok(())
+    }
+
+    #[test]
     fn what_is_not_done_stays() -> Result {
         let parent = Parent::new()?;
         let (mut producer, mut consumer) = table(parent.device(), SLOTS)?;

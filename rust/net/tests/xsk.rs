@@ -231,11 +231,8 @@ mod tests {
         with_pool(|dev, bound, pool, attached| {
             let counters = (Counter::new()?, Counter::new()?);
             let mut napi = napi(dev, 0, pool, (&counters.0, &counters.1), |rx, tx, cx| {
-                // What it had goes nowhere.
-                rx.drop_oldest(cx);
                 tx.completed(cx, 1);
-                let mut byte = [0];
-                !rx.copy_oldest(cx, 0, &mut byte) && offer(rx, cx) == 0 && tx.take(cx, 1).is_none()
+                rx.polled(cx).is_none() && offer(rx, cx) == 0 && tx.take(cx, 1).is_none()
             })?;
             detach(attached);
             napi.enable();
@@ -278,7 +275,9 @@ mod tests {
             let counters = (Counter::new()?, Counter::new()?);
             let mut napi = napi(dev, 0, pool, (&counters.0, &counters.1), |rx, _, cx| {
                 let (next, _) = rx.room(cx);
-                rx.drop_oldest(cx);
+                if let Some(mut polled) = rx.polled(cx) {
+                    polled.drop_oldest();
+                }
                 let oldest = rx.oldest(cx);
                 let mut where_it_is = None;
                 rx.fill(cx, |index, _| where_it_is = Some(index));

@@ -22,8 +22,14 @@ use crate::{
         Positions, //
     },
     skb::SkBuff,
-    xdp::Frame,
-    xsk, //
+    xdp::{
+        Frame,
+        Short, //
+    },
+    xsk::{
+        self,
+        ADDRS, //
+    }, //
 };
 use kernel::sync::Arc;
 
@@ -315,6 +321,77 @@ impl Producer {
         Ok(unsafe { self.advance(next, bytes, true) })
     }
 
+    /// Copies a frame that a program sends back into the table, padded with zeroes to `min_len` bytes (at
+    /// most [`COPY_LIMIT`]). `write` is called for it. Nothing is needed of the frame any more: as short
+    /// packets of the stack, it is not reported alone ([`Producer::report`]).
+    ///
+    /// Returns its bytes with padding. `None` if there is no room, of which one slot stays free.
+    #[inline]
+    pub fn push_short(
+        &mut self,
+        _queue: TxQueue<'_>,
+        frame: &Short,
+        min_len: u32,
+        write: impl FnMut(Buffer),
+    ) -> Option<u32> {
+        // SAFETY: The frame has so many bytes, which are not more than the limit.
+        unsafe { self.push_copy((frame.as_ptr(), frame.size()), min_len, write) }
+    }
+
+    /// The same for any frame. `None` as well if it is in several buffers, or longer than [`COPY_LIMIT`].
+    #[inline]
+    pub fn push_short_frame(
+        &mut self,
+        _queue: TxQueue<'_>,
+        frame: &Frame,
+        min_len: u32,
+        write: impl FnMut(Buffer),
+    ) -> Option<u32> {
+        let bytes = frame.linear().filter(|(_, len)| *len <= COPY_LIMIT)?;
+        // SAFETY: The frame has so many bytes, which are not more than the limit.
+        unsafe { self.push_copy(bytes, min_len, write) }
+    }
+
+    /// # Safety
+    ///
+    /// There are `len` bytes at `data`, at most [`COPY_LIMIT`].
+    #[inline]
+    unsafe fn push_copy(
+        &mut self,
+        (data, len): (*const u8, u32),
+        min_len: u32,
+        mut write: impl FnMut(Buffer),
+    ) -> Option<u32> {
+        if self.free() <= 1 {
+            return None;
+        }
+        let position = self.filler.head;
+        let index = self.table.ring.index(position);
+        let offset = index as usize * COPY_LIMIT as usize;
+        let padded = len.max(min_len).min(COPY_LIMIT);
+        // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has COPY_LIMIT
+        // bytes, and `len` <= `padded` <= COPY_LIMIT, by the requirements of this function.
+        unsafe {
+            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
+            core::ptr::copy_nonoverlapping(data, area, len as usize);
+            if padded > len {
+                area.add(len as usize)
+                    .write_bytes(0, padded.wrapping_sub(len) as usize);
+            }
+        }
+        let report = self.filler.is_due(position);
+        write(Buffer {
+            index,
+            addr: self.table.copies.dma_handle().wrapping_add(offset as u64),
+            len: padded,
+            last: true,
+            report,
+        });
+        // SAFETY: The slot was free, and holds nothing.
+        unsafe { self.advance(position.wrapping_add(1), padded, report) };
+        Some(padded)
+    }
+
     /// Takes frames from the sockets of `sockets` into the table, `most` and as many as there is room
     /// for at most, of which one slot stays free: `head` that has come round to `tail` is an empty
     /// ring to devices. Each is padded with zeroes to `min_len` bytes (at most [`COPY_LIMIT`]).
@@ -335,49 +412,45 @@ impl Producer {
             return (0, 0);
         };
         let count = batch.len();
-        let mut bytes = 0u32;
-        for n in 0..count {
-            let Some(frame) = batch.get(n) else {
-                break;
-            };
+        let min_len = min_len.min(COPY_LIMIT);
+        let (mut bytes, mut done) = (0u32, 0u32);
+        while done < count {
             let position = self.filler.head;
-            let last = n.wrapping_add(1) == count;
-            let report = last || self.filler.is_due(position);
-            let buffer = self.place_unmapped(&frame, position, min_len, report);
-            write(&frame, buffer);
-            bytes = bytes.wrapping_add(buffer.len);
-            let group = &mut self.filler.group;
-            group.holds = true;
-            group.frame = true;
-            group.sockets = group.sockets.wrapping_add(1);
+            let wanted = count.wrapping_sub(done).min(ADDRS as u32);
+            let group = self.filler.until_due(position, wanted);
+            let next = position.wrapping_add(group);
+            let last = next.wrapping_sub(1);
+            batch.each(done, group, |n, frame, addr| {
+                let position = position.wrapping_add(n);
+                let index = self.table.ring.index(position);
+                let (addr, len) = if frame.size() < min_len {
+                    self.copy_unmapped(&frame, index, min_len)
+                } else {
+                    (addr, frame.size())
+                };
+                bytes = bytes.wrapping_add(len);
+                let buffer = Buffer {
+                    index,
+                    addr,
+                    len,
+                    last: true,
+                    report: position == last,
+                };
+                write(&frame, buffer);
+            });
+            let held = &mut self.filler.group;
+            held.holds = true;
+            held.frame = true;
+            // CAST: not more than `ADDRS`.
+            held.sockets = held.sockets.wrapping_add(group as u16);
             // SAFETY: No more were taken than slots are free. They hold nothing.
-            unsafe { self.advance(position.wrapping_add(1), 0, report) };
+            unsafe {
+                self.filler
+                    .advance_by(&self.table.ring, next, (group, 0), true)
+            };
+            done = done.wrapping_add(group);
         }
         (count, bytes)
-    }
-
-    /// The buffer of a frame of a socket: where it is, or a copy if it has to be padded.
-    #[inline]
-    fn place_unmapped(
-        &self,
-        frame: &xsk::Unmapped<'_>,
-        position: u32,
-        min_len: u32,
-        report: bool,
-    ) -> Buffer {
-        let index = self.table.ring.index(position);
-        let (addr, len) = if frame.size() < min_len.min(COPY_LIMIT) {
-            self.copy_unmapped(frame, index, min_len.min(COPY_LIMIT))
-        } else {
-            (frame.addr(), frame.size())
-        };
-        Buffer {
-            index,
-            addr,
-            len,
-            last: true,
-            report,
-        }
     }
 
     #[cold]

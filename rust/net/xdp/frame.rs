@@ -58,6 +58,14 @@ impl Frame {
         unsafe { (*self.as_ptr()).len }
     }
 
+    /// Where its bytes are, and how many, if they are in one buffer.
+    #[inline]
+    pub(crate) fn linear(&self) -> Option<(*const u8, u32)> {
+        // SAFETY: The frame is valid, by the type invariants.
+        let data = unsafe { (*self.as_ptr()).data };
+        (!self.is_fragmented()).then_some((data.cast(), self.head_len()))
+    }
+
     /// It has more than one buffer.
     #[inline]
     pub(crate) fn is_fragmented(&self) -> bool {
@@ -168,5 +176,73 @@ impl Drop for Bulk {
         let together = unsafe { ManuallyDrop::take(&mut self.0) };
         // SAFETY: The box is ours with the pages in it, and given up: it is that of the list.
         unsafe { later::BULKS.give_back(NonNull::from(KBox::leak(together))) };
+    }
+}
+
+/// Frames of a list that go back to where they came from together: those that follow each other.
+///
+/// # Invariants
+///
+/// Those from `first` up to (not including) `next` are owned by this.
+pub(crate) struct Done<'a> {
+    frames: &'a [*mut netbind::xdp_frame],
+    first: usize,
+    next: usize,
+}
+
+impl<'a> Done<'a> {
+    /// None of them, so far.
+    pub(crate) fn none(frames: &'a [*mut netbind::xdp_frame]) -> Self {
+        // INVARIANT: there are none.
+        Self {
+            frames,
+            first: 0,
+            next: 0,
+        }
+    }
+
+    /// The next of the list goes back.
+    ///
+    /// # Safety
+    ///
+    /// It is `frame`.
+    #[inline]
+    pub(crate) unsafe fn add(&mut self, frame: Frame) {
+        let _ = frame.into_raw();
+        // INVARIANT: it is ours from here on.
+        self.next = self.next.wrapping_add(1);
+    }
+
+    /// The next of the list does not, or is not there any more.
+    #[cold]
+    pub(crate) fn skip(&mut self) {
+        self.give_back();
+        // INVARIANT: there are none.
+        self.next = self.next.wrapping_add(1);
+        self.first = self.next;
+    }
+
+    fn give_back(&mut self) {
+        let frames = self.frames.get(self.first..self.next).unwrap_or_default();
+        if frames.is_empty() {
+            return;
+        }
+        // INVARIANT: they are given up, or become frames of their own.
+        self.first = self.next;
+        // SAFETY: The frames are ours, by the type invariants. The callee looks whether interrupts are on, and
+        // does nothing otherwise; who transmits has turned softirqs off.
+        if unsafe { netbind::xdp_give_back_all(frames.as_ptr(), frames.len()) } {
+            return;
+        }
+        for frame in frames.iter().filter_map(|ptr| NonNull::new(*ptr)) {
+            // SAFETY: The frame is ours, by the type invariants, and given up.
+            drop(unsafe { Frame::from_raw(frame) });
+        }
+    }
+}
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.give_back();
     }
 }

@@ -30,11 +30,6 @@ impl Hints {
         self.0
     }
 
-    #[inline]
-    pub(crate) fn as_raw(&self) -> &netbind::nbh_xdp_hints {
-        &self.0
-    }
-
     /// The words, as they were given.
     pub fn words(&self) -> [u64; 2] {
         self.0.words

@@ -8,7 +8,6 @@ use super::{
     Shared, //
 };
 use crate::{
-    compat::ENOBUFS,
     memory::{
         Instance,
         Waking, //
@@ -152,15 +151,59 @@ impl Buffers {
     /// for longer.
     #[inline]
     fn take(&mut self, pool: &Shared) -> Option<Buff> {
+        let over = pool.is_over();
+        match self.take_valid() {
+            Some(buff) if over => {
+                core::mem::forget(buff);
+                None
+            }
+            taken => taken,
+        }
+    }
+
+    /// The same where the pool is known not to be over.
+    #[inline]
+    fn take_valid(&mut self) -> Option<Buff> {
         let index = self.window.oldest()?;
         let buff = *self.places.get(index as usize)?;
         // SAFETY: There is one.
         unsafe { self.window.taken() };
-        if pool.is_over() {
-            return None;
-        }
         // INVARIANT: the place had it, and is vacant now.
         Some(Buff(buff))
+    }
+
+    /// As of [`Rx::fill`].
+    ///
+    /// # Safety
+    ///
+    /// The pool is not over, in a poll or under RTNL.
+    #[inline]
+    unsafe fn fill(&mut self, pool: &Shared, mut offer: impl FnMut(u32, u64)) -> bool {
+        while self.window.vacant() != 0 {
+            let first = self.window.next();
+            let count = self.window.run();
+            // SAFETY: The pool is not over, by the requirements of this function, and we are the only one
+            // to use its buffers. There are `count` places from `first` on, all of them vacant, and as
+            // many addresses as places.
+            let filled = unsafe {
+                netbind::xsk_fill(
+                    pool.as_ptr(),
+                    self.places.as_mut_ptr().add(first as usize),
+                    self.addrs.as_mut_ptr(),
+                    count,
+                )
+            };
+            for (index, addr) in (first..).zip(self.addrs.iter().take(filled as usize)) {
+                offer(index, *addr);
+            }
+            // INVARIANT: these places have buffers now.
+            // SAFETY: The callee fills no more than `count`, and so many are vacant.
+            unsafe { self.window.filled(filled) };
+            if filled < count {
+                return false;
+            }
+        }
+        true
     }
 }
 
@@ -267,130 +310,141 @@ impl Rx {
     /// Adds buffers until no place is vacant; `offer` is called for each with its descriptor and where
     /// the device finds it. Does not sleep. Returns whether there were enough. There are none if the pool
     /// is over, or in the poll of another instance.
-    pub fn fill(&mut self, cx: &impl napi::Exclusive, mut offer: impl FnMut(u32, u64)) -> bool {
-        let Some((pool, buffers)) = self.parts(cx) else {
-            return false;
-        };
-        while buffers.window.vacant() != 0 {
-            if pool.is_over() {
-                return false;
-            }
-            let first = buffers.window.next();
-            let count = buffers.window.run();
-            // SAFETY: The pool is not over, in a poll or under RTNL, and we are the only one to use its
-            // buffers. There are `count` places from `first` on, all of them vacant, and as many
-            // addresses as places.
-            let filled = unsafe {
-                netbind::xsk_fill(
-                    pool.as_ptr(),
-                    buffers.places.as_mut_ptr().add(first as usize),
-                    buffers.addrs.as_mut_ptr(),
-                    count,
-                )
-            };
-            for (index, addr) in (first..).zip(buffers.addrs.iter().take(filled as usize)) {
-                offer(index, *addr);
-            }
-            // INVARIANT: these places have buffers now.
-            // SAFETY: The callee fills no more than `count`, and so many are vacant.
-            unsafe { buffers.window.filled(filled) };
-            if filled < count {
-                return false;
-            }
+    pub fn fill(&mut self, cx: &impl napi::Exclusive, offer: impl FnMut(u32, u64)) -> bool {
+        match self.parts(cx) {
+            // SAFETY: The pool is not over, in a poll or under RTNL.
+            Some((pool, buffers)) if !pool.is_over() => unsafe { buffers.fill(pool, offer) },
+            _ => false,
         }
-        true
+    }
+
+    /// What can be done with the buffers in this poll, if it is that of the instance, and the pool is not
+    /// over.
+    #[inline]
+    pub fn polled<'a, 'b>(&'a mut self, cx: &'a mut napi::Context<'b>) -> Option<Polled<'a, 'b>> {
+        let (pool, buffers) = self.parts(cx)?;
+        // INVARIANT: whoever ends it waits for this poll.
+        (!pool.is_over()).then_some(Polled { pool, buffers, cx })
+    }
+}
+
+/// The receiving end of a pool, in a poll.
+///
+/// # Invariants
+///
+/// The pool is not over for as long as this is there: it is in the poll of its instance, which is that of
+/// `cx`.
+pub struct Polled<'a, 'b> {
+    pool: &'a Shared,
+    buffers: &'a mut Buffers,
+    cx: &'a mut napi::Context<'b>,
+}
+
+impl<'b> Polled<'_, 'b> {
+    /// The poll.
+    #[inline]
+    pub fn cx(&mut self) -> &mut napi::Context<'b> {
+        self.cx
+    }
+
+    /// The descriptor of the oldest buffer; `None` if there is none.
+    #[inline]
+    pub fn oldest(&self) -> Option<u32> {
+        self.buffers.window.oldest()
+    }
+
+    /// The descriptor behind the latest buffer, which is what the device is told.
+    #[inline]
+    pub fn next(&self) -> u32 {
+        self.buffers.window.next()
+    }
+
+    /// How many buffers can be added. One descriptor stays unused.
+    #[inline]
+    pub fn vacant(&self) -> u32 {
+        self.buffers.window.vacant()
+    }
+
+    /// As of [`Rx::fill`].
+    #[inline]
+    pub fn fill(&mut self, offer: impl FnMut(u32, u64)) -> bool {
+        // SAFETY: The pool is not over, in a poll.
+        unsafe { self.buffers.fill(self.pool, offer) }
     }
 
     /// Copies bytes the device wrote into the oldest buffer, from `offset` on, to `out`. Returns
-    /// whether there is a buffer with room for as many. In a poll of the instance.
-    pub fn copy_oldest(&self, cx: &napi::Context<'_>, offset: u32, out: &mut [u8]) -> bool {
-        let Some((pool, buffers)) = self.look(cx) else {
-            return false;
-        };
+    /// whether there is a buffer with room for as many.
+    pub fn copy_oldest(&self, offset: u32, out: &mut [u8]) -> bool {
         let (Some(&buff), Ok(len)) = (
-            buffers
-                .window
-                .oldest()
-                .and_then(|index| buffers.places.get(index as usize)),
+            self.oldest()
+                .and_then(|index| self.buffers.places.get(index as usize)),
             u32::try_from(out.len()),
         ) else {
             return false;
         };
         let fits = offset
             .checked_add(len)
-            .is_some_and(|end| end <= pool.frame_size);
-        if !fits || pool.is_over() {
-            return false;
+            .is_some_and(|end| end <= self.pool.frame_size);
+        if fits {
+            // SAFETY: The buffer is ours, of a pool that is not over, and has as many bytes for the device; so
+            // has `out`.
+            unsafe { netbind::xsk_copy(buff, offset, len, out.as_mut_ptr().cast()) };
         }
-        // SAFETY: The buffer is ours, of a pool that is not over, in a poll, and has as many bytes for the
-        // device; so has `out`.
-        unsafe { netbind::xsk_copy(buff, offset, len, out.as_mut_ptr().cast()) };
-        true
+        fits
     }
 
-    /// Gives the oldest buffer back to the pool. In a poll of the instance.
-    pub fn drop_oldest(&mut self, cx: &napi::Context<'_>) {
-        if let Some((pool, buffers)) = self.parts(cx) {
-            drop(buffers.take(pool));
-        }
+    /// Gives the oldest buffer back to the pool.
+    pub fn drop_oldest(&mut self) {
+        drop(self.buffers.take_valid());
     }
 
     /// Shows `program` the oldest buffer, into which the device has written `len` bytes (cut to
-    /// [`Pool::frame_size`]), and takes it out of its place. The program may ask for `hints`. What the program sends elsewhere leaves
-    /// when the poll ends.
+    /// [`Pool::frame_size`]), and takes it out of its place. The program may ask for `hints`. What the program
+    /// sends elsewhere leaves when the poll ends.
     ///
-    /// [`Verdict::Dropped`] if there is no buffer, if the pool is over, or in the poll of another
-    /// instance.
+    /// [`Verdict::Dropped`] if there is no buffer.
     #[inline]
-    pub fn run(
-        &mut self,
-        cx: &mut napi::Context<'_>,
-        program: &Program,
-        len: u32,
-        hints: &Hints,
-    ) -> Verdict {
-        let Some((pool, buffers)) = self.parts(cx) else {
+    pub fn run(&mut self, program: &Program, len: u32, hints: Hints) -> Verdict {
+        let Some(buff) = self.buffers.take_valid() else {
             return Verdict::Dropped;
         };
-        let Some(buff) = buffers.take(pool) else {
-            return Verdict::Dropped;
-        };
-        let len = len.min(pool.frame_size);
+        let len = len.min(self.pool.frame_size);
         // SAFETY: Program and buffer are valid by their type invariants, and the buffer has so many
         // bytes for the device, and room for what is a driver's. We are in a poll, as `cx` proves:
-        // softirqs are off, and the kernel has set up what programs need.
-        let act = unsafe { netbind::xsk_run(program.as_ptr(), buff.0, len, hints.as_raw()) };
-        if act == netbind::xdp_action_XDP_REDIRECT {
-            pool.redirect(cx, program, buff)
-        } else {
-            pool.follow(cx, program, buff, act)
+        // softirqs are off, and the kernel has set up what programs need. The net device is valid, as its
+        // instance is polled.
+        let act = unsafe {
+            let shown = buff.0.cast::<netbind::nbh_xdp_buff>();
+            (&raw mut (*shown).hints).write(hints.into_raw());
+            netbind::xsk_run(program.as_ptr(), self.pool.dev, shown, len)
+        };
+        if act == netbind::NBH_XDP_REDIRECTED {
+            self.cx.must_flush();
+            // The target owns it, or has made a copy and given it back.
+            core::mem::forget(buff);
+            return Verdict::Redirected;
         }
+        self.pool.follow(self.cx, program, buff, act)
     }
 
     /// Reports that a frame of [`Verdict::Transmit`] could not be sent after all, in the same poll.
-    pub fn transmit_failed(&mut self, cx: &napi::Context<'_>, program: &Program) {
-        if let Some((pool, _)) = self.parts(cx) {
-            pool.failed(program, netbind::xdp_action_XDP_TX);
-        }
+    pub fn transmit_failed(&self, program: &Program) {
+        self.pool.failed(program, netbind::xdp_action_XDP_TX);
     }
 
     /// Says whether the sockets have to wake the driver when they have put new buffers into the fill
-    /// ring. Returns whether they know: if not, nobody but the driver looks for buffers. In a
-    /// poll of the instance.
+    /// ring. Returns whether they know: if not, nobody but the driver looks for buffers.
     #[inline]
-    pub fn set_need_wakeup(&mut self, cx: &napi::Context<'_>, needed: bool) -> bool {
-        let Some((pool, _)) = self.parts(cx) else {
-            return false;
-        };
-        if !pool.need_wakeup || pool.is_over() {
+    pub fn set_need_wakeup(&mut self, needed: bool) -> bool {
+        if !self.pool.need_wakeup {
             return false;
         }
         // SAFETY: The pool is not over, in a poll, and nobody else says so.
         unsafe {
             if needed {
-                netbind::xsk_ask_rx(pool.as_ptr());
+                netbind::xsk_ask_rx(self.pool.as_ptr());
             } else {
-                netbind::xsk_clear_rx_need_wakeup(pool.as_ptr());
+                netbind::xsk_clear_rx_need_wakeup(self.pool.as_ptr());
             }
         }
         true
@@ -399,27 +453,21 @@ impl Rx {
 
 /// What becomes of a buffer a program has seen, in a poll of the one who receives.
 impl Shared {
-    #[inline]
-    fn redirect(&self, cx: &mut napi::Context<'_>, program: &Program, buff: Buff) -> Verdict {
-        // SAFETY: Called right after the program, in the same poll, with a buffer that is ours.
-        let result = unsafe { netbind::xdp_do_redirect(self.dev, buff.0, program.as_ptr()) };
-        if result == 0 {
-            cx.must_flush();
-            // The target owns it, or has made a copy and given it back.
-            core::mem::forget(buff);
-            return Verdict::Redirected;
-        }
-        // A socket without room has given it back to the pool; others have not. That can be done twice, as
-        // nobody has taken a buffer from there since.
+    /// The program wanted it elsewhere, which has failed; `full`: for lack of room. A socket without room has given it
+    /// back to the pool; others have not. That can be done twice, as nobody has taken a buffer from there
+    /// since.
+    #[cold]
+    fn not_redirected(&self, program: &Program, buff: Buff, full: bool) -> Verdict {
         drop(buff);
         self.failed(program, netbind::xdp_action_XDP_REDIRECT);
-        if result == ENOBUFS.to_errno() {
+        if full {
             Verdict::Full
         } else {
             Verdict::Failed
         }
     }
 
+    #[inline(never)]
     fn follow(
         &self,
         cx: &mut napi::Context<'_>,
@@ -429,6 +477,8 @@ impl Shared {
     ) -> Verdict {
         match act {
             netbind::xdp_action_XDP_DROP => Verdict::Dropped,
+            netbind::xdp_action_XDP_REDIRECT => self.not_redirected(program, buff, false),
+            netbind::NBH_XDP_FULL => self.not_redirected(program, buff, true),
             netbind::xdp_action_XDP_PASS => {
                 // SAFETY: We are in a poll of this instance, with a buffer that is ours.
                 let skb = NonNull::new(unsafe { netbind::xsk_copy_skb(cx.as_ptr(), buff.0) });

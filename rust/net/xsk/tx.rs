@@ -13,7 +13,10 @@ use crate::{
     },
     napi, //
 };
-use core::cell::UnsafeCell;
+use core::{
+    cell::UnsafeCell,
+    mem::MaybeUninit, //
+};
 use kernel::{
     prelude::*,
     sync::{
@@ -22,6 +25,9 @@ use kernel::{
         Arc, //
     }, //
 };
+
+/// Frames whose addresses are found out at once.
+pub(crate) const ADDRS: usize = 33;
 
 /// The sending end of a [`Pool`].
 ///
@@ -211,20 +217,36 @@ impl Batch<'_> {
         self.count
     }
 
-    /// Frame number `index`.
-    #[inline]
-    pub(crate) fn get(&self, index: u32) -> Option<Unmapped<'_>> {
-        if index >= self.count {
-            return None;
+    /// Calls `f` with `count` frames from number `first` on, at most [`ADDRS`] and as many as there are: their
+    /// numbers from there, and where the device finds them.
+    #[inline(always)]
+    pub(crate) fn each(&self, first: u32, count: u32, mut f: impl FnMut(u32, Unmapped<'_>, u64)) {
+        let count = count
+            .min(self.count.saturating_sub(first))
+            .min(ADDRS as u32);
+        let mut addrs = [const { MaybeUninit::<netbind::dma_addr_t>::uninit() }; ADDRS];
+        // SAFETY: By the type invariants there are such descriptors.
+        let descs = unsafe { self.descs.add(first as usize) };
+        // SAFETY: There are `count` descriptors, which the pool has checked, and as many places.
+        unsafe {
+            netbind::xsk_tx_addrs(
+                self.pool.0.as_ptr(),
+                descs,
+                count,
+                addrs.as_mut_ptr().cast(),
+            )
+        };
+        for (n, addr) in (0..count).zip(addrs.iter()) {
+            // SAFETY: There is such a descriptor, and the callee has written so many addresses.
+            let (desc, addr) = unsafe { (&*descs.add(n as usize), addr.assume_init_read()) };
+            // INVARIANT: the pool has checked it.
+            let frame = Unmapped {
+                addr: desc.addr,
+                len: desc.len,
+                pool: self.pool,
+            };
+            f(n, frame, addr);
         }
-        // SAFETY: By the type invariants there is such a descriptor.
-        let desc = unsafe { &*self.descs.add(index as usize) };
-        // INVARIANT: the pool has checked it.
-        Some(Unmapped {
-            addr: desc.addr,
-            len: desc.len,
-            pool: self.pool,
-        })
     }
 }
 
@@ -244,13 +266,6 @@ impl Unmapped<'_> {
     #[inline]
     pub fn size(&self) -> u32 {
         self.len
-    }
-
-    /// Where the device finds it.
-    #[inline]
-    pub(crate) fn addr(&self) -> u64 {
-        // SAFETY: By the type invariants; the pool is mapped.
-        unsafe { netbind::xsk_tx_addr(self.pool.0.as_ptr(), self.addr, self.len) }
     }
 
     /// Copies the bytes from `offset` on to `out`, as they are now: who has the socket may change them

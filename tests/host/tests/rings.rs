@@ -166,6 +166,7 @@ impl Both {
             Kind::Copied => {
                 let due = self.filler.is_due(last);
                 assert_eq!(due, last.wrapping_sub(self.open.first) >= self.report_every);
+                self.check_until_due(last, due);
                 due
             }
             Kind::Mapped => true,
@@ -185,6 +186,18 @@ impl Both {
             self.hand_over();
         }
         self.check();
+    }
+
+    /// Of packets from `position` on, all up to the last are not due.
+    fn check_until_due(&self, position: u32, due: bool) {
+        let most = self.report_every + 2;
+        let count = self.filler.until_due(position, most);
+        assert_eq!(count == 1, due);
+        for n in 0..count {
+            let at = position.wrapping_add(n);
+            assert_eq!(self.filler.is_due(at), n + 1 == count);
+        }
+        assert_eq!(self.filler.until_due(position, 1), 1);
     }
 
     fn hand_over(&mut self) {
@@ -436,4 +449,7 @@ fn compare(window: &Window, pages: &VecDeque<u32>, next: u32, size: u32) {
     assert_eq!(window.oldest(), pages.front().copied());
     assert_eq!(window.is_empty(), pages.is_empty());
     assert_eq!(window.vacant(), size - 1 - pages.len() as u32);
+    for count in 0..size {
+        assert_eq!(window.behind(count), (next.wrapping_add(count)) % size);
+    }
 }
