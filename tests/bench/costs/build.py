@@ -3,6 +3,8 @@
 
 import subprocess
 
+from harness.bpf import compile_bpf
+
 from . import BENCH, BUILD
 
 WARNINGS = ("-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter")
@@ -30,13 +32,4 @@ def build():
     )
     sources = [BENCH / "guest" / name for name in ("probe.c", "frames.c")]
     subprocess.run(["gcc-14", *WARNINGS, "-static", "-s", "-o", PROBE, *sources], check=True)
-    subprocess.run(
-        [
-            "clang-19",
-            *("-O2", "-g", "-Wall", "-Werror"),
-            *("--target=bpf", "-mcpu=v3", "-I/usr/include/x86_64-linux-gnu"),
-            *("-c", BENCH / "guest/xdp.bpf.c"),
-            *("-o", PROGRAMS),
-        ],
-        check=True,
-    )
+    compile_bpf(BENCH / "guest/xdp.bpf.c", PROGRAMS)

@@ -8,6 +8,8 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
 
+#include "frames.bpf.h"
+
 /* Where bench_redirect sends frames, and bench_inject and bench_turn. */
 enum port {
 	OUT,
@@ -41,29 +43,16 @@ int bench_pass(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-static __always_inline int turn_round(struct xdp_md *ctx)
-{
-	struct ethhdr *eth = (void *)(long)ctx->data;
-	unsigned char mac[ETH_ALEN];
-
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return XDP_ABORTED;
-	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
-	return XDP_TX;
-}
-
 SEC("xdp")
 int bench_bounce(struct xdp_md *ctx)
 {
-	return turn_round(ctx);
+	return send_back(ctx);
 }
 
 SEC("xdp")
 int bench_turn(struct xdp_md *ctx)
 {
-	return turn_round(ctx) == XDP_TX ? bpf_redirect_map(&ports, IN, 0) : XDP_ABORTED;
+	return send_back(ctx) == XDP_TX ? bpf_redirect_map(&ports, IN, 0) : XDP_ABORTED;
 }
 
 SEC("xdp")

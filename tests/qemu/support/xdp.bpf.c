@@ -8,6 +8,8 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "frames.bpf.h"
+
 #define ETH_P_TEST 0x88b5 /* IEEE 802: local experiments */
 #define VID 5
 #define MAGIC 0x6d657461
@@ -41,19 +43,6 @@ static __always_inline struct ethhdr *test_frame(struct xdp_md *ctx)
 	if ((void *)(eth + 1) > end || eth->h_proto != bpf_htons(ETH_P_TEST))
 		return NULL;
 	return eth;
-}
-
-static __always_inline int send_back(struct xdp_md *ctx)
-{
-	struct ethhdr *eth = (void *)(long)ctx->data;
-	unsigned char mac[ETH_ALEN];
-
-	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
-		return XDP_ABORTED;
-	__builtin_memcpy(mac, eth->h_source, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, eth->h_dest, ETH_ALEN);
-	__builtin_memcpy(eth->h_dest, mac, ETH_ALEN);
-	return XDP_TX;
 }
 
 /* Inserts a VLAN tag: the frame grows at its head. */

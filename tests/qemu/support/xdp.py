@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
 import tempfile
 from pathlib import Path
 
 from harness import Guest
 from harness.agent import Result
+from harness.bpf import compile_bpf
 from harness.topology import PF_HOST, Host
 
 OBJECT = "/tmp/xdp.o"
@@ -23,23 +23,7 @@ COUNT = "bpftool -j prog show | jq '[.[] | select(.type == \"xdp\")] | length'"
 def _compiled(source: str) -> bytes:
     with tempfile.TemporaryDirectory() as directory:
         output = Path(directory) / "xdp.o"
-        subprocess.run(
-            [
-                "clang-19",
-                "-O2",
-                "-g",
-                "-Wall",
-                "-Werror",
-                "--target=bpf",
-                "-mcpu=v3",
-                "-I/usr/include/x86_64-linux-gnu",
-                "-c",
-                Path(__file__).with_name(source),
-                "-o",
-                output,
-            ],
-            check=True,
-        )
+        compile_bpf(Path(__file__).with_name(source), output)
         return output.read_bytes()
 
 
