@@ -37,29 +37,32 @@ impl Told {
     /// Whether there is something to be told.
     #[must_use]
     pub fn is_out_of_date(&self, switch: &Switch) -> bool {
-        let start_over = switch.open().union(self.stopped.without(switch.vfs()));
-        self.cut_off != switch.quarantined()
-            || !switch.stopped().is_empty()
-            || !self.stopped.intersection(start_over).is_empty()
+        !switch.stopped().is_empty() || *self != self.once_told(switch)
+    }
+
+    /// What was told when it was told how VFs are now.
+    fn once_told(&self, switch: &Switch) -> Self {
+        let cut_off = switch.quarantined();
+        let stopped = self
+            .stopped
+            .union(switch.stopped())
+            .intersection(switch.vfs())
+            .without(switch.open())
+            .without(cut_off);
+        Self { cut_off, stopped }
     }
 
     /// Says what is to be told, as if it were told now.
     pub fn update(&mut self, switch: &mut Switch) -> News {
-        let (stopped, cut_off) = (switch.take_stopped(), switch.quarantined());
-        let ill = self.cut_off.union(self.stopped).union(stopped);
-        // A VF that is cut off for it is told of once.
-        let news = (stopped.without(cut_off), cut_off.without(self.cut_off));
-        self.cut_off = cut_off;
-        self.stopped = self
-            .stopped
-            .union(stopped)
-            .intersection(switch.vfs())
-            .without(switch.open())
-            .without(cut_off);
+        let now = self.once_told(switch);
+        let before = core::mem::replace(self, now);
+        let stopped = switch.take_stopped();
+        let ill = before.cut_off.union(before.stopped).union(stopped);
         News {
-            stopped: news.0,
-            cut_off: news.1,
-            well: ill.without(cut_off).without(self.stopped),
+            // A VF that is cut off for it is told of once.
+            stopped: stopped.without(now.cut_off),
+            cut_off: now.cut_off.without(before.cut_off),
+            well: ill.without(now.cut_off).without(now.stopped),
         }
     }
 }
