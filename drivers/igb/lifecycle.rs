@@ -454,7 +454,11 @@ pub(crate) fn release(port: &Port) {
         return;
     }
     let _ = mac.link.stop();
-    let io = mac.out_of_service();
+    hand_over(mac.out_of_service());
+}
+
+/// From here on firmware may have the controller. A restart takes it back.
+fn hand_over(io: &Io) {
     io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
 }
 
@@ -492,9 +496,7 @@ fn prepare_sleep(port: &Port) -> bool {
             "the PHY does not follow into sleep: {error:?}\n"
         );
     }
-    // Firmware may have the controller.
-    mac.out_of_service()
-        .update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
+    hand_over(mac.out_of_service());
     !armed.events.is_empty()
 }
 

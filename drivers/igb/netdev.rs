@@ -7,7 +7,6 @@ use crate::{
     lifecycle,
     mtu,
     port::Port,
-    queues,
     rx,
     sockets,
     tx::TxRing, //
@@ -165,11 +164,7 @@ impl Driver for Port {
     fn stop(&self, dev: &Locked<Self>) {
         // It may sleep until there is a link. One that cannot be woken has nothing to stop.
         let _awake = self.wake();
-        let open = self.net.lock().queues.take();
-        let stopped = match open {
-            Some(queues) => queues::close(self, dev, queues),
-            None => true,
-        };
+        let stopped = lifecycle::down(dev);
         dev.carrier_off();
         let _ = self.set_up(false);
         if !stopped && !self.io.is_gone() {

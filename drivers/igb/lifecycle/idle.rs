@@ -10,20 +10,15 @@
 
 use super::{
     begin_service,
-    down, //
+    hand_over,
+    quiesce, //
 };
 use crate::{
     hw::wake as wake_hw,
     mac::Mac,
     port::Port, //
 };
-use igb_core::{
-    regs::{
-        self,
-        ctrl_ext, //
-    },
-    wake::WakeEvents, //
-};
+use igb_core::wake::WakeEvents;
 use kernel::{
     prelude::*,
     sync::atomic::Relaxed, //
@@ -69,11 +64,8 @@ fn sleep_until_link(port: &Port, dev: &Device<Port>) -> Result {
     if port.is_of_use(&port.mac.lock()) {
         return Err(EBUSY);
     }
-    // Queues that did not stop are stopped by the reset that follows the sleep.
-    let _ = down(dev);
-    dev.carrier_off();
+    quiesce(dev);
     let mut mac = port.mac.lock();
-    port.take_out(&mut mac);
     let armed = wake_hw::arm(mac.out_of_service(), WakeEvents::LINK);
     if armed.events.is_empty() {
         // There is a link just now.
@@ -85,10 +77,10 @@ fn sleep_until_link(port: &Port, dev: &Device<Port>) -> Result {
     Ok(())
 }
 
-/// The last step of falling asleep: firmware may have the controller. The restart takes it back.
+/// The last step of falling asleep.
 fn leave_it(port: &Port, mac: &Mac) {
     let io = mac.out_of_service();
-    io.update(regs::CTRL_EXT, |value| value & !ctrl_ext::DRV_LOAD);
+    hand_over(io);
     io.flush();
     port.masks.set_asleep(true);
 }
