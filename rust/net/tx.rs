@@ -174,6 +174,18 @@ impl Table {
         self.copies.device().is_over()
     }
 
+    /// The memory for copies of slot `index`, which has [`COPY_LIMIT`] bytes and belongs to who has the slot;
+    /// and where the device finds it. `index` is below the number of slots, or the memory is no slot's.
+    #[inline(always)]
+    fn copy_area(&self, index: u32) -> (*mut u8, u64) {
+        let offset = index as usize * COPY_LIMIT as usize;
+        let start = self.copies.as_ptr().as_ptr().cast::<u8>();
+        (
+            start.wrapping_add(offset),
+            self.copies.dma_handle().wrapping_add(offset as u64),
+        )
+    }
+
     /// The place for a frame in the slot at `position`, whose owner alone may touch it.
     #[inline]
     fn frame(&self, position: u32) -> *mut Option<Frame> {

@@ -86,13 +86,10 @@ impl Cursor<'_> {
     /// has left in the memory is not to be sent.
     fn copy_frame(&mut self, frame: &Frame, len: u32, min_len: u32) -> Result<u32, ()> {
         let padded = len.max(min_len).min(COPY_LIMIT);
-        let index = self.table.ring.index(self.next);
-        let offset = index as usize * COPY_LIMIT as usize;
-        // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has
-        // COPY_LIMIT bytes, and `len` <= `padded` <= COPY_LIMIT. The frame has `len` bytes, at `data`
-        // unless it has several buffers.
+        let (area, addr) = self.table.copy_area(self.table.ring.index(self.next));
+        // SAFETY: The slot is free, so that its copy area is ours, and has COPY_LIMIT bytes; `len` <= `padded`
+        // <= COPY_LIMIT. The frame has `len` bytes, at `data` unless it has several buffers.
         unsafe {
-            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
             if frame.is_fragmented() {
                 if !netbind::xdp_frame_copy(frame.as_ptr(), 0, area.cast(), len) {
                     return Err(());
@@ -104,7 +101,6 @@ impl Cursor<'_> {
             area.add(len as usize)
                 .write_bytes(0, padded.wrapping_sub(len) as usize);
         }
-        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
         self.place(addr, padded, true);
         Ok(padded)
     }

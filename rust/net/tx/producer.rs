@@ -246,20 +246,14 @@ impl Producer {
     #[inline]
     fn copy(&self, skb: &SkBuff, position: u32, report: bool) -> Buffer {
         let index = self.table.ring.index(position);
-        let offset = index as usize * COPY_LIMIT as usize;
+        let (area, addr) = self.table.copy_area(index);
         let len = skb.len();
-        // SAFETY: The slot's copy area starts at `offset` and has COPY_LIMIT bytes; the linear
-        // part has `len` <= COPY_LIMIT. The device reads the area only while the slot is in use.
-        unsafe {
-            core::ptr::copy_nonoverlapping(
-                (*skb.as_ptr()).data,
-                self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset),
-                len as usize,
-            )
-        };
+        // SAFETY: The slot's copy area has COPY_LIMIT bytes; the linear part has `len` <= COPY_LIMIT.
+        // The device reads the area only while the slot is in use.
+        unsafe { core::ptr::copy_nonoverlapping((*skb.as_ptr()).data, area, len as usize) };
         Buffer {
             index,
-            addr: self.table.copies.dma_handle().wrapping_add(offset as u64),
+            addr,
             len,
             last: true,
             report,
@@ -367,12 +361,11 @@ impl Producer {
         }
         let position = self.filler.head;
         let index = self.table.ring.index(position);
-        let offset = index as usize * COPY_LIMIT as usize;
+        let (area, addr) = self.table.copy_area(index);
         let padded = len.max(min_len).min(COPY_LIMIT);
-        // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has COPY_LIMIT
-        // bytes, and `len` <= `padded` <= COPY_LIMIT, by the requirements of this function.
+        // SAFETY: The slot is free, so that its copy area is ours, and has COPY_LIMIT bytes; `len` <= `padded`
+        // <= COPY_LIMIT, by the requirements of this function.
         unsafe {
-            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
             core::ptr::copy_nonoverlapping(data, area, len as usize);
             if padded > len {
                 area.add(len as usize)
@@ -382,7 +375,7 @@ impl Producer {
         let report = self.filler.is_due(position);
         write(Buffer {
             index,
-            addr: self.table.copies.dma_handle().wrapping_add(offset as u64),
+            addr,
             len: padded,
             last: true,
             report,
@@ -395,8 +388,7 @@ impl Producer {
     /// Takes frames from the sockets of `sockets` into the table, `most` and as many as there is room
     /// for at most, of which one slot stays free: `head` that has come round to `tail` is an empty
     /// ring to devices. Each is padded with zeroes to `min_len` bytes (at most [`COPY_LIMIT`]).
-    /// `write` is
-    /// called for each. The caller is in a poll of the instance that has `sockets`.
+    /// `write` is called for each. The caller is in a poll of the instance that has `sockets`.
     ///
     /// Returns how many there were, and their bytes.
     pub fn push_sockets(
@@ -460,14 +452,9 @@ impl Producer {
         if let Some(out) = padded.get_mut(..size) {
             frame.copy_to(0, out);
         }
-        let offset = index as usize * COPY_LIMIT as usize;
-        // SAFETY: The slot is free, so that its copy area is ours: it starts at `offset` and has
-        // COPY_LIMIT bytes.
-        unsafe {
-            let area = self.table.copies.as_ptr().as_ptr().cast::<u8>().add(offset);
-            core::ptr::copy_nonoverlapping(padded.as_ptr(), area, min_len as usize);
-        }
-        let addr = self.table.copies.dma_handle().wrapping_add(offset as u64);
+        let (area, addr) = self.table.copy_area(index);
+        // SAFETY: The slot is free, so that its copy area is ours, and has COPY_LIMIT bytes, as `padded` does.
+        unsafe { core::ptr::copy_nonoverlapping(padded.as_ptr(), area, min_len as usize) };
         (addr, min_len)
     }
 
