@@ -184,10 +184,10 @@ impl RxRing {
             .tx
             .with(|ring, queue| ring.send_short(waiting.iter().flatten(), queue))
             .unwrap_or(0);
-        let mut failed = 0u32.wrapping_sub(sent);
+        // CAST: at most `AT_ONCE`.
+        let failed = (waiting.len() as u32).wrapping_sub(sent);
         for frame in waiting.iter_mut().filter_map(Option::take) {
             self.pages.put_back(frame.into_page());
-            failed = failed.wrapping_add(1);
         }
         self.count_back(cx, sent, failed);
     }
@@ -317,19 +317,19 @@ impl RxRing {
 /// What the controller has said of a frame in its last descriptor, for programs that ask.
 #[inline]
 pub(super) fn hints(status: RxStatus, info: RxInfo, stamp: Option<i64>) -> Hints {
-    Hints::new([info.into_bits(), status.into_bits()], stamp)
+    Hints::new([info.to_le(), status.to_le()], stamp)
 }
 
 /// What that means. `hashes`: the user wants flow hashes.
 pub(crate) fn metadata(hints: &Hints, hashes: bool) -> Metadata {
     let [info, status] = hints.words();
-    let info = RxInfo::from_bits(info);
+    let info = RxInfo::from_le(info);
     Metadata {
         hash: info
             .hash_input()
             .filter(|_| hashes)
             .map(|input| (info.hash(), hashed(input))),
-        vlan_tci: RxStatus::from_bits(status).vlan_tci(),
+        vlan_tci: RxStatus::from_le(status).vlan_tci(),
     }
 }
 

@@ -60,7 +60,10 @@ impl TxRing {
         }
         let desc = &self.desc;
         let packets = self.sender.packets();
-        match packets.push_short_frame(queue, &frame, MIN_FRAME, |buffer| describe(desc, buffer)) {
+        let copied = packets.push_short_frame(queue, &frame, MIN_FRAME, |buffer| {
+            describe(desc, buffer.len, buffer);
+        });
+        match copied {
             Some(bytes) => {
                 self.wrote_frame(bytes, queue);
                 Ok(Some(frame))
@@ -77,14 +80,10 @@ impl TxRing {
             self.stats.tx_xdp_dropped.add(1);
             return Err(frame);
         }
-        let words = DataDesc::new(bytes, None, false);
         let desc = &self.desc;
         let packets = self.sender.packets();
         let pushed = packets.push_frame(queue, frame, MIN_FRAME, |buffer| {
-            desc.write(
-                buffer.index as usize,
-                words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),
-            );
+            describe(desc, bytes, buffer);
         });
         if let Err(frame) = pushed {
             self.stats.tx_xdp_dropped.add(1);
@@ -111,8 +110,9 @@ impl TxRing {
             }
             let desc = &self.desc;
             let packets = self.sender.packets();
-            let pushed =
-                packets.push_short(queue, frame, MIN_FRAME, |buffer| describe(desc, buffer));
+            let pushed = packets.push_short(queue, frame, MIN_FRAME, |buffer| {
+                describe(desc, buffer.len, buffer);
+            });
             let Some(bytes) = pushed else {
                 break;
             };
@@ -149,10 +149,10 @@ impl TxRing {
     }
 }
 
-/// Writes the descriptor of a frame that was copied.
+/// Writes the descriptor of a buffer of a frame of `bytes`.
 #[inline(always)]
-fn describe(desc: &Coherent<DescWords>, buffer: Buffer) {
-    let words = DataDesc::new(buffer.len, None, false);
+fn describe(desc: &Coherent<DescWords>, bytes: u32, buffer: Buffer) {
+    let words = DataDesc::new(bytes, None, false);
     desc.write(
         buffer.index as usize,
         words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),

@@ -87,16 +87,10 @@ impl RxStatus {
         Self(u64::from_le(word))
     }
 
-    /// The word, for who keeps it.
+    /// The word again, for who keeps it.
     #[inline]
-    pub const fn into_bits(self) -> u64 {
-        self.0
-    }
-
-    /// What [`Self::into_bits`] has returned.
-    #[inline]
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
+    pub const fn to_le(self) -> u64 {
+        self.0.to_le()
     }
 
     #[inline]
@@ -189,16 +183,10 @@ impl RxInfo {
         Self(u64::from_le(word))
     }
 
-    /// The word, for who keeps it.
+    /// The word again, for who keeps it.
     #[inline]
-    pub const fn into_bits(self) -> u64 {
-        self.0
-    }
-
-    /// What [`Self::into_bits`] has returned.
-    #[inline]
-    pub const fn from_bits(bits: u64) -> Self {
-        Self(bits)
+    pub const fn to_le(self) -> u64 {
+        self.0.to_le()
     }
 
     /// RSS hash, meaningful unless [`Self::hash_kind`] is [`HashKind::None`].
