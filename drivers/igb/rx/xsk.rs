@@ -269,7 +269,7 @@ impl PoolRing {
         let desc = &self.around.desc;
         self.buffers
             .fill(cx, |index, addr| offer(desc, index, addr));
-        self.first = self.buffers.room(cx).0;
+        self.first = self.buffers.next(cx);
     }
 
     /// Shows at most `budget` frames to the program; returns how many, or `budget` if another poll is

@@ -274,11 +274,12 @@ mod tests {
         with_pool(|dev, bound, pool, attached| {
             let counters = (Counter::new()?, Counter::new()?);
             let mut napi = napi(dev, 0, pool, (&counters.0, &counters.1), |rx, _, cx| {
-                let (next, _) = rx.room(cx);
+                let next = rx.next(cx);
+                let mut oldest = None;
                 if let Some(mut polled) = rx.polled(cx) {
                     polled.drop_oldest();
+                    oldest = polled.oldest();
                 }
-                let oldest = rx.oldest(cx);
                 let mut where_it_is = None;
                 rx.fill(cx, |index, _| where_it_is = Some(index));
                 oldest == Some(1) && where_it_is == Some(next) && next == BUFFERS

@@ -281,30 +281,11 @@ impl Rx {
         Some((&ring.pool.0, unsafe { &mut *ring.buffers.get() }))
     }
 
-    /// The same, to look at.
-    #[inline]
-    fn look(&self, cx: &impl napi::Exclusive) -> Option<(&Shared, &Buffers)> {
-        if napi::polled(cx) != self.napi {
-            return None;
-        }
-        let ring = &*self.ring;
-        // SAFETY: As of `parts`, which needs `&mut self` to change something.
-        Some((&ring.pool.0, unsafe { &*ring.buffers.get() }))
-    }
-
-    /// The descriptor of the oldest buffer; `None` if there is none, or in the poll of another instance.
-    #[inline]
-    pub fn oldest(&self, cx: &impl napi::Exclusive) -> Option<u32> {
-        self.look(cx)?.1.window.oldest()
-    }
-
-    /// The descriptor behind the latest buffer, which is what the device is told, and how many
-    /// buffers can be added. One descriptor stays unused. Both are 0 in the poll of another instance.
-    #[inline]
-    pub fn room(&self, cx: &impl napi::Exclusive) -> (u32, u32) {
-        self.look(cx).map_or((0, 0), |(_, buffers)| {
-            (buffers.window.next(), buffers.window.vacant())
-        })
+    /// The descriptor behind the latest buffer, which is what the device is told; 0 in the poll of another
+    /// instance.
+    pub fn next(&mut self, cx: &impl napi::Exclusive) -> u32 {
+        self.parts(cx)
+            .map_or(0, |(_, buffers)| buffers.window.next())
     }
 
     /// Adds buffers until no place is vacant; `offer` is called for each with its descriptor and where
@@ -453,9 +434,9 @@ impl<'b> Polled<'_, 'b> {
 
 /// What becomes of a buffer a program has seen, in a poll of the one who receives.
 impl Shared {
-    /// The program wanted it elsewhere, which has failed; `full`: for lack of room. A socket without room has given it
-    /// back to the pool; others have not. That can be done twice, as nobody has taken a buffer from there
-    /// since.
+    /// The program wanted it elsewhere, which has failed; `full`: for lack of room. A socket without room has
+    /// given it back to the pool; others have not. That can be done twice, as nobody has taken a buffer from
+    /// there since.
     #[cold]
     fn not_redirected(&self, program: &Program, buff: Buff, full: bool) -> Verdict {
         drop(buff);
