@@ -242,7 +242,8 @@ impl Ptp {
     }
 
     /// The stamp of a received frame that the controller has not stamped, though it should have: the time
-    /// of now. `None` if it need not. The frame has `len` bytes, of which `copy` copies the first. Only asked for where [`Ptp::looks_at_frames`].
+    /// of now. `None` if it need not. The frame has `len` bytes, of which `copy` copies the first. Only asked for
+    /// where [`Ptp::looks_at_frames`].
     #[cold]
     pub(crate) fn stamp_of(&self, len: u32, copy: impl FnOnce(&mut [u8]) -> bool) -> Option<i64> {
         let mut bytes = [0; message::LOOKED_AT];

@@ -75,7 +75,8 @@ void nbh_xdp_init(struct xdp_buff *xdp, struct xdp_rxq_info *rxq)
 }
 
 /* The same as nbh_xdp_run() for a frame that is one page, with @buff of
- * nbh_xdp_init(). Passes it on where @prog wants that. Returns its verdict, or NBH_XDP_* if more is known.
+ * nbh_xdp_init(). Passes it on where @prog wants that. Returns its verdict, or NBH_XDP_* if
+ * more is known.
  */
 u32 nbh_xdp_show(struct bpf_prog *prog, const struct page_pool *pool, struct page *page,
 		 u32 len, struct nbh_xdp_buff *buff)

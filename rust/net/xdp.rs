@@ -479,7 +479,8 @@ impl RxQueue {
         }
     }
 
-    /// Reports that a frame of [`Verdict::Transmit`] or [`Verdict::Short`] could not be sent after all, in the same poll.
+    /// Reports that a frame of [`Verdict::Transmit`] or [`Verdict::Short`] could not be sent after all, in the
+    /// same poll.
     pub fn transmit_failed(&self, cx: &napi::Context<'_>, program: &Program) {
         if self.is_polled_by(cx) {
             self.failed(program, netbind::xdp_action_XDP_TX);
