@@ -44,7 +44,7 @@ KEPT = 1
 
 
 def _listed(path: str) -> frozenset[tuple[str, str]]:
-    """Kernel, and file and name, of each line."""
+    """Kernel, and file and name, of each line. Of others, "without NAME", tests/runner/plan.py knows."""
     lines = Path(path).read_text(encoding="utf-8").splitlines()
     return frozenset((kernel, test) for kernel, _, test in (line.partition(" ") for line in lines))
 

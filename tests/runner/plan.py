@@ -2,6 +2,7 @@
 """Which jobs a run of tests/run-all consists of."""
 
 import subprocess
+from pathlib import Path
 
 from . import CLONE, parts, record
 from .counts import Counts
@@ -32,6 +33,13 @@ def with_paths(arguments, selected):
     return [*(TEST_PATHS if selected else TEST_PATHS[:1]), *arguments]
 
 
+def left_out(arguments):
+    """Names of jobs that a list of --only leaves out: its lines "without NAME"."""
+    lists = [word.removeprefix("--only=") for word in arguments if word.startswith("--only=")]
+    lines = [line for file in lists for line in Path(file).read_text("utf-8").splitlines()]
+    return {line.removeprefix("without ") for line in lines if line.startswith("without ")}
+
+
 class Plan:
     """The jobs of a run."""
 
@@ -49,6 +57,13 @@ class Plan:
         self._add_commands()
         for kernel, arguments in selections(options, rest):
             self._add_run(kernel, with_paths(arguments, options.selected))
+        self._leave_out(left_out(rest))
+
+    def _leave_out(self, names):
+        unknown = names - {command.name for command in self.commands}
+        if unknown:
+            raise SystemExit(f"no jobs to leave out: {', '.join(sorted(unknown))}")
+        self.commands = [command for command in self.commands if command.name not in names]
 
     def _vm_is_needed(self):
         needs = [run.queue.needs("vm") for run in self.runs if not run.is_over()]

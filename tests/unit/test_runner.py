@@ -387,6 +387,22 @@ def test_nothing_waits_for_an_image_that_no_test_needs_any_more(tmp_path, monkey
     assert found.runs[0].is_over() and found.vm.finished() and not found.vm.started
 
 
+def test_a_list_leaves_out_jobs(tmp_path):
+    only = tmp_path / "list"
+    options = SimpleNamespace(driver="igb_rs", kernel=None, part=["host"], selected=False)
+
+    def names(text):
+        only.write_text(text)
+        return [
+            command.name for command in plan.Plan(Lines(), options, [f"--only={only}"]).commands
+        ]
+
+    core, harness = names("stock test_a.py::test_one\n")
+    assert names(f"without {core}\nstock test_a.py::test_one\n") == [harness]
+    with pytest.raises(SystemExit, match="core of a nut"):
+        names("without core of a nut\n")
+
+
 def test_paths_replace_the_usual_ones():
     assert plan.with_paths(["-k", "one"], False) == ["tests/qemu", "-k", "one"]
     assert plan.with_paths(["-k", "one"], True) == ["tests/qemu", "tests/unit", "-k", "one"]
