@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
+from support.clocks import INSTRUCTIONS
 from support.upstream import Upstream, run
 
 from harness import images
@@ -24,7 +25,8 @@ RECORD = os.environ.get("IGB_RS_SCOREBOARD")
 
 
 def marks(script: scripts.Script) -> list:
-    guest = pytest.mark.guest(smp=CPUS, peer=script.peer)
+    clock = INSTRUCTIONS if script.waits else {}
+    guest = pytest.mark.guest(smp=CPUS, peer=script.peer, **clock)
     chosen = [guest, pytest.mark.timeout(script.limit * 3)]
     if not script.fast:
         chosen.append(pytest.mark.long)

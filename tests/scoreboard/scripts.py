@@ -30,6 +30,7 @@ class Script:
     fast: bool = False
     debug: bool = False
     btf: bool = False
+    waits: bool = False
     wire: str = "remote"
     peer: str = "virtio-net-pci"
     arguments: tuple[str, ...] = ()
