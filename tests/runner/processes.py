@@ -71,12 +71,13 @@ BYTES_OF_A_GUEST = 5 << 29
 
 
 def at_once() -> int:
-    """How many jobs to do at a time: one more than there are processors, as a guest waits for a third of
-    its time (for links, timers, the watchdogs of drivers), or as many as there is memory for."""
+    """How many jobs to do at a time: one and a half for each processor, and one more, as a guest waits
+    for a third of its time (for links, timers, the watchdogs of drivers); or as many as there is memory
+    for."""
     with open("/proc/meminfo", encoding="ascii") as file:
         words = next(line for line in file if line.startswith("MemAvailable:")).split()
     enough = int(words[1]) * 1024 // BYTES_OF_A_GUEST
-    return max(1, min(len(os.sched_getaffinity(0)) + 1, enough))
+    return max(1, min(len(os.sched_getaffinity(0)) * 3 // 2 + 1, enough))
 
 
 def end_all():
