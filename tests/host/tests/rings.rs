@@ -39,6 +39,35 @@ fn only_powers_of_two_are_rings() {
     }
 }
 
+/// The rules of aliasing are about references. There is none to what a cell of `ring.rs` has: it is read
+/// and written in place, through the pointer that `UnsafeCell::get` returns.
+#[test]
+fn no_reference_to_a_slot_is_made() {
+    let code: Vec<_> = include_str!("../../../rust/net/ring.rs")
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.starts_with("//"))
+        .collect();
+    let places: Vec<_> = code.iter().filter(|line| line.contains("(*")).collect();
+    assert_eq!(places.len(), 2, "{places:?}");
+    assert!(places.iter().all(|line| line.contains("(*ring.slot(")));
+    for reference in [
+        "&mut *",
+        "&mut (*",
+        "&*",
+        "&(*",
+        "as_ref(",
+        "as_mut(",
+        "transmute",
+    ] {
+        let made: Vec<_> = code
+            .iter()
+            .filter(|line| line.contains(reference))
+            .collect();
+        assert!(made.is_empty(), "{made:?}");
+    }
+}
+
 /// A packet to be sent.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Packet {
