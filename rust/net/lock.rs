@@ -106,7 +106,7 @@ pub struct RawSpinLock<T> {
 pub type RawSpinLockGuard<'a, T> = Guard<'a, T, RawIrq>;
 
 impl<T> RawSpinLock<T> {
-    /// Makes a lock; [`new_raw_spinlock!`](crate::new_raw_spinlock) supplies the class.
+    /// Makes a lock; `new_raw_spinlock!` supplies the class.
     pub fn new(
         value: impl PinInit<T>,
         name: &'static CStr,

@@ -56,7 +56,7 @@ pub use self::offload::{
 ///
 /// The pointer is to a valid `struct sk_buff`, and this value owns one reference to it. No one
 /// else changes the packet's metadata meanwhile; others that have a reference, such as
-/// [`AwaitsStamp`] or the sender of a packet that is sent several times, only read it. What changes
+/// `AwaitsStamp` or the sender of a packet that is sent several times, only read it. What changes
 /// a packet's memory ([`SkBuff::pad_to`], [`SkBuff::prepare_offload`]) looks whether there are
 /// others.
 ///
@@ -231,7 +231,7 @@ impl SkBuff {
         }
     }
 
-    /// There is an [`AwaitsStamp`] of the packet.
+    /// There is an `AwaitsStamp` of the packet.
     pub(crate) fn awaits_stamp(&self) -> bool {
         // SAFETY: The skb is valid by the type invariants.
         unsafe { netbind::tx_awaits_stamp(self.as_ptr()) }

@@ -6,7 +6,7 @@
 //! poll) share a table with one slot for each descriptor of a hardware ring. A packet pushed in
 //! at one end stays owned by the table, mapped for the device, until it is reaped at the other.
 //!
-//! Which slot is whose is settled by positions: see [`crate::ring`].
+//! Which slot is whose is settled by positions: see `ring`.
 //!
 //! Not every packet needs to be *reported* by the device. Short ones are copied and given back to
 //! the stack at once; what is left of them is a descriptor, and no one waits for that. So they form

@@ -21,7 +21,7 @@ mod test;
 const ANY: u32 = u32::MAX;
 
 /// `N` devices as the PCI core, and `modpost`, read them;
-/// [`pci_device_table!`](crate::pci_device_table) makes one.
+/// `pci_device_table!` makes one.
 ///
 /// # Invariants
 ///
@@ -52,7 +52,7 @@ impl<const N: usize> RawIds<N> {
     }
 }
 
-/// `N` devices with information on each; [`pci_device_table!`](crate::pci_device_table) makes one.
+/// `N` devices with information on each; `pci_device_table!` makes one.
 ///
 /// # Invariants
 ///

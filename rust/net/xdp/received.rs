@@ -36,7 +36,7 @@ const HAS_FRAGS: u32 = netbind::xdp_buff_flags_XDP_FLAGS_HAS_FRAGS;
 ///
 /// # Invariants
 ///
-/// `first` is at most [`ROOM`]. If `flags` has [`HAS_FRAGS`], the first page has a shared info with at
+/// `first` is at most [`ROOM`]. If `flags` has `HAS_FRAGS`, the first page has a shared info with at
 /// least one further page, each of the same pool, and owned by this value.
 ///
 /// # Examples
@@ -197,7 +197,7 @@ unsafe fn release_behind(first: &RxPage, mut flags: u32) {
 /// # Invariants
 ///
 /// `raw` describes a frame whose first buffer is within `page`: metadata, headroom and data in this
-/// order, and room for the shared info of an skb behind them. If its flags have [`HAS_FRAGS`], the shared
+/// order, and room for the shared info of an skb behind them. If its flags have `HAS_FRAGS`, the shared
 /// info has at least one further page of a pool, owned by this value. Its queue is not looked at.
 pub struct Buff {
     raw: netbind::xdp_buff,
