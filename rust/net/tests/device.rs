@@ -267,6 +267,10 @@ mod tests {
             }
         };
         write(NAMES[0]);
+        let kept = dev.name();
+        write(NAMES[1]);
+        let is_kept = Some(kept.as_bytes()) == NAMES[0].get(..15);
+        write(NAMES[0]);
         handle.schedule();
         let mut renames = 0;
         while READ.load(Relaxed) < 5 && renames < 10_000 {
@@ -276,6 +280,7 @@ mod tests {
         }
         write(&[0; 16]);
         write(original.as_bytes());
+        assert!(is_kept);
         assert!(READ.load(Relaxed) >= 5);
         drop(dev);
         assert_eq!(WRONG.load(Relaxed), 0);
