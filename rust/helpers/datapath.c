@@ -109,17 +109,10 @@ void nbh_tx_reset_queue(struct netdev_queue *txq)
 	netdev_tx_reset_queue(txq);
 }
 
-#define NBH_TX_RING		BIT(0)
-#define NBH_TX_STOPPED		BIT(1)
-
-/* Accounts @bytes to BQL. Says whether the doorbell is due, and if so, whether the stack sends
- * nothing more until it has heard of completions.
- */
-u32 nbh_tx_sent(struct netdev_queue *txq, unsigned int bytes)
+/* Accounts @bytes to BQL. Says whether the doorbell is due. */
+bool nbh_tx_sent(struct netdev_queue *txq, unsigned int bytes)
 {
-	if (!__netdev_tx_sent_queue(txq, bytes, netdev_xmit_more()))
-		return 0;
-	return netif_xmit_stopped(txq) ? NBH_TX_RING | NBH_TX_STOPPED : NBH_TX_RING;
+	return __netdev_tx_sent_queue(txq, bytes, netdev_xmit_more());
 }
 
 bool nbh_xmit_more(void)
@@ -131,7 +124,7 @@ void nbh_tx_stop_queue(struct netdev_queue *txq)
 {
 	netif_tx_stop_queue(txq);
 	/* The stop bit before the caller looks for room again; pairs with
-	 * the barrier of nbh_tx_completed().
+	 * the barrier of netdev_txq_completed_mb(), or of who calls it.
 	 */
 	smp_mb__after_atomic();
 }
@@ -141,23 +134,12 @@ void nbh_tx_start_queue(struct netdev_queue *txq)
 	netif_tx_start_queue(txq);
 }
 
-/* Accounts completions to BQL; the barrier orders them before the caller reads
- * whether the queue is stopped. No more than was accounted as sent, as that is a BUG() of
- * dql_completed(), whose caller is the only one for @txq.
+/* Accounts completions to BQL. If there are @bytes, a barrier orders them before the caller reads
+ * whether the queue is stopped; else the caller needs one.
  */
-void nbh_tx_completed(struct netdev_queue *txq, unsigned int pkts, unsigned int bytes)
+void nbh_txq_completed_mb(struct netdev_queue *txq, unsigned int pkts, unsigned int bytes)
 {
-#ifdef CONFIG_BQL
-	bytes = min(bytes, READ_ONCE(txq->dql.num_queued) - txq->dql.num_completed);
-#endif
 	netdev_txq_completed_mb(txq, pkts, bytes);
-	if (unlikely(!bytes)) {
-		/* There was no barrier without bytes, as of frames of sockets, which are not
-		 * accounted. But they made room as well, before it is asked whether the queue is
-		 * stopped; pairs with nbh_tx_stop_queue().
-		 */
-		smp_mb();
-	}
 }
 
 /* NAPI */
@@ -501,33 +483,9 @@ u32 nbh_tx_filled(const struct sk_buff *skb)
 	return (u32)(u16)(skb_checksum_start_offset(skb) + skb->csum_offset) | len << 16;
 }
 
-/* Pads to @len bytes; frees the skb and fails when there is no memory. A checksum left to the
- * device is computed first: devices sum to the end of the frame, which is behind the padding, and
- * not every checksum ignores zeroes (SCTP's CRC does not).
- *
- * Not what is to be segmented (datagrams of a few bytes each may all together be that short): the
- * device pads the segments. Nor what has its check sequence, which would not be the end any more.
- */
-int nbh_skb_put_padto(struct sk_buff *skb, unsigned int len)
+bool nbh_skb_cloned(const struct sk_buff *skb)
 {
-	if (skb_is_gso(skb) || skb->no_fcs)
-		return 0;
-	/* Who sends a packet several times, as pktgen does, shares it. What is padded where it is
-	 * may be shared; that memory of other owners is replaced is a BUG() of pskb_expand_head().
-	 */
-	if (skb_shared(skb) && (skb_cloned(skb) || skb->len + skb_tailroom(skb) < len)) {
-		kfree_skb(skb);
-		return -EBUSY;
-	}
-	if (skb->ip_summed == CHECKSUM_PARTIAL) {
-		int err = skb_csum_hwoffload_help(skb, 0);
-
-		if (err) {
-			kfree_skb(skb);
-			return err;
-		}
-	}
-	return skb_put_padto(skb, len);
+	return skb_cloned(skb);
 }
 
 /*

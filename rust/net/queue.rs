@@ -11,6 +11,7 @@ use core::{
     ops::Add,
     ptr::NonNull, //
 };
+use kernel::ffi::c_ulong;
 
 /// One transmit queue of a net device, as seen by the code that fills it, under its lock: proof of
 /// bottom halves being off.
@@ -57,7 +58,13 @@ impl<'a> TxQueue<'a> {
     #[inline]
     pub fn sent(self, bytes: u32) -> Sent {
         // SAFETY: The queue is valid by the type invariants.
-        Sent(unsafe { netbind::tx_sent(self.as_ptr(), bytes) })
+        if !unsafe { netbind::tx_sent(self.as_ptr(), bytes) } {
+            return Sent::MORE_FOLLOWS;
+        }
+        Sent {
+            ring: true,
+            stopped: state(self.0) & ANY_XOFF != 0,
+        }
     }
 
     /// Accounts `bytes` of frames without an skb ([`Transmit::xmit_frame`]) to the queue's byte limit:
@@ -152,8 +159,17 @@ impl Completions<'_> {
         if packets == 0 {
             return false;
         }
-        // SAFETY: The queue is valid by the type invariants, and nobody else reports or resets.
-        unsafe { netbind::tx_completed(self.0.as_ptr(), packets, bytes) };
+        let bytes = bytes.min(self.accounted());
+        // SAFETY: The queue is valid by the type invariants, and nobody else reports or resets. No more
+        // bytes are reported than were accounted, which would be a BUG() of `dql_completed()`.
+        unsafe { netbind::txq_completed_mb(self.0.as_ptr(), packets, bytes) };
+        if bytes == 0 {
+            // There was no barrier without bytes, as of frames of sockets, which are not accounted. But they
+            // made room as well, before it is asked whether the queue is stopped; pairs with
+            // `nbh_tx_stop_queue()`.
+            // SAFETY: No preconditions.
+            unsafe { netbind::smp_mb() };
+        }
         if !up || !is_stopped(self.0) || free() < wake {
             return false;
         }
@@ -161,35 +177,73 @@ impl Completions<'_> {
         unsafe { netbind::netif_tx_wake_queue(self.0.as_ptr()) };
         true
     }
+
+    /// Bytes that were accounted and not reported.
+    #[cfg(CONFIG_BQL)]
+    #[inline]
+    fn accounted(&self) -> u32 {
+        // SAFETY: The queue is valid by the type invariants. Who sends adds to `num_queued` meanwhile, hence
+        // the volatile read. Only who reports changes `num_completed`, which is this.
+        unsafe {
+            let dql = &raw const (*self.0.as_ptr()).dql;
+            (&raw const (*dql).num_queued)
+                .read_volatile()
+                .wrapping_sub((*dql).num_completed)
+        }
+    }
+
+    /// Without byte limits nothing is accounted.
+    #[cfg(not(CONFIG_BQL))]
+    #[inline]
+    fn accounted(&self) -> u32 {
+        u32::MAX
+    }
 }
+
+const DRV_XOFF: c_ulong = 1 << netbind::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF;
+/// By the driver or by the byte limit.
+const ANY_XOFF: c_ulong = DRV_XOFF | 1 << netbind::netdev_queue_state_t___QUEUE_STATE_STACK_XOFF;
 
 /// The driver has stopped the queue at `queue`, which is that of a [`TxQueue`] or [`Completions`].
 #[inline]
 fn is_stopped(queue: NonNull<netbind::netdev_queue>) -> bool {
+    state(queue) & DRV_XOFF != 0
+}
+
+/// Why the queue is stopped, of a [`TxQueue`] or [`Completions`].
+#[inline]
+fn state(queue: NonNull<netbind::netdev_queue>) -> c_ulong {
     // SAFETY: The queue is valid, by the invariants of these types; `state` is a word that others
     // change atomically, hence the volatile read.
-    let state = unsafe { (&raw const (*queue.as_ptr()).state).read_volatile() };
-    state & 1 << netbind::netdev_queue_state_t___QUEUE_STATE_DRV_XOFF != 0
+    unsafe { (&raw const (*queue.as_ptr()).state).read_volatile() }
 }
 
 /// What [`TxQueue::sent`] says.
 #[derive(Clone, Copy, Debug)]
 #[must_use]
-pub struct Sent(u32);
+pub struct Sent {
+    ring: bool,
+    stopped: bool,
+}
 
 impl Sent {
+    const MORE_FOLLOWS: Self = Self {
+        ring: false,
+        stopped: false,
+    };
+
     /// The doorbell is to be rung: no further packet is coming, or the queue was stopped and nobody
     /// else would ring it.
     #[inline]
     pub fn ring(self) -> bool {
-        self.0 & 1 != 0
+        self.ring
     }
 
     /// The queue is stopped, by the driver or by its byte limit: the stack waits until packets are
     /// reported as sent.
     #[inline]
     pub fn stopped(self) -> bool {
-        self.0 & 2 != 0
+        self.stopped
     }
 }
 

@@ -262,13 +262,61 @@ impl SkBuff {
         if len > MAX_PADDED {
             return Err(EINVAL);
         }
-        let ptr = self.into_raw();
-        // SAFETY: We own the skb, so its bytes and checksum may be changed. By the check above the
-        // number of bytes to add is positive as an `int`, which is what the function counts in. It
-        // frees the skb when it fails.
-        to_result(unsafe { netbind::skb_put_padto(ptr.as_ptr(), len) })?;
-        // SAFETY: The reference `into_raw` gave us was not consumed.
-        Ok(unsafe { Self::from_raw(ptr) })
+        let meta = self.tx_meta();
+        // Datagrams that may all together be this short, or what would not end in its check sequence.
+        if self.is_segmented() || meta.has_fcs() {
+            return Ok(self);
+        }
+        let pad = len.wrapping_sub(self.len());
+        // Memory of other owners is not replaced: that is a BUG() of pskb_expand_head().
+        if self.is_shared() && (self.is_cloned() || self.tailroom() < pad) {
+            return Err(EBUSY);
+        }
+        if meta.wants_offload() {
+            // Devices sum to the end of the frame, and not every checksum ignores zeroes (SCTP's CRC does not).
+            // SAFETY: We own the skb, so its checksum may be changed, and it has one to be filled in.
+            to_result(unsafe { netbind::skb_csum_hwoffload_help(self.as_ptr(), 0) })?;
+        }
+        let ptr = self.into_raw().as_ptr();
+        // SAFETY: We own the skb, so its bytes may be changed. `pad` is positive as an `int`, as it is not more
+        // than MAX_PADDED. The skb is freed if that fails.
+        // CAST: not more than MAX_PADDED.
+        to_result(unsafe { netbind::__skb_pad(ptr, pad as c_int, true) })?;
+        // SAFETY: The reference `into_raw` gave us was not consumed. There are `pad` bytes behind the packet's,
+        // all of which are in its linear part now, as __skb_put() asks for.
+        unsafe {
+            (*ptr).tail = (*ptr).tail.wrapping_add(pad);
+            (*ptr).len = (*ptr).len.wrapping_add(pad);
+            Ok(Self::from_raw(NonNull::new_unchecked(ptr)))
+        }
+    }
+
+    /// The packet is to be segmented.
+    fn is_segmented(&self) -> bool {
+        // SAFETY: The skb is valid by the type invariants.
+        unsafe { (*self.shinfo()).gso_size != 0 }
+    }
+
+    /// Others have a reference to this very packet.
+    fn is_shared(&self) -> bool {
+        // SAFETY: The skb is valid by the type invariants. Others may take and drop references meanwhile, hence
+        // volatile.
+        unsafe { (&raw const (*self.as_ptr()).users.refs.counter).read_volatile() != 1 }
+    }
+
+    /// Other packets may have the same memory.
+    fn is_cloned(&self) -> bool {
+        // SAFETY: The skb is valid by the type invariants.
+        unsafe { netbind::skb_cloned(self.as_ptr()) }
+    }
+
+    /// Bytes that can be added where the packet is: none if it has fragments.
+    fn tailroom(&self) -> u32 {
+        if self.data_len() != 0 {
+            return 0;
+        }
+        // SAFETY: The skb is valid by the type invariants. `tail` and `end` are offsets on 64-bit kernels.
+        unsafe { (*self.as_ptr()).end.wrapping_sub((*self.as_ptr()).tail) }
     }
 
     /// The first byte, if the linear part has it. Any context.
