@@ -282,18 +282,9 @@ def agreed(guest, qstats) -> dict[str, int]:
     return {name: after[name] for name in names}
 
 
-@pytest.mark.driver(
-    "igb_rs"
-)  # C igb has no queue statistics, and forgets those of queues that are gone
-@pytest.mark.parametrize(
-    "count, changes",
-    [
-        (3000, len(CHANGES)),
-        pytest.param(1_000_000, 50, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
-    ],
-)
-def test_all_readers_agree(lan, qstats, count, changes):
-    """Frames between changes of the number of queues and VFs: none is lost, and none counted twice."""
+def frames_between_changes(lan, qstats, count: int, changes: int, also=lambda step: None):
+    """Frames both ways after each change of the number of queues and VFs: none is lost, and none counted
+    twice. `also` looks as well whenever all is looked at."""
     guest = lan.guest
     guest.run(f"echo 0 >{DEVICE}/sriov_drivers_autoprobe")
     share = count // changes // 2
@@ -307,12 +298,18 @@ def test_all_readers_agree(lan, qstats, count, changes):
         if number % 2 == 0:
             continue
         after = agreed(guest, qstats)
+        also(step)
         seen = delta(before, after)
         assert sent <= seen["tx_packets"] < sent + 4 * NOISE, (step, seen)
         assert sent * SIZE <= seen["tx_bytes"] < sent * SIZE + 4 * NOISE * 200, (step, seen)
         # The device model drops what finds no descriptor, and does not count it.
         assert sent / 2 <= seen["rx_packets"] < sent + 4 * NOISE, (step, seen)
         before, sent = after, 0
+
+
+@pytest.mark.driver("igb_rs")  # C igb has no queue statistics, and forgets those of old queues
+def test_all_readers_agree(lan, qstats):
+    frames_between_changes(lan, qstats, 3000, len(CHANGES))
 
 
 EXPORTER = "127.0.0.1:9100"
@@ -373,6 +370,24 @@ def assert_exporter_agrees(guest, scrape) -> dict[str, int]:
     lost = re.search(r"Link Down Events: (\d+)", guest.run("ethtool -I dut").out)
     assert shown["network_carrier_down_changes_total"] >= int(lost[1])
     return shown
+
+
+@pytest.mark.driver("igb_rs")  # C igb: counters of queues that are gone are missing
+@pytest.mark.guest(image="vm")
+@pytest.mark.long
+@pytest.mark.timeout(5400)
+def test_all_readers_agree_over_a_million_frames(lan, qstats, exporter):
+    """And 50 changes: `ip -s link`, the queue statistics, `ethtool -S` and node_exporter."""
+    guest = lan.guest
+    begin = counters.link(guest)
+    names = set(assert_exporter_agrees(guest, exporter))
+
+    def exporter_agrees(step: str):
+        assert set(assert_exporter_agrees(guest, exporter)) == names, step
+
+    frames_between_changes(lan, qstats, 1_000_000, 50, exporter_agrees)
+    seen = delta(begin, counters.link(guest))
+    print(f"{seen['tx_packets']} frames sent, {seen['rx_packets']} received")
 
 
 @pytest.mark.driver("igb_rs")  # C igb: counters of queues that are gone are missing
