@@ -298,6 +298,17 @@ def guest(request, guests, config):
     assert not complaints, "\n".join(complaints)
 
 
+@pytest.fixture
+def own_guest(config, guests):
+    """A guest that may end in the test. Nobody judges its log."""
+    missing = images.missing(config.image)
+    if missing:
+        pytest.skip(missing)
+    machine = Guest(config)
+    yield machine
+    machine.machine.close()
+
+
 def _arguments(item, marker: str) -> list[str]:
     return [argument for found in item.iter_markers(marker) for argument in found.args]
 

@@ -475,14 +475,6 @@ def test_adopts_vfs_left_enabled(guest, bound):
         lan.down()
 
 
-@pytest.fixture
-def own_guest(config, guests):
-    """A guest that may end in the test."""
-    guest = Guest(config)
-    yield guest
-    guest.machine.close()
-
-
 def tell_everything(guest: Guest):
     """Warnings too on the console, which a kernel that goes down still writes to."""
     guest.run("dmesg --console-level debug")

@@ -5,7 +5,7 @@ what was tried, and the results with C igb."""
 import contextlib
 
 import pytest
-from support import ONE_CPU
+from support import ONE_CPU, kexec
 from support.bonds import BOND, bring_up, hand_over, make_namespace, pair, pinging, set_numvfs
 from support.life import DEVICE, reach_peer
 from support.programs import (
@@ -18,11 +18,13 @@ from support.programs import (
     lldp,
     open_vswitch,
 )
+from support.registers import Filters
 from support.vfs import shown
 from support.wire import arrive, captured, tag
 
+from harness.health import KernelLog
 from harness.nested import HOST_OF_GUESTS
-from harness.topology import PEER, PF_HOST, PF_PCI, Host
+from harness.topology import MAX_VFS, PEER, PF_HOST, PF_PCI, Host, Lan
 from harness.traffic import frames, mac_of, ping, tcp_stream
 
 pytestmark = pytest.mark.timeout(600)
@@ -318,3 +320,40 @@ def test_driverctl(lan, vfs):
         reach_peer(lan, vf)
         assert ping(guest, vf, other.ipv4, count=3).complete
         assert arrive(guest, PEER, vf, GIVEN)
+
+
+# ---- the next kernel ---------------------------------------------------------------------------
+
+
+@pytest.mark.long
+@pytest.mark.guest(image="vm", smp=2, memory="2G", cmdline=kexec.RESERVED)
+@pytest.mark.parametrize("end", [kexec.execute, kexec.crash], ids=["kexec", "kdump"])
+def test_next_kernel(own_guest, end):
+    """A kernel with seven VFs that are up and busy is replaced by another: as at a shutdown, or after a crash, when
+    nobody has told a device. That one comes up, reads what the first has left of itself, finds the card with nothing
+    of the VFs in it, and makes seven again."""
+    guest, lan = own_guest, Lan(own_guest)
+    lan.up()
+    kexec.load(guest, end is kexec.crash)
+    vfs = lan.vfs_up(MAX_VFS)
+    addresses = [mac_of(guest, vf) for vf in vfs]
+    for vf in vfs:
+        guest.start(f"exec ping -q -f -s 1400 {PEER.ipv4}", None, vf.netns)
+    for vf in vfs:
+        received = f"$(cat /sys/class/net/{vf.name}/statistics/rx_packets)"
+        guest.wait_until(f"[ {received} -gt 100 ]", 60, netns=vf.netns)
+    end(guest)
+    assert not KernelLog.of_boot(guest)
+    assert guest.read(f"{DEVICE}/sriov_numvfs") == "0"
+    if end is kexec.crash:
+        guest.run("makedumpfile --dump-dmesg /proc/vmcore /tmp/log")
+        assert "sysrq triggered crash" in guest.read("/tmp/log")
+    lan = Lan(guest)
+    lan.up()
+    filters = Filters.read(guest)
+    assert not any(filters.pools_of(address) for address in addresses)
+    assert ping(guest, PF_HOST, PEER.ipv4, count=3).complete
+    for vf in lan.vfs_up(MAX_VFS):
+        reach_peer(lan, vf)
+        assert ping(guest, vf, PEER.ipv4, count=3).complete, vf
+    lan.vfs_down()
