@@ -288,7 +288,7 @@ impl RxRing {
         if let Some(began) = began {
             self.note_end(began, tally.frames < budget);
         }
-        tally.publish(&self.stats);
+        tally.publish(&self.stats, cx.take_multicast());
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
         tally.frames
@@ -307,7 +307,7 @@ impl RxRing {
     ) -> u32 {
         self.finish_xdp(cx);
         tally.publish_shown(&self.stats);
-        tally.publish(&self.stats);
+        tally.publish(&self.stats, cx.take_multicast());
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
         budget

@@ -30,6 +30,8 @@ use net::queue::Counter;
 pub(crate) struct PairStats {
     pub(crate) rx_packets: Counter,
     pub(crate) rx_bytes: Counter,
+    /// Those of `rx_packets` that are multicast and came to the stack.
+    pub(crate) rx_multicast: Counter,
     pub(crate) rx_errors: Counter,
     pub(crate) rx_alloc_failed: Counter,
     /// Frames the controller dropped for want of a descriptor. Written where the controller's

@@ -74,6 +74,9 @@ impl Port {
     /// The net device's counters. Must not sleep.
     pub(crate) fn link_stats(&self, out: &mut LinkStats) {
         for pair in &self.stats {
+            // Those of the PF, before all packets are read: there are never more of them, and programs take
+            // the difference for unicast packets. The controller's are those of the VFs as well.
+            out.multicast = out.multicast.wrapping_add(pair.rx_multicast.get());
             out.rx_packets = out.rx_packets.wrapping_add(pair.rx_packets.get());
             out.rx_bytes = out.rx_bytes.wrapping_add(pair.rx_bytes.get());
             out.rx_dropped = out.rx_dropped.wrapping_add(pair.rx_alloc_failed.get());
@@ -83,7 +86,6 @@ impl Port {
             out.tx_dropped = out.tx_dropped.wrapping_add(pair.tx_dropped.get());
         }
         let hw = self.hw_stats.get();
-        out.multicast = hw.rx_multicast.total();
         out.collisions = hw.collisions.total();
         out.rx_crc_errors = hw.rx_crc_errors.total();
         out.rx_frame_errors = hw.rx_align_errors.total();

@@ -330,9 +330,15 @@ void nbh_rx_copy(const struct page *page, u32 headroom, u32 offset, u32 len, voi
 #define NBH_RX_HASH_L4		BIT(2)
 #define NBH_RX_VLAN		BIT(3)
 
-/* Completes the metadata of a received frame and hands it to GRO. */
+/* Apart, so that frames to this host take one test. */
+static noinline bool rx_is_multicast(const struct sk_buff *skb)
+{
+	return skb->pkt_type == PACKET_MULTICAST;
+}
+
+/* Completes the metadata of a received frame and hands it to GRO. Counts it if it is multicast. */
 static __always_inline void rx_deliver(struct napi_struct *napi, struct sk_buff *skb,
-				       struct nbh_rx_meta meta)
+				       struct nbh_rx_meta meta, u32 *multicast)
 {
 	if (meta.flags & NBH_RX_CSUM_GOOD)
 		skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -343,21 +349,28 @@ static __always_inline void rx_deliver(struct napi_struct *napi, struct sk_buff 
 		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), meta.vlan_tci);
 	skb_record_rx_queue(skb, meta.queue);
 	skb->protocol = eth_type_trans(skb, napi->dev);
+	if (unlikely(skb->pkt_type != PACKET_HOST))
+		*multicast += rx_is_multicast(skb);
 	napi_gro_receive(napi, skb);
 }
 
-void nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, struct nbh_rx_meta meta)
+/* Returns whether it is multicast. */
+bool nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, struct nbh_rx_meta meta)
 {
-	rx_deliver(napi, skb, meta);
+	u32 multicast = 0;
+
+	rx_deliver(napi, skb, meta, &multicast);
+	return multicast;
 }
 
-/* Both for up to NBH_RX_BATCH frames of one buffer each, in order. Returns for how many of
- * the latest there was no memory: their pages are back in their pool. What the device of @pool does
- * not need is not done; what is done to a page is done for the device it is mapped for.
+/* Both for up to NBH_RX_BATCH frames of one buffer each, in order. It is the latest that are lost if
+ * there is no memory: their pages are back in their pool. What the device of @pool does not need is
+ * not done; what is done to a page is done for the device it is mapped for.
  */
-u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
-		   const struct nbh_rx_frame *frames, u32 count, u32 headroom)
+struct nbh_rx_outcome nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
+				     const struct nbh_rx_frame *frames, u32 count, u32 headroom)
 {
+	struct nbh_rx_outcome outcome = {};
 	void *skbs[NBH_RX_BATCH];
 	u32 have = napi_skb_cache_get_bulk(skbs, count);
 	bool sync = dma_dev_need_sync(pool->p.dev);
@@ -373,12 +386,13 @@ u32 nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
 		net_prefetch(va + headroom);
 		skb = build_skb_around(skbs[i], va, PAGE_SIZE);
 		rx_frame(skb, headroom, frames[i].len);
-		rx_deliver(napi, skb, frames[i].meta);
+		rx_deliver(napi, skb, frames[i].meta, &outcome.multicast);
 	}
 	for (; unlikely(i < count); i++)
 		page_pool_put_full_page(pp_page_to_nmdesc(frames[i].page)->pp, frames[i].page,
 					false);
-	return count - have;
+	outcome.lost = count - have;
+	return outcome;
 }
 
 /* Transmit */

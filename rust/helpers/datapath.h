@@ -40,6 +40,14 @@ struct nbh_rx_frame {
 	struct nbh_rx_meta meta;
 };
 
+/* What became of frames that were to be handed to the stack: for how many there was no memory, and
+ * how many others are multicast.
+ */
+struct nbh_rx_outcome {
+	u32 lost;
+	u32 multicast;
+};
+
 /* What a driver knows of a frame it shows to a program: words of its device, and the time at which
  * that has received it, in nanoseconds; S64_MIN if it is not known.
  */

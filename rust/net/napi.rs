@@ -137,6 +137,8 @@ pub struct Context<'a> {
     tx: TxContext<'a>,
     /// Frames were redirected in this poll.
     flush: bool,
+    /// Multicast frames that the stack was handed since they were last asked for.
+    multicast: u32,
 }
 
 impl<'a> Context<'a> {
@@ -156,6 +158,18 @@ impl<'a> Context<'a> {
     /// Frames were redirected: they are to be passed on before the poll ends.
     pub(crate) fn must_flush(&mut self) {
         self.flush = true;
+    }
+
+    /// How many of the frames that the stack was handed in this poll, since the last call, are multicast
+    /// (and not broadcast), by their destination. A driver counts all frames itself.
+    #[inline]
+    pub fn take_multicast(&mut self) -> u32 {
+        core::mem::take(&mut self.multicast)
+    }
+
+    #[inline]
+    pub(crate) fn count_multicast(&mut self, frames: u32) {
+        self.multicast = self.multicast.wrapping_add(frames);
     }
 
     #[inline]
@@ -252,6 +266,7 @@ impl<P: Poll> Inner<P> {
             napi: napi_ptr,
             tx,
             flush: false,
+            multicast: 0,
         };
         let work = poll.poll(&mut cx, limit);
         if cx.flush {

@@ -363,9 +363,10 @@ impl napi::Context<'_> {
         }
         // SAFETY: The context exists only while its NAPI is being polled on this CPU; the skb is
         // ours and given up. The callee takes the MAC header out of the linear part, which has it.
-        unsafe {
+        let multicast = unsafe {
             netbind::rx_deliver(self.as_ptr(), skb.into_raw().as_ptr(), meta.on_queue(queue))
         };
+        self.count_multicast(multicast.into());
     }
 
     /// Hands the packets of a batch, whose pages are `pool`'s, to the stack, in order, and leaves it
@@ -385,7 +386,7 @@ impl napi::Context<'_> {
         // many bytes of the page, and takes none away. The pool is valid, as its instance is
         // polled. Pages of another one, whose device needs more, might be seen as they were before
         // that device wrote them.
-        unsafe {
+        let outcome = unsafe {
             netbind::rx_receive(
                 self.as_ptr(),
                 pool.ptr.as_ptr(),
@@ -393,7 +394,9 @@ impl napi::Context<'_> {
                 count,
                 HEADROOM,
             )
-        }
+        };
+        self.count_multicast(outcome.multicast);
+        outcome.lost
     }
 }
 

@@ -61,6 +61,25 @@ def test_multicast_is_counted(lan):
     assert COUNT <= seen["rx_multicast"] < COUNT + NOISE
 
 
+@pytest.mark.driver("igb_rs")  # C igb has the device's multicast packets, with those of its VFs
+def test_unicast_is_what_is_not_multicast(lan, vfs):
+    """A group that a VF has joined: the port has no more multicast packets than packets, so that programs can
+    take one from the other, as snmpd does for unicast packets."""
+    group, guest = "01:00:5e:7f:00:01", lan.guest
+    for member in (vfs, [PF_HOST]):
+        for host in member:
+            guest.run(f"ip maddr add {group} dev {host.name}", netns=host.netns)
+        before = counters.link(guest)
+        assert frames(guest, PEER, member[0], [SIZE] * COUNT, destination=group).perfect
+        assert frames(guest, PEER, PF_HOST, [SIZE] * COUNT).perfect
+        counters.ethtool(guest)  # has the driver read the device's counters
+        after = counters.link(guest)
+        assert after["rx_packets"] >= after["rx_multicast"]
+        seen = delta(before, after)
+        assert COUNT <= seen["rx_packets"] - seen["rx_multicast"] < COUNT + NOISE, seen
+    assert seen["rx_multicast"] >= COUNT
+
+
 @pytest.mark.driver("igb_rs")  # C igb forgets what a queue had counted when its number changes
 def test_statistics_survive_reconfiguration(lan):
     """Down and up, other rings, other queues, another MTU: no counter loses what it had."""

@@ -38,12 +38,17 @@ impl Tally {
         stats.rx_xdp_redirect.add(self.xdp_redirect.into());
     }
 
+    /// The rest, of a poll in which the stack was handed so many multicast frames.
     #[inline]
-    pub(super) fn publish(&self, stats: &PairStats) {
+    pub(super) fn publish(&self, stats: &PairStats, multicast: u32) {
         if self.frames != 0 {
             stats.rx_packets.add(u64::from(self.frames));
             stats.rx_bytes.add(u64::from(self.bytes));
             stats.rx_csum_good.add(u64::from(self.csum_good));
+            // After the packets they are part of.
+            if multicast != 0 {
+                stats.rx_multicast.add(multicast.into());
+            }
         }
     }
 }

@@ -322,7 +322,7 @@ impl PoolRing {
                 returned.end_poll(began);
             }
         }
-        tally.publish(&around.stats);
+        tally.publish(&around.stats, rx.cx().take_multicast());
         tally.publish_shown(&around.stats);
         load.rx_packets = tally.frames;
         load.bytes = load.bytes.wrapping_add(tally.bytes);
