@@ -6,11 +6,19 @@ IGB_RS_SEED repeats a seed that was printed, of a million steps as the first sha
 import os
 import random
 import re
-import time
 
 import pytest
 from support.defects import driver_with, read_list
-from support.window import PLUGIN, RUN, Outcome, Window, build_plugin, told, total
+from support.window import (
+    PLUGIN,
+    RUN,
+    Outcome,
+    Window,
+    build_plugin,
+    processor_seconds,
+    told,
+    total,
+)
 
 
 def guest(*arguments: str):
@@ -65,7 +73,7 @@ def first_seed() -> int:
 
 def fuzz(window: Window, seed: int, steps: int, say):
     say(f"\nseed {seed}: IGB_RS_SEED={seed} repeats it")
-    begin, done = time.monotonic(), []
+    begin, done = processor_seconds(window.guest), []
     for number, outcome in window.runs(seed, steps):
         done.append(outcome)
         if outcome.wrong:
@@ -73,8 +81,11 @@ def fuzz(window: Window, seed: int, steps: int, say):
             shown = f"{len(least)} steps that it takes:"
             pytest.fail("\n".join([f"seed {number}: {outcome.wrong}", shown, *least[-100:]]))
         so_far = total(done)["steps"]
-        rate = so_far / (time.monotonic() - begin)
-        say(f"seed {number}: nothing wrong; {so_far} of {steps} steps, {rate:.0f} a second")
+        rate = so_far / (processor_seconds(window.guest) - begin)
+        say(
+            f"seed {number}: nothing wrong; {so_far} of {steps} steps,"
+            f" {rate:.0f} a second of a processor"
+        )
     figures = total(done)
     say(told(figures))
     assert figures["steps"] >= steps

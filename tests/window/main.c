@@ -30,7 +30,7 @@ static bool wait_answer(struct run *run, uint32_t limit_us)
 {
 	uint64_t begin = now_us();
 
-	for (uint64_t us = 20; !(vf_read(&run->attacker, V2PMAILBOX) & V2P_PFSTS); us += us / 2) {
+	for (uint64_t us = 20; !(vf_read(&run->attacker, V2PMAILBOX) & V2P_PFSTS); us *= 2) {
 		if (now_us() - begin >= limit_us)
 			return false;
 		pause_us(us);

@@ -276,6 +276,9 @@ static void setting(struct generator *g)
 	/* What quarantine has closed, the administrator opens again. */
 	uint32_t kind = random_below(r, 3) ? random_below(r, SETTINGS) : (uint32_t)SET_STATE;
 
+	/* Queues that are opened anew take as long as some hundred other steps. */
+	if (kind >= SET_REOPENS && random_below(r, 4))
+		kind = random_below(r, SET_REOPENS);
 	push(g, STEP_SETTING, kind, random_next(r));
 }
 

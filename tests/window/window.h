@@ -165,7 +165,8 @@ enum setting {
 	SET_OTHERS, /* from here on: of the PF, and undone before anything is judged */
 	SET_PF_PROMISC = SET_OTHERS,
 	SET_PF_ALLMULTI,
-	SET_PF_MTU,
+	SET_REOPENS, /* from here on: with all queues of the PF's */
+	SET_PF_MTU = SET_REOPENS,
 	SET_PF_DOWN, /* and up */
 	SETTINGS
 };
