@@ -10,8 +10,9 @@ import pytest
 from support.attack import COUNTED
 from support.debugfs import show
 from support.mailbox import SET_MULTICAST, granted, message, raw_vfs
-from support.registers import FW_PHY0, SW_FW_SYNC, Registers, documented
+from support.registers import ALL_ACCESSES, FW_PHY0, SW_FW_SYNC, Registers, accesses, documented
 
+from harness.tally import uncounted
 from harness.topology import PF, PF_PCI
 
 pytestmark = [
@@ -206,6 +207,75 @@ def test_users_who_read_keep_no_vf_waiting(lan):
         beside = waits(vf)
     told(f"beside {USERS} users", beside)
     assert beside[-1] < 100_000
+
+
+# Registers of the controller's counters: the first and the last that are read; and VF 0's mailbox.
+CRCERRS, GOTCH, P2VMAILBOX_0 = 0x4000, 0x4094, 0x0C00
+
+
+# As `ethtool -S` does, again and again: how many counters there are, their names, their values. Prints how often.
+READS_COUNTERS = f"""
+import array, fcntl, os, socket, struct
+SIOCETHTOOL, GSTRINGS, GSTATS, GSSET_INFO, STATS = 0x8946, 0x1b, 0x1d, 0x37, 1
+control = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+def ask(words, size):
+    data = array.array("B", words.ljust(size, bytes(1)))
+    request = struct.pack("16sP", b"{PF}", data.buffer_info()[0])
+    fcntl.ioctl(control, SIOCETHTOOL, request)
+    return data.tobytes()
+
+times = 0
+while not os.path.exists("/tmp/asked"):
+    info = ask(struct.pack("=IIQI", GSSET_INFO, 0, 1 << STATS, 0), 20)
+    (count,) = struct.unpack_from("=I", info, 16)
+    ask(struct.pack("=III", GSTRINGS, STATS, count), 12 + 32 * count)
+    ask(struct.pack("=II", GSTATS, count), 8 + 8 * count)
+    times += 1
+    open("/tmp/reading", "w").close()
+print(times)
+"""
+
+
+@pytest.mark.allow_trace(ALL_ACCESSES)
+def test_users_who_read_counters_keep_no_vf_waiting(lan):
+    """Whoever asks for all counters has each register read once, and a VF that asks at the same time is served
+    between two of them."""
+    guest = lan.guest
+    (vf,) = raw_vfs(lan, 1)
+    vf.handshake()
+    guest.put("/tmp/reads.py", READS_COUNTERS.encode())
+    served = 0
+    with uncounted():
+        for _ in range(10):
+            guest.run("rm -f /tmp/asked /tmp/reading")
+            with accesses(guest) as seen:
+                user = guest.start("python3 /tmp/reads.py", timeout=120)
+                guest.wait_until("[ -e /tmp/reading ]", 60)
+                waits(vf)
+                guest.run("touch /tmp/asked")
+                count = int(user.wait().text)
+            folds = seen_folds(seen)
+            # The service work item reads them as well, every two seconds.
+            assert count <= len(folds) < 2 * count, (count, len(folds))
+            served += sum(folds)
+            if served:
+                break
+    assert served
+
+
+def seen_folds(seen: list[tuple[str, int, int]]) -> list[int]:
+    """Of each time that all counters were read, how often the VF's mailbox was written to meanwhile."""
+    folds: list[int] = []
+    inside = False
+    for kind, offset, _ in seen:
+        if kind == "r" and offset == CRCERRS:
+            folds.append(0)
+        if kind == "r" and offset in (CRCERRS, GOTCH):
+            inside = offset == CRCERRS
+        elif inside and kind == "w" and offset == P2VMAILBOX_0:
+            folds[-1] += 1
+    return folds
 
 
 def test_who_waits_for_the_phy_keeps_no_vf_waiting(lan):
