@@ -146,6 +146,15 @@ impl net::device::Transmit for TxRing {
     }
 }
 
+/// Writes the descriptor of a buffer of `frame`: word by word, so that they need not be in memory before.
+#[inline(always)]
+fn write(desc: &Coherent<DescWords>, frame: DataDesc, buffer: Buffer) {
+    if let Some(words) = desc.words(buffer.index as usize) {
+        let end = End::of(buffer.last, buffer.report);
+        words.write(frame.data(buffer.addr, buffer.len, end));
+    }
+}
+
 /// Writes the data descriptors of a frame.
 struct Describe<'a> {
     desc: &'a Coherent<DescWords>,
@@ -155,11 +164,7 @@ struct Describe<'a> {
 impl net::tx::Describe for Describe<'_> {
     #[inline(always)]
     fn describe(&mut self, buffer: Buffer) {
-        let end = End::of(buffer.last, buffer.report);
-        self.desc.write(
-            buffer.index as usize,
-            self.frame.data(buffer.addr, buffer.len, end),
-        );
+        write(self.desc, self.frame, buffer);
     }
 }
 

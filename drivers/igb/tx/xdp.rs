@@ -6,6 +6,7 @@
 //! as well, so neither starves the other; but nobody keeps them until the queue is woken.
 
 use super::{
+    write,
     TxRing,
     MIN_FRAME,
     ROOM, //
@@ -14,7 +15,6 @@ use igb_core::{
     desc::{
         tx::{
             DataDesc,
-            End,
             MAX_DATA_PER_DESC, //
         },
         DescWords, //
@@ -152,9 +152,5 @@ impl TxRing {
 /// Writes the descriptor of a buffer of a frame of `bytes`.
 #[inline(always)]
 fn describe(desc: &Coherent<DescWords>, bytes: u32, buffer: Buffer) {
-    let words = DataDesc::new(bytes, None, false);
-    desc.write(
-        buffer.index as usize,
-        words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),
-    );
+    write(desc, DataDesc::new(bytes, None, false), buffer);
 }
