@@ -181,12 +181,9 @@ impl RxRing {
 
     /// Offers a page with every vacant descriptor. Returns whether there were enough pages.
     fn fill(&mut self, cx: &impl napi::Exclusive) -> bool {
-        let desc = &self.desc;
-        let filled = self.pages.fill(&mut self.pool, cx, |index, addr| {
-            if let Some(words) = desc.words(index as usize) {
-                words.write(rx::offer(addr));
-            }
-        });
+        let filled = self
+            .pages
+            .fill_ring(&mut self.pool, cx, &self.desc, rx::offer);
         if !filled {
             self.stats.rx_alloc_failed.add(1);
         }
@@ -216,26 +213,13 @@ impl RxRing {
         self.poll(cx, budget, load)
     }
 
-    /// The poll of a ring with a program. Apart, so that others do not pay for it.
-    #[inline(never)]
-    fn poll_shown(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
-        self.poll_ring::<true>(cx, budget, load)
-    }
-
-    /// Hands at most `budget` frames to the stack, or to the program if there is one (`SHOWN`); returns
-    /// how many, or `budget` if as many buffers as there are descriptors have completed no frame.
+    /// Hands at most `budget` frames to the stack, as there is no program; returns how many, or `budget` if as
+    /// many buffers as there are descriptors have completed no frame.
     #[inline(always)]
-    fn poll_ring<const SHOWN: bool>(
-        &mut self,
-        cx: &mut napi::Context<'_>,
-        budget: u32,
-        load: &mut Load,
-    ) -> u32 {
+    fn poll_ring(&mut self, cx: &mut napi::Context<'_>, budget: u32, load: &mut Load) -> u32 {
         let mut tally = Tally::default();
         let mut batch = RxBatch::default();
-        let mut plain = self.is_plain::<SHOWN>();
-        // Until pages that were put back are offered again.
-        let mut until_refill = self.batch;
+        let mut plain = self.is_plain::<false>();
         let began = match &self.returned {
             Some(returned) => returned.begin_poll(),
             None => None,
@@ -255,20 +239,13 @@ impl RxRing {
             dma::rmb();
             let info = RxInfo::from_le(desc.read::<0>());
             let page = offer.take();
-            if !(plain || self.is_plain_now::<SHOWN>()) || !status.is_whole_frame() {
+            if !(plain || self.is_plain_now::<false>()) || !status.is_whole_frame() {
                 self.deliver(cx, &mut batch);
                 tally.add(self.receive(cx, page, status, info));
-                plain = self.is_plain::<SHOWN>();
+                plain = self.is_plain::<false>();
                 self.refill_if_due(cx);
                 if tally.incomplete >= self.config.descs {
                     return self.end_early(&tally, cx, load, budget);
-                }
-            } else if SHOWN {
-                self.show(cx, page, (status, info), &mut tally, &mut batch);
-                until_refill = until_refill.wrapping_sub(1);
-                if until_refill == 0 {
-                    until_refill = self.batch;
-                    self.refill(cx);
                 }
             } else {
                 let meta = self.meta(status, info, &mut tally);
@@ -280,10 +257,18 @@ impl RxRing {
             }
         }
         self.deliver(cx, &mut batch);
-        if SHOWN {
-            self.finish_xdp(cx);
-            tally.publish_shown(&self.stats);
-        }
+        self.end(&tally, cx, load, (began, budget))
+    }
+
+    /// Ends a poll that has passed on its frames. `began`: when it has begun.
+    #[inline(always)]
+    fn end(
+        &mut self,
+        tally: &Tally,
+        cx: &mut napi::Context<'_>,
+        load: &mut Load,
+        (began, budget): (Option<u64>, u32),
+    ) -> u32 {
         self.refill_if_due(cx);
         if let Some(began) = began {
             self.note_end(began, tally.frames < budget);
@@ -510,7 +495,7 @@ impl Receive for RxRing {
         if self.program.is_some() {
             return self.poll_shown(cx, budget, load);
         }
-        self.poll_ring::<false>(cx, budget, load)
+        self.poll_ring(cx, budget, load)
     }
 
     #[inline]

@@ -304,6 +304,22 @@ struct sk_buff *nbh_rx_build(struct page *page, u32 headroom, u32 len)
 	return skb;
 }
 
+/* The length of the frame in the buffer of descriptor @desc, whose second word is @word, if the
+ * device has written a whole one there that fits into it; else 0. What else the descriptor says is
+ * read afterwards.
+ */
+static __always_inline u32 rx_whole_frame(const struct nbh_rx_ring *ring,
+					  const __le64 (*desc)[2], __le64 word)
+{
+	u32 len;
+
+	if ((le64_to_cpu(word) & ring->bits) != ring->whole)
+		return 0;
+	dma_rmb();
+	len = le16_to_cpu(READ_ONCE(*(const __le16 *)((const void *)desc + ring->len_at)));
+	return likely(len - 1 < ring->room) ? len : 0;
+}
+
 /* Appends a further buffer of a frame. */
 void nbh_rx_add_frag(struct sk_buff *skb, struct page *page, u32 headroom, u32 len,
 		     u32 truesize)

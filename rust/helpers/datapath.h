@@ -63,6 +63,51 @@ struct nbh_xdp_buff {
 };
 
 #define NBH_RX_BATCH	16
+#define NBH_SHORT_BATCH	16
+
+/* A ring of descriptors of two little-endian words each. A device has written a whole frame into a
+ * buffer when those bits of the second word that are in @bits are as in @whole; its length is the
+ * 16 bits of the descriptor with the number @len_at.
+ */
+struct nbh_rx_ring {
+	/* that of the oldest buffer, and up to which there are some: not beyond the end of the ring */
+	const __le64 (*desc)[2];
+	const __le64 (*end)[2];
+	u64 bits;
+	u64 whole;
+	u32 len_at;
+	/* bytes of a buffer */
+	u32 room;
+	/* of the frames that were dealt with */
+	u32 bytes;
+	/* of the frame that was taken last */
+	u32 len;
+};
+
+/* A frame that is to be sent back, and is copied for that, with its page. */
+struct nbh_xdp_short {
+	struct nbh_rx_place place;
+	const void *data;
+	u32 len;
+};
+
+/* What nbh_xdp_walk() has to do with the pages of such a ring. */
+struct nbh_rx_walk {
+	struct nbh_rx_ring ring;
+	/* all of them, what makes an index of a position, and that of the oldest page */
+	struct nbh_rx_place *places;
+	u32 mask;
+	u32 oldest;
+	/* the position where the next page is put that a device may write again */
+	u32 free;
+	/* frames for the stack, as far as they are known here, and the words of their descriptors */
+	u32 passed;
+	struct nbh_rx_frame *frames;
+	u64 (*words)[2];
+	/* frames to be sent back */
+	u32 nr_short;
+	struct nbh_xdp_short *shorts;
+};
 
 /* What nbh_xdp_show() returns in the place of verdicts of programs: the frame is as it was
  * received; nothing is wanted of it, and the device may write the page again as it is; another
@@ -74,6 +119,8 @@ struct nbh_xdp_buff {
 #define NBH_XDP_SHORT		19
 /* The socket has no room for it. */
 #define NBH_XDP_FULL		20
+/* All frames that were taken have been dealt with. */
+#define NBH_XDP_WALKED		21
 
 /* Longest of these: short packets of the stack are copied as well. */
 #define NBH_XDP_SHORT_MAX	256

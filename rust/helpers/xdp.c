@@ -5,6 +5,7 @@
 #include <linux/bpf_trace.h>
 #include <linux/dma-mapping.h>
 #include <linux/filter.h>
+#include <linux/prefetch.h>
 #include <linux/smp.h>
 #include <net/page_pool/helpers.h>
 #include <net/xdp.h>
@@ -111,6 +112,129 @@ u32 nbh_xdp_show(struct bpf_prog *prog, const struct page_pool *pool, struct pag
 		return NBH_XDP_UNCHANGED;
 	if (act == XDP_TX && xdp->data_end - xdp->data <= NBH_XDP_SHORT_MAX)
 		return NBH_XDP_SHORT;
+	return act;
+}
+
+/* The same for the oldest frame of a ring whatever its page is like, by nbh_xdp_show(). */
+static noinline u32 xdp_walk_one(struct bpf_prog *prog, const struct page_pool *pool,
+				 struct nbh_xdp_buff *buff, struct nbh_rx_walk *walk)
+{
+	struct nbh_rx_ring *ring = &walk->ring;
+	const __le64 (*desc)[2] = ring->desc;
+	__le64 word = READ_ONCE((*desc)[1]);
+	u32 len = rx_whole_frame(ring, desc, word);
+	u32 act;
+
+	if (!len)
+		return NBH_XDP_WALKED;
+	ring->desc++;
+	ring->len = len;
+	buff->hints.words[0] = (__force u64)READ_ONCE((*desc)[0]);
+	buff->hints.words[1] = (__force u64)word;
+	act = nbh_xdp_show(prog, pool, walk->places[walk->oldest].page, len, buff);
+	if (act != NBH_XDP_REDIRECTED)
+		return act;
+	ring->bytes += len;
+	return NBH_XDP_WALKED;
+}
+
+/* The same as nbh_xdp_show() for the oldest frames of a ring, as far as each is a page. The page of a
+ * frame that @prog does not want is put where it is offered again; one that the stack is to have as
+ * it is, among the frames for that, and one that is to be sent back and is short, among those.
+ * Returns NBH_XDP_WALKED, or what nbh_xdp_show() would of the frame that was taken last, of which
+ * nothing else was done.
+ *
+ * Each frame but that leaves a place behind in which there is room for one, so there is always one
+ * to put a page.
+ *
+ * What is needed for each frame is read where it is: there are too few registers for it.
+ */
+u32 nbh_xdp_walk(struct bpf_prog *prog, const struct page_pool *pool, struct nbh_xdp_buff *buff,
+		 struct nbh_rx_walk *walk)
+{
+	struct nbh_rx_ring *ring = &walk->ring;
+	struct nbh_rx_place *place = walk->places + walk->oldest;
+	const __le64 (*desc)[2] = ring->desc;
+	struct xdp_buff *xdp = &buff->xdp;
+	u32 act, len = 0;
+
+	buff->hints.stamp = S64_MIN;
+	if (unlikely(desc == ring->end))
+		return NBH_XDP_WALKED;
+	if (unlikely(dma_dev_need_sync(pool->p.dev)))
+		return xdp_walk_one(prog, pool, buff, walk);
+	for (; desc != ring->end; desc++, place++) {
+		__le64 word = READ_ONCE((*desc)[1]);
+		struct page *page;
+		void *data;
+
+		len = rx_whole_frame(ring, desc, word);
+		if (!len)
+			break;
+		page = place->page;
+		if (unlikely(page_is_pfmemalloc(page) || pp_page_to_nmdesc(page)->pp != pool)) {
+			if (desc == ring->desc)
+				return xdp_walk_one(prog, pool, buff, walk);
+			break;
+		}
+		data = page_address(page);
+		xdp->data_hard_start = data;
+		data += XDP_PACKET_HEADROOM;
+		xdp->data = data;
+		xdp->data_meta = data;
+		xdp->data_end = data + len;
+		xdp->flags = 0;
+		buff->hints.words[0] = (__force u64)READ_ONCE((*desc)[0]);
+		buff->hints.words[1] = (__force u64)word;
+		prefetch(data);
+		act = bpf_prog_run_xdp(prog, xdp);
+		if (act == XDP_DROP) {
+			walk->places[walk->free++ & walk->mask] = *place;
+		} else if (act == XDP_REDIRECT) {
+			if (unlikely(xdp_do_redirect(xdp->rxq->dev, xdp, prog)))
+				goto last;
+		} else if (act == XDP_PASS) {
+			u32 n = walk->passed;
+
+			data = xdp->data_hard_start + XDP_PACKET_HEADROOM;
+			if (unlikely(xdp->data != data || xdp->data_meta != data ||
+				     xdp->data_end != data + len))
+				goto last;
+			walk->frames[n].page = place->page;
+			walk->frames[n].len = len;
+			walk->words[n][0] = buff->hints.words[0];
+			walk->words[n][1] = buff->hints.words[1];
+			walk->passed = ++n;
+			if (n == NBH_RX_BATCH) {
+				desc++;
+				ring->bytes += len;
+				break;
+			}
+		} else {
+			u32 n = walk->nr_short;
+			long size = xdp->data_end - xdp->data;
+
+			if (act != XDP_TX || size > NBH_XDP_SHORT_MAX)
+				goto last;
+			walk->shorts[n].place = *place;
+			walk->shorts[n].data = xdp->data;
+			walk->shorts[n].len = size;
+			walk->nr_short = ++n;
+			if (n == NBH_SHORT_BATCH) {
+				desc++;
+				ring->bytes += len;
+				break;
+			}
+		}
+		ring->bytes += len;
+	}
+	act = NBH_XDP_WALKED;
+	goto out;
+last:
+	desc++;
+	ring->len = len;
+out:
+	ring->desc = desc;
 	return act;
 }
 

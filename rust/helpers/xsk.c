@@ -4,6 +4,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/etherdevice.h>
 #include <linux/netdevice.h>
+#include <linux/prefetch.h>
 #include <net/xdp_sock_drv.h>
 
 /* What is not written is not copied, and the order of writes is the sockets' own affair. */
@@ -25,16 +26,10 @@ u32 nbh_xsk_frame_size(struct xsk_buff_pool *pool)
 	return xsk_pool_get_rx_frame_size(pool);
 }
 
-/* Takes up to @count buffers, and says where the device sees them. */
-u32 nbh_xsk_fill(struct xsk_buff_pool *pool, struct xdp_buff **buffs, dma_addr_t *addrs,
-		 u32 count)
+/* Takes up to @count buffers. */
+u32 nbh_xsk_fill(struct xsk_buff_pool *pool, struct xdp_buff **buffs, u32 count)
 {
-	u32 filled = xsk_buff_alloc_batch(pool, buffs, count);
-	u32 i;
-
-	for (i = 0; i < filled; i++)
-		addrs[i] = xsk_buff_xdp_get_dma(buffs[i]);
-	return filled;
+	return xsk_buff_alloc_batch(pool, buffs, count);
 }
 
 void nbh_xsk_free(struct xdp_buff *xdp)
@@ -64,6 +59,65 @@ u32 nbh_xsk_run(struct bpf_prog *prog, struct net_device *dev, struct nbh_xdp_bu
 	return err == -ENOBUFS ? NBH_XDP_FULL : act;
 }
 
+/* The same for the oldest frames of a ring, whose buffers are those from @buff on: as long as @prog
+ * passes them on, or drops them, of which it is said how many. Returns NBH_XDP_WALKED, or what
+ * nbh_xsk_run() would of the frame that was taken last, whose buffer is still the caller's.
+ *
+ * As in nbh_xdp_walk(), what is needed is read where it is.
+ */
+static __always_inline u32 xsk_walk(struct bpf_prog *prog, struct net_device *dev,
+				    struct xdp_buff *const *buff, struct nbh_rx_ring *ring,
+				    u32 *dropped, bool sync)
+{
+	const __le64 (*desc)[2] = ring->desc;
+	u32 act;
+
+	for (; desc != ring->end; desc++, buff++) {
+		__le64 word = READ_ONCE((*desc)[1]);
+		u32 len = rx_whole_frame(ring, desc, word);
+		struct nbh_xdp_hints *hints;
+		struct xdp_buff *xdp;
+		int err;
+
+		if (!len)
+			break;
+		xdp = *buff;
+		xsk_buff_set_size(xdp, len);
+		hints = &((struct nbh_xdp_buff *)xdp)->hints;
+		hints->words[0] = (__force u64)READ_ONCE((*desc)[0]);
+		hints->words[1] = (__force u64)word;
+		hints->stamp = S64_MIN;
+		if (sync)
+			xsk_buff_dma_sync_for_cpu(xdp);
+		prefetch(xdp->data);
+		act = bpf_prog_run_xdp(prog, xdp);
+		if (likely(act == XDP_REDIRECT)) {
+			err = xdp_do_redirect(dev, xdp, prog);
+			if (unlikely(err)) {
+				ring->desc = desc + 1;
+				return err == -ENOBUFS ? NBH_XDP_FULL : act;
+			}
+		} else if (act == XDP_DROP) {
+			xsk_buff_free(xdp);
+			++*dropped;
+		} else {
+			ring->desc = desc + 1;
+			return act;
+		}
+		ring->bytes += len;
+	}
+	ring->desc = desc;
+	return NBH_XDP_WALKED;
+}
+
+u32 nbh_xsk_walk(struct bpf_prog *prog, struct net_device *dev, const struct xsk_buff_pool *pool,
+		 struct xdp_buff *const *buffs, struct nbh_rx_ring *ring, u32 *dropped)
+{
+	if (unlikely(dma_dev_need_sync(pool->dev)))
+		return xsk_walk(prog, dev, buffs, ring, dropped, true);
+	return xsk_walk(prog, dev, buffs, ring, dropped, false);
+}
+
 /* Copies @len bytes from @offset on of what the device wrote into a buffer. Who owns the socket may
  * change them meanwhile.
  */
@@ -90,16 +144,22 @@ struct sk_buff *nbh_xsk_copy_skb(struct napi_struct *napi, const struct xdp_buff
 	return skb;
 }
 
-/* Where the device finds frames to be sent, which it is made to see. */
-void nbh_xsk_tx_addrs(struct xsk_buff_pool *pool, const struct xdp_desc *descs, u32 count,
-		      dma_addr_t *addrs)
+/* Where the device finds what is at @addr of the memory of a pool. */
+dma_addr_t nbh_xsk_tx_addr(struct xsk_buff_pool *pool, u64 addr)
+{
+	return xsk_buff_raw_get_dma(pool, addr);
+}
+
+/* Has the device see frames that are to be sent. */
+void nbh_xsk_tx_sync(struct xsk_buff_pool *pool, const struct xdp_desc *descs, u32 count)
 {
 	u32 i;
 
-	for (i = 0; i < count; i++) {
-		addrs[i] = xsk_buff_raw_get_dma(pool, descs[i].addr);
-		xsk_buff_raw_dma_sync_for_device(pool, addrs[i], descs[i].len);
-	}
+	if (likely(!dma_dev_need_sync(pool->dev)))
+		return;
+	for (i = 0; i < count; i++)
+		xsk_buff_raw_dma_sync_for_device(pool, xsk_buff_raw_get_dma(pool, descs[i].addr),
+						 descs[i].len);
 }
 
 /* Copies @len bytes from @offset on of a frame to be sent. Who owns the socket may change them

@@ -208,6 +208,23 @@ where
         })
     }
 
+    /// Writes what `make` makes of `from` into elements from `first` on, word by word, as far as there are some.
+    /// Whether there are is asked here once, not with each. Any context.
+    #[inline]
+    pub fn write_run<S>(&self, first: usize, from: &[S], make: impl Fn(&S) -> [W; N]) {
+        let count = self.len.saturating_sub(first).min(from.len());
+        for (i, source) in from.get(..count).unwrap_or_default().iter().enumerate() {
+            // SAFETY: There are `count` elements from `first` on, and `i` is less.
+            let words = unsafe { self.cpu.add(first.wrapping_add(i)) }.cast();
+            // INVARIANT: by the above, for as long as `self` is borrowed.
+            let words = WordsOf::<W, N> {
+                words,
+                _memory: PhantomData,
+            };
+            words.write(make(source));
+        }
+    }
+
     /// Copies word `word` of element `index` out; 0 if there is none. Any context.
     #[inline]
     pub fn read_word(&self, index: usize, word: usize) -> W {

@@ -250,6 +250,21 @@ pub struct RxPage {
 unsafe impl Send for RxPage {}
 
 impl RxPage {
+    /// The page of a place.
+    ///
+    /// # Safety
+    ///
+    /// There is one, as [`RxPage`] has it, and nobody else owns it.
+    #[inline]
+    pub(crate) unsafe fn from_place(place: &netbind::nbh_rx_place) -> Self {
+        // INVARIANT: by the requirements of this function.
+        Self {
+            // SAFETY: There is a page.
+            page: unsafe { NonNull::new_unchecked(place.page) },
+            dma: place.dma,
+        }
+    }
+
     #[inline]
     pub(crate) fn as_ptr(&self) -> *mut netbind::page {
         self.page.as_ptr()
@@ -343,6 +358,16 @@ impl Reusable {
     pub(crate) fn new(page: RxPage) -> Self {
         Self(page)
     }
+
+    /// It, for a place.
+    #[inline]
+    pub(crate) fn into_place(self) -> netbind::nbh_rx_place {
+        let page = ManuallyDrop::new(self.0);
+        netbind::nbh_rx_place {
+            page: page.page.as_ptr(),
+            dma: page.dma,
+        }
+    }
 }
 
 impl Drop for RxPage {
@@ -435,6 +460,42 @@ impl RxBatch {
         self.count == 0
     }
 
+    /// There is no room for another.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.count >= netbind::NBH_RX_BATCH
+    }
+
+    /// The frames, and how many there are.
+    #[inline]
+    pub(crate) fn room(&mut self) -> (*mut netbind::nbh_rx_frame, u32) {
+        (self.frames.as_mut_ptr().cast(), self.count)
+    }
+
+    /// There are `count` packets now, for `queue`; `describe` says what is known of those that were not there
+    /// before, by their number.
+    ///
+    /// # Safety
+    ///
+    /// There is room for so many. Pages and lengths of the new ones have been filled in; each owns its page,
+    /// which belongs to a pool, and has at most [`ROOM`] bytes.
+    #[inline]
+    pub(crate) unsafe fn filled(
+        &mut self,
+        count: u32,
+        queue: u16,
+        mut describe: impl FnMut(u32) -> RxMeta,
+    ) {
+        for i in self.count..count {
+            if let Some(frame) = self.frames.get_mut(i as usize) {
+                // SAFETY: The rest of the frame is initialised, by the requirements of this function.
+                unsafe { (*frame.as_mut_ptr()).meta = describe(i).on_queue(queue) };
+            }
+        }
+        // INVARIANT: by the requirements of this function.
+        self.count = count;
+    }
+
     /// Adds a packet: `len` bytes of a page (cut to [`ROOM`]).
     ///
     /// Returns whether the batch is full: a packet added then is lost.
@@ -449,7 +510,7 @@ impl RxBatch {
             });
             self.count = self.count.wrapping_add(1);
         }
-        self.count >= netbind::NBH_RX_BATCH
+        self.is_full()
     }
 }
 

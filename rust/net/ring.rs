@@ -448,4 +448,37 @@ impl Window {
         // INVARIANT: by the requirements of this function.
         self.oldest = self.oldest.wrapping_add(1);
     }
+
+    /// What makes a place of a position.
+    #[inline]
+    pub(crate) fn mask(&self) -> u32 {
+        self.mask
+    }
+
+    /// The place of the oldest page, and how many pages there are from it up to where places wrap around,
+    /// `most` at most.
+    #[inline]
+    pub(crate) fn oldest_run(&self, most: u32) -> (u32, u32) {
+        let first = self.oldest & self.mask;
+        let count = self.next.wrapping_sub(self.oldest);
+        let up_to_end = self.mask.wrapping_add(1).wrapping_sub(first);
+        (first, count.min(up_to_end).min(most))
+    }
+
+    /// The position of the place `count` behind the latest page.
+    #[inline]
+    pub(crate) fn position_behind(&self, count: u32) -> u32 {
+        self.next.wrapping_add(count)
+    }
+
+    /// The oldest `count` pages have been taken.
+    ///
+    /// # Safety
+    ///
+    /// There were as many.
+    #[inline]
+    pub(crate) unsafe fn taken_many(&mut self, count: u32) {
+        // INVARIANT: by the requirements of this function.
+        self.oldest = self.oldest.wrapping_add(count);
+    }
 }

@@ -74,8 +74,8 @@ const _: () = assert!(COPY_LIMIT == netbind::NBH_XDP_SHORT_MAX);
 /// Most descriptors in front of one that is reported.
 pub const REPORT_EVERY: u32 = 32;
 
-// Addresses of the frames of a whole group are found out at once.
-const _: () = assert!(crate::xsk::ADDRS > REPORT_EVERY as usize);
+// A group counts frames of sockets in 16 bits.
+const _: () = assert!(REPORT_EVERY < 1 << 16);
 
 /// What a failed mapping returns: all ones, by the DMA API's definition.
 const DMA_MAPPING_ERROR: netbind::dma_addr_t = !0;

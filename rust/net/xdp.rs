@@ -45,11 +45,8 @@ mod frame;
 mod hints;
 mod received;
 mod short;
+mod walk;
 
-pub(crate) use self::frame::{
-    Bulk,
-    Done, //
-};
 pub use self::{
     frame::Frame,
     hints::{
@@ -61,7 +58,22 @@ pub use self::{
         Buff,
         Received, //
     },
-    short::Short,
+    short::{
+        Short,
+        Shorts, //
+    },
+    walk::{
+        Last,
+        Walk,
+        Whole, //
+    },
+};
+pub(crate) use self::{
+    frame::{
+        Bulk,
+        Done, //
+    },
+    walk::gone_through, //
 };
 
 // What programs are promised (`XDP_PACKET_HEADROOM`).
@@ -150,25 +162,10 @@ pub enum Verdict {
     Failed,
 }
 
-/// What [`RxQueue::show`] says: a part of [`Verdict`].
-pub enum Shown {
-    /// The stack is to have it as it was received.
-    Unchanged(RxPage),
-    /// Another device, CPU or socket has it.
-    Redirected,
-    /// The program did not want it.
-    Unwanted(Reusable),
-    /// It is to be sent by the device that received it, and is short.
-    Short(Short),
-    /// Something else: [`RxQueue::decide`] knows.
-    Undecided(Undecided),
-}
-
 /// A frame of one page that was shown to a program, which wants something with it.
 pub struct Undecided {
     page: RxPage,
-    /// `None`: it was not shown.
-    act: Option<u32>,
+    act: u32,
 }
 
 /// A receive queue as programs know it (`struct xdp_rxq_info`), with pages of a [`PagePool`].
@@ -211,6 +208,7 @@ pub struct Undecided {
 /// ```
 pub struct RxQueue {
     info: Arc<Info>,
+    index: u16,
     pool: *mut netbind::page_pool,
     dev: NonNull<netbind::net_device>,
     napi: *mut netbind::napi_struct,
@@ -267,6 +265,7 @@ impl RxQueue {
         if !pool.is_polled_by(setup) {
             return Err(EINVAL);
         }
+        let number = u16::try_from(index).map_err(|_| EINVAL)?;
         let dev = NonNull::new(setup.device()).ok_or(ENODEV)?;
         let info = Arc::new(Info::new(), GFP_KERNEL)?;
         // CAST: a page is far smaller than 4 GiB.
@@ -295,6 +294,7 @@ impl RxQueue {
         // INVARIANT: both registrations succeeded.
         Ok(Self {
             info,
+            index: number,
             pool: pool.as_ptr(),
             dev,
             napi: instance.as_ptr(),
@@ -325,27 +325,20 @@ impl RxQueue {
             return self.run_frags(cx, program, frame, hints);
         }
         let (page, len, _) = frame.into_parts();
-        match self.show(cx, program, (page, len), hints) {
-            Shown::Unwanted(page) => Verdict::Dropped(Some(page)),
-            Shown::Redirected => Verdict::Redirected,
-            Shown::Unchanged(page) => Verdict::Unchanged(page),
-            Shown::Short(frame) => Verdict::Short(frame),
-            Shown::Undecided(frame) => self.decide(cx, program, frame),
-        }
+        self.show(cx, program, (page, len), hints)
     }
 
-    /// The same for a frame of one page: what a device has written into it, and how many bytes (cut to
-    /// [`ROOM`]). By the shortest way, which does not go through the rarer verdicts.
-    #[inline(always)]
-    pub fn show(
+    /// Shows a frame of one page: what a device has written into it, and how many bytes (cut to [`ROOM`]).
+    #[inline]
+    fn show(
         &mut self,
         cx: &mut napi::Context<'_>,
         program: &Program,
         (page, len): (RxPage, u32),
         hints: Hints,
-    ) -> Shown {
+    ) -> Verdict {
         if !self.is_polled_by(cx) {
-            return Shown::Undecided(Undecided { page, act: None });
+            return Verdict::Failed;
         }
         self.shown.hints = hints.into_raw();
         // SAFETY: Program and registration are valid by their type invariants, and the page is ours, with
@@ -361,31 +354,27 @@ impl RxQueue {
                 &mut self.shown,
             )
         };
-        match act {
-            netbind::NBH_XDP_UNWANTED => Shown::Unwanted(Reusable::new(page)),
-            netbind::NBH_XDP_REDIRECTED => {
-                cx.must_flush();
-                // The target owns the page now.
-                let _ = ManuallyDrop::new(page);
-                Shown::Redirected
-            }
-            netbind::NBH_XDP_UNCHANGED => Shown::Unchanged(page),
-            netbind::NBH_XDP_SHORT => {
-                let xdp = &self.shown.xdp;
-                let (data, end) = (xdp.data.cast::<u8>(), xdp.data_end.cast::<u8>());
-                // CAST: a page is far smaller than 4 GiB.
-                let len = end.addr().wrapping_sub(data.addr()) as u32;
-                // SAFETY: The helper has set it up for this page. Programs keep the frame within it, and its
-                // data in front of its end.
-                Shown::Short(unsafe {
-                    Short::new(Reusable::new(page), NonNull::new_unchecked(data), len)
-                })
-            }
-            act => Shown::Undecided(Undecided {
-                page,
-                act: Some(act),
-            }),
+        if act == netbind::NBH_XDP_REDIRECTED {
+            cx.must_flush();
+            // The target owns the page now.
+            let _ = ManuallyDrop::new(page);
+            return Verdict::Redirected;
         }
+        self.decide(cx, program, Undecided { page, act })
+    }
+
+    /// # Safety
+    ///
+    /// `page` was shown last, and the helper says that the frame is short.
+    #[inline]
+    unsafe fn short(&self, page: RxPage) -> Short {
+        let xdp = &self.shown.xdp;
+        let (data, end) = (xdp.data.cast::<u8>(), xdp.data_end.cast::<u8>());
+        // CAST: a page is far smaller than 4 GiB.
+        let len = end.addr().wrapping_sub(data.addr()) as u32;
+        // SAFETY: The helper has set it up for this page, by the requirements of this function. Programs keep
+        // the frame within it, and its data in front of its end.
+        unsafe { Short::new(Reusable::new(page), NonNull::new_unchecked(data), len) }
     }
 
     /// What becomes of the frame that was shown to `program` last, in the same poll. Of another, that is
@@ -393,12 +382,16 @@ impl RxQueue {
     #[inline(never)]
     pub fn decide(&self, cx: &napi::Context<'_>, program: &Program, frame: Undecided) -> Verdict {
         let Undecided { page, act } = frame;
-        let (Some(act), true) = (act, self.is_polled_by(cx)) else {
-            return Verdict::Failed;
-        };
         let xdp = &self.shown.xdp;
-        if xdp.data_hard_start != page.memory() {
+        if !self.is_polled_by(cx) || xdp.data_hard_start != page.memory() {
             return Verdict::Failed;
+        }
+        match act {
+            netbind::NBH_XDP_UNWANTED => return Verdict::Dropped(Some(Reusable::new(page))),
+            netbind::NBH_XDP_UNCHANGED => return Verdict::Unchanged(page),
+            // SAFETY: That is what was shown last.
+            netbind::NBH_XDP_SHORT => return Verdict::Short(unsafe { self.short(page) }),
+            _ => {}
         }
         // SAFETY: The helper has set it up for this page, and programs keep the buffer within it. There are
         // no others.

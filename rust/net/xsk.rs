@@ -15,15 +15,20 @@
 //! C header: [`include/net/xdp_sock_drv.h`](srctree/include/net/xdp_sock_drv.h)
 
 use crate::napi;
-use core::ptr::NonNull;
+use core::{
+    ptr::NonNull,
+    sync::atomic::{
+        AtomicBool,
+        Ordering, //
+    }, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
     sync::{
         atomic::{
             Atomic,
-            Full,
-            Relaxed, //
+            Full, //
         },
         Arc, //
     }, //
@@ -34,8 +39,8 @@ mod rx;
 #[path = "tests/xsk.rs"]
 mod test;
 mod tx;
+mod walk;
 
-pub(crate) use self::tx::ADDRS;
 pub use self::{
     rx::{
         Polled,
@@ -45,6 +50,10 @@ pub use self::{
     tx::{
         Tx,
         Unmapped, //
+    },
+    walk::{
+        Last,
+        Walk, //
     },
 };
 
@@ -95,7 +104,8 @@ struct Shared {
     frame_size: u32,
     /// The sockets want to be told when they have to wake the driver.
     need_wakeup: bool,
-    over: Atomic<bool>,
+    /// An atomic of the language: each operation on one of the kernel crate's is a call.
+    over: AtomicBool,
     receives: Atomic<bool>,
     sends: Atomic<bool>,
 }
@@ -112,7 +122,7 @@ impl Shared {
 
     #[inline]
     fn is_over(&self) -> bool {
-        self.over.load(Relaxed)
+        self.over.load(Ordering::Relaxed)
     }
 }
 
@@ -162,7 +172,7 @@ impl Pool {
                 queue,
                 frame_size,
                 need_wakeup,
-                over: Atomic::new(false),
+                over: AtomicBool::new(false),
                 receives: Atomic::new(false),
                 sends: Atomic::new(false),
             },
@@ -180,7 +190,7 @@ pub(crate) struct Attached(Arc<Shared>);
 impl Drop for Attached {
     fn drop(&mut self) {
         // INVARIANT: whoever has found the pool not to be over is done with it after the grace period.
-        self.0.over.store(true, Relaxed);
+        self.0.over.store(true, Ordering::Relaxed);
         // SAFETY: No preconditions.
         unsafe { netbind::synchronize_net() };
         // SAFETY: The pool is valid and mapped, and nobody uses it any more. By the requirements of

@@ -3,17 +3,22 @@
 //! A receive ring whose frames are shown to a program first.
 
 use super::{
+    meta,
     receive::LARGE_BUFFER,
     Partial,
     RxRing,
     Tally, //
 };
 use crate::tx::TxRing;
-use igb_core::desc::rx::{
-    HashInput,
-    Ports,
-    RxInfo,
-    RxStatus, //
+use igb_core::{
+    desc::rx::{
+        self,
+        HashInput,
+        Ports,
+        RxInfo,
+        RxStatus, //
+    },
+    itr::Load, //
 };
 use kernel::prelude::*;
 use net::{
@@ -21,7 +26,7 @@ use net::{
         Transmit,
         TxHandle, //
     },
-    napi,
+    dma, napi,
     page_pool::{
         PagePool,
         RxBatch,
@@ -37,10 +42,14 @@ use net::{
         Received,
         RxQueue,
         Short,
-        Shown,
-        Verdict, //
+        Shorts,
+        Verdict,
+        Whole, //
     },
 };
+
+/// How a descriptor says that there is a whole frame.
+pub(super) const WHOLE: Whole = Whole::new(rx::WHOLE_FRAME.0, rx::WHOLE_FRAME.1, rx::LEN_AT);
 
 /// Largest frame that is in one buffer, in bytes with FCS, without tag: a tag that is not taken out has to
 /// fit as well.
@@ -54,16 +63,12 @@ pub(crate) struct Setup {
     pub(crate) tx: TxHandle<TxRing>,
 }
 
-/// Frames that wait to be sent back together.
-const AT_ONCE: usize = 16;
-
 /// What running programs takes. Every ring has it, so that attaching one cannot fail.
 pub(super) struct Xdp {
     queue: RxQueue,
     back: Back,
-    /// The first `count` are to be sent back.
-    waiting: KBox<[Option<Short>; AT_ONCE]>,
-    count: usize,
+    /// Frames that wait to be sent back together.
+    waiting: Shorts,
 }
 
 /// The way back for frames that a program sends where they came from.
@@ -83,56 +88,131 @@ impl Xdp {
         Ok(Self {
             queue: RxQueue::new(napi, pool, index)?,
             back: Back::new(tx),
-            waiting: KBox::new([const { None }; AT_ONCE], GFP_KERNEL)?,
-            count: 0,
+            waiting: Shorts::new()?,
         })
     }
 }
 
 impl RxRing {
-    /// Shows the program a frame that is one page, and that nobody else wants to see. By the shortest way
-    /// for what programs do with most frames.
-    #[inline(always)]
-    pub(super) fn show(
+    /// The poll of a ring with a program. Apart, so that others do not pay for it.
+    #[inline(never)]
+    pub(super) fn poll_shown(
         &mut self,
         cx: &mut napi::Context<'_>,
-        page: RxPage,
-        (status, info): (RxStatus, RxInfo),
+        budget: u32,
+        load: &mut Load,
+    ) -> u32 {
+        let mut tally = Tally::default();
+        let mut batch = RxBatch::default();
+        let mut plain = self.is_plain::<true>();
+        let began = self.returned.as_ref().and_then(|r| r.begin_poll());
+        while tally.frames < budget {
+            if plain {
+                let most = budget.wrapping_sub(tally.frames);
+                if self.walk(cx, most, &mut tally, &mut batch) {
+                    self.refill_if_due(cx);
+                    continue;
+                }
+            }
+            let Some(index) = self.pages.oldest().map(|oldest| oldest.index()) else {
+                break;
+            };
+            let status = RxStatus::from_le(self.desc.read_word(index as usize, 1));
+            if !status.is_done() {
+                break;
+            }
+            let alone = status.is_whole_frame() && (plain || self.is_plain_now::<true>());
+            // One that came meanwhile, or of which it was not known whether anybody else wants to see it.
+            if !(alone && self.walk(cx, 1, &mut tally, &mut batch)) {
+                // The other fields are read after DD, and before the descriptor is used again.
+                dma::rmb();
+                let info = RxInfo::from_le(self.desc.read_word(index as usize, 0));
+                let Some(page) = self.pages.take() else {
+                    break;
+                };
+                self.deliver(cx, &mut batch);
+                tally.add(self.receive(cx, page, status, info));
+                plain = self.is_plain::<true>();
+                if tally.incomplete >= self.config.descs {
+                    self.refill_if_due(cx);
+                    return self.end_early(&tally, cx, load, budget);
+                }
+            }
+            self.refill_if_due(cx);
+        }
+        self.deliver(cx, &mut batch);
+        self.finish_xdp(cx);
+        tally.publish_shown(&self.stats);
+        self.end(&tally, cx, load, (began, budget))
+    }
+
+    /// Shows the program frames of one page each that nobody else wants to see: as many as can be by one call,
+    /// and `most` at most. Returns whether there may be more; so there may if it is `most`.
+    #[inline]
+    fn walk(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        most: u32,
         tally: &mut Tally,
         batch: &mut RxBatch,
-    ) {
+    ) -> bool {
         let Some(program) = &self.program else {
-            return;
+            return false;
         };
-        let len = status.len();
-        let queue = &mut self.xdp.queue;
-        match queue.show(cx, program, (page, len), hints(status, info, None)) {
-            Shown::Unwanted(page) => {
-                self.pages.put_back(page);
-                tally.xdp_drop = tally.xdp_drop.wrapping_add(1);
-            }
-            Shown::Redirected => tally.xdp_redirect = tally.xdp_redirect.wrapping_add(1),
-            Shown::Unchanged(page) => {
-                let meta = self.meta(status, info, tally);
-                tally.bytes = tally.bytes.wrapping_add(len);
-                if batch.push(page, len, self.config.index, meta) {
-                    self.deliver(cx, batch);
-                }
-                return;
-            }
-            Shown::Short(frame) => self.send_soon(cx, frame),
-            Shown::Undecided(frame) => {
-                let verdict = queue.decide(cx, program, frame);
-                self.deliver(cx, batch);
-                if let Some(skb) = self.settle(cx, verdict, len) {
-                    let meta = self.meta(status, info, tally);
-                    tally.bytes = tally.bytes.wrapping_add(skb.len());
-                    cx.receive(skb, self.config.index, meta);
-                    return;
-                }
-            }
+        let most = most.min(self.batch);
+        let (config, stats) = (&self.config, &self.stats);
+        let ring = (&mut self.pages, &self.desc, WHOLE);
+        let Xdp { queue, waiting, .. } = &mut self.xdp;
+        let out = (&mut *batch, waiting);
+        let walk = queue.walk(cx, program, ring, most, out, |[info, status]| {
+            let (status, info) = (RxStatus::from_le(status), RxInfo::from_le(info));
+            meta(config, stats, status, info, tally)
+        });
+        let frames = walk.frames();
+        // Those that the stack is to have were counted with what is known of them.
+        tally.frames = tally
+            .frames
+            .wrapping_add(frames)
+            .wrapping_sub(walk.passed)
+            .wrapping_sub(walk.last.is_some().into());
+        tally.bytes = tally.bytes.wrapping_add(walk.bytes);
+        tally.xdp_redirect = tally.xdp_redirect.wrapping_add(walk.redirected);
+        tally.xdp_drop = tally.xdp_drop.wrapping_add(walk.dropped);
+        if let Some(last) = walk.last {
+            let verdict = queue.decide(cx, program, last.frame);
+            self.deliver(cx, batch);
+            self.settle_last(cx, verdict, (last.len, last.words), tally);
+            return true;
         }
-        tally.count(len);
+        if batch.is_full() {
+            self.deliver(cx, batch);
+            return true;
+        }
+        if self.xdp.waiting.is_full() {
+            self.send_waiting(cx);
+            return true;
+        }
+        walk.more
+    }
+
+    /// Does what the program wants with a frame of which little was known.
+    #[inline(never)]
+    fn settle_last(
+        &mut self,
+        cx: &mut napi::Context<'_>,
+        verdict: Verdict,
+        (len, [info, status]): (u32, [u64; 2]),
+        tally: &mut Tally,
+    ) {
+        match self.settle(cx, verdict, len) {
+            Some(skb) => {
+                let (status, info) = (RxStatus::from_le(status), RxInfo::from_le(info));
+                let meta = self.meta(status, info, tally);
+                tally.bytes = tally.bytes.wrapping_add(skb.len());
+                cx.receive(skb, self.config.index, meta);
+            }
+            None => tally.count(len),
+        }
     }
 
     /// Does what the program wants with a frame of `len` bytes. Returns it if the stack is to have it.
@@ -164,12 +244,8 @@ impl RxRing {
     /// Sends a short frame with those that follow it in this poll.
     #[inline]
     fn send_soon(&mut self, cx: &napi::Context<'_>, frame: Short) {
-        let xdp = &mut self.xdp;
-        if let Some(place) = xdp.waiting.get_mut(xdp.count) {
-            *place = Some(frame);
-            xdp.count = xdp.count.wrapping_add(1);
-        }
-        if xdp.count >= AT_ONCE {
+        self.xdp.waiting.push(frame);
+        if self.xdp.waiting.is_full() {
             self.send_waiting(cx);
         }
     }
@@ -177,18 +253,14 @@ impl RxRing {
     /// Sends what waits for that.
     #[inline(never)]
     fn send_waiting(&mut self, cx: &napi::Context<'_>) {
-        let count = core::mem::take(&mut self.xdp.count);
         let Xdp { waiting, back, .. } = &mut self.xdp;
-        let waiting = waiting.get_mut(..count).unwrap_or_default();
         let sent = back
             .tx
-            .with(|ring, queue| ring.send_short(waiting.iter().flatten(), queue))
+            .with(|ring, queue| ring.send_short(waiting.iter(), queue))
             .unwrap_or(0);
-        // CAST: at most `AT_ONCE`.
-        let failed = (waiting.len() as u32).wrapping_sub(sent);
-        for frame in waiting.iter_mut().filter_map(Option::take) {
-            self.pages.put_back(frame.into_page());
-        }
+        let failed = waiting.len().wrapping_sub(sent);
+        let pages = &mut self.pages;
+        waiting.take_each(|frame| pages.put_back(frame.into_page()));
         self.count_back(cx, sent, failed);
     }
 
@@ -307,7 +379,7 @@ impl RxRing {
     /// Lets the frames the program has sent leave. To be called at the end of each poll with a program.
     #[inline]
     pub(super) fn finish_xdp(&mut self, cx: &napi::Context<'_>) {
-        if self.xdp.count != 0 {
+        if !self.xdp.waiting.is_empty() {
             self.send_waiting(cx);
         }
         self.xdp.back.finish();

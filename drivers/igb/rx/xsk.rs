@@ -10,7 +10,8 @@ use super::{
     meta,
     xdp::{
         hints,
-        Back, //
+        Back,
+        WHOLE, //
     },
     Config,
     Parts,
@@ -63,6 +64,7 @@ use net::{
     skb::RxSkb,
     xdp::Program,
     xsk::{
+        Last,
         Polled,
         Pool,
         Rx,
@@ -267,8 +269,9 @@ impl PoolRing {
     /// Offers a buffer with every vacant descriptor, as far as there are some.
     fn fill(&mut self, cx: &impl napi::Exclusive) {
         let desc = &self.around.desc;
-        self.buffers
-            .fill(cx, |index, addr| offer(desc, index, addr));
+        self.buffers.fill(cx, |index, addr| {
+            desc.write(index as usize, rx::offer(addr))
+        });
         self.first = self.buffers.next(cx);
     }
 
@@ -285,7 +288,17 @@ impl PoolRing {
         let mut full = false;
         let mut left = around.config.descs;
         let began = around.returned.as_ref().and_then(|r| r.begin_poll());
+        let plain = around.returned.is_none();
         while tally.frames < budget && !full && left != 0 {
+            if plain && !self.within {
+                let most = budget.wrapping_sub(tally.frames);
+                let (more, is_full) = around.walk(&mut rx, most, &mut tally);
+                full = is_full;
+                if more {
+                    around.refill_if_due(&mut rx);
+                    continue;
+                }
+            }
             let Some(index) = rx.oldest() else {
                 break;
             };
@@ -334,14 +347,6 @@ impl PoolRing {
     }
 }
 
-/// Offers the controller a buffer.
-#[inline(always)]
-fn offer(desc: &Coherent<DescWords>, index: u32, addr: u64) {
-    if let Some(words) = desc.words(index as usize) {
-        words.write(rx::offer(addr));
-    }
-}
-
 impl Around {
     /// Tells the controller of the buffers in front of descriptor `next`.
     fn publish(&self, next: u32) {
@@ -353,8 +358,7 @@ impl Around {
     #[inline(never)]
     fn refill(&self, rx: &mut Polled<'_, '_>) -> bool {
         let before = rx.next();
-        let desc = &self.desc;
-        let filled = rx.fill(|index, addr| offer(desc, index, addr));
+        let filled = rx.fill(&self.desc, rx::offer);
         if rx.next() != before {
             self.publish(rx.next());
         }
@@ -425,6 +429,28 @@ impl Around {
         }
         tally.count(status.len());
         false
+    }
+
+    /// Shows frames to the program, as many as can be by one call, and `most` at most. Returns whether there
+    /// may be more, and whether the socket that was to have the last one has no room.
+    #[inline]
+    fn walk(&mut self, rx: &mut Polled<'_, '_>, most: u32, tally: &mut Tally) -> (bool, bool) {
+        let most = most.min(self.batch);
+        let walk = rx.walk(&self.program, (&self.desc, WHOLE), most);
+        let frames = walk.redirected.wrapping_add(walk.dropped);
+        tally.frames = tally.frames.wrapping_add(frames);
+        tally.bytes = tally.bytes.wrapping_add(walk.bytes);
+        tally.xdp_redirect = tally.xdp_redirect.wrapping_add(walk.redirected);
+        tally.xdp_drop = tally.xdp_drop.wrapping_add(walk.dropped);
+        match walk.last {
+            None => (walk.more, false),
+            Some(Last { words, verdict, .. }) => {
+                let [info, status] = words;
+                let info = RxInfo::from_le(info);
+                let status = RxStatus::from_le(status);
+                (true, self.settle(rx, verdict, status, (info, None), tally))
+            }
+        }
     }
 
     /// What programs of sockets do with few frames.

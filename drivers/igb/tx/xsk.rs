@@ -7,14 +7,12 @@
 //! back for as long as sockets send.
 
 use super::{
+    write,
     TxRing,
     MIN_FRAME,
     ROOM, //
 };
-use igb_core::desc::tx::{
-    DataDesc,
-    End, //
-};
+use igb_core::desc::tx::DataDesc;
 use net::{
     napi,
     queue::TxQueue,
@@ -32,22 +30,16 @@ impl TxRing {
     ) {
         let room = self.sender.free().saturating_sub(ROOM.stop());
         let (desc, returned) = (&self.desc, &self.returned);
+        let look = returned
+            .as_ref()
+            .map(|returned| |frame: xsk::Unmapped<'_>| returned.sending_unmapped(&frame));
         let (frames, bytes) = self.sender.packets().push_sockets(
             queue,
             cx,
             sockets,
-            room,
-            MIN_FRAME,
-            |frame, buffer| {
-                if let Some(returned) = returned {
-                    returned.sending_unmapped(frame);
-                }
-                let words = DataDesc::new(buffer.len, None, false);
-                desc.write(
-                    buffer.index as usize,
-                    words.data(buffer.addr, buffer.len, End::of(buffer.last, buffer.report)),
-                );
-            },
+            (room, MIN_FRAME),
+            look,
+            |buffer| write(desc, DataDesc::new(buffer.len, None, false), buffer),
         );
         if frames != 0 {
             self.stats.tx_xsk.add(frames.into());

@@ -8,12 +8,9 @@ use super::{
     RxPage, //
 };
 use crate::{
+    dma::Coherent,
     napi,
     ring::Window, //
-};
-use core::{
-    mem::ManuallyDrop,
-    ptr::NonNull, //
 };
 use kernel::prelude::*;
 
@@ -98,10 +95,64 @@ impl RxPages {
         // SAFETY: `index` is below the number of places.
         let place = unsafe { self.places.get_unchecked_mut(index) };
         // INVARIANT: the place was empty and has the page from here on.
-        let page = ManuallyDrop::new(page.0);
-        place.page = page.page.as_ptr();
-        place.dma = page.dma;
+        *place = page.into_place();
         self.kept = self.kept.wrapping_add(1);
+    }
+
+    /// All places, for who takes the oldest pages, and puts back some: see [`RxPages::walked`]. What makes a
+    /// place of a position. The place of the oldest page, and how many there are from it up to the last place,
+    /// `most` at most. The position where the next one is put.
+    #[inline]
+    pub(crate) fn walk(&mut self, most: u32) -> (*mut netbind::nbh_rx_place, u32, (u32, u32), u32) {
+        let window = &self.window;
+        (
+            self.places.as_mut_ptr(),
+            window.mask(),
+            window.oldest_run(most),
+            window.position_behind(self.kept),
+        )
+    }
+
+    /// The oldest `count` pages have been taken. `free` is where the next one is put that is to be offered
+    /// again.
+    ///
+    /// # Safety
+    ///
+    /// There are so many pages, and they are somebody else's, but for those that were put at the positions up
+    /// to `free` from that of [`RxPages::walk`] on. These are no more than were taken.
+    #[inline]
+    pub(crate) unsafe fn walked(&mut self, count: u32, free: u32) {
+        // INVARIANT: as many places more are vacant as pages were taken, so that those that are kept still
+        // have one each.
+        self.kept = free.wrapping_sub(self.window.position_behind(0));
+        // SAFETY: There are so many pages, by the requirements of this function.
+        unsafe { self.window.taken_many(count) }
+    }
+
+    /// The page that was taken from place `index`.
+    ///
+    /// # Safety
+    ///
+    /// There is such a place. The page was taken, is nobody else's, and no other was put into its place.
+    #[inline]
+    pub(crate) unsafe fn taken_from(&self, index: u32) -> RxPage {
+        // SAFETY: There was a page, by the requirements of this function.
+        unsafe { RxPage::from_place(self.places.get_unchecked(index as usize)) }
+    }
+
+    /// As of [`RxPages::fill`]. `descs` are the descriptors of the places: each becomes what `offer` makes of
+    /// where the device finds the buffer.
+    #[inline]
+    pub fn fill_ring(
+        &mut self,
+        pool: &mut PagePool,
+        cx: &impl napi::Exclusive,
+        descs: &Coherent<[u64; 2]>,
+        offer: impl Fn(u64) -> [u64; 2],
+    ) -> bool {
+        self.fill_runs(pool, cx, |first, places| {
+            descs.write_run(first as usize, places, |place| offer(place.dma));
+        })
     }
 
     /// Adds pages of `pool` until no place is vacant; `offer` is called for each with its
@@ -113,6 +164,21 @@ impl RxPages {
         pool: &mut PagePool,
         cx: &impl napi::Exclusive,
         mut offer: impl FnMut(u32, u64),
+    ) -> bool {
+        self.fill_runs(pool, cx, |first, places| {
+            for (index, place) in (first..).zip(places) {
+                offer(index, place.dma);
+            }
+        })
+    }
+
+    /// The same; `offer` is called for consecutive places that have a page now, with the number of the first.
+    #[inline]
+    fn fill_runs(
+        &mut self,
+        pool: &mut PagePool,
+        cx: &impl napi::Exclusive,
+        mut offer: impl FnMut(u32, &[netbind::nbh_rx_place]),
     ) -> bool {
         if !pool.is_polled_by(cx) {
             return false;
@@ -136,11 +202,10 @@ impl RxPages {
                     )
                 });
             }
-            for i in 0..filled {
-                // SAFETY: There are `count` places from `first` on, of which so many have a page.
-                let dma = unsafe { (*places.add(i as usize)).dma };
-                offer(first.wrapping_add(i), dma);
-            }
+            // SAFETY: There are `count` places from `first` on, of which so many have a page.
+            offer(first, unsafe {
+                core::slice::from_raw_parts(places, filled as usize)
+            });
             // INVARIANT: these places have pages now, those kept among them.
             // SAFETY: There are no more than `count`, and so many are vacant.
             unsafe { self.window.filled(filled) };
@@ -175,12 +240,8 @@ impl Oldest<'_> {
     pub fn take(self) -> RxPage {
         // SAFETY: `index` is below the number of places, by the type invariants.
         let place = unsafe { self.pages.places.get_unchecked(self.index as usize) };
-        // INVARIANT: the place had a page and is empty now, as the window moves beyond it.
-        let page = RxPage {
-            // SAFETY: The place has a page, by the type invariants.
-            page: unsafe { NonNull::new_unchecked(place.page) },
-            dma: place.dma,
-        };
+        // SAFETY: The place had a page, by the type invariants, and is empty now, as the window moves beyond it.
+        let page = unsafe { RxPage::from_place(place) };
         // SAFETY: There was a page, by the type invariants.
         unsafe { self.pages.window.taken() };
         page

@@ -26,10 +26,7 @@ use crate::{
         Frame,
         Short, //
     },
-    xsk::{
-        self,
-        ADDRS, //
-    }, //
+    xsk, //
 };
 use kernel::sync::Arc;
 
@@ -388,7 +385,8 @@ impl Producer {
     /// Takes frames from the sockets of `sockets` into the table, `most` and as many as there is room
     /// for at most, of which one slot stays free: `head` that has come round to `tail` is an empty
     /// ring to devices. Each is padded with zeroes to `min_len` bytes (at most [`COPY_LIMIT`]).
-    /// `write` is called for each. The caller is in a poll of the instance that has `sockets`.
+    /// `look` is called for each first, if there is one, and then `write`. The caller is in a poll of the
+    /// instance that has `sockets`.
     ///
     /// Returns how many there were, and their bytes.
     pub fn push_sockets(
@@ -396,44 +394,44 @@ impl Producer {
         _queue: TxQueue<'_>,
         cx: &napi::Context<'_>,
         sockets: &mut xsk::Tx,
-        most: u32,
-        min_len: u32,
-        mut write: impl FnMut(&xsk::Unmapped<'_>, Buffer),
+        (most, min_len): (u32, u32),
+        look: Option<impl FnMut(xsk::Unmapped<'_>)>,
+        mut write: impl FnMut(Buffer),
     ) -> (u32, u32) {
         let Some(batch) = sockets.take(cx, most.min(self.free().saturating_sub(1))) else {
             return (0, 0);
         };
         let count = batch.len();
+        if let Some(look) = look {
+            (0..count).filter_map(|n| batch.frame(n)).for_each(look);
+        }
         let min_len = min_len.min(COPY_LIMIT);
         let (mut bytes, mut done) = (0u32, 0u32);
         while done < count {
             let position = self.filler.head;
-            let wanted = count.wrapping_sub(done).min(ADDRS as u32);
-            let group = self.filler.until_due(position, wanted);
+            let group = self.filler.until_due(position, count.wrapping_sub(done));
             let next = position.wrapping_add(group);
-            let last = next.wrapping_sub(1);
-            batch.each(done, group, |n, frame, addr| {
-                let position = position.wrapping_add(n);
-                let index = self.table.ring.index(position);
-                let (addr, len) = if frame.size() < min_len {
-                    self.copy_unmapped(&frame, index, min_len)
+            let last = group.wrapping_sub(1);
+            batch.each(done, group, |n, addr, size| {
+                let index = self.table.ring.index(position.wrapping_add(n));
+                let (addr, len) = if size < min_len {
+                    self.copy_unmapped(batch.frame(done.wrapping_add(n)), index, min_len)
                 } else {
-                    (addr, frame.size())
+                    (addr, size)
                 };
                 bytes = bytes.wrapping_add(len);
-                let buffer = Buffer {
+                write(Buffer {
                     index,
                     addr,
                     len,
                     last: true,
-                    report: position == last,
-                };
-                write(&frame, buffer);
+                    report: n == last,
+                });
             });
             let held = &mut self.filler.group;
             held.holds = true;
             held.frame = true;
-            // CAST: not more than `ADDRS`.
+            // CAST: not more than `REPORT_EVERY` and one.
             held.sockets = held.sockets.wrapping_add(group as u16);
             // SAFETY: No more were taken than slots are free. They hold nothing.
             unsafe {
@@ -446,11 +444,19 @@ impl Producer {
     }
 
     #[cold]
-    fn copy_unmapped(&self, frame: &xsk::Unmapped<'_>, index: u32, min_len: u32) -> (u64, u32) {
+    #[inline(never)]
+    fn copy_unmapped(
+        &self,
+        frame: Option<xsk::Unmapped<'_>>,
+        index: u32,
+        min_len: u32,
+    ) -> (u64, u32) {
         let mut padded = [0; COPY_LIMIT as usize];
-        let size = frame.size().min(min_len) as usize;
-        if let Some(out) = padded.get_mut(..size) {
-            frame.copy_to(0, out);
+        if let Some(frame) = frame {
+            let size = frame.size().min(min_len) as usize;
+            if let Some(out) = padded.get_mut(..size) {
+                frame.copy_to(0, out);
+            }
         }
         let (area, addr) = self.table.copy_area(index);
         // SAFETY: The slot is free, so that its copy area is ours, and has COPY_LIMIT bytes, as `padded` does.

@@ -8,6 +8,7 @@ use super::{
     Shared, //
 };
 use crate::{
+    dma::Coherent,
     memory::{
         Instance,
         Waking, //
@@ -94,11 +95,9 @@ unsafe impl Sync for Ring {}
 /// # Invariants
 ///
 /// There are as many places as `window` is of. Those it says have a buffer own one of the pool each.
-struct Buffers {
-    places: KVVec<*mut netbind::xdp_buff>,
-    /// Where the device finds those that were taken from the pool last: scratch.
-    addrs: KVVec<netbind::dma_addr_t>,
-    window: Window,
+pub(super) struct Buffers {
+    pub(super) places: KVVec<*mut netbind::xdp_buff>,
+    pub(super) window: Window,
 }
 
 /// A [`Ring`] as its instance keeps it. Its drop gives the buffers back.
@@ -130,18 +129,26 @@ impl Drop for Offered {
     }
 }
 
+/// Where the device finds a buffer.
+///
+/// # Safety
+///
+/// It is one of a pool.
+#[inline(always)]
+unsafe fn dma_addr(buff: *mut netbind::xdp_buff) -> u64 {
+    // SAFETY: By the requirements of this function, so that it is the first part of what the pool knows of it.
+    unsafe { (*buff.cast::<netbind::xdp_buff_xsk>()).dma }
+}
+
 impl Buffers {
     fn new(descs: u32) -> Result<Self> {
         let mut places = KVVec::with_capacity(descs as usize, GFP_KERNEL)?;
-        let mut addrs = KVVec::with_capacity(descs as usize, GFP_KERNEL)?;
         for _ in 0..descs {
             places.push(core::ptr::null_mut(), GFP_KERNEL)?;
-            addrs.push(0, GFP_KERNEL)?;
         }
         // INVARIANT: there are no buffers.
         Ok(Self {
             places,
-            addrs,
             window: Window::new(descs).ok_or(EINVAL)?,
         })
     }
@@ -172,30 +179,30 @@ impl Buffers {
         Some(Buff(buff))
     }
 
-    /// As of [`Rx::fill`].
+    /// As of [`Rx::fill`]; `offer` is called for consecutive places that have a buffer now, with the number of the
+    /// first.
     ///
     /// # Safety
     ///
     /// The pool is not over, in a poll or under RTNL.
     #[inline]
-    unsafe fn fill(&mut self, pool: &Shared, mut offer: impl FnMut(u32, u64)) -> bool {
+    unsafe fn fill(
+        &mut self,
+        pool: &Shared,
+        mut offer: impl FnMut(u32, &[*mut netbind::xdp_buff]),
+    ) -> bool {
         while self.window.vacant() != 0 {
             let first = self.window.next();
             let count = self.window.run();
+            // SAFETY: `first` is below the number of places.
+            let places = unsafe { self.places.as_mut_ptr().add(first as usize) };
             // SAFETY: The pool is not over, by the requirements of this function, and we are the only one
-            // to use its buffers. There are `count` places from `first` on, all of them vacant, and as
-            // many addresses as places.
-            let filled = unsafe {
-                netbind::xsk_fill(
-                    pool.as_ptr(),
-                    self.places.as_mut_ptr().add(first as usize),
-                    self.addrs.as_mut_ptr(),
-                    count,
-                )
-            };
-            for (index, addr) in (first..).zip(self.addrs.iter().take(filled as usize)) {
-                offer(index, *addr);
-            }
+            // to use its buffers. There are `count` places from `first` on, all of them vacant.
+            let filled = unsafe { netbind::xsk_fill(pool.as_ptr(), places, count) };
+            // SAFETY: The callee has put so many buffers there.
+            offer(first, unsafe {
+                core::slice::from_raw_parts(places, filled as usize)
+            });
             // INVARIANT: these places have buffers now.
             // SAFETY: The callee fills no more than `count`, and so many are vacant.
             unsafe { self.window.filled(filled) };
@@ -291,10 +298,19 @@ impl Rx {
     /// Adds buffers until no place is vacant; `offer` is called for each with its descriptor and where
     /// the device finds it. Does not sleep. Returns whether there were enough. There are none if the pool
     /// is over, or in the poll of another instance.
-    pub fn fill(&mut self, cx: &impl napi::Exclusive, offer: impl FnMut(u32, u64)) -> bool {
+    pub fn fill(&mut self, cx: &impl napi::Exclusive, mut offer: impl FnMut(u32, u64)) -> bool {
         match self.parts(cx) {
-            // SAFETY: The pool is not over, in a poll or under RTNL.
-            Some((pool, buffers)) if !pool.is_over() => unsafe { buffers.fill(pool, offer) },
+            Some((pool, buffers)) if !pool.is_over() => {
+                // SAFETY: The pool is not over, in a poll or under RTNL.
+                unsafe {
+                    buffers.fill(pool, |first, buffs| {
+                        for (index, buff) in (first..).zip(buffs) {
+                            // SAFETY: It is a buffer of the pool.
+                            offer(index, dma_addr(*buff));
+                        }
+                    })
+                }
+            }
             _ => false,
         }
     }
@@ -316,9 +332,9 @@ impl Rx {
 /// The pool is not over for as long as this is there: it is in the poll of its instance, which is that of
 /// `cx`.
 pub struct Polled<'a, 'b> {
-    pool: &'a Shared,
-    buffers: &'a mut Buffers,
-    cx: &'a mut napi::Context<'b>,
+    pub(super) pool: &'a Shared,
+    pub(super) buffers: &'a mut Buffers,
+    pub(super) cx: &'a mut napi::Context<'b>,
 }
 
 impl<'b> Polled<'_, 'b> {
@@ -346,11 +362,17 @@ impl<'b> Polled<'_, 'b> {
         self.buffers.window.vacant()
     }
 
-    /// As of [`Rx::fill`].
+    /// As of [`Rx::fill`]. `descs` are the descriptors of the places: each becomes what `offer` makes of where
+    /// the device finds the buffer.
     #[inline]
-    pub fn fill(&mut self, offer: impl FnMut(u32, u64)) -> bool {
+    pub fn fill(&mut self, descs: &Coherent<[u64; 2]>, offer: impl Fn(u64) -> [u64; 2]) -> bool {
         // SAFETY: The pool is not over, in a poll.
-        unsafe { self.buffers.fill(self.pool, offer) }
+        unsafe {
+            self.buffers.fill(self.pool, |first, buffs| {
+                // SAFETY: These are buffers of the pool.
+                descs.write_run(first as usize, buffs, |buff| offer(dma_addr(*buff)));
+            })
+        }
     }
 
     /// Copies bytes the device wrote into the oldest buffer, from `offset` on, to `out`. Returns
@@ -449,7 +471,7 @@ impl Shared {
     }
 
     #[inline(never)]
-    fn follow(
+    pub(super) fn follow(
         &self,
         cx: &mut napi::Context<'_>,
         program: &Program,
@@ -510,7 +532,7 @@ impl Shared {
 ///
 /// It is a buffer that this owns, of a pool whose end waits for who has found it not to be over. Nobody
 /// else uses the buffers of that pool meanwhile.
-struct Buff(*mut netbind::xdp_buff);
+pub(super) struct Buff(pub(super) *mut netbind::xdp_buff);
 
 impl Drop for Buff {
     #[inline]

@@ -13,11 +13,12 @@ use crate::{
     },
     napi, //
 };
-use core::{
-    cell::UnsafeCell,
-    mem::MaybeUninit, //
-};
+use core::cell::UnsafeCell;
 use kernel::{
+    page::{
+        PAGE_SHIFT,
+        PAGE_SIZE, //
+    },
     prelude::*,
     sync::{
         atomic::Relaxed,
@@ -25,9 +26,6 @@ use kernel::{
         Arc, //
     }, //
 };
-
-/// Frames whose addresses are found out at once.
-pub(crate) const ADDRS: usize = 33;
 
 /// The sending end of a [`Pool`].
 ///
@@ -41,6 +39,8 @@ pub(crate) const ADDRS: usize = 33;
 pub struct Tx {
     sent: Arc<Outstanding>,
     napi: *mut netbind::napi_struct,
+    /// What the sockets were told last: whether they have to wake the driver.
+    told: Option<bool>,
     /// So that there is no other at the same address.
     _instance: Arc<dyn Instance>,
 }
@@ -138,6 +138,7 @@ impl Tx {
         Ok(Self {
             sent,
             napi: instance.as_ptr(),
+            told: None,
             _instance: instance,
         })
     }
@@ -163,13 +164,14 @@ impl Tx {
         let count = unsafe { netbind::xsk_tx_peek_release_desc_batch(raw, most) };
         // INVARIANT: the pool has reserved that many more.
         *outstanding = outstanding.wrapping_add(count);
+        // SAFETY: The pool is valid.
+        let descs = unsafe { (*raw).tx_descs };
+        if count != 0 {
+            // SAFETY: The pool has put so many there, and is not over.
+            unsafe { netbind::xsk_tx_sync(raw, descs, count) };
+        }
         // INVARIANT: the pool has put them there.
-        Some(Batch {
-            // SAFETY: The pool is valid.
-            descs: unsafe { (*raw).tx_descs },
-            count,
-            pool,
-        })
+        Some(Batch { descs, count, pool })
     }
 
     /// Reports `count` frames as sent, those that were taken first. More than were taken count as
@@ -193,20 +195,23 @@ impl Tx {
     /// is taken then. In a poll of the instance.
     #[inline]
     pub fn update_need_wakeup(&mut self, cx: &napi::Context<'_>) {
+        let told = self.told;
         let Some((pool, outstanding)) = self.parts(cx) else {
             return;
         };
-        if !pool.0.need_wakeup {
+        let needed = *outstanding == 0;
+        if !pool.0.need_wakeup || told == Some(needed) {
             return;
         }
         // SAFETY: The pool is not over, in a poll, and nobody else says so.
         unsafe {
-            if *outstanding == 0 {
+            if needed {
                 netbind::xsk_ask_tx(pool.0.as_ptr());
             } else {
                 netbind::xsk_clear_tx_need_wakeup(pool.0.as_ptr());
             }
         }
+        self.told = Some(needed);
     }
 }
 
@@ -217,36 +222,48 @@ impl Batch<'_> {
         self.count
     }
 
-    /// Calls `f` with `count` frames from number `first` on, at most [`ADDRS`] and as many as there are: their
-    /// numbers from there, and where the device finds them.
+    /// Calls `f` with `count` frames from number `first` on, and as many as there are: their numbers from there,
+    /// where the device finds them, and their bytes.
     #[inline(always)]
-    pub(crate) fn each(&self, first: u32, count: u32, mut f: impl FnMut(u32, Unmapped<'_>, u64)) {
-        let count = count
-            .min(self.count.saturating_sub(first))
-            .min(ADDRS as u32);
-        let mut addrs = [const { MaybeUninit::<netbind::dma_addr_t>::uninit() }; ADDRS];
-        // SAFETY: By the type invariants there are such descriptors.
-        let descs = unsafe { self.descs.add(first as usize) };
-        // SAFETY: There are `count` descriptors, which the pool has checked, and as many places.
-        unsafe {
-            netbind::xsk_tx_addrs(
-                self.pool.0.as_ptr(),
-                descs,
-                count,
-                addrs.as_mut_ptr().cast(),
-            )
-        };
-        for (n, addr) in (0..count).zip(addrs.iter()) {
-            // SAFETY: There is such a descriptor, and the callee has written so many addresses.
-            let (desc, addr) = unsafe { (&*descs.add(n as usize), addr.assume_init_read()) };
-            // INVARIANT: the pool has checked it.
-            let frame = Unmapped {
-                addr: desc.addr,
-                len: desc.len,
-                pool: self.pool,
+    pub(crate) fn each(&self, first: u32, count: u32, mut f: impl FnMut(u32, u64, u32)) {
+        let count = count.min(self.count.saturating_sub(first));
+        let raw = self.pool.0.as_ptr();
+        // SAFETY: The pool is valid.
+        let (pages, unaligned) = unsafe { ((*raw).dma_pages, (*raw).unaligned) };
+        for n in 0..count {
+            // SAFETY: There is such a descriptor.
+            let (addr, len) = unsafe {
+                let desc = self.descs.add(first as usize).add(n as usize);
+                ((*desc).addr, (*desc).len)
             };
-            f(n, frame, addr);
+            // What the kernel's function does where chunks are not anywhere.
+            let dma = if unaligned {
+                // SAFETY: The pool is mapped, and has checked the address.
+                unsafe { netbind::xsk_tx_addr(raw, addr) }
+            } else {
+                // SAFETY: The same: it has mapped so many pages.
+                let page = unsafe { *pages.add((addr >> PAGE_SHIFT) as usize) };
+                // CAST: widens.
+                let offset = addr & (PAGE_SIZE as u64).wrapping_sub(1);
+                (page & !netbind::XSK_NEXT_PG_CONTIG_MASK).wrapping_add(offset)
+            };
+            f(n, dma, len);
         }
+    }
+
+    /// Frame number `n`, if there is one.
+    pub(crate) fn frame(&self, n: u32) -> Option<Unmapped<'_>> {
+        if n >= self.count {
+            return None;
+        }
+        // SAFETY: There is such a descriptor.
+        let desc = unsafe { &*self.descs.add(n as usize) };
+        // INVARIANT: the pool has checked it.
+        Some(Unmapped {
+            addr: desc.addr,
+            len: desc.len,
+            pool: self.pool,
+        })
     }
 }
 

@@ -436,6 +436,11 @@ fn receive_rings_of_up_to_eight_places_at_all_fill_levels() {
                     let (mut pages, mut next) = (VecDeque::new(), start.wrapping_add(turn));
                     add(&mut window, &mut pages, &mut next, size, level);
                     add(&mut window, &mut pages, &mut next, size, count);
+                    let run = window.oldest_run(count).1;
+                    // SAFETY: there are so many.
+                    unsafe { window.taken_many(run) };
+                    pages.drain(..run as usize);
+                    compare(&window, &pages, next, size);
                     while !pages.is_empty() {
                         take(&mut window, &mut pages);
                         compare(&window, &pages, next, size);
@@ -480,5 +485,18 @@ fn compare(window: &Window, pages: &VecDeque<u32>, next: u32, size: u32) {
     assert_eq!(window.vacant(), size - 1 - pages.len() as u32);
     for count in 0..size {
         assert_eq!(window.behind(count), (next.wrapping_add(count)) % size);
+        // Pages in places one behind the other, which the end of the ring interrupts.
+        let (first, run) = window.oldest_run(count);
+        assert_eq!(first, next.wrapping_sub(pages.len() as u32) % size);
+        assert!(pages
+            .iter()
+            .copied()
+            .take(run as usize)
+            .eq(first..first + run));
+        assert!(run == count || run == pages.len() as u32 || first + run == size);
     }
+    assert_eq!(
+        window.position_behind(1) & window.mask(),
+        next.wrapping_add(1) % size
+    );
 }

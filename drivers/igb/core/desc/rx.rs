@@ -25,6 +25,20 @@ mod status {
     pub(super) const FRAME_ERRORS: u32 = (1 << 24) | (1 << 25) | (1 << 26) | (1 << 28) | (1 << 31);
 }
 
+/// What [`RxStatus::is_whole_frame`] asks of, besides the length.
+const WHOLE_FRAME_BITS: u32 = status::EOP | status::TS | status::FRAME_ERRORS;
+
+/// The second word of a descriptor with these bits as in the second value is done
+/// ([`RxStatus::is_done`]), and a whole frame ([`RxStatus::is_whole_frame`]) unless it is empty.
+// CAST: widens.
+pub const WHOLE_FRAME: (u64, u64) = (
+    (WHOLE_FRAME_BITS | status::DD) as u64,
+    (status::EOP | status::DD) as u64,
+);
+
+/// The first of the 16 bits of the second word that are the length of a frame.
+pub const LEN_AT: u32 = 32;
+
 /// Returns the descriptor that offers the buffer at DMA address `addr`.
 ///
 /// The second word is zero, so that a descriptor the controller has not written
@@ -116,8 +130,7 @@ impl RxStatus {
     /// unless it is the rest of one. Not one that was stamped.
     #[inline]
     pub const fn is_whole_frame(self) -> bool {
-        self.bits() & (status::EOP | status::TS | status::FRAME_ERRORS) == status::EOP
-            && !self.is_empty()
+        self.bits() & WHOLE_FRAME_BITS == status::EOP && !self.is_empty()
     }
 
     /// The controller has taken the time at which the frame came.
@@ -129,7 +142,7 @@ impl RxStatus {
     /// Bytes the controller wrote into the buffer.
     #[inline]
     pub const fn len(self) -> u32 {
-        ((self.0 >> 32) & 0xffff) as u32
+        ((self.0 >> LEN_AT) & 0xffff) as u32
     }
 
     /// The controller wrote nothing into the buffer.
@@ -273,6 +286,18 @@ mod tests {
         assert!(!status(end | 1 << 31).is_whole_frame());
         assert!(!status(end | 1 << 16).is_whole_frame());
         assert!(!status(3).is_whole_frame());
+    }
+
+    #[test]
+    fn whole_frames_by_their_bits() {
+        let (bits, whole) = WHOLE_FRAME;
+        for bit in 0..32 {
+            let word = 0x0000_0040_0000_0003 ^ 1 << bit;
+            let status = status(word);
+            let both = status.is_done() && status.is_whole_frame();
+            let meant = word & bits == whole;
+            assert_eq!(meant, both);
+        }
     }
 
     #[test]
