@@ -15,7 +15,7 @@ from support.programs import ROUTER, USE_VMAC, VIRTUAL, VMAC, Router, avahi
 from support.registers import Filters
 
 from harness.topology import PEER, PF_HOST, PF_PCI, Host
-from harness.traffic import is_silent, ping
+from harness.traffic import is_silent, mac_of, ping
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900), ONE_CPU]
 
@@ -183,6 +183,30 @@ def test_which_routers_have_their_address(lan, vfs):
         router.end()
         assert not Filters.read(guest).pools_of(VMAC)
     assert "vf0_malformed: 0" in guest.run("ethtool -S dut").out
+    answers_with_its_own_address(lan, vf)
+
+
+def answers_with_its_own_address(lan, vf: Host):
+    """Trust that comes after 0 gives the VF the router's address. But the router's answers leave by the interface
+    of the VF, which looks for the neighbour with its own address. That was refused: the driver asks for it when
+    the interface goes down."""
+    guest = lan.guest
+
+    def owners(address: str) -> int:
+        return Filters.read(guest).pools_of(address)
+
+    own = mac_of(guest, vf)
+    assert lan.link_set("vf 0 trust on").rc == 0
+    router = Router(guest, vf, VIRTUAL, 100, USE_VMAC)
+    router.wait(True)
+    assert owners(VMAC) == 0b01 and owners(own) == 0
+    guest.run("ip neigh flush all", netns=vf.netns)
+    assert is_silent(guest, PEER, VIRTUAL)
+    guest.run(f"ip link set {vf.name} down && ip link set {vf.name} up", netns=vf.netns)
+    guest.wait_until(f"ping -c 1 -W 1 -q {VIRTUAL}", 60, netns=PEER.netns)
+    assert owners(VMAC) == owners(own) == 0b01
+    assert works(guest)
+    router.end()
 
 
 SECOND_PORT = "0000:02:00.0"
