@@ -162,7 +162,7 @@ def helper(text: str, helpers: set[str], statics: set[str]) -> str:
         # What refers to something static must not be in each crate that calls it.
         inline = not statics & set(re.findall(r"\w+", match["body"]))
         prefix = "__rust_helper " if inline else ""
-        head = f"{prefix}{match['type']}rust_helper_{match['name']}("
+        head = f"{prefix}{c_names(match['type'], helpers)}rust_helper_{match['name']}("
         return wrapped(head, c_names(match["parameters"], helpers)) + ")" + match["body"]
 
     return c_names(BODY.sub(definition, text), helpers)
