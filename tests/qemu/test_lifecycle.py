@@ -381,7 +381,7 @@ def test_error_of_the_bus_with_vfs(lan, vfs, kind):
 def test_error_of_the_bus_without_vfs(lan):
     """One that is not fatal is got over without a reset, and without a packet lost."""
     assert works(lan)
-    job = lan.guest.start(f"exec ping -n -q -i 0.05 -w 4 {PEER.ipv4}")
+    job = lan.guest.start(f"exec ping -n -q -i 0.05 -c 80 -W 10 {PEER.ipv4}")
     bus.recover(lan, "nonfatal")
     assert " 0% packet loss" in job.wait().out
     bus.recover(lan, "fatal")
