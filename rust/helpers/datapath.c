@@ -379,9 +379,9 @@ bool nbh_rx_deliver(struct napi_struct *napi, struct sk_buff *skb, struct nbh_rx
 	return multicast;
 }
 
-/* Both for up to NBH_RX_BATCH frames of one buffer each, in order. It is the latest that are lost if
- * there is no memory: their pages are back in their pool. What the device of @pool does not need is
- * not done; what is done to a page is done for the device it is mapped for.
+/* Both for up to NBH_RX_BATCH frames of one buffer each, in order. It is the latest that are
+ * lost if there is no memory: their pages are back in their pool. What the device of @pool does
+ * not need is not done; what is done to a page is done for the device it is mapped for.
  */
 struct nbh_rx_outcome nbh_rx_receive(struct napi_struct *napi, const struct page_pool *pool,
 				     const struct nbh_rx_frame *frames, u32 count, u32 headroom)

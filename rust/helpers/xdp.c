@@ -138,9 +138,10 @@ static noinline u32 xdp_walk_one(struct bpf_prog *prog, const struct page_pool *
 	return NBH_XDP_WALKED;
 }
 
-/* The same as nbh_xdp_show() for the oldest frames of a ring, as far as each is a page. The page of a
- * frame that @prog does not want is put where it is offered again; one that the stack is to have as
- * it is, among the frames for that, and one that is to be sent back and is short, among those.
+/* The same as nbh_xdp_show() for the oldest frames of a ring, as far as each is a page. The
+ * page of a frame that @prog does not want is put where it is offered again; one that the stack
+ * is to have as it is, among the frames for that, and one that is to be sent back and is short,
+ * among those.
  * Returns NBH_XDP_WALKED, or what nbh_xdp_show() would of the frame that was taken last, of which
  * nothing else was done.
  *

@@ -26,7 +26,8 @@ use core::mem::MaybeUninit;
 /// ```
 /// use net::xdp::Whole;
 ///
-/// /// Bit 0: it is written; bit 1: the frame ends here; bit 31: it is damaged. Its length is in bits 47:32.
+/// /// Bit 0: it is written; bit 1: the frame ends here; bit 31: it is damaged.
+/// /// Bits 47:32: its length.
 /// const WHOLE: Whole = Whole::new(1 << 0 | 1 << 1 | 1 << 31, 1 << 0 | 1 << 1, 32);
 /// ```
 #[derive(Clone, Copy, Debug)]
