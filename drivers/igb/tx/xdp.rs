@@ -149,8 +149,8 @@ impl TxRing {
     }
 }
 
-/// Writes the descriptor of a buffer of a frame of `bytes`.
+/// Writes the descriptor of a buffer of a frame of `bytes` that has nothing to be offloaded.
 #[inline(always)]
-fn describe(desc: &Coherent<DescWords>, bytes: u32, buffer: Buffer) {
+pub(super) fn describe(desc: &Coherent<DescWords>, bytes: u32, buffer: Buffer) {
     write(desc, DataDesc::new(bytes, None, false), buffer);
 }

@@ -7,12 +7,11 @@
 //! back for as long as sockets send.
 
 use super::{
-    write,
+    xdp::describe,
     TxRing,
     MIN_FRAME,
     ROOM, //
 };
-use igb_core::desc::tx::DataDesc;
 use net::{
     napi,
     queue::TxQueue,
@@ -39,7 +38,7 @@ impl TxRing {
             sockets,
             (room, MIN_FRAME),
             look,
-            |buffer| write(desc, DataDesc::new(buffer.len, None, false), buffer),
+            |buffer| describe(desc, buffer.len, buffer),
         );
         if frames != 0 {
             self.stats.tx_xsk.add(frames.into());
