@@ -68,6 +68,26 @@ static __always_inline bool is_plain(const struct page_pool *pool, const struct 
 	return likely(!dma_dev_need_sync(pool->p.dev) && !page_is_pfmemalloc(page));
 }
 
+/* @xdp, of nbh_xdp_init(), is a frame of which a device wrote @len bytes into the page at @start. */
+static __always_inline void xdp_begin(struct xdp_buff *xdp, void *start, u32 len)
+{
+	void *data = start + XDP_PACKET_HEADROOM;
+
+	xdp->data_hard_start = start;
+	xdp->data = data;
+	xdp->data_meta = data;
+	xdp->data_end = data + len;
+	xdp->flags = 0;
+}
+
+/* Whether it still is that. */
+static __always_inline bool xdp_is_unchanged(const struct xdp_buff *xdp, u32 len)
+{
+	const void *data = xdp->data_hard_start + XDP_PACKET_HEADROOM;
+
+	return likely(xdp->data == data && xdp->data_meta == data && xdp->data_end == data + len);
+}
+
 /* What is the same for all frames of one page that @rxq has received. */
 void nbh_xdp_init(struct xdp_buff *xdp, struct xdp_rxq_info *rxq)
 {
@@ -83,21 +103,15 @@ u32 nbh_xdp_show(struct bpf_prog *prog, const struct page_pool *pool, struct pag
 		 u32 len, struct nbh_xdp_buff *buff)
 {
 	struct xdp_buff *xdp = &buff->xdp;
-	void *start = page_address(page);
-	void *data = start + XDP_PACKET_HEADROOM;
 	bool plain = is_plain(pool, page);
 	u32 act;
 
-	xdp->data_hard_start = start;
-	xdp->data = data;
-	xdp->data_meta = data;
-	xdp->data_end = data + len;
-	xdp->flags = 0;
+	xdp_begin(xdp, page_address(page), len);
 	if (unlikely(pp_page_to_nmdesc(page)->pp != pool))
 		return XDP_ABORTED;
 	if (unlikely(!plain))
 		page_pool_dma_sync_for_cpu(pool, page, 0, len);
-	net_prefetch(data);
+	net_prefetch(xdp->data);
 	act = bpf_prog_run_xdp(prog, xdp);
 	if (act == XDP_REDIRECT)
 		return likely(!xdp_do_redirect(xdp->rxq->dev, xdp, prog)) ?
@@ -106,9 +120,7 @@ u32 nbh_xdp_show(struct bpf_prog *prog, const struct page_pool *pool, struct pag
 		return act;
 	if (act == XDP_DROP)
 		return NBH_XDP_UNWANTED;
-	data = xdp->data_hard_start + XDP_PACKET_HEADROOM;
-	if (act == XDP_PASS && xdp->data == data && xdp->data_meta == data &&
-	    xdp->data_end == data + len)
+	if (act == XDP_PASS && xdp_is_unchanged(xdp, len))
 		return NBH_XDP_UNCHANGED;
 	if (act == XDP_TX && xdp->data_end - xdp->data <= NBH_XDP_SHORT_MAX)
 		return NBH_XDP_SHORT;
@@ -167,7 +179,6 @@ u32 nbh_xdp_walk(struct bpf_prog *prog, const struct page_pool *pool, struct nbh
 	for (; desc != ring->end; desc++, place++) {
 		__le64 word = READ_ONCE((*desc)[1]);
 		struct page *page;
-		void *data;
 
 		len = rx_whole_frame(ring, desc, word);
 		if (!len)
@@ -178,16 +189,10 @@ u32 nbh_xdp_walk(struct bpf_prog *prog, const struct page_pool *pool, struct nbh
 				return xdp_walk_one(prog, pool, buff, walk);
 			break;
 		}
-		data = page_address(page);
-		xdp->data_hard_start = data;
-		data += XDP_PACKET_HEADROOM;
-		xdp->data = data;
-		xdp->data_meta = data;
-		xdp->data_end = data + len;
-		xdp->flags = 0;
+		xdp_begin(xdp, page_address(page), len);
 		buff->hints.words[0] = (__force u64)READ_ONCE((*desc)[0]);
 		buff->hints.words[1] = (__force u64)word;
-		prefetch(data);
+		prefetch(xdp->data);
 		act = bpf_prog_run_xdp(prog, xdp);
 		if (act == XDP_DROP) {
 			walk->places[walk->free++ & walk->mask] = *place;
@@ -197,9 +202,7 @@ u32 nbh_xdp_walk(struct bpf_prog *prog, const struct page_pool *pool, struct nbh
 		} else if (act == XDP_PASS) {
 			u32 n = walk->passed;
 
-			data = xdp->data_hard_start + XDP_PACKET_HEADROOM;
-			if (unlikely(xdp->data != data || xdp->data_meta != data ||
-				     xdp->data_end != data + len))
+			if (!xdp_is_unchanged(xdp, len))
 				goto last;
 			walk->frames[n].page = place->page;
 			walk->frames[n].len = len;
