@@ -252,8 +252,12 @@ LAST = pytest.StashKey[bool]()
 
 @pytest.fixture
 def config(request):
-    """The configuration the test asks for."""
-    return guest_config(request.config, request.node)
+    """The configuration the test asks for, of which there is an image."""
+    found = guest_config(request.config, request.node)
+    missing = images.missing(found.image)
+    if missing:
+        pytest.skip(missing)
+    return found
 
 
 @pytest.fixture
@@ -265,9 +269,6 @@ def is_last(request):
 @pytest.fixture
 def guest(request, guests, config):
     """A healthy guest of the configuration the test asks for, judged when the test is over."""
-    missing = images.missing(config.image)
-    if missing:
-        pytest.skip(missing)
     machine = guests.get(config)
     if "lan" not in request.fixturenames:
         guests.take_down(machine)
@@ -301,9 +302,6 @@ def guest(request, guests, config):
 @pytest.fixture
 def own_guest(config, guests):
     """A guest that may end in the test. Nobody judges its log."""
-    missing = images.missing(config.image)
-    if missing:
-        pytest.skip(missing)
     machine = Guest(config)
     yield machine
     machine.machine.close()
