@@ -28,8 +28,9 @@ tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock
 all_kernels := stock debug kcsan rt
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
 meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
-# What the tests need beyond `make run`: if it is missing, it is made while the others run.
-beside = $(call meanwhile,vm $(if $(TESTS)$(tested),,debian) $(or $(tested),debug))
+# What the tests need beyond `make run`: if it is missing, it is made while the others run. What most
+# seconds of tests wait for comes first.
+beside = $(call meanwhile,vm $(or $(tested),debug) $(if $(TESTS)$(tested),,debian))
 
 # Runs a command in the toolchain root, which is made first if it is missing.
 ENTER := tests/env/env enter
