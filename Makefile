@@ -158,7 +158,7 @@ compare:
 .PHONY: registers
 registers:
 	$(ENTER) env IGB_RS_WRITE=1 cargo test --quiet --locked --manifest-path tests/host/Cargo.toml \
-		--test registers the_page
+		--test all registers::the_page
 
 # The kernel's scripts for network drivers, with C igb and with this one; SCRIPTS="tso csum" only those
 # whose names contain one of these words.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What concerns the board: the PHY, the PCI function, what the NVM and firmware say, module parameters.
 
-What QEMU's model has no part for is tested on the host (tests/host/tests/board.rs)."""
+What QEMU's model has no part for is tested on the host (tests/host/tests/all/board.rs)."""
 
 import contextlib
 import re

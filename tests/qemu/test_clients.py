@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Clients of VFs in machines of their own, as Debian packages them: iPXE, whose driver of VFs is no part of Linux,
 boots a machine; keepalived wants an address that is not its VF's. test_dpdk.py and test_bonds.py have others, and
-tests/host/tests/clients.rs the words of each."""
+tests/host/tests/all/clients.rs the words of each."""
 
 import json
 import re

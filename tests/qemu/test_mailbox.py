@@ -454,7 +454,7 @@ def words_of(client: str, groups: tuple[int, int]) -> list[tuple[list[int], bool
 
 @pytest.mark.driver("igb_rs")  # C igb grants any address, and all multicast
 def test_words_of_each_client(lan):
-    """Against the registers: what tests/host/tests/clients.rs has against the model of them."""
+    """Against the registers: what tests/host/tests/all/clients.rs has against the model of them."""
     vf, _ = raw_vfs(lan, 2)
     table = Filters.read(lan.guest).multicast
     # Two that nobody has.

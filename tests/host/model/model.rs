@@ -3,6 +3,7 @@
 //! An independent model of the device and of the policy, and a world in which both run; another of the
 //! mailboxes, and an explorer of all that can happen to them.
 
+pub mod board;
 pub mod client;
 pub mod config;
 pub mod device;

@@ -2,25 +2,21 @@
 
 //! Registers against intent, over random sequences of everything that can happen.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
-use igb_core::switch::Shadow;
-use model::config::config;
-use model::device::{
+use crate::model::config::config;
+use crate::model::device::{
     Device,
     Registers, //
 };
-use model::ops::{
+use crate::model::ops::{
     any_op,
     probes, //
     Op,     //
 };
-use model::world::{
+use crate::model::world::{
     World,
     GARBAGE, //
 };
+use igb_core::switch::Shadow;
 use proptest::{
     collection::vec,
     prelude::*, //

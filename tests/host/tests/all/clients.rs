@@ -4,22 +4,7 @@
 //! what it concludes. None of them is taken for an offender, and none starts over again and again.
 //! The table in Documentation/mailbox.rst is this.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
-use igb_core::{
-    addr::MacAddr,
-    server::{
-        Driver as _,
-        Server, //
-    },
-    switch::{
-        OwnAddresses,
-        VfLink, //
-    },
-};
-use model::{
+use crate::model::{
     device::Mac,
     guest::{
         Driver,
@@ -38,6 +23,17 @@ use model::{
     ops::station,
     scene::Scene,
     world::vf_index, //
+};
+use igb_core::{
+    addr::MacAddr,
+    server::{
+        Driver as _,
+        Server, //
+    },
+    switch::{
+        OwnAddresses,
+        VfLink, //
+    },
 };
 
 const VF: usize = 0;

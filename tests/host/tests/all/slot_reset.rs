@@ -2,11 +2,7 @@
 
 //! A reset of the slot (PCI error recovery) takes the PHY along, whatever is being done to it.
 
-#[path = "../model/board.rs"]
-#[allow(dead_code)]
-mod board;
-
-use board::{
+use crate::model::board::{
     Board,
     NEVER, //
 };

@@ -20,10 +20,7 @@ use igb_core::{
     tenant, //
 };
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-use model::{
+use crate::model::{
     client::{
         ready,
         words, //
@@ -199,7 +196,7 @@ fn a_queue_that_runs_on_is_waited_for() {
 }
 
 /// Bits of VFRE and VFTE.
-fn enables(world: &model::world::World) -> (u32, u32) {
+fn enables(world: &crate::model::world::World) -> (u32, u32) {
     (world.regs.read(0x0c8c), world.regs.read(0x0c90))
 }
 

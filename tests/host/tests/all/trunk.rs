@@ -2,21 +2,17 @@
 
 //! More VLANs of the PF than the pool filter has entries: who is served, and that nothing is left of it.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
+use crate::model::client::{
+    ready,
+    words, //
+};
+use crate::model::device::Device;
+use crate::model::ops::Op;
+use crate::model::world::World;
 use igb_core::{
     bitmap::Bitmap4096,
     switch::IDLE_LOOKS, //
 };
-use model::client::{
-    ready,
-    words, //
-};
-use model::device::Device;
-use model::ops::Op;
-use model::world::World;
 
 /// The registers that say which VLAN reaches whom: the filter table, and the pool filter.
 fn vlan_registers(w: &World) -> Vec<u32> {

@@ -2,29 +2,25 @@
 
 //! What one VF can do to the others, over random sequences: nothing.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
-use igb_core::{
-    addr::MacAddr,
-    mailbox::Policy,
-    switch::RxMode, //
-};
-use model::config::config;
-use model::device::{
+use crate::model::config::config;
+use crate::model::device::{
     Device,
     Mac,
     Registers, //
 };
-use model::ops::{
+use crate::model::ops::{
     any_message,
     any_op,
     Op, //
 };
-use model::world::{
+use crate::model::world::{
     vf_index,
     World, //
+};
+use igb_core::{
+    addr::MacAddr,
+    mailbox::Policy,
+    switch::RxMode, //
 };
 use proptest::{
     collection::vec,

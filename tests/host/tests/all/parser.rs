@@ -2,10 +2,7 @@
 
 //! The mailbox parser over all first words that could matter, and over values at every edge.
 
-#[path = "../model/config.rs"]
-mod config;
-
-use config::config;
+use crate::model::config::config;
 use igb_core::mailbox::{
     Request,
     Words, //

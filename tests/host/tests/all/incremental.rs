@@ -5,10 +5,15 @@
 //! One shadow follows the switch, and renders and compares what may have changed; the other is shown the
 //! whole image every time. Whatever happens in between, both write the same registers in the same order.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
+use crate::model::config::config;
+use crate::model::ops::{
+    any_op,
+    station,
+    Op,
+    LISTS,
+    PF_MAC,
+    TRUNK, //
+};
 use igb_core::{
     addr::{
         MacAddr,
@@ -28,15 +33,6 @@ use igb_core::{
         Switch, //
     },
     vlan::VlanList, //
-};
-use model::config::config;
-use model::ops::{
-    any_op,
-    station,
-    Op,
-    LISTS,
-    PF_MAC,
-    TRUNK, //
 };
 use proptest::{
     collection::vec,

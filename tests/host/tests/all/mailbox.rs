@@ -6,25 +6,9 @@
 //! not seen. What must never happen is in `model/explore.rs`. The last tests put errors into the server,
 //! and the explorer has to find each.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
 use std::time::Instant;
 
-use igb_core::{
-    function::VfSet,
-    mailbox::Policy,
-    regs::Misbehaved,
-    server::{
-        Driver as _,
-        Next,
-        Server,
-        LOOK_NS,
-        WRITING_NS, //
-    }, //
-};
-use model::{
+use crate::model::{
     explore::{
         Explorer,
         Found, //
@@ -47,6 +31,18 @@ use model::{
         GENEROUS, //
     },
     world::vf_index, //
+};
+use igb_core::{
+    function::VfSet,
+    mailbox::Policy,
+    regs::Misbehaved,
+    server::{
+        Driver as _,
+        Next,
+        Server,
+        LOOK_NS,
+        WRITING_NS, //
+    }, //
 };
 
 /// One VF that follows the protocol and has made its handshake.

@@ -2,10 +2,30 @@
 
 //! The administrator's word, the life of a VF, and errors user space relies on.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
+use crate::model::client::{
+    echo,
+    ready,
+    send,
+    with_mac,
+    words,
+    ACK,
+    CTS,
+    DTXSWC,
+    NACK, //
+};
+use crate::model::device::{
+    Device,
+    Mac, //
+};
+use crate::model::ops::{
+    station,
+    Op,
+    PF_MAC, //
+};
+use crate::model::world::{
+    vf_index,
+    World, //
+};
 use igb_core::{
     addr::MacAddr,
     error::AdminError,
@@ -22,30 +42,6 @@ use igb_core::{
         VfLink,
     },
     vlan::VlanList, //
-};
-use model::client::{
-    echo,
-    ready,
-    send,
-    with_mac,
-    words,
-    ACK,
-    CTS,
-    DTXSWC,
-    NACK, //
-};
-use model::device::{
-    Device,
-    Mac, //
-};
-use model::ops::{
-    station,
-    Op,
-    PF_MAC, //
-};
-use model::world::{
-    vf_index,
-    World, //
 };
 
 #[test]

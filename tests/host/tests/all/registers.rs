@@ -2,24 +2,21 @@
 
 //! The tables of registers against the model's map, and the documentation made of the tables.
 
-#[path = "../model/map.rs"]
-#[allow(dead_code)]
-mod map;
-#[path = "../model/page.rs"]
+#[path = "../../model/page.rs"]
 mod page;
 
+use crate::model::map::{
+    Entry,
+    Read,
+    Write,
+    MAP, //
+};
 use igb_core::regs::{
     self,
     Info,
     Kind,
     Range,
     Reset, //
-};
-use map::{
-    Entry,
-    Read,
-    Write,
-    MAP, //
 };
 
 /// What two maps disagree about: the name of a register, and what of it.

@@ -2,20 +2,7 @@
 
 //! Addresses behind bridges on the PF: who has a receive address register, and who has the address.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
-use igb_core::{
-    addr::MacAddr,
-    switch::{
-        Behind,
-        OwnAddresses,
-        RxMode,
-        VfLink, //
-    }, //
-};
-use model::client::{
+use crate::model::client::{
     ready,
     send,
     with_mac,
@@ -24,18 +11,27 @@ use model::client::{
     CTS,
     NACK, //
 };
-use model::device::{
+use crate::model::device::{
     Device,
     Mac, //
 };
-use model::ops::{
+use crate::model::ops::{
     station,
     Op,
     PF_MAC, //
 };
-use model::world::{
+use crate::model::world::{
     vf_index,
     World, //
+};
+use igb_core::{
+    addr::MacAddr,
+    switch::{
+        Behind,
+        OwnAddresses,
+        RxMode,
+        VfLink, //
+    }, //
 };
 use proptest::{
     collection::vec,

@@ -3,7 +3,7 @@
 //! Positions of transmit and receive rings: all ways to fill rings of up to eight slots, and all ways
 //! to take from them, held against lists.
 
-#[path = "../../../rust/net/ring.rs"]
+#[path = "../../../../rust/net/ring.rs"]
 mod ring;
 
 use ring::{
@@ -43,7 +43,7 @@ fn only_powers_of_two_are_rings() {
 /// and written in place, through the pointer that `UnsafeCell::get` returns.
 #[test]
 fn no_reference_to_a_slot_is_made() {
-    let code: Vec<_> = include_str!("../../../rust/net/ring.rs")
+    let code: Vec<_> = include_str!("../../../../rust/net/ring.rs")
         .lines()
         .map(str::trim)
         .filter(|line| !line.starts_with("//"))

@@ -2,14 +2,11 @@
 
 //! What is around the controller: PHY, SFP module, semaphores; and what of it can fail, fault by fault.
 
-#[path = "../model/board.rs"]
-#[allow(dead_code)]
-mod board;
-
 use std::cell::Cell;
 
-use board::{
+use crate::model::board::{
     Board,
+    State,
     NEVER, //
 };
 use igb_core::{
@@ -274,7 +271,7 @@ fn what_firmware_has_is_waited_for() {
 #[test]
 fn what_is_never_given_back_is_an_error() {
     for break_it in [
-        (|state| state.firmware_swsm_until = NEVER) as fn(&mut board::State),
+        (|state| state.firmware_swsm_until = NEVER) as fn(&mut State),
         |state| state.smbi_until = NEVER,
         |state| state.firmware_phy_until = NEVER,
         |state| state.other_phy_until = NEVER,
@@ -309,14 +306,14 @@ fn what_a_crashed_driver_left_is_taken_back() {
 
 #[test]
 fn boards_are_told_by_their_link() {
-    let detect = |ctrl_ext: u32, change: fn(&mut board::State)| {
+    let detect = |ctrl_ext: u32, change: fn(&mut State)| {
         let board = Board::with(change);
         set(&board, CTRL_EXT, ctrl_ext);
         let media = Media::detect(&board);
         assert!(board.is_left_tidy());
         media
     };
-    let nothing: fn(&mut board::State) = |_| ();
+    let nothing: fn(&mut State) = |_| ();
     assert_eq!(detect(0, nothing), Ok(Media::Copper));
     assert_eq!(detect(KX, nothing), Ok(Media::Kx));
     // A backplane: there is no module.
@@ -338,7 +335,7 @@ fn boards_are_told_by_their_link() {
         detect(SERDES, |s| s.module = module(0x40)),
         Ok(Media::SerDes)
     );
-    let with_phy: fn(&mut board::State) = |s| {
+    let with_phy: fn(&mut State) = |s| {
         s.module = module(0x08);
         let mut phy = [0; 32];
         phy[2] = 0x0141;
@@ -346,12 +343,12 @@ fn boards_are_told_by_their_link() {
     };
     assert_eq!(detect(SERDES, with_phy), Ok(Media::Sgmii(Path::I2c(6))));
     // One that is only there after a while.
-    let late: fn(&mut board::State) = |s| {
+    let late: fn(&mut State) = |s| {
         s.module = module(0x01);
         s.module_from = 150_000;
     };
     assert_eq!(detect(SGMII, late), Ok(Media::SerDes));
-    let slow: fn(&mut board::State) = |s| {
+    let slow: fn(&mut State) = |s| {
         s.module = module(0x01);
         s.i2c_takes = NEVER;
     };
@@ -567,7 +564,7 @@ fn a_link_goes_down_whatever_its_phy_says() {
     let media = Media::Sgmii(Path::I2c(6));
     let is_off = |board: &Board| board.register(PCS_CFG0) == 0;
     let has_power = |board: &Board| board.register(CTRL_EXT) & 1 << 7 == 0;
-    let up = |change: fn(&mut board::State)| {
+    let up = |change: fn(&mut State)| {
         let board = Board::with(|state| state.module_phy = Some((6, [0; 32])));
         pcs::start(&board, media, true, Pause::default());
         change(&mut board.state_mut());
@@ -580,7 +577,7 @@ fn a_link_goes_down_whatever_its_phy_says() {
     // Again, without power: it does not answer.
     assert_eq!(pcs::power_down(&board, media), Ok(()));
     // It was pulled out, or keeps the bus.
-    let changes: [fn(&mut board::State); 2] = [|s| s.module_phy = None, |s| s.i2c_takes = NEVER];
+    let changes: [fn(&mut State); 2] = [|s| s.module_phy = None, |s| s.i2c_takes = NEVER];
     for change in changes {
         let board = up(change);
         assert_eq!(pcs::power_down(&board, media), Ok(()));

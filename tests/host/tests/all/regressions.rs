@@ -2,10 +2,27 @@
 
 //! Ways in which PF drivers have failed their administrators, one test each.
 
-#[path = "../model/model.rs"]
-#[allow(dead_code)]
-mod model;
-
+use crate::model::client::{
+    ready,
+    send,
+    vmolr,
+    with_mac,
+    words,
+    ACK,
+    CTS,
+    DTXSWC,
+    NACK, //
+};
+use crate::model::device::Registers;
+use crate::model::ops::{
+    station,
+    Op,
+    PF_MAC, //
+};
+use crate::model::world::{
+    vf_index,
+    GARBAGE, //
+};
 use igb_core::{
     addr::MacAddr,
     error::AdminError,
@@ -19,27 +36,6 @@ use igb_core::{
         Quotas, //
         VfLink,
     }, //
-};
-use model::client::{
-    ready,
-    send,
-    vmolr,
-    with_mac,
-    words,
-    ACK,
-    CTS,
-    DTXSWC,
-    NACK, //
-};
-use model::device::Registers;
-use model::ops::{
-    station,
-    Op,
-    PF_MAC, //
-};
-use model::world::{
-    vf_index,
-    GARBAGE, //
 };
 
 /// The same quota for all VFs.

@@ -2,9 +2,7 @@
 
 //! The fuzzer's inputs, without the fuzzer: those that were kept, and variations of them.
 
-#[path = "../model/config.rs"]
-mod config;
-#[path = "../model/hostile.rs"]
+#[path = "../../model/hostile.rs"]
 mod hostile;
 
 use std::sync::LazyLock;
@@ -15,11 +13,11 @@ use proptest::{
     sample::Index, //
 };
 
-use config::config;
+use crate::model::config::config;
 
 /// One a line, in hexadecimal.
 static KEPT: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    include_str!("../fuzz/mailbox.corpus")
+    include_str!("../../fuzz/mailbox.corpus")
         .lines()
         .filter(|line| !line.starts_with('#'))
         .map(bytes_of)
