@@ -122,7 +122,8 @@ impl Shadow {
     /// 1. Pools that will be closed are closed; so are, for the duration, pools whose inserted VLAN
     ///    changes.
     /// 2. An address is made invalid before it changes, and is valid nowhere before it is valid in its
-    ///    new place. VLANs get their pools before frames are let in.
+    ///    new place, unless that is of the same pool and the old one becomes free: then it is valid in
+    ///    both for a moment. VLANs get their pools before frames are let in.
     /// 3. Pools are opened when all else is in place.
     ///
     /// An address on its way from one function to another is no one's for a moment; frames for it then
@@ -209,8 +210,20 @@ impl Hardware {
         }
     }
 
-    /// Those of `entries`, a bit each. All are invalid that will be others before one of them is.
+    /// Those of `entries`, a bit each. All are invalid that will be others before one of them is; but
+    /// an address that a VF has already, and has in another entry from now on, misses no frame.
     fn update_addresses(&mut self, image: &Image, entries: u32, out: &mut Out<'_>) {
+        let moved = if out.unknown {
+            0
+        } else {
+            self.known.moved(image, entries)
+        };
+        for entries in [entries & !moved, entries & moved] {
+            self.write_addresses(image, entries, out);
+        }
+    }
+
+    fn write_addresses(&mut self, image: &Image, entries: u32, out: &mut Out<'_>) {
         let known = &mut self.known;
         for n in Bits(entries) {
             if let Some((ral, rah, new_ral, new_rah)) = known.address(n, image) {
@@ -277,6 +290,20 @@ impl Image {
             *wanted.ral.get(n)?,
             *wanted.rah.get(n)?,
         ))
+    }
+
+    /// Those of `entries`, a bit each, that are to be free, and whose address `wanted` has in another
+    /// entry with the same pool.
+    fn moved(&self, wanted: &Image, entries: u32) -> u32 {
+        let entry = |image: &Image, n: usize| Some((*image.ral.get(n)?, *image.rah.get(n)?));
+        let is_valid = |(_, rah): &(u32, Rah)| *rah & regs::rah::AV != 0;
+        let moved = |n: &usize| {
+            let old = entry(self, *n).filter(is_valid);
+            old.is_some()
+                && !entry(wanted, *n).is_some_and(|new| is_valid(&new))
+                && Bits(entries).any(|other| entry(wanted, other) == old)
+        };
+        Bits(entries).filter(moved).fold(0, |all, n| all | 1 << n)
     }
 }
 
@@ -415,19 +442,42 @@ mod tests {
         );
     }
 
-    #[test]
-    fn address_moves_without_being_in_two_places() {
+    /// From entry 5 to entry 2, whose pools these are.
+    fn move_address(from: u32, to: u32) -> Log {
+        let av = regs::rah::AV.bits();
         let mut image = Image::ZERO;
         image.ral[5] = 7;
-        image.rah[5] = regs::rah::AV;
+        image.rah[5] = Rah::from_bits(av | from);
         let mut shadow = settled(&image);
-        image.ral.swap(2, 5);
-        image.rah.swap(2, 5);
-        let log = update(&mut shadow, &image);
+        (image.ral[5], image.rah[5]) = (0, Rah::ZERO);
+        image.ral[2] = 7;
+        image.rah[2] = Rah::from_bits(av | to);
+        update(&mut shadow, &image)
+    }
+
+    #[test]
+    fn address_moves_to_another_pool_without_being_in_two_places() {
+        let (from, to) = (1 << 18, 1 << 19);
+        let log = move_address(from, to);
         assert_eq!(log.writes[0], at(regs::rah(5), 0));
         assert_eq!(
             log.writes[log.len - 1],
-            at(regs::rah(2), regs::rah::AV.bits())
+            at(regs::rah(2), regs::rah::AV.bits() | to)
+        );
+    }
+
+    #[test]
+    fn address_moves_within_its_pool_without_being_nowhere() {
+        let pool = 1 << 18;
+        let log = move_address(pool, pool);
+        assert_eq!(
+            log.writes[..log.len],
+            [
+                at(regs::ral(2), 7),
+                at(regs::rah(2), regs::rah::AV.bits() | pool),
+                at(regs::rah(5), 0),
+                at(regs::ral(5), 0)
+            ]
         );
     }
 

@@ -2,6 +2,10 @@
 
 //! Registers against intent, over random sequences of everything that can happen.
 
+use crate::model::client::{
+    with_mac,
+    words, //
+};
 use crate::model::config::config;
 use crate::model::device::{
     Device,
@@ -114,5 +118,26 @@ proptest! {
     fn no_frame_slips_through_during_an_update(nr_vfs in 1u8..8, ops in vec(any_op(), 1..40)) {
         run(Device::Hardware, nr_vfs, &ops, true);
         run(Device::Qemu, nr_vfs, &ops, true);
+    }
+}
+
+/// A VF's further address becomes its own, by the VF's word and by the administrator's: it moves to
+/// another entry of the table, and no frame for it is lost meanwhile.
+#[test]
+fn an_address_that_moves_is_never_nowhere() {
+    const CTS_RESET: u32 = 0x01;
+    const SET_MAC: u32 = 0x02;
+    const ADD_FILTER: u32 = 0x2_0002;
+    let mac = [2, 0, 0, 0, 0x60, 6];
+    let by_word = Op::Message(0, with_mac(SET_MAC, mac));
+    for last in [by_word, Op::VfMac(0, mac)] {
+        let ops = [
+            Op::Message(0, words(&[CTS_RESET])),
+            Op::Message(0, with_mac(ADD_FILTER, mac)),
+            last,
+        ];
+        for device in [Device::Hardware, Device::Qemu] {
+            run(device, 1, &ops, true);
+        }
     }
 }
