@@ -30,7 +30,7 @@ with = $(patsubst %,--with %,$(filter-out stock,$(1)))
 meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
 # What the tests need beyond `make run`: if it is missing, it is made while the others run. What most
 # seconds of tests wait for comes first.
-beside = $(call meanwhile,vm $(or $(tested),debug) $(if $(TESTS)$(tested),,debian))
+beside = $(call meanwhile,$(or $(tested),debug) vm $(if $(TESTS)$(tested),,debian))
 
 # Runs a command in the toolchain root, which is made first if it is missing.
 ENTER := tests/env/env enter

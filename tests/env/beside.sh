@@ -13,8 +13,9 @@
 BESIDE=
 MAKERS=()
 
-# start_beside NAME...: one after the other, at low priority. Each maker is a group of processes, so
-# that it can be ended as a whole, and ends by itself when this process dies.
+# start_beside NAME...: one after the other, in this order. Each maker is a group of processes, so that
+# it can be ended as a whole, and ends by itself when this process dies. They have no lower priority:
+# tests do nothing but wait for them in the end, and would have little else to run beside then.
 start_beside() {
 	local name before='' alive turn
 	BESIDE=$(mktemp -d)
@@ -25,7 +26,7 @@ start_beside() {
 		flock "$alive"
 		flock "$turn"
 		set -m
-		setpriv --pdeathsig TERM -- nice -n 10 "$ENV_DIR/env" beside "$BESIDE" "$name" "$turn" "$before" \
+		setpriv --pdeathsig TERM -- "$ENV_DIR/env" beside "$BESIDE" "$name" "$turn" "$before" \
 			</dev/null >"$BESIDE/$name.words" 2>&1 &
 		MAKERS+=($!)
 		set +m

@@ -695,13 +695,14 @@ def test_what_is_there_is_not_made_and_not_waited_for(env):
     assert said == "content\n" and env.made() == before
 
 
-def test_one_after_the_other_in_their_order(env):
-    env.makes("vm", 'sleep 0.5; echo "vm is done" >>"$STUBS/made"')
+@pytest.mark.parametrize("first, second", [("vm", "debug"), ("debug", "vm")])
+def test_one_after_the_other_in_the_order_of_the_options(env, first, second):
+    env.makes(first, f'sleep 0.5; echo "{first} is done" >>"$STUBS/made"')
     env.run(
-        "enter", "--meanwhile", "vm", "--meanwhile", "debug", "bash", "-c",
-        '"$AWAIT" debug && "$AWAIT" vm',
+        "enter", "--meanwhile", first, "--meanwhile", second, "bash", "-c",
+        f'"$AWAIT" {second} && "$AWAIT" {first}',
     )  # fmt: skip
-    assert env.made() == [*USUAL, "vm", "vm", "is", "done", "debug"]
+    assert env.made() == [*USUAL, first, first, "is", "done", second]
 
 
 def test_one_that_fails_does_not_keep_the_next_from_being_made(env):
