@@ -25,7 +25,8 @@ endif
 # Kernels `make test` is about: the one asked for; else, for a selection of tests, the stock one;
 # else that one, and the one with detectors for a share of the tests.
 tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
-all_kernels := stock debug kcsan rt
+# Those of `make test-all`, unless it is asked for one.
+all_kernels := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),stock debug kcsan rt)
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
 meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
 # What the tests need beyond `make run`: if it is missing, it is made while the others run. What most
@@ -143,7 +144,7 @@ test-list:
 
 .PHONY: test-all
 test-all:
-	$(call run_all,$(call meanwhile,vm debian $(all_kernels) older series)) --table \
+	$(call run_all,$(call meanwhile,$(all_kernels) vm debian $(if $(TESTS),,older series))) --table \
 		$(all_kernels:%=--kernel %) --long $(TESTS)
 
 # A guest that has guests of its own: a bigger image, made when it is first needed.
