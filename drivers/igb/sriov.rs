@@ -17,6 +17,7 @@ use crate::{
     port::Port, //
 };
 use igb_core::{
+    device,
     function::{
         VfSet,
         MAX_VFS, //
@@ -130,21 +131,12 @@ pub(crate) fn disable(pdev: &pci::Device<Core<'_>>, dev: &Device<Port>) -> Resul
     Ok(())
 }
 
-/// How often, and after which time, to look again for a controller that does not answer when VFs
-/// came or went.
-const SETTLE_LOOKS: u32 = 10;
-const SETTLE_STEP: Delta = Delta::from_millis(10);
-
-/// Waits until the controller answers. For a moment after VFs are enabled or disabled, reads of the
-/// PF's registers may return all ones, as those of a controller that is gone do. One that does not
-/// come back is left as it is: whoever uses it next finds out.
+/// Waits until the controller answers, for a tenth of a second at most.
 fn settle(port: &Port) {
-    for _ in 0..SETTLE_LOOKS {
-        if port.io.probe_presence().is_ok() {
-            return;
-        }
-        fsleep(SETTLE_STEP);
-    }
+    let _ = device::settle(
+        || port.io.probe_presence().is_ok(),
+        |us| fsleep(Delta::from_micros(us.into())),
+    );
 }
 
 /// How long the controller takes to give queues back is not documented; C igb waits as long before it

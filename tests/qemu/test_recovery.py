@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a port is after something has gone wrong with it; and lists of addresses that cannot be had."""
 
+import re
+
 import pytest
 from support import bus, counters
 from support.life import DEVICE, reach_peer, works
@@ -8,7 +10,7 @@ from support.mailbox import raw_vfs
 
 from harness.health import KernelLog
 from harness.tally import uncounted
-from harness.topology import PEER, PF_HOST, Host
+from harness.topology import PEER, PF, PF_HOST, PF_PCI, Host
 from harness.traffic import ping
 
 pytestmark = pytest.mark.driver("igb_rs")
@@ -67,7 +69,29 @@ def not_taken_for_gone(lan, prepare, look):
 
 
 @away
-def test_looked_at_again_after_vfs_came_or_went(lan):
+@pytest.mark.timeout(600)
+def test_looked_at_again_after_vfs_came(lan):
+    """It is away while they are enabled, and read right afterwards."""
+    guest, nr_vfs = lan.guest, 7
+    within = 0
+    with uncounted():
+        autoprobe = f"{DEVICE}/sriov_drivers_autoprobe"
+        assert guest.write(autoprobe, "0").rc == 0
+        for _ in range(10):
+            seen = guest.ask("away", PF_PCI, bus.ONES_PCI, PF, str(nr_vfs), timeout=60)
+            within += seen["within"]
+            # Unless it was away only when they had come already.
+            assert seen["phy"] > 0 or not seen["within"], seen
+            assert lan.set_numvfs(0).rc == 0
+            if within == 2:
+                break
+        assert guest.write(autoprobe, "1").rc == 0
+    assert within == 2
+    assert works(lan)
+
+
+@away
+def test_looked_at_again_after_vfs_went(lan):
     # Whoever takes it for gone resets it, as the number of VFs changes.
     disable = f"{bus.AWAY} echo 0 >{DEVICE}/sriov_numvfs"
     not_taken_for_gone(lan, lambda: raw_vfs(lan, 2), lambda: lan.guest.run(disable))
@@ -84,6 +108,33 @@ def test_looked_at_again_after_an_error(lan):
         assert lan.set_numvfs(0).rc == 0
 
     not_taken_for_gone(lan, lambda: lan.guest.run("modprobe aer_inject"), error)
+
+
+@away
+@pytest.mark.timeout(600)
+def test_looked_at_again_by_a_reset(lan):
+    """The self test resets the controller, and then writes ones to registers, which count as 0 for whoever takes
+    the controller for gone. Tests before the reset may fail."""
+    with uncounted():
+        # As the look that comes every two seconds may come in between.
+        for _ in range(3):
+            lan.guest.run(bus.ONES_READY)
+            command = f"{bus.AWAY} ethtool -t {PF} offline"
+            report = lan.guest.run(command, timeout=60, check=False).out
+            assert re.search(r"^Register test .*\s0$", report, re.MULTILINE), report
+    assert works(lan)
+
+
+@away
+def test_looked_at_again_every_two_seconds(lan):
+    """Nobody asks for anything. What was lost meanwhile is written anew."""
+    guest = lan.guest
+    guest.run(bus.ONES_READY)
+    before = resets(guest)
+    with uncounted():
+        guest.run(bus.AWAY)
+    guest.wait_until(f"[ $(ethtool -S {PF} | sed -n 's/^ *resets: //p') -gt {before} ]", 60)
+    assert works(lan)
 
 
 def test_lists_of_addresses_fill_no_log(lan):

@@ -57,6 +57,25 @@ impl Fault {
     }
 }
 
+/// How often to look again for a controller that does not answer when VFs came or went.
+pub const SETTLE_LOOKS: u32 = 10;
+/// Microseconds between two of these looks.
+pub const SETTLE_STEP: u32 = 10_000;
+
+/// Waits until a controller answers. For a moment after VFs are enabled or disabled, reads of the PF's
+/// registers may return all ones, as those of a controller that has left do. `pause` lets at least so
+/// many microseconds pass. Returns whether it answers; one that does not within [`SETTLE_LOOKS`] looks
+/// is left as it is, and whoever uses it next finds out.
+pub fn settle(answers: impl Fn() -> bool, pause: impl Fn(u32)) -> bool {
+    for _ in 0..SETTLE_LOOKS {
+        if answers() {
+            return true;
+        }
+        pause(SETTLE_STEP);
+    }
+    false
+}
+
 /// Waits until `done` holds for a register: looks `looks` times, `step` microseconds apart. Process
 /// context, sleeps.
 ///
@@ -81,4 +100,41 @@ pub fn wait<V: Word>(
         device.pause(step);
     }
     Err(Fault::TimedOut)
+}
+
+#[cfg_attr(CONFIG_KUNIT = "y", kernel::prelude::kunit_tests(igb_core_device))]
+#[cfg(any(test, CONFIG_KUNIT = "y"))]
+mod tests {
+    use super::*;
+    use core::cell::Cell;
+
+    /// Looks for a controller that answers from look `first` on: whether it is found, how often it was
+    /// looked for, and how many microseconds that took.
+    fn settled(first: u32) -> (bool, u32, u32) {
+        let (looks, us) = (Cell::new(0), Cell::new(0));
+        let found = settle(
+            || {
+                looks.set(looks.get() + 1);
+                looks.get() >= first
+            },
+            |pause| us.set(us.get() + pause),
+        );
+        (found, looks.get(), us.get())
+    }
+
+    #[test]
+    fn one_that_answers_is_not_waited_for() {
+        assert_eq!(settled(1), (true, 1, 0));
+    }
+
+    #[test]
+    fn one_that_is_away_for_a_moment_is_found() {
+        assert_eq!(settled(3), (true, 3, 20_000));
+        assert_eq!(settled(10), (true, 10, 90_000));
+    }
+
+    #[test]
+    fn one_that_does_not_come_back_is_left() {
+        assert_eq!(settled(11), (false, 10, 100_000));
+    }
 }

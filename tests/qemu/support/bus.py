@@ -37,7 +37,7 @@ SWITCH, FAR_PORT, NEIGHBOUR = "0000:03:00.0", "0000:05:00.0", "0000:06:00.0"
 
 # A device whose memory can be put in the place of the PF's registers: where nothing is, the emulator answers with
 # zeros, and hardware with ones.
-_ONES, _SIZE = "0000:00:09.0", 0x2_0000
+ONES_PCI, _SIZE = "0000:00:09.0", 0x2_0000
 ONES = (
     "-object",
     f"memory-backend-ram,id=ones,size={_SIZE}",
@@ -46,20 +46,20 @@ ONES = (
 )
 # The first commands that make it so, and those by which the PF does not answer, a reader notices, and it answers again.
 ONES_READY = f"""set -e
-setpci -s {_ONES} COMMAND=2:2
+setpci -s {ONES_PCI} COMMAND=2:2
 python3 - <<'END'
 import mmap
-with open("/sys/bus/pci/devices/{_ONES}/resource2", "r+b") as file:
+with open("/sys/bus/pci/devices/{ONES_PCI}/resource2", "r+b") as file:
     mmap.mmap(file.fileno(), {_SIZE})[:] = bytes([255]) * {_SIZE}
 END
-setpci -s {_ONES} COMMAND=0:2
+setpci -s {ONES_PCI} COMMAND=0:2
 """
 AWAY = f"""set -e
-there=$(setpci -s {_ONES} BASE_ADDRESS_2.L)
+there=$(setpci -s {ONES_PCI} BASE_ADDRESS_2.L)
 read -r bar rest <{DEVICE}/resource
-setpci -s {_ONES} BASE_ADDRESS_2.L=$(printf %x $bar) -s {PF_PCI} COMMAND=0:2 -s {_ONES} COMMAND=2:2
+setpci -s {ONES_PCI} BASE_ADDRESS_2.L=$(printf %x $bar) -s {PF_PCI} COMMAND=0:2 -s {ONES_PCI} COMMAND=2:2
 ethtool -S dut >/dev/null
-setpci -s {_ONES} COMMAND=0:2 BASE_ADDRESS_2.L=$there -s {PF_PCI} COMMAND=2:2
+setpci -s {ONES_PCI} COMMAND=0:2 BASE_ADDRESS_2.L=$there -s {PF_PCI} COMMAND=2:2
 """
 
 # struct aer_error_inj: bus, device, function, uncorrectable and correctable status, header, domain
