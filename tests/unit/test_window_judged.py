@@ -27,6 +27,21 @@ def test_shortest_keeps_what_it_takes():
         assert len(tries) < 150
 
 
+def test_shortest_is_quick_where_much_is_needed():
+    """As when something is counted: any ten of forty messages of three steps each."""
+    rng = random.Random(1)
+    for _ in range(5):
+        messages = [{5 * at, 5 * at + 2, 5 * at + 4} for at in rng.sample(range(200), 40)]
+        tries = []
+
+        def fails(steps, messages=messages, tries=tries):
+            tries.append(len(steps))
+            return sum(message.issubset(steps) for message in messages) >= 10
+
+        assert len(shortest(list(range(1000)), fails)) == 30
+        assert len(tries) < 300
+
+
 def test_shortest_ends_when_time_is_up():
     assert shortest(list(range(100)), lambda steps: True, lambda: True) == list(range(100))
 

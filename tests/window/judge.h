@@ -49,6 +49,7 @@ struct judge {
 	uint8_t peer[ADDRESS_BYTES];
 	uint32_t round;
 	int log;
+	bool replays; /* steps that were wrong once */
 	/* Of the log: of the attacker, of quarantines, other ones of the driver, of anybody else. */
 	uint64_t lines, cut_off, told, other_lines;
 	uint64_t lifted; /* how often the administrator ended a quarantine, if there was one */

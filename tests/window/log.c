@@ -22,7 +22,8 @@
 static bool is_of_administrator(const char *line)
 {
 	static const char *const texts[] = { "etting MAC ", "administratively set MAC", "Setting VLAN ",
-					     "trusted", "max_tx_rate of a VF" };
+					     "trusted", "max_tx_rate of a VF",
+					     "to a setting of the administrator's" };
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (strstr(line, texts[i]))
@@ -61,8 +62,11 @@ void log_open(struct judge *j)
 const char *judge_log(struct judge *j)
 {
 	uint64_t minutes = (now_us() - j->first) / MINUTE_US;
-	/* No minute has more than that, so there are at most two minutes' at both ends. */
-	uint64_t own = LINES_A_MINUTE * (minutes + 2);
+	/*
+	 * No minute has more than that, so there are at most two minutes' at both ends. Before a replay
+	 * the attacker was at rest: there is nothing that waits to be told.
+	 */
+	uint64_t own = LINES_A_MINUTE * (minutes + (j->replays ? 1 : 2));
 	uint64_t told = LINES_OF_SETTING * (j->all_settings + 2) + LINES_OF_RESET * (j->all_resets + 1);
 	uint64_t others = told + OTHER_LINES_OF_RESET * (j->all_flrs + 1);
 	char line[1024];

@@ -168,6 +168,7 @@ static int replay(struct run *run)
 	char line[64];
 
 	begin(run);
+	run->judge.replays = true;
 	while (fgets(line, sizeof(line), stdin)) {
 		if (!step_parse(line, &step))
 			errx(2, "no step: %s", line);

@@ -293,20 +293,20 @@ def tails(length: int) -> list[int]:
 
 
 def shortest(steps: list, fails, is_late=lambda: False) -> list:
-    """Delta debugging: a part of the steps that still fails, and none of whose pieces can be left
-    out, if there is time to find out."""
-    pieces = 2
-    while len(steps) > 1 and not is_late():
-        size = -(-len(steps) // pieces)
-        for at in range(0, len(steps), size):
-            rest = steps[:at] + steps[at + size :]
+    """A part of the steps that still fails, and none of which can be left out, if there is time to find out.
+    Pieces are left out in turn, smaller and smaller ones; each pass goes on where it is, as what was needed
+    before mostly is needed still."""
+    size = -(-len(steps) // 2)
+    while True:
+        before, at = len(steps), 0
+        while at < len(steps) > 1:
             if is_late():
                 return steps
-            if fails(rest):
-                steps, pieces = rest, max(pieces - 1, 2)
-                break
-        else:
-            if size == 1:
-                break
-            pieces = min(2 * pieces, len(steps))
-    return steps
+            rest = steps[:at] + steps[at + size :]
+            if rest and fails(rest):
+                steps = rest
+            else:
+                at += size
+        if size == 1 and len(steps) == before:
+            return steps
+        size = max(size // 2, 1)
