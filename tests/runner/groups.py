@@ -11,8 +11,8 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 
-# Of a test that nobody has recorded, in seconds.
-UNKNOWN = 8.0
+# Of a test that nobody has recorded, in seconds: an ordinary one, and one marked `long`.
+UNKNOWN, UNKNOWN_LONG = 8.0, 100.0
 
 
 @dataclasses.dataclass
@@ -35,11 +35,13 @@ class Group:
 def grouped(tests: list[dict], recorded: dict[str, float]) -> list[Group]:
     """Groups of what a worker has collected. `recorded`: seconds by name of the group."""
     groups: dict[tuple, Group] = {}
+    unknown: dict[tuple, float] = defaultdict(float)
     for test in tests:
         key = test["file"], test["guest"], test["image"], test["alone"]
         groups.setdefault(key, Group(*key, [])).tests.append(test["id"])
-    for group in groups.values():
-        group.seconds = recorded.get(group.name, UNKNOWN * len(group.tests))
+        unknown[key] += UNKNOWN_LONG if test["long"] else UNKNOWN
+    for key, group in groups.items():
+        group.seconds = recorded.get(group.name, unknown[key])
     return list(groups.values())
 
 

@@ -5,7 +5,7 @@
 $IGB_RS_WORKER. $IGB_RS_ONLY is a JSON list of the tests there are; all, if it is empty. One JSON
 object a line, from here:
 
-    {"tests": [{"id", "file", "guest", "image", "alone"}, ...]}     what was collected, at first
+    {"tests": [{"id", "file", "guest", "image", "alone", "long"}, ...]}     what was collected, at first
     {"starts": id}
     {"ends": id, "outcome", "text", "reported", "reason", "begin", "seconds": {phase: s},
      "spent": {what: number}, "fresh": whether the guest was booted for it and its group}
@@ -43,6 +43,7 @@ def described(item) -> dict:
         "guest": " ".join(f"{name}={wanted[name]!r}" for name in sorted(wanted)),
         "image": wanted.get("image", "guest"),
         "alone": item.get_closest_marker("alone") is not None,
+        "long": item.get_closest_marker("long") is not None,
     }
 
 

@@ -131,8 +131,15 @@ def test_a_directory_alone_is_not_what_is_waited_for(tmp_path):
 # ---- which group is next ---------------------------------------------------------------------
 
 
-def wanted(file, guest="", image="guest", alone=False, name="test_one"):
-    return {"id": f"{file}::{name}", "file": file, "guest": guest, "image": image, "alone": alone}
+def wanted(file, guest="", image="guest", alone=False, name="test_one", long=False):
+    return {
+        "id": f"{file}::{name}",
+        "file": file,
+        "guest": guest,
+        "image": image,
+        "alone": alone,
+        "long": long,
+    }
 
 
 def queue_of(*tests, seconds=()):
@@ -155,6 +162,13 @@ def test_a_worker_stays_with_its_guest_and_others_take_another():
     ]
     assert taken == [("one", "b"), ("two", "d"), ("two", "c"), ("one", "a")]
     assert queue.take("one", False, {"guest"}) is None and queue.is_empty(False)
+
+
+def test_a_long_test_that_nobody_has_recorded_comes_first():
+    queue = queue_of(
+        wanted("a"), wanted("b", long=True), *(wanted("c", name=f"test_{n}") for n in range(5))
+    )
+    assert [queue.take("one", False, {"guest"}).file for _ in range(3)] == ["b", "c", "a"]
 
 
 def test_a_worker_without_work_helps_the_other():
