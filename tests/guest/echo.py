@@ -5,7 +5,8 @@ last only twice the time of the slowest before, which is little where a processo
     echo.py <plan       "address", "count", "interval" and "patience" (seconds), "size" (bytes of data),
                         "whole": whether fragments are forbidden. How many were "sent", and answered
                         ("received") before none had come for "patience" seconds after the last was sent;
-                        "rtt_min" and "rtt_avg" (ms, null without answers); "error": the last of sending
+                        "rtt_min" and "rtt_avg" (ms, null without answers); "error": the last of sending;
+                        "missing": numbers of those without an answer, the first MISSING of them
 """
 
 import os
@@ -23,6 +24,7 @@ KINDS = {
 }
 MTU_DISCOVER = {socket.AF_INET: (socket.IPPROTO_IP, 10), socket.AF_INET6: (socket.IPPROTO_IPV6, 23)}
 DISCOVER_DO = 2
+MISSING = 100
 HEADER = struct.Struct("!BBHHH")
 
 
@@ -82,12 +84,14 @@ class Echo:
 
     def result(self):
         times = self.times.values()
+        missing = [number for number in self.sent if number not in self.times]
         return {
             "sent": len(self.sent),
             "received": len(times),
             "rtt_min": min(times, default=None),
             "rtt_avg": sum(times) / len(times) if times else None,
             "error": self.error,
+            "missing": missing[:MISSING],
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .agent import CommandFailed
 from .shell import Shell
@@ -24,6 +24,7 @@ class Ping:
     rtt_min: float | None = None
     rtt_avg: float | None = None
     error: str | None = None  # of sending, the last
+    missing: Sequence[int] = ()  # which had no answer, from 0; the first of them
 
     @property
     def complete(self) -> bool:

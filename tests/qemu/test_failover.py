@@ -13,7 +13,8 @@ from support.registers import Filters
 from support.tenants import Place, answered, reaches
 
 from harness.nested import HOST_OF_GUESTS, Nested, VmHost, on_tap, vm_host
-from harness.topology import PEER
+from harness.report import StepFailed
+from harness.topology import PEER, PF_PCI
 
 pytestmark = [
     pytest.mark.guest(**HOST_OF_GUESTS),
@@ -175,11 +176,26 @@ class Pair:
         peer = Place(self.guest, PEER)
         reaches(peer, vm_host(0).ipv4)
         before = self._carried()
-        for address in (vm_host(0).ipv4, vm_host(0).ipv6):
-            answered(peer, address, count=20)
-        answered(Place(self.vm, vm_host(0)), PEER.ipv4, count=20)
+        try:
+            for address in (vm_host(0).ipv4, vm_host(0).ipv6):
+                answered(peer, address, count=20)
+            answered(Place(self.vm, vm_host(0)), PEER.ipv4, count=20)
+        except StepFailed as error:
+            raise AssertionError(f"VF plugged in: {plugged}, {error}\n{self._seen()}") from error
         carried = [after - earlier for earlier, after in zip(before, self._carried())]
         assert (max(carried) < 20) if plugged else (min(carried) >= 60), carried
+
+    def _seen(self) -> str:
+        """What PF, bridge and virtual machine have done of late."""
+        debugfs = f"/sys/kernel/debug/igb_rs-{PF_PCI}"
+        of_host = self.guest.run(
+            f"ethtool -S dut | grep vf0_; tail -n 20 {debugfs}/mailbox {debugfs}/filters;"
+            f" bridge fdb show | grep {MAC}; dmesg | tail -n 20; cat /proc/uptime",
+            check=False,
+        )
+        of_peer = self.guest.run("ip neigh", check=False, netns=PEER.netns)
+        of_vm = self.vm.run("dmesg | tail -n 20; cat /proc/uptime; ip neigh", check=False)
+        return "\n".join(place.out for place in (of_host, of_peer, of_vm))
 
     def _carried(self) -> list[int]:
         """Frames of the standby, from the virtual machine and to it."""

@@ -90,7 +90,7 @@ def answered(source: Place, target: str, count: int = 3, size: int = 56):
     expect(
         result.complete,
         f"{source.host.name} -> {target}: {result.received} of "
-        f"{result.sent} echo requests were answered",
+        f"{result.sent} echo requests were answered, but not {result.missing}",
     )
     return result
 
