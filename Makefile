@@ -112,7 +112,7 @@ endif
 .PHONY: matrix qemu-matrix
 matrix:
 	tests/matrix kernels $(RELEASES)
-qemu-matrix: modules
+qemu-matrix:
 	tests/matrix qemus $(QEMU)
 
 # The Debian package, into build/deb: by the tools of this machine, or else of a Debian in the cache.
