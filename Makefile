@@ -24,9 +24,10 @@ endif
 
 # Kernels `make test` is about: the one asked for; else, for a selection of tests, the stock one;
 # else that one, and the one with detectors for a share of the tests.
-tested := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),$(if $(TESTS),stock))
+asked_for := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL))
+tested := $(or $(asked_for),$(if $(TESTS),stock))
 # Those of `make test-all`, unless it is asked for one.
-all_kernels := $(if $(filter-out file,$(origin KERNEL)),$(KERNEL),stock debug kcsan rt)
+all_kernels := $(or $(asked_for),stock debug kcsan rt)
 with = $(patsubst %,--with %,$(filter-out stock,$(1)))
 meanwhile = $(patsubst %,--meanwhile %,$(filter-out stock,$(1)))
 # What the tests need beyond `make run`: if it is missing, it is made while the others run. What most
