@@ -7,6 +7,7 @@
 #   NAME.product    the product's directory in the cache, once it is known to be on its way
 #   NAME.words      what is said while it is made
 #   NAME.status     what became of it: 0 if it is there
+#   NAME.unwanted   nobody will need it: it is not begun
 #   NAME.alive      locked while somebody makes it, and afterwards keeps it from being removed
 #   NAME.turn       locked until it is made, or could not be
 
@@ -69,8 +70,12 @@ make_beside() {
 	trap finish EXIT
 	trap 'trap "" TERM; exit 143' TERM
 	[[ -z $4 ]] || flock "$1/$4.turn" true
-	provide "$2"
-	tell_status 0
+	if [[ -e $1/$2.unwanted ]]; then
+		tell_status unwanted
+	else
+		provide "$2"
+		tell_status 0
+	fi
 	exec {turn}>&-
 	sleep infinity &
 	wait

@@ -15,6 +15,8 @@ from .counts import Counts
 from .pool import Task
 from .processes import output_of, shown
 
+# What tests/env/beside.sh shares with the command it makes products for.
+BESIDE = "/run/beside"
 # Lines that are shown once more, at the end of the run, of what failed.
 LAST_WORDS = 25
 
@@ -197,13 +199,20 @@ class Product(Command):
     def __init__(self, console, product: str, needed: Callable[[], bool | None] = lambda: True):
         """`needed` returns None while that is not known."""
         super().__init__(console, f"{product}: made beside the tests", ["tests/env/await", product])
+        self.product = product
         self.path = f"/{product}" if product in ("vm", "debian") else f"/{product}-kernel"
         self.needed = needed
+
+    def give_up(self) -> None:
+        """Nothing of this run needs it: it is not made, unless that has begun."""
+        if os.path.exists(f"{BESIDE}/{self.product}.product"):
+            with open(f"{BESIDE}/{self.product}.unwanted", "w", encoding="ascii"):
+                pass
 
     def is_at_hand(self) -> bool:
         """Whether it is there, or on its way."""
         return os.path.exists(f"{self.path}/.manifest") or os.path.exists(
-            f"/run/beside/{os.path.basename(self.path).removesuffix('-kernel')}.product"
+            f"{BESIDE}/{self.product}.product"
         )
 
     def ready(self) -> bool:

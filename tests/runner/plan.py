@@ -63,7 +63,14 @@ class Plan:
         unknown = names - {command.name for command in self.commands}
         if unknown:
             raise SystemExit(f"no jobs to leave out: {', '.join(sorted(unknown))}")
-        self.commands = [command for command in self.commands if command.name not in names]
+        kept = [command for command in self.commands if command.name not in names]
+        needed = {task for job in [*kept, *self.modules.values()] for task in job.after}
+        lost = {task for job in self.commands if job not in kept for task in job.after} - needed
+        for product in lost:
+            if isinstance(product, parts.Product):
+                product.give_up()
+                kept.remove(product)
+        self.commands = kept
 
     def _vm_is_needed(self):
         needs = [run.queue.needs("vm") for run in self.runs if not run.is_over()]

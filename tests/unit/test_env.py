@@ -714,6 +714,15 @@ def test_one_that_fails_does_not_keep_the_next_from_being_made(env):
     assert env.made() == [*USUAL, "vm", "debug"]
 
 
+def test_what_nobody_will_need_is_not_begun(env):
+    said = env.run(
+        "enter", "--meanwhile", "debug", "--meanwhile", "vm", "bash", "-c",
+        'touch "$IGB_RS_TOP/run/beside/vm.unwanted"; "$AWAIT" debug && ! "$AWAIT" vm',
+    )  # fmt: skip
+    assert "vm is not in the cache, and was left out" in said
+    assert env.made() == [*USUAL, "debug"]
+
+
 def test_a_failure_is_told_with_its_reason_and_its_log(env):
     env.makes("debug", "echo 'no such option'; exit 3")
     said = env.run("enter", "--meanwhile", "debug", "bash", "-c", '"$AWAIT" debug', status=1)

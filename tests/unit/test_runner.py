@@ -417,6 +417,23 @@ def test_a_list_leaves_out_jobs(tmp_path):
         names("without core of a nut\n")
 
 
+def test_what_only_a_job_that_is_left_out_needs_is_not_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan.parts, "BESIDE", tmp_path)
+    for product in ("debian", "debug"):
+        (tmp_path / f"{product}.product").touch()
+    only = tmp_path / "list"
+    only.write_text("without check debian_package\nwithout second driver for the kernel debug\n")
+    options = SimpleNamespace(
+        driver="igb_rs", kernel=None, part=["check", "guest", "debug"], selected=False
+    )
+    commands = plan.Plan(Lines(), options, [f"--only={only}"]).commands
+    names = [command.name for command in commands]
+    # The module for that kernel needs it.
+    assert "debug: made beside the tests" in names
+    assert "debian: made beside the tests" not in names
+    assert [path.name for path in tmp_path.glob("*.unwanted")] == ["debian.unwanted"]
+
+
 def test_paths_replace_the_usual_ones():
     assert plan.with_paths(["-k", "one"], False) == ["tests/qemu", "-k", "one"]
     assert plan.with_paths(["-k", "one"], True) == ["tests/qemu", "tests/unit", "-k", "one"]
