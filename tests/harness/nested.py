@@ -86,7 +86,8 @@ def on_tap(model: str, tap: str, mac: str, vhost: bool = False) -> list[str]:
 # up, and its log.
 SPEAKS = "unknown_nmi_panic panic_sys_info=blocked_tasks panic_console_replay"
 CMDLINE = (
-    "console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed modprobe.blacklist=igb " + SPEAKS
+    "console=ttyS0 loglevel=4 panic=-1 rdinit=/init iomem=relaxed mitigations=off "
+    "modprobe.blacklist=igb " + SPEAKS
 )
 VMLINUX = "/boot/vmlinux"
 INITRD = "/payload/nested.cpio"
