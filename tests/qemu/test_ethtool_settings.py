@@ -133,8 +133,9 @@ def assert_in_registers(lan, name: str):
 
 
 def works(lan) -> bool:
-    """Once the stack has taken note of the link: that is some time after the carrier is back."""
-    lan.guest.wait_file("/sys/class/net/dut/operstate", 10, "up")
+    """Once the link is back that the settings before have taken down. Neither the carrier nor the state of
+    the interface says so: both may still be what they were before."""
+    lan.guest.wait_until(f"ping -c 1 -W 1 -q {PF_HOST.ipv4}", 15, netns=PEER.netns)
     return ping(lan.guest, PEER, PF_HOST.ipv4).complete
 
 
