@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from support.life import works
 from support.mailbox import raw_vfs
 from support.registers import (
     CTRL,
@@ -130,13 +131,6 @@ def assert_in_registers(lan, name: str):
     for offset, mask, value in IN_REGISTERS[name]:
         (found,) = Registers(lan.guest).read(offset)
         assert found & mask == value, f"{name}: {offset:#x} is {found:#x}"
-
-
-def works(lan) -> bool:
-    """Once the link is back that the settings before have taken down. Neither the carrier nor the state of
-    the interface says so: both may still be what they were before."""
-    lan.guest.wait_until(f"ping -c 1 -W 1 -q {PF_HOST.ipv4}", 15, netns=PEER.netns)
-    return ping(lan.guest, PEER, PF_HOST.ipv4).complete
 
 
 def self_test(guest, mode: str) -> dict[str, int]:

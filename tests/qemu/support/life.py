@@ -10,7 +10,8 @@ DEVICE = f"/sys/bus/pci/devices/{PF_PCI}"
 
 
 def works(lan: Lan) -> bool:
-    """Whether the PF reaches its peer."""
+    """Whether the PF reaches its peer. The carrier alone does not say so: a link that is about to go down, to
+    be negotiated anew, still has it."""
     lan.wait_carrier(PF_HOST)
     lan.guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 15)
     return ping(lan.guest, PF_HOST, PEER.ipv4, count=5).complete
