@@ -33,6 +33,8 @@ from support.mailbox import (
     refused,
 )
 from support.registers import (
+    ALL_ACCESSES,
+    CTRL,
     ICS,
     MBVFICR,
     VMOLR_AUPE,
@@ -44,6 +46,7 @@ from support.registers import (
     VMVIR_DEFAULT,
     Filters,
     Registers,
+    accesses,
 )
 
 from harness.tally import uncounted
@@ -53,6 +56,10 @@ from harness.traffic import mac_of, ping
 pytestmark = ONE_CPU
 
 DTXCTL, DTXCTL_MDP_EN, DTXCTL_SPOOF_INT = 0x3590, 1 << 5, 1 << 6
+LVMMC = 0x3548
+CTRL_RST = 1 << 26
+# Of VF 0, in the PF's address space.
+PF_VMBMEM, P2VMAILBOX, STS = 0x0800, 0x0C00, 1 << 0
 ICR_DOUTSYNC = 1 << 28
 MAC = "02:00:00:00:00:10"
 OTHER = "02:00:00:00:00:11"
@@ -496,11 +503,24 @@ def test_reply_latency(lan, vf):
     assert min(medians) < limit
 
 
+@pytest.mark.allow_trace(ALL_ACCESSES)
 def test_pf_reset_closes_every_vf(lan, vf):
-    """After a reset of the PF a VF is closed until it makes its handshake again."""
+    """After a reset of the PF a VF is closed until it makes its handshake again. It is told before, and
+    not only by what it finds afterwards."""
     vf.ask(message(SET_VLAN, 1, 100))
-    lan.guest.run("echo 1 >/sys/class/net/dut/device/reset")
-    lan.wait_carrier(PF_HOST)
+    with accesses(lan.guest) as seen:
+        lan.guest.run("echo 1 >/sys/class/net/dut/device/reset")
+        lan.wait_carrier(PF_HOST)
+    writes = [(offset, value) for kind, offset, value in seen if kind == "w"]
+    reset = next(
+        n for n, (offset, value) in enumerate(writes) if offset == CTRL and value & CTRL_RST
+    )
+    # The word says that the PF is not ready, and the bit has the VF look.
+    said = writes.index((PF_VMBMEM, PF_CONTROL_MSG))
+    rung = next(
+        n for n, (offset, value) in enumerate(writes) if offset == P2VMAILBOX and value & STS
+    )
+    assert said < rung < reset
     assert vf.handshake() == [VF_RESET | NACK, 0, 0]
     words = message(SET_VLAN, 1, 100)
     assert vf.ask(words) == [granted(words)]
