@@ -476,6 +476,8 @@ fn prepare_sleep(port: &Port) -> bool {
     // whatever memory their rings point at.
     io.write(regs::VFRE, own);
     io.write(regs::VFTE, own);
+    // What is received from here on stays in the controller.
+    reset_hw::drain_dma(io);
     let armed = if port.wakes_on().contains(wanted) {
         wake_up::arm(io, wanted)
     } else {

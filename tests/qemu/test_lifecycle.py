@@ -10,6 +10,7 @@ import pytest
 from support import bus, counters, snapshots
 from support.life import DEVICE, reach_peer, reattach, works
 from support.registers import (
+    CTRL,
     FW_PHY0,
     ICS,
     ICS_LSC,
@@ -29,6 +30,7 @@ from harness.topology import PEER, PF_HOST, PF_PCI, Lan, vf_host
 from harness.traffic import frames, is_silent, ping, tcp_stream
 
 TXDCTL_ENABLE = 1 << 25
+CTRL_GIO_MASTER_DISABLE = 1 << 2
 WUFC, WUFC_MAG = 0x5808, 1 << 1
 RCTL_EN = 1 << 1
 LATE_PAGES = Path(__file__).parent / "support/late_pages"
@@ -405,14 +407,18 @@ def test_vfs_are_closed_while_wake_up_is_armed(lan, vfs):
         "echo devices >/sys/power/pm_test; echo mem >/sys/power/state", timeout=90
     )
     # Programs are frozen now: it is the device model that says what its registers hold.
-    armed, open_pools = False, 0
+    armed, open_pools, masters = False, 0, 0
     with uncounted():
         while not job.has_ended():
             if register(WUFC) & WUFC_MAG and register(RCTL) & RCTL_EN:
                 armed = True
                 open_pools |= register(VFRE) | register(VFTE)
+                masters |= ~register(CTRL) & CTRL_GIO_MASTER_DISABLE
             time.sleep(0.05)
     assert armed and open_pools == 0b100
+    # The PF asks for nothing on the bus either, which it would lose when its power state changes.
+    assert not masters
+    assert register(CTRL) & CTRL_GIO_MASTER_DISABLE == 0, "control: it does again"
     lan.guest.run("ethtool -s dut wol d")
     exchange(lan, vfs)
 

@@ -81,8 +81,9 @@ pub(crate) fn set_completion_timeout(io: &Io) -> Option<u16> {
 }
 
 /// Stops the controller from starting new PCIe transactions, and waits for those under way: a
-/// reset in the middle of one can hang the link partner.
-fn drain_dma(io: &Io) {
+/// reset or a change of the power state in the middle of one can hang the link partner (datasheet
+/// 5.2.3). A reset of the controller ends it. Sleeps for up to 80 ms.
+pub(crate) fn drain_dma(io: &Io) {
     io.update(regs::CTRL, |value| value | ctrl::GIO_MASTER_DISABLE);
     // A device that does not get there in time is reset all the same.
     let _ = io.wait(
