@@ -224,7 +224,7 @@ pub(crate) fn has_overlooked(io: &Io, hw: &mut Hw) -> bool {
 /// Looks for frames that failed the spoof check since the last look. Returns what was found: pools of
 /// which a queue was stopped meanwhile, but for what the interrupt has read of these.
 pub(crate) fn note_spoofs(io: &Io, hw: &mut Hw) -> Misbehaved {
-    let found = Misbehaved::new(0, io.read(regs::WVBR));
+    let found = Misbehaved::take_spoofed(io);
     let vfs = VfSet::from_bits(found.spoofed).intersection(hw.switch.vfs());
     for vf in vfs.iter() {
         let event = hw.switch.on_spoof(vf);
@@ -243,9 +243,7 @@ impl Port {
             // The reset that is under way has them start anew.
             return;
         };
-        let vfs = VfSet::from_bits(found.restarts(hw.switch.vfs().bits()));
-        Server::on_malicious(&mut Held::new(io, hw), vfs);
-        if hw.switch.uses_pools() && found.resets_pf(hw.switch.pf_pool()) {
+        if Server::see_to_stopped(&mut Held::new(io, hw), found) {
             self.works.reset.schedule();
         }
     }

@@ -58,8 +58,7 @@ impl Masks {
 
     /// Reads which pools have misbehaved, which clears it.
     pub(crate) fn take_misbehaved(&self) -> Misbehaved {
-        let lvmmc = self.io.read(regs::LVMMC);
-        Misbehaved::new(lvmmc, self.io.read(regs::WVBR))
+        Misbehaved::take(&self.io)
     }
 
     /// Lets vectors through ([`regs::eicr`]).
@@ -101,18 +100,11 @@ impl Stopped {
     pub(crate) fn add(&self, found: Misbehaved) {
         // Should they be taken in between, they are seen to twice.
         let before = self.0.load(Relaxed);
-        let more = u32::from_le_bytes([found.stopped, found.suspected, 0, 0]);
-        self.0.store(before | more, Relaxed);
+        self.0.store(before | found.events(), Relaxed);
     }
 
     /// Those that were added since this was last called, if any.
     pub(crate) fn take(&self) -> Option<Misbehaved> {
-        let [stopped, suspected, ..] = self.0.xchg(0, Relaxed).to_le_bytes();
-        let found = Misbehaved {
-            stopped,
-            suspected,
-            ..Misbehaved::default()
-        };
-        (found != Misbehaved::default()).then_some(found)
+        Misbehaved::from_events(self.0.xchg(0, Relaxed))
     }
 }

@@ -428,9 +428,14 @@ def test_queues_with_bad_descriptors_are_stopped(lan, vf):
     dtxctl, masks = pf.read(DTXCTL, IMS)
     assert dtxctl & DTXCTL_MDP_EN and not dtxctl & DTXCTL_SPOOF_INT
     assert masks & ICR_DOUTSYNC
+    trace = lan.guest.machine.trace_log
+    before = len(trace.read_text(encoding="utf-8"))
     pf.write(ICS, ICR_DOUTSYNC)
     words = message(SET_MULTICAST)
     assert vf.ask(words) == [granted(words)]
+    # The interrupt has asked which queues they are.
+    reads = trace.read_text(encoding="utf-8")[before:]
+    assert re.search(rf"[Rr]ead.*unknown.*register {LVMMC:#x},", reads)
     assert Filters.read(lan.guest).vfre & 0b01
     assert ping(lan.guest, PF_HOST, PEER.ipv4, count=3).complete
 

@@ -52,6 +52,7 @@ use crate::{
         self,
         eitr,
         mbvficr,
+        Misbehaved,
         Registers, //
     },
     switch::{
@@ -200,6 +201,15 @@ impl Server {
     pub fn on_new_tenant(&mut self, vf: VfIndex) {
         self.unclean.insert(vf);
         self.pings.insert(vf);
+    }
+
+    /// The controller has stopped queues. Has their VFs start over ([`Server::on_malicious`]), and returns
+    /// whether the PF has to be reset, as a queue of its own is among them.
+    #[must_use]
+    pub fn see_to_stopped(d: &mut impl Driver, found: Misbehaved) -> bool {
+        let vfs = VfSet::from_bits(found.restarts(d.switch().vfs().bits()));
+        Self::on_malicious(d, vfs);
+        d.switch().uses_pools() && found.resets_pf(d.switch().pf_pool())
     }
 
     /// The controller has stopped queues of these VFs. They are closed at once; the caller

@@ -28,6 +28,8 @@ pub const MBVFICR: u32 = 0x0c80;
 pub const VFLRE: u32 = 0x0c88;
 pub const VFRE: u32 = 0x0c8c;
 pub const VFTE: u32 = 0x0c90;
+pub const LVMMC: u32 = 0x3548;
+pub const WVBR: u32 = 0x3554;
 
 pub const CTRL_RST: u32 = 1 << 26;
 pub const CTRL_EXT_PFRSTD: u32 = 1 << 14;
@@ -98,6 +100,8 @@ pub struct Hardware {
     pub cause: bool,
     pub vfre: u32,
     pub vfte: u32,
+    /// LVMMC and WVBR: for which queues the controller raises an interrupt.
+    pub behavior: [u32; 2],
 }
 
 /// What an offset is.
@@ -118,6 +122,8 @@ pub enum Register {
     Address(usize, usize),
     /// Another register that a tenant can write.
     Tenant(usize),
+    /// LVMMC and WVBR, by place in `behavior`.
+    Behavior(usize),
     /// All others.
     Other,
 }
@@ -132,6 +138,8 @@ impl Register {
             MBVFICR => Self::Causes,
             VFLRE => Self::Resets,
             VFRE | VFTE => Self::Enables,
+            LVMMC => Self::Behavior(0),
+            WVBR => Self::Behavior(1),
             0x0800..=0x09ff => {
                 let vf = element(VMBMEM, 64);
                 own(vf, Self::Memory(vf, element(VMBMEM, 4) % 16))
@@ -179,7 +187,8 @@ impl Register {
             Self::Memory(v, n) => v == vf && word(n).is_some(),
             Self::Control(v) | Self::Queue(v, _) | Self::WriteBack(v) => v == vf,
             Self::Causes | Self::Resets | Self::Enables | Self::Cause | Self::PfReset => true,
-            Self::Pool(_) | Self::Address(..) | Self::Tenant(_) | Self::Other => false,
+            Self::Pool(_) | Self::Address(..) | Self::Tenant(_) => false,
+            Self::Behavior(_) | Self::Other => false,
         }
     }
 }
@@ -208,6 +217,7 @@ impl Hardware {
             cause: false,
             vfre: 0xff,
             vfte: 0xff,
+            behavior: [0; 2],
         }
     }
 
@@ -224,6 +234,7 @@ impl Hardware {
                     0
                 }
             }
+            Register::Behavior(n) => std::mem::take(&mut self.behavior[n]),
             Register::Queue(vf, n) => {
                 let vf = &self.vfs[vf];
                 if vf.runs_on || vf.queues >> n & 1 != 0 {
@@ -257,7 +268,7 @@ impl Hardware {
             Register::WriteBack(vf) => self.vfs[vf].write_back = value,
             Register::Pool(vf) => self.vfs[vf].vmolr = value,
             Register::Address(vf, n) => self.vfs[vf].address[n] = value,
-            Register::Tenant(_) | Register::Cause | Register::Other => {}
+            Register::Tenant(_) | Register::Cause | Register::Behavior(_) | Register::Other => {}
         }
     }
 

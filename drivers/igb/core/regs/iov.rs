@@ -2,6 +2,8 @@
 
 //! Pools and virtual functions.
 
+use super::Registers;
+
 registers! {
     /// VF level reset events, one bit per VF.
     VFLRE @ 0x0c88: W1c<u32> = 0, dumped;
@@ -75,6 +77,42 @@ impl Misbehaved {
         }
         found.spoofed = (a | b) & !found.stopped & !found.suspected;
         found
+    }
+
+    /// Reads both registers, which clears them. To be done in the interrupt for them
+    /// ([`icr::DOUTSYNC`](super::icr::DOUTSYNC)): they keep only the last of several events.
+    #[must_use]
+    pub fn take(io: &impl Registers) -> Self {
+        let lvmmc = io.read(LVMMC);
+        Self::new(lvmmc, io.read(WVBR))
+    }
+
+    /// Reads [`WVBR`] alone, which clears it. Frames from false addresses raise no interrupt; queues
+    /// that were stopped meanwhile are found as well, unless their interrupt has come first.
+    #[must_use]
+    pub fn take_spoofed(io: &impl Registers) -> Self {
+        Self::new(0, io.read(WVBR))
+    }
+
+    /// The queues that may have been stopped, as a word; words of several events may be joined by
+    /// "or". Zero if there are none.
+    #[must_use]
+    pub const fn events(self) -> u32 {
+        u32::from_le_bytes([self.stopped, self.suspected, 0, 0])
+    }
+
+    /// What [`Misbehaved::events`] has made a word of. `None` if there is nothing.
+    #[must_use]
+    pub const fn from_events(word: u32) -> Option<Self> {
+        let [stopped, suspected, ..] = word.to_le_bytes();
+        if stopped | suspected == 0 {
+            return None;
+        }
+        Some(Self {
+            spoofed: 0,
+            stopped,
+            suspected,
+        })
     }
 
     /// Of the VFs' pools `vfs`, those whose VFs have to start over: who is only suspected as well,

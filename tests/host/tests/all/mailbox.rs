@@ -720,6 +720,51 @@ fn a_vf_whose_queue_was_stopped_starts_over() {
 }
 
 #[test]
+fn what_the_interrupt_reads_has_the_right_ones_start_over() {
+    let mut pf = Scene::start();
+    let mut guests = [0, 1].map(|vf| Guest::new(LINUX, vf));
+    for guest in &mut guests {
+        guest.bind(&mut pf);
+        guest.start(&mut pf, 2);
+    }
+    let take = |pf: &mut Scene, lvmmc, wvbr| {
+        pf.hw().behavior = [lvmmc, wvbr];
+        let found = Misbehaved::take(pf);
+        assert_eq!(pf.hw().behavior, [0; 2]);
+        found
+    };
+    // Nothing of what follows is about a queue that has stopped.
+    assert_eq!(take(&mut pf, 0, 0).events(), 0);
+    assert_eq!(take(&mut pf, 0, 0x0000_0101).events(), 0);
+    assert_eq!(Misbehaved::from_events(0), None);
+    // Two interrupts before the work item: a queue of VF 0, then one of VF 1 that is suspected.
+    let first = take(&mut pf, 4, 0x0001_0000).events();
+    let second = take(&mut pf, 0x0009_0004, 0).events();
+    let found = Misbehaved::from_events(first | second).unwrap();
+    assert_eq!((found.stopped, found.suspected), (0b01, 0b10));
+    assert!(!Server::see_to_stopped(&mut pf, found));
+    for (vf, guest) in guests.iter_mut().enumerate() {
+        assert_eq!(pf.hw().is_enabled(vf), (false, false));
+        assert_eq!(pf.switch.counters(vf_index(vf as u8)).malicious, 1);
+        pf.work();
+        assert_eq!(guest.look(&mut pf), Link::StartsOver);
+        guest.start(&mut pf, 2);
+    }
+    // A queue of the PF. No VF is touched.
+    let wvbr = 0x0001_0000 << pf.switch.pf_pool();
+    let own = take(&mut pf, 4, wvbr);
+    assert!(Server::see_to_stopped(&mut pf, own));
+    for (vf, guest) in guests.iter_mut().enumerate() {
+        assert_eq!(pf.hw().is_enabled(vf), (true, true));
+        assert_eq!(guest.look(&mut pf), Link::Up);
+    }
+    // The look for frames from false addresses finds a stopped queue as well, if it comes first.
+    pf.hw().behavior = [4, 0x0001_0002];
+    let found = Misbehaved::take_spoofed(&pf);
+    assert_eq!((found.spoofed, found.stopped), (0b10, 0b01));
+}
+
+#[test]
 fn a_vf_that_is_let_back_is_called_back_when_it_is_cleared() {
     let mut pf = Scene::start();
     let mut guest = Guest::new(LINUX, 0);
