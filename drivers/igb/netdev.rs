@@ -435,12 +435,20 @@ impl Driver for Port {
         })
     }
 
-    fn check_fdb_add(&self, _dev: &Device<Self>, mac: [u8; 6]) -> Result {
+    fn check_fdb_add(
+        &self,
+        _dev: &Device<Self>,
+        mac: [u8; 6],
+        extack: &mut ExtAck<'_>, //
+    ) -> Result {
         let hw = self.hw.lock();
         // More addresses than registers would make the PF receive everything. Of one that is there
         // the stack says so.
         if hw.switch.pf_unicast_room() == 0 && !hw.switch.pf_has(MacAddr(mac)) {
-            return Err(ENOSPC);
+            return Err(extack.err(
+                ENOSPC,
+                c"no receive address register is left for the PF: VFs have theirs, or delete an entry",
+            ));
         }
         Ok(())
     }

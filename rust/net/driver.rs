@@ -234,9 +234,14 @@ pub trait Driver: Send + Sync + Sized + 'static {
     }
 
     /// A host's bridge wants packets to `mac` to reach this device (`bridge fdb add … self`).
-    /// The address then also appears in the unicast list. Errors refuse it.
-    fn check_fdb_add(&self, dev: &Device<Self>, mac: [u8; 6]) -> Result {
-        let _ = (dev, mac);
+    /// The address then also appears in the unicast list. Errors refuse it, and `extack` tells why.
+    fn check_fdb_add(
+        &self,
+        dev: &Device<Self>,
+        mac: [u8; 6],
+        extack: &mut ethtool::ExtAck<'_>, //
+    ) -> Result {
+        let _ = (dev, mac, extack);
         Ok(())
     }
 }

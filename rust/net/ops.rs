@@ -456,13 +456,19 @@ impl<D: Driver> Tables<D> {
         vid: u16,
         flags: u16,
         _notified: *mut bool,
-        _extack: *mut netbind::netlink_ext_ack,
+        extack: *mut netbind::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: Called as an operation, with an address of 6 bytes.
-        let (this, mac) = unsafe { (Self::device(dev), addr.cast::<[u8; 6]>().read()) };
+        // SAFETY: Called as an operation, with an address of 6 bytes, and an extack or NULL.
+        let (this, mac, mut extack) = unsafe {
+            (
+                Self::device(dev),
+                addr.cast::<[u8; 6]>().read(),
+                ethtool::ExtAck::from_raw(extack),
+            )
+        };
         from_result(|| {
             if mac[0] & 1 == 0 {
-                this.data().check_fdb_add(this, mac)?;
+                this.data().check_fdb_add(this, mac, &mut extack)?;
             }
             // SAFETY: The arguments are those of this operation.
             Ok(unsafe { netbind::ndo_dflt_fdb_add(ndm, tb, dev, addr, vid, flags) })

@@ -336,7 +336,10 @@ def test_addresses_for_a_bridge_are_limited(lan, vfs):
     macs = [f"02:00:00:00:02:{number:02x}" for number in range(30)]
     answers = [guest.run(f"bridge fdb add {mac} dev dut self", check=False) for mac in macs]
     refused = [answer for answer in answers if answer.rc]
-    assert refused and all("No space left" in answer.err for answer in refused)
+    # iproute2 shows the driver's words instead of the errno, where there are some.
+    ours = guest.config.driver == "igb_rs"
+    words = "no receive address register is left" if ours else "No space left"
+    assert refused and all(words in answer.err for answer in refused)
     # One that is there already is said to be there, not to find no room.
     again = guest.run(f"bridge fdb add {macs[0]} dev dut self", check=False)
     assert again.rc and "File exists" in again.err
