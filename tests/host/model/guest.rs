@@ -51,8 +51,8 @@ pub struct Driver {
     vlan: Vlan,
     /// What it uses if it was given no address.
     pub chosen: Mac,
-    /// Starts with SET_PROMISC, whatever its interface is set to.
-    sets_promisc: bool,
+    /// The SET_PROMISC it starts with, whatever its interface is set to.
+    promisc: &'static [u32],
     /// Clears its extra addresses when it starts.
     clears: bool,
     /// Sends its list of multicast addresses.
@@ -61,6 +61,10 @@ pub struct Driver {
     pub says_overflow: bool,
     /// Gives up its address in the end.
     gives_up: bool,
+    /// Makes its handshake twice when it is bound, and asks for its address there.
+    asks_when_bound: bool,
+    /// Frame size that it asks for when it starts, with the usual MTU.
+    pub usual: u32,
     /// Largest frame size that it may ask for.
     pub largest: u32,
 }
@@ -71,11 +75,13 @@ pub const LINUX: Driver = Driver {
     control: Control::Waits,
     vlan: Vlan::Refusal,
     chosen: [0x3a, 0x12, 0, 0, 0, 1],
-    sets_promisc: false,
+    promisc: &[],
     clears: true,
     sends_groups: true,
     says_overflow: false,
     gives_up: false,
+    asks_when_bound: false,
+    usual: 1522,
     largest: 9238,
 };
 pub const DPDK: Driver = Driver {
@@ -84,11 +90,13 @@ pub const DPDK: Driver = Driver {
     control: Control::Exact,
     vlan: Vlan::Blind,
     chosen: [0x5e, 0x12, 0, 0, 0, 2],
-    sets_promisc: true,
+    promisc: &[6],
     clears: false,
     sends_groups: true,
     says_overflow: true,
     gives_up: true,
+    asks_when_bound: false,
+    usual: 1522,
     largest: 0x3fff + 4,
 };
 /// Its address is of a vendor, not administered locally.
@@ -98,11 +106,13 @@ pub const FREEBSD: Driver = Driver {
     control: Control::LowerHalf,
     vlan: Vlan::Grant,
     chosen: [0x58, 0x9c, 0xfc, 0, 0, 3],
-    sets_promisc: true,
+    promisc: &[6, 0x2_0006, 0x3_0006],
     clears: false,
     sends_groups: true,
     says_overflow: true,
     gives_up: false,
+    asks_when_bound: false,
+    usual: 1522,
     largest: 9234,
 };
 /// It sends what is in its variable when it was given no address.
@@ -112,12 +122,14 @@ pub const FREEBSD_OLD: Driver = Driver {
     control: Control::Waits,
     vlan: Vlan::Blind,
     chosen: [0; 6],
-    sets_promisc: true,
+    promisc: &[6],
     clears: false,
     sends_groups: true,
     // The bit is lost in the next statement.
     says_overflow: false,
     gives_up: false,
+    asks_when_bound: false,
+    usual: 1522,
     largest: 9234,
 };
 /// It asks for an address of zeros when it was given none.
@@ -127,11 +139,13 @@ pub const IPXE: Driver = Driver {
     control: Control::Waits,
     vlan: Vlan::Blind,
     chosen: [0; 6],
-    sets_promisc: false,
+    promisc: &[],
     clears: false,
     sends_groups: false,
     says_overflow: false,
     gives_up: false,
+    asks_when_bound: true,
+    usual: 1540,
     largest: 1540,
 };
 pub const ALL: [Driver; 5] = [LINUX, DPDK, FREEBSD, FREEBSD_OLD, IPXE];
@@ -247,8 +261,12 @@ impl Guest {
 
     /// The driver is bound: a first handshake, to learn its address.
     pub fn bind(&mut self, pf: &mut Scene) -> bool {
-        let content = self.handshake(pf);
+        let mut content = self.handshake(pf);
         self.address = self.given.unwrap_or(self.driver.chosen);
+        if self.driver.asks_when_bound {
+            content = self.handshake(pf);
+            self.set_address(pf);
+        }
         content
     }
 
@@ -265,9 +283,9 @@ impl Guest {
             let info = groups.min(30) | if longer { 0x80 } else { 0 };
             self.ask(pf, &[3 | info << 16, 0x0fff_0010, 0x0123_0456]);
         }
-        self.ask(pf, &[5, 1522]);
-        if self.driver.sets_promisc {
-            self.ask(pf, &[6]);
+        self.ask(pf, &[5, self.driver.usual]);
+        for word in self.driver.promisc {
+            self.ask(pf, &[*word]);
         }
     }
 

@@ -86,9 +86,12 @@ fn each_starts_with_the_address_it_was_given() {
         guest.stop(&mut pf);
         assert_eq!(in_force(&mut pf), Some(given()));
         assert_eq!(guest.offences(&mut pf), 0, "{}", driver.name);
+        // An address other than the administrator's, and what FreeBSD's driver asks for at every start.
         let refused = guest.log.iter().filter(|(_, answer)| answer & NACK != 0);
         assert!(
-            refused.into_iter().all(|(word, _)| *word == 2),
+            refused
+                .into_iter()
+                .all(|(word, _)| matches!(word, 2 | 0x2_0006 | 0x3_0006)),
             "{}: {:x?}",
             driver.name,
             guest.log
