@@ -81,9 +81,13 @@ def exceptions(attacker: int, neighbour: int) -> list[May]:
     ring = "(SRRCTL|[RT]D(BA[LH]|LEN|H|T)|[RT]X(D)?CTL|TDWBA[LH])"
     return [
         May(ring + own, "the attacker's queues"),
+        May(rf"(IVAR|VTIVAR|VTIVAR_MISC|PSRTYPE|PVT\w+)\[{a}\]", "of the attacker's VF"),
         May(
-            rf"(IVAR|VTIVAR|VTIVAR_MISC|PSRTYPE|VMOLR|VMVIR|PVT\w+)\[{a}\]", "of the attacker's VF"
+            rf"VMOLR\[{a}\]",
+            "its longest frame, untagged frames, multicast and VLAN tags; no unicast that is not its own",
+            mask=0x53003FFF,
         ),
+        May(rf"VMVIR\[{a}\]", "the VLAN that a setting puts it into", mask=0x4000EFFF),
         May(rf"EITR\[({'|'.join(str(22 - 3 * a + v) for v in range(3))})\]", "its vectors"),
         May(rf"VMBMEM\[({'|'.join(str(16 * a + w) for w in range(16))})\]", "its mailbox"),
         May(rf"VMBMEM\[({'|'.join(str(16 * n + w) for w in range(3))})\]", "the neighbour talks"),
