@@ -16,6 +16,7 @@ import contextlib
 import ctypes
 import errno
 import fcntl
+import glob
 import json
 import os
 import socket
@@ -312,10 +313,11 @@ def generic_doors(generic, pci, name, index):
 
 
 def files(pci, name):
-    """What there is of the port: paths by kind of file system. As root."""
+    """What there is of the port and of its VFs: paths by kind of file system. As root."""
     device, module = os.path.realpath(f"/sys/bus/pci/devices/{pci}"), "/sys/module/igb_rs"
+    vfs = [os.path.realpath(link) for link in sorted(glob.glob(f"{device}/virtfn*"))]
     roots = {
-        "sysfs": (device, module, "/sys/bus/pci/drivers/igb_rs", "/sys/class/net"),
+        "sysfs": (device, *vfs, module, "/sys/bus/pci/drivers/igb_rs", "/sys/class/net"),
         "debugfs": (f"/sys/kernel/debug/igb_rs-{pci}",),
         "procfs": (
             *(
@@ -337,7 +339,9 @@ def files(pci, name):
         for kind, listed in roots.items()
     }
     found["sysfs"] += ["/sys/bus/pci/rescan", "/sys/bus/pci/drivers_probe"]
-    devices = ["/dev/mem", "/dev/port", f"/proc/bus/pci/{pci[5:7]}/{pci[8:]}"]
+    devices = ["/dev/mem", "/dev/port"]
+    for function in (pci, *map(os.path.basename, vfs)):
+        devices.append(f"/proc/bus/pci/{function[5:7]}/{function[8:]}")
     devices += [f"/dev/{clock}" for clock in os.listdir("/dev") if clock.startswith("ptp")]
     found["devices"] = [path for path in devices if os.path.exists(path)]
     return found
@@ -499,11 +503,13 @@ def from_a_namespace(pci, name, index, listed, clock):
     return {group: tried(doors) for group, doors in groups.items()}
 
 
-def with_rights(name, index, wanted):
+def with_rights(pci, name, index, wanted):
     sockets = Sockets()
     groups = {
         "rtnetlink": route_doors(sockets.route, index),
         "ioctl": ioctl_doors(sockets.inet, name),
+        "generic netlink": generic_doors(sockets.generic, pci, name, index)[0],
+        **file_doors(files(pci, name)),
     }
     return {
         group: tried({door: doors[door] for door in wanted if door in doors})
@@ -544,7 +550,7 @@ def answer(arguments, _value):
     who, pci, name, *wanted = arguments
     index = socket.if_nametoindex(name)
     if who == "root":
-        return with_rights(name, index, wanted)
+        return with_rights(pci, name, index, wanted)
     if who == "link":
         return in_a_child(lambda: ask_for_the_link(name))
     listed = files(pci, name)
