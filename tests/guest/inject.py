@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """Packets given to an interface as a virtual machine would: with a checksum, and a segmentation, that are
-left to it. And frames that end in a check sequence of the sender's.
+left to it. And frames as they are, also such that end in a check sequence of the sender's.
 
     inject.py segment INTERFACE <packets    each {"ipv6": bool, "mac": destination or null (an interface
                                             without addresses), "size": bytes of data, "segment": bytes of
                                             data of a segment}: TCP from and to documentation addresses
     inject.py own-fcs INTERFACE <frames     each as hexadecimal text, its last four bytes the check
                                             sequence; the answer is a list of 0 or errno
+    inject.py frames INTERFACE <frames      each as hexadecimal text without that; the same answer
 """
 
 import socket
@@ -63,10 +64,10 @@ def segment(interface, plans):
             sender.sendto(header + link + ip + rest, (interface, kind))
 
 
-def own_fcs(interface, frames):
+def send(interface, frames, own_fcs=False):
     answers = []
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sender:
-        sender.setsockopt(socket.SOL_SOCKET, SO_NOFCS, 1)
+        sender.setsockopt(socket.SOL_SOCKET, SO_NOFCS, int(own_fcs))
         sender.bind((interface, ETH_P_LOCAL))
         for frame in frames:
             try:
@@ -79,7 +80,9 @@ def own_fcs(interface, frames):
 
 def answer(arguments, value):
     verb, interface = arguments
-    return {"segment": segment, "own-fcs": own_fcs}[verb](interface, value)
+    if verb == "segment":
+        return segment(interface, value)
+    return send(interface, value, own_fcs=verb == "own-fcs")
 
 
 if __name__ == "__main__":

@@ -9,13 +9,39 @@ from support.vfs import shown
 from support.wire import captured
 
 from harness.topology import PEER, PF_HOST
-from harness.traffic import is_silent, ping, send_frames
+from harness.traffic import is_silent, mac_of, ping, send_frames
 
 pytestmark = ONE_CPU
 
 MAC = "02:00:00:00:00:10"
 # STP, PAUSE, LACP, LLDP.
 LINK_CONTROL = [f"01:80:c2:00:00:{last:02x}" for last in (0x00, 0x01, 0x02, 0x0E)]
+# What each has behind the source address, and what tcpdump says of it: a BPDU that claims to be the root, a
+# pause of 65535 quanta, an LACPDU without a partner, and a chassis, a port and a time to live.
+GENUINE = {
+    LINK_CONTROL[0]: ("0026 424203 0000000000" + "00" * 8 + "00" * 4 + "00" * 8 + "8001"
+                      "0000 1400 0200 0f00", "STP 802.1d, Config"),
+    LINK_CONTROL[1]: ("8808 0001 ffff", "Pause"),
+    LINK_CONTROL[2]: ("8809 0101 0114 ffff 020000000001 0001 00ff 0001 3d000000 0214" + "00" * 18
+                      + "0310 0000" + "00" * 12 + "0000" + "00" * 50, "LACPv1"),
+    LINK_CONTROL[3]: ("88cc 0207 04020000000001 0403 0730 31 0602 0078 0000", "LLDP"),
+}  # fmt: skip
+
+
+def genuine(lan, vf) -> list[str]:
+    """A frame of each from the VF's own address, as hexadecimal text."""
+    frames = []
+    for destination, (rest, _) in GENUINE.items():
+        text = destination + mac_of(lan.guest, vf) + rest
+        frame = bytes.fromhex(text.replace(":", "").replace(" ", ""))
+        frames.append(frame.ljust(60, b"\0").hex())
+    return frames
+
+
+def send_genuine(lan, vf) -> list[int]:
+    """Of each what the VF's own stack says of it: 0, or an errno."""
+    return lan.guest.ask("inject", "frames", vf.name, value=genuine(lan, vf), netns=vf.netns)
+
 
 # errno as iproute2 prints it
 EINVAL = "Invalid argument"
@@ -192,18 +218,17 @@ def test_port_vlan_carries_and_separates_traffic(lan, vfs):
 
 
 def test_control_frames_of_the_link_are_tagged_in_a_port_vlan(lan, vfs):
-    """A VF may send to the addresses of PAUSE, LACP, STP and LLDP, with the spoof check on: the neighbour
-    takes them for the port's. In a VLAN of the administrator's they are tagged, and so none of these."""
+    """A VF may send PAUSE, LACP, STP and LLDP, with the spoof check on: the neighbour takes them for the
+    port's. In a VLAN of the administrator's they are tagged, and so none of these."""
     vf, _ = vfs
     for vlan in (0, 100):
         assert lan.link_set(f"vf 0 vlan {vlan} spoofchk on").rc == 0
         count, expression = len(LINK_CONTROL), "ether[0:4] = 0x0180c200"
         with captured(lan.guest, PEER, count, expression, options="-e") as capture:
-            for destination in LINK_CONTROL:
-                send_frames(lan.guest, vf, destination, [64])
+            assert send_genuine(lan, vf) == [0] * len(GENUINE)
             seen = capture.ended()
-        for destination in LINK_CONTROL:
-            assert destination in seen
+        for destination, (_, what) in GENUINE.items():
+            assert any(destination in line and what in line for line in seen.splitlines()), seen
         assert seen.count("vlan 100") == (count if vlan else 0), seen
 
 
@@ -213,10 +238,10 @@ def test_control_frames_of_the_link_from_a_disabled_vf(lan, vfs):
     off change nothing about that."""
     vf, _ = vfs
     assert lan.link_set("vf 0 trust on spoofchk off").rc == 0
-    *before, last = LINK_CONTROL
+    last = LINK_CONTROL[-1]
     with captured(lan.guest, PEER, 1, "ether[0:4] = 0x0180c200", options="-e") as capture:
         assert lan.link_set("vf 0 state disable").rc == 0
-        for destination in before:
-            send_frames(lan.guest, vf, destination, [64])
+        send_genuine(lan, vf)
         send_frames(lan.guest, PF_HOST, last, [64])
-        assert last in capture.ended()
+        seen = capture.ended()
+        assert last in seen and mac_of(lan.guest, PF_HOST) in seen
