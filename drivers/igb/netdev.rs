@@ -447,7 +447,7 @@ impl Driver for Port {
         if hw.switch.pf_unicast_room() == 0 && !hw.switch.pf_has(MacAddr(mac)) {
             return Err(extack.err(
                 ENOSPC,
-                c"no receive address register is left for the PF: VFs have theirs, or delete an entry",
+                c"no receive address register is left; delete an entry, or have fewer VFs",
             ));
         }
         Ok(())
