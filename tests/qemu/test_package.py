@@ -212,7 +212,7 @@ grep transmitted /pings
 
 def bring(machine, version_text: str):
     """What the machine has beyond its disk: the packages, the headers without which DKMS builds nothing,
-    and what compilers would answer."""
+    what compilers would answer, and no initramfs, which packs for a quarter of an hour there."""
     extra = f"/src/{machine.place}/extra"
     metadata = f"var/cache/linux-rust-metadata/{images.RELEASE}"
     machine.run(
@@ -223,6 +223,7 @@ def bring(machine, version_text: str):
     )
     return {
         "usr/bin/make": "#!/bin/sh\ncp /root/next.ko igb_rs.ko\n",
+        "usr/sbin/update-initramfs": "#!/bin/sh\n",
         "usr/bin/rustc": f"#!/bin/sh\ncase $# in 1) echo '{version_text.splitlines()[0]}' ;;"
         f" *) cat <<'END'\n{version_text}END\n;; esac\n",
     }
@@ -288,5 +289,7 @@ def test_nothing_is_left(installed):
     assert f"device {PORT} igb" in report, report
     assert "module igb_rs" not in report
     installed.apt(f"purge {PACKAGE}")
-    left = {name for name in installed.files() - installed.before if not name.startswith("/src/")}
+    # Others' files: a kernel's hook asks for a reboot, and appstream has apt fetch descriptions.
+    not_ours = "/src/", "/run/", "/var/lib/app-info"
+    left = {name for name in installed.files() - installed.before if not name.startswith(not_ours)}
     assert not left, sorted(left)
