@@ -197,7 +197,7 @@ def edited(
         ),
     )
     if NIC.with_suffix(".rs") in files:
-        unused = "#[allow(dead_code, unreachable_pub)]\n" if hidden else ""
+        unused = "#[allow(dead_code, unreachable_pub, unused_imports)]\n" if hidden else ""
         edit(
             "rust/kernel/net/mod.rs",
             before(
