@@ -86,13 +86,21 @@ def last_vf_answers(guest, pf: str):
     guest.unload()
 
 
+def vfs_are_silent(guest, pf: str):
+    """Each waits for the PF in vain. Once that is no longer so, SILENT_ABOVE_4_GIB is to be mended."""
+    guest.run(f"echo 7 >/sys/bus/pci/devices/{pf}/sriov_numvfs")
+    guest.wait_until('[ "$(dmesg | grep -c "PF still in reset state")" = 7 ]', 60)
+    guest.run(f"echo 0 >/sys/bus/pci/devices/{pf}/sriov_numvfs")
+    guest.unload()
+
+
 @pytest.mark.guest(**SMALLEST)
 def test_smallest(guest):
     pf = pf_answers(guest)
     if version(guest) in SILENT_ABOVE_4_GIB:
-        guest.unload()
-        pytest.skip(f"the PF works; QEMU {version(guest)} has no working VFs above 4 GiB")
-    last_vf_answers(guest, pf)
+        vfs_are_silent(guest, pf)
+    else:
+        last_vf_answers(guest, pf)
 
 
 @pytest.mark.guest(**{**SMALLEST, "arguments": (*BELOW_4_GIB, *SMALLEST["arguments"])})
