@@ -212,6 +212,8 @@ def test_lacp(lan):
     assert made.rc == 0, made
     start(guest)
     wait_partner(guest, one, partner)
+    # Both ends know each other before both distribute.
+    guest.wait_until(f"ping -c 1 -W 1 -q {PEER.ipv4}", 30, netns=BOND.netns)
     assert ping(guest, BOND, PEER.ipv4, count=5).complete
     guest.run(f"ip link set {PARTNER} down", netns=PEER.netns)
     # Three seconds without a partner would do, and the bond sends once a second.
