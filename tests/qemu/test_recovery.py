@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a port is after something has gone wrong with it; and lists of addresses that cannot be had."""
 
+import json
 import re
 
 import pytest
 from support import bus, counters
 from support.life import DEVICE, reach_peer, works
-from support.mailbox import raw_vfs
+from support.mailbox import NACK, PF_CONTROL_MSG, SET_MULTICAST, granted, message, raw_vfs
+from support.registers import Filters
 
 from harness.health import KernelLog
 from harness.tally import uncounted
@@ -152,3 +154,59 @@ def test_lists_of_addresses_fill_no_log(lan):
     )
     lines = [line for line in log.lines() if "stay there" in line]
     assert 1 <= len(lines) <= 5, log.lines()
+
+
+def healthy(guest) -> dict[str, bool]:
+    """What devlink says of each reporter."""
+    shown = json.loads(guest.run(f"devlink -j health show pci/{PF_PCI}").out)["health"]
+    return {entry["reporter"]: entry["state"] == "healthy" for entry in shown[f"pci/{PF_PCI}"]}
+
+
+def stop_queues(guest, lvmmc: int, wvbr: int):
+    guest.ask("stopped", PF_PCI, bus.PAGE_PCI, f"{lvmmc:#x}", f"{wvbr:#x}")
+
+
+# Of LVMMC: a cause for which a queue is stopped. The upper half of WVBR has the queues, 16 bits for eight pools.
+STOPS, STOPPED = 4, 16
+
+
+@pytest.mark.guest(smp=1, arguments=bus.PAGE)
+def test_queues_that_the_controller_has_stopped(lan):
+    """The registers say so, which the device model's never do. The VF is closed, counted and told of, and starts
+    over; another is not touched. For a queue of the PF's own the controller is reset."""
+    guest = lan.guest
+    first, second = vfs = raw_vfs(lan, 2)
+    for vf in vfs:
+        vf.handshake()
+    log = KernelLog(guest, "stopped")
+    monitor = guest.start("exec timeout 120 stdbuf -oL devlink monitor health >/tmp/events")
+    guest.wait_until("pgrep -x devlink", 10)
+    before = resets(guest)
+
+    stop_queues(guest, STOPS, 1 << STOPPED)
+    guest.wait_file("/tmp/events", 10, "vf0")
+    filters = Filters.read(guest)
+    assert (filters.vfre & 0b11, filters.vfte & 0b11) == (0b10, 0b10)
+    # It is told every two seconds, by two words in turn, until its handshake.
+    (told,) = first.script(("receive", 5))
+    assert told["reply"] and told["reply"][0] in (PF_CONTROL_MSG | NACK, PF_CONTROL_MSG)
+    assert healthy(guest) == {**dict.fromkeys(healthy(guest), True), "vf0": False}
+    counted = dict(counters.ethtool(guest))
+    assert (counted["vf0_malicious"], counted["vf1_malicious"]) == (1, 0)
+    assert [line for line in log.lines() if "VF 0: " in line], log.lines()
+    words = message(SET_MULTICAST)
+    assert second.ask(words) == [granted(words)]
+    first.handshake()
+    assert first.ask(words) == [granted(words)]
+    guest.wait_until("grep -c vf0 /tmp/events | grep -qx 2", 10)
+    assert all(healthy(guest).values())
+    monitor.kill()
+    assert resets(guest) == before
+
+    # The PF's pool is the one after theirs. VFs have nothing to do with it, and begin anew.
+    stop_queues(guest, STOPS, 1 << STOPPED + len(vfs))
+    guest.wait_until(f"ethtool -S {PF} | grep -q '^ *resets: {before + 1}$'", 30)
+    assert works(lan)
+    second.handshake()
+    counted = dict(counters.ethtool(guest))
+    assert (counted["vf0_malicious"], counted["vf1_malicious"]) == (1, 0)

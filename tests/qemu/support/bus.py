@@ -44,6 +44,14 @@ ONES = (
     "-device",
     "ivshmem-plain,memdev=ones,addr=0x9",
 )
+# The same for the page of registers that says whose queues were stopped (tests/guest/stopped.py).
+PAGE_PCI = "0000:00:0a.0"
+PAGE = (
+    "-object",
+    "memory-backend-ram,id=page,size=4096",
+    "-device",
+    "ivshmem-plain,memdev=page,addr=0xa",
+)
 # The first commands that make it so, and those by which the PF does not answer, a reader notices, and it answers again.
 ONES_READY = f"""set -e
 setpci -s {ONES_PCI} COMMAND=2:2
