@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the administrator sets for all VFs alike, and is told of them: `devlink`."""
 
+import errno
 import json
 
 import pytest
@@ -239,7 +240,8 @@ def test_parameters(lan):
     for name, values in OUT_OF_RANGE.items():
         for value in values:
             result = set_param(guest, name, value)
-            assert result.rc != 0 and name in result.err, (name, value, result)
+            assert result.rc != 0 and f"Error: {name} is " in result.err, (name, value, result)
+            assert "Numerical result out of range" in result.err, (name, value, result)
     assert shown(guest) == DEFAULTS
     other = {name: value + 1 for name, value in DEFAULTS.items()}
     put(guest, **other)
@@ -249,6 +251,45 @@ def test_parameters(lan):
     guest.run("ip link set dut down && ip link set dut up")
     assert shown(guest) == other
     lan.wait_carrier(PF_HOST)
+
+
+# Parameter and value, the error, and what is said of it.
+REFUSED = (
+    (
+        "vf_own_addresses",
+        "3",
+        errno.ERANGE,
+        "vf_own_addresses is 0 (none), 1 (locally administered) or 2 (any)",
+    ),
+    (
+        "vf0_allowed_vlans",
+        "4095-",
+        errno.EINVAL,
+        "VLANs are any, none, or numbers and ranges from 1",
+    ),
+    # devlink itself, which has no words for it, takes 31 characters.
+    ("vf0_allowed_vlans", "5,100-199,200,300,400,500,600,70", errno.EINVAL, ""),
+    (
+        "vf2_allowed_vlans",
+        "none",
+        errno.EOPNOTSUPP,
+        "there is no such VF: write to sriov_numvfs first",
+    ),
+)
+
+
+def test_refusals_say_why(lan):
+    """The error's number and the words beside it, of whoever looks at nothing before. Nothing changes."""
+    vf, _ = raw_vfs(lan, 2)
+    vf.handshake()
+    before = shown(lan.guest), Filters.read(lan.guest)
+    for name, value, error, words in REFUSED:
+        code, said = lan.guest.ask("refused", PF_PCI, name, value)
+        assert code == error and said.startswith(words) and bool(said) == bool(words), (name, said)
+    assert (shown(lan.guest), Filters.read(lan.guest)) == before
+    # Control: the same request, with a value that can be had.
+    assert lan.guest.ask("refused", PF_PCI, "vf1_allowed_vlans", "none") == [0, ""]
+    assert shown(lan.guest)["vf1_allowed_vlans"] == "none"
 
 
 def test_quotas(lan):
