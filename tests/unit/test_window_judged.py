@@ -96,4 +96,9 @@ def test_what_is_judged():
         neighbour = 1 - attacker
         assert {f"RDBAL[{neighbour}]", f"TDWBAL[{neighbour + 8}]", f"VTIVAR[{neighbour}]"} <= names
         assert {"RCTL", "VT_CTL", "DTXCTL", "GPIE", "VMOLR[2]", "MRQC", "CTRL"} <= names
-        assert not {f"RDBAL[{attacker}]", f"VMOLR[{attacker}]", "ICR", "SWSM"} & names
+        assert not {f"RDBAL[{attacker}]", "ICR", "SWSM"} & names
+        # Of its pool, what an administrator or a message of its can change: by mask, the bits that may.
+        masks = {name: int(mask, 0) for _, name, _, mask in lines}
+        rope, bam = 1 << 26, 1 << 27
+        assert not masks[f"VMOLR[{attacker}]"] & (rope | bam)
+        assert masks[f"VMVIR[{attacker}]"] and masks["VMOLR[2]"] == 0
