@@ -9,8 +9,16 @@ import statistics
 import pytest
 from support.attack import COUNTED
 from support.debugfs import show
-from support.mailbox import SET_MULTICAST, granted, message, raw_vfs
-from support.registers import ALL_ACCESSES, FW_PHY0, SW_FW_SYNC, Registers, accesses, documented
+from support.mailbox import SET_MAC_ADDR, SET_MULTICAST, address, granted, message, raw_vfs, refused
+from support.registers import (
+    ALL_ACCESSES,
+    FW_PHY0,
+    SW_FW_SYNC,
+    Filters,
+    Registers,
+    accesses,
+    documented,
+)
 
 from harness.tally import uncounted
 from harness.topology import PF, PF_PCI
@@ -171,6 +179,47 @@ def test_the_same_with_rights(lan, vfs):
     assert {"settings", "VFs", "registers", "filters"} <= changed.keys(), changed.keys()
     for register in ("VMVIR[0]", "DTXSWC"):
         assert register in changed["registers"], changed["registers"]
+
+
+CHOSEN, GIVEN = "02:00:00:00:00:51", "02:00:00:00:00:52"
+
+
+def test_user_with_an_interface_above_the_port(lan):
+    """Root has put a macvlan into a namespace in which a user has all rights. It may have an address that a VF has
+    chosen, which is the PF's then, but none that is the administrator's."""
+    guest = lan.guest
+    first, second = raw_vfs(lan, 2)
+    assert lan.link_set(f"vf 1 mac {GIVEN}").rc == 0
+    for vf in (first, second):
+        vf.handshake()
+    own = message(SET_MAC_ADDR, 0, *address(CHOSEN))
+    assert first.ask(own) == [granted(own)]
+    user = guest.start(
+        "echo $$ >/tmp/user; exec unshare --user --map-root-user --net sleep 600", timeout=None
+    )
+    guest.wait_until("[ $(cat /proc/$(cat /tmp/user)/comm) = sleep ]", 10)
+    pid = guest.read("/tmp/user").strip()
+
+    def set_link(what: str) -> bool:
+        return guest.succeeds(f"nsenter -t {pid} --user --net ip link set above {what}")
+
+    guest.run(f"ip link add link {PF} name above type macvlan && ip link set above netns {pid}")
+    assert set_link("up") and set_link("promisc on")
+    pools = Filters.read(guest)
+    pf, pf_pool = guest.read(f"/sys/class/net/{PF}/address").strip(), 1 << pools.default_pool
+    assert not set_link(f"address {pf}")
+    # The macvlan has it, and receives nothing by it.
+    assert set_link(f"address {GIVEN}")
+    assert Filters.read(guest).pools_of(GIVEN) == 0b10
+    assert Filters.read(guest).pools_of(CHOSEN) == 0b01
+    assert set_link(f"address {CHOSEN}")
+    assert Filters.read(guest).pools_of(CHOSEN) == pf_pool
+    assert first.ask(own) == [refused(own)]
+    user.kill()
+    user.wait(check=False)
+    guest.wait_until("! ip link show type macvlan | grep -q .", 10)
+    assert first.ask(own) == [granted(own)]
+    assert Filters.read(guest).pools_of(CHOSEN) == 0b01
 
 
 # ---- who waits for whom ----------------------------------------------------------------------

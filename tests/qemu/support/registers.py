@@ -203,10 +203,10 @@ class Filters:
             tuple(next(values) for _ in group) for group in groups
         )
         return cls(
-            addresses={
-                _mac(low, high): high >> 18 & 0xFF for low, high in zip(ral, rah) if high & RAH_AV
-            },
-            vlans={word & 0xFFF: word >> 12 & 0xFF for word in vlvf if word & VLVF_ENABLE},
+            addresses=_joined(
+                (_mac(low, high), high >> 18 & 0xFF) for low, high in zip(ral, rah) if high & RAH_AV
+            ),
+            vlans=_joined((word & 0xFFF, word >> 12 & 0xFF) for word in vlvf if word & VLVF_ENABLE),
             vlan_table=frozenset(
                 32 * index + bit
                 for index, word in enumerate(vfta)
@@ -225,6 +225,14 @@ class Filters:
     def pools_of(self, mac: str) -> int:
         """Bit mask of the pools that receive this address; 0 if no entry has it."""
         return self.addresses.get(mac.lower(), 0)
+
+
+def _joined(entries) -> dict:
+    """The pools of each key. An entry must not hide another one that has the same."""
+    found: dict = {}
+    for key, pools in entries:
+        found[key] = found.get(key, 0) | pools
+    return found
 
 
 def _mac(low: int, high: int) -> str:
